@@ -1,0 +1,56 @@
+"""Models and lists that a stage reads: a path (file or folder), optionally pinned to its content.
+
+A pinned asset reads `path#sha256=<64 hex digits>`. The engine pins every asset of a recipe before it starts, so that the
+recipe's fingerprint covers the content, and fetches `s3://` assets to a local copy; a stage sees local paths only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import NewType
+
+from stages.errors import ConfigError
+
+Asset = NewType("Asset", str)
+
+_MARK = "#sha256="
+
+
+def split_pin(asset: str) -> tuple[str, str | None]:
+    """Path and pinned digest (None where it is not pinned)."""
+    path, mark, digest = asset.partition(_MARK)
+    return path, digest if mark else None
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file's bytes, or of a folder's relative names and their digests in sorted order."""
+    if not path.exists():
+        raise ConfigError(f"no model or list at {path}; give the path of an existing file or folder")
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        listing = "".join(f"{p.relative_to(path).as_posix()}\0{digest_of(p)}\n" for p in files)
+        return hashlib.sha256(listing.encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pin(asset: str) -> Asset:
+    """The asset pinned to its present content. Raises ConfigError where it is missing or already pinned to another."""
+    path, digest = split_pin(asset)
+    found = digest_of(Path(path))
+    if digest not in (None, found):
+        raise ConfigError(f"{path} has sha256 {found}, but the recipe pins {digest}; use the file that was pinned")
+    return Asset(f"{path}{_MARK}{found}")
+
+
+@lru_cache(maxsize=256)
+def open_asset(asset: str) -> Path:
+    """The local path behind an asset, checked against its pin once per process."""
+    path, digest = split_pin(asset)
+    if digest is not None:
+        pin(asset)
+    elif not Path(path).exists():
+        raise ConfigError(f"no model or list at {path}; give the path of an existing file or folder")
+    return Path(path)

@@ -1,0 +1,147 @@
+"""The contract: a stage is a frozen dataclass of its parameters that maps a table of documents to one.
+
+The one law: a stage never changes the number or the order of rows. It may rewrite or add columns, and may set
+the string column `drop` (null = keep) to a snake_case fact about the document (`too_few_words`), never to the
+stage's name. The engine alone splits, stores and counts.
+
+A stage that measures numbers and compares them with limits states both apart (`Measured`): `measure` is one pass
+over the text, `limits` is a table that reads like the paper's, and `judge` joins them. The same measures feed
+histograms and `explain`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages.errors import ConfigError
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """Any instance of a class registered by `@stage`: callable on tables, with its registered `name`."""
+
+    name: ClassVar[str]
+
+    def __call__(self, docs: pa.Table) -> pa.Table: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """Keep a document when `min <= measure <= max`; otherwise drop it for `reason`. None = no limit on that side."""
+
+    measure: str
+    reason: str
+    min: float | None = None
+    max: float | None = None
+
+
+@runtime_checkable
+class Measured(Stage, Protocol):
+    """A stage whose verdict is a table of limits over measures."""
+
+    def measure(self, docs: pa.Table) -> pa.Table:
+        """One numeric column per measure, row for row beside `docs`."""
+        ...
+
+    def limits(self) -> Sequence[Limit]:
+        """Checked in this order; the first limit that fails gives the reason."""
+        ...
+
+
+T = TypeVar("T")
+_REGISTRY: dict[str, type[Any]] = {}
+
+
+@dataclass_transform(frozen_default=True)
+def stage(name: str) -> Callable[[type[T]], type[T]]:
+    """Make the class a frozen dataclass and register it under `name`, which ends in its version (`quality_v1`)."""
+
+    def register(cls: type[T]) -> type[T]:
+        frozen = dataclasses.dataclass(frozen=True)(cls)
+        known = _REGISTRY.get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ConfigError(f"two stages are called {name!r}: {known.__module__} and {cls.__module__}; rename one")
+        frozen.name = name  # type: ignore[attr-defined]
+        _REGISTRY[name] = frozen
+        return frozen
+
+    return register
+
+
+def registry() -> Mapping[str, type[Any]]:
+    """Every stage registered so far, by name."""
+    return dict(sorted(_REGISTRY.items()))
+
+
+def nearest(wrong: str, known: Sequence[str]) -> str:
+    """The ending of an error message about an unknown name: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def build(name: str, params: Mapping[str, Any] | None = None) -> Stage:
+    """An instance of the stage registered as `name`.
+
+    Raises ConfigError for an unknown name, an unknown parameter (naming the nearest known one) or a value that
+    the stage refuses.
+    """
+    if name not in _REGISTRY:
+        raise ConfigError(f"unknown stage {name!r}: {nearest(name, list(registry()))}")
+    cls = _REGISTRY[name]
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in params or {}:
+        if key not in known:
+            raise ConfigError(f"stage {name} has no parameter {key!r}: {nearest(key, known)}")
+    try:
+        return cast(Stage, cls(**(params or {})))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"stage {name}: {error}") from error
+
+
+def measure_column(stage_name: str, measure: str) -> str:
+    """The column a measure is written to. Its dot tells measures from document columns (see `stages.schema`)."""
+    return f"{stage_name}.{measure}"
+
+
+def set_column(docs: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """`docs` with the column replaced where it exists, else appended."""
+    at = docs.schema.get_field_index(name)
+    return docs.append_column(name, values) if at < 0 else docs.set_column(at, name, values)
+
+
+def drop_where(docs: pa.Table, reasons: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """`docs` with `drop` set from `reasons` (string, null = keep); a reason that is already there stays."""
+    if "drop" in docs.column_names:
+        reasons = pc.coalesce(docs.column("drop"), reasons)
+    return set_column(docs, "drop", reasons)
+
+
+def verdicts(measures: pa.Table, limits: Sequence[Limit]) -> pa.Array:
+    """The reason of the first limit each row fails, or null. NaN fails every limit it meets."""
+    first = np.full(measures.num_rows, -1, dtype=np.int64)
+    for index, limit in enumerate(limits):
+        values = measures.column(limit.measure).to_numpy()
+        inside = np.ones(len(values), dtype=bool)
+        if limit.min is not None:
+            inside &= values >= limit.min
+        if limit.max is not None:
+            inside &= values <= limit.max
+        first[(first < 0) & ~inside] = index
+    reasons = pa.array([limit.reason for limit in limits], pa.string())
+    return reasons.take(pa.array(first, mask=first < 0))
+
+
+def judge(stage: Measured, docs: pa.Table) -> pa.Table:
+    """What `__call__` of a measured stage does: its measures as columns, and `drop` from its limits."""
+    measures = stage.measure(docs)
+    judged = drop_where(docs, verdicts(measures, stage.limits()))
+    for name in measures.column_names:
+        judged = set_column(judged, measure_column(stage.name, name), measures.column(name))
+    return judged

@@ -1,0 +1,30 @@
+"""Errors, named by what the engine does next.
+
+RefinedWebError
+├── ConfigError      nothing was done; the user changes the call          (exit code 2)
+├── ShardError       the shard is recorded as failed, the run goes on     (exit code 3)
+├── RetryError       the same call may succeed later: again, with backoff
+└── CommitUnknown    a commit may or may not have happened: read again before acting
+
+A message says what, where (stage, shard, document id) and what to do.
+"""
+
+
+class RefinedWebError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class ConfigError(RefinedWebError):
+    """Wrong use or configuration, found before any work was done."""
+
+
+class ShardError(RefinedWebError):
+    """One shard cannot be finished; the others can."""
+
+
+class RetryError(RefinedWebError):
+    """A passing fault of something outside (network, store, worker)."""
+
+
+class CommitUnknown(RefinedWebError):
+    """The answer of a conditional write was lost: it may have happened."""
