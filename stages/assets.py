@@ -1,7 +1,7 @@
 """Models and lists that a stage reads: a path (file or folder), optionally pinned to its content.
 
-A pinned asset reads `path#sha256=<64 hex digits>`. The engine pins every asset of a recipe before it starts, so that the
-recipe's fingerprint covers the content, and fetches `s3://` assets to a local copy; a stage sees local paths only.
+A pinned asset reads `path#sha256=<64 hex digits>`. The engine pins every asset of a recipe before it starts, so that
+the recipe's fingerprint covers the content, and fetches `s3://` assets to a local copy; a stage sees local paths only.
 """
 
 from __future__ import annotations
