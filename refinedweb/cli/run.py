@@ -1,0 +1,95 @@
+"""`run` and `demo`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from refinedweb.recipe import Recipe
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("recipe")
+@click.argument("paths", metavar="INPUT... OUT", nargs=-1, required=True)
+@click.option("--set", "overrides", metavar="STAGE.PARAM=VALUE", multiple=True, help="Change a parameter; repeatable.")
+@click.option("--workers", type=click.IntRange(1), help="Tasks at once [default: all cores].")
+@click.option("--address", help="A running Ray cluster (`auto` or ray://HOST:PORT) instead of this machine.")
+@click.option("--limit", type=click.IntRange(1), help="Read only the first N documents of each input file.")
+@click.option("--base", metavar="URI", help="What the entries of a list of paths (warc.paths.gz) are relative to.")
+@click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
+@click.option(
+    "--lease", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds until a claim expires."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def run(recipe: str, paths: tuple[str, ...], overrides: tuple[str, ...], limit: int | None, **how: Any) -> int:
+    """Run RECIPE over INPUT... and write everything below OUT.
+
+    RECIPE is a shipped name (refinedweb, falcon, fineweb), the path of a .toml file, or stage names joined by commas.
+    INPUT and OUT are local paths or s3:// prefixes; inputs may be globs or lists of paths (warc.paths.gz).
+
+    The same command again resumes where the last one stopped; several at once, on any machines, share the work.
+    """
+    from refinedweb import recipe as recipes
+
+    if len(paths) < 2:
+        raise click.UsageError("give at least one INPUT and then OUT")
+    if limit is not None:
+        overrides = (*overrides, f"limit={limit}")
+    loaded = recipes.load(recipe, overrides, how.pop("imports"))
+    return _execute(loaded, list(paths[:-1]), paths[-1], **how)
+
+
+@click.command()
+@click.argument("out", default="demo-out")
+@click.option("--workers", type=click.IntRange(1), help="Tasks at once [default: all cores].")
+def demo(out: str, workers: int | None) -> int:
+    """Run the whole recipe on the sample crawl that ships with the package; OUT is ./demo-out by default."""
+    from refinedweb import recipe, sample
+
+    loaded = recipe.load("refinedweb", [f"url_v1.blocklist={sample.blocklist()}", "keep_removed=full"])
+    crawl = [str(path) for path in sample.crawl_files()]
+    code = _execute(loaded, crawl, out, workers=workers, address=None, base=None, lease=60.0, as_json=False)
+    click.echo(f"Look closer:    refinedweb inspect {out} --stage quality_v1")
+    click.echo(f"Check it:       refinedweb verify {out}")
+    return code
+
+
+def _execute(
+    recipe: Recipe, specs: list[str], out: str, *, workers: int | None, address: str | None, base: str | None,
+    lease: float, as_json: bool,
+) -> int:  # fmt: skip
+    from refinedweb import inputs
+    from refinedweb.cli.progress import Display, show_result
+    from refinedweb.engine.run import Settings, execute
+
+    found = inputs.find(specs, out=out, base=base)
+    display = Display(len(found.inputs), quiet=as_json)
+    display.start(recipe, found, out)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with display:
+            result = execute(recipe, found.inputs, out, Settings(workers, address, lease), display.watch, display.ready)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted: what is committed is safe. To resume, run the same command again:", err=True)
+        click.echo(f"  refinedweb {_quoted(sys.argv[1:])}", err=True)
+        return INTERRUPTED
+    show_result(recipe, result, out, len(found.inputs), as_json=as_json)
+    return result.exit_code
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM ends a run as Ctrl-C does: claims are given back. A second one is not needed to be polite."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+def _quoted(arguments: list[str]) -> str:
+    import shlex
+
+    return shlex.join(arguments)

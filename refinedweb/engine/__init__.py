@@ -1,0 +1,1 @@
+"""Runs the steps of a recipe: Ray tasks over shards, each ending in one commit record."""

@@ -1,0 +1,210 @@
+"""The driver's loop over the tasks of one step: claim a block, run its tasks, see that each ends in one record.
+
+Knows neither Ray nor stages: a `Pool` runs attempts, the `Ledger` says what is done, `Claims` say whose turn it is.
+A task that dies is retried, then run carefully (its poison quarantined), then recorded as failed; the others go on.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from refinedweb.claims import Claims
+from refinedweb.engine.blocks import Blocks
+from refinedweb.engine.pool import Outcome, Pool
+from refinedweb.manifest import Ledger, Record
+from stages.errors import ConfigError
+
+TICK = 0.25
+DEATHS = 2
+MOST_DEATHS = 6
+RETRIES = 6
+STRAGGLER_FACTOR = 4.0
+STRAGGLER_SECONDS = 60.0
+
+
+class Task(NamedTuple):
+    """One task of a step: what it gets, and its weight (bytes) for scheduling."""
+
+    number: int
+    payload: Any
+    size: int
+
+
+@dataclass
+class Progress:
+    """What a watcher may show. `records` are those that this driver saw committed."""
+
+    step: str
+    total: int
+    done: int = 0
+    running: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+    attempts: int = 0
+    deaths: int = 0
+    last: Record | None = None
+
+
+@dataclass
+class _State:
+    """What is known of a task that is not settled."""
+
+    task: Task
+    deaths: int = 0
+    retries: int = 0
+    careful: bool = False
+    not_before: float = 0.0
+
+
+class _Attempt(NamedTuple):
+    number: int
+    since: float
+
+
+Watch = Callable[[Progress], None]
+
+
+class Loop:
+    """See `run`."""
+
+    def __init__(
+        self, tasks: Sequence[Task], block: int, ledger: Ledger, claims: Claims, pool: Pool, watch: Watch
+    ) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._watch = watch
+        self._states = {task.number: _State(task) for task in tasks}
+        committed = ledger.committed()
+        self._blocks = Blocks({t.number: t.size for t in tasks if t.number not in committed}, block, ledger, claims)
+        self._queue: list[int] = []
+        self._running: dict[Hashable, _Attempt] = {}
+        self._rates: list[float] = []
+        self.progress = Progress(ledger.step, len(tasks), done=len(committed))
+
+    def run(self) -> Progress:
+        """Until every task is committed, by whomever, or has failed for good here."""
+        try:
+            while self._blocks.pending or self._running:
+                self._blocks.claims.renew()
+                self._fill()
+                self._collect()
+                self._show()
+        finally:
+            self._give_back()
+        return self.progress
+
+    def _fill(self) -> None:
+        slots = self._pool.slots() - len(self._running)
+        while slots > 0 and (number := self._next()) is not None:
+            self._submit(number)
+            slots -= 1
+        if slots > 0 and not self._queue:
+            self._run_stragglers_again(slots)
+
+    def _next(self) -> int | None:
+        """The next task of a block that is ours, claiming another block where none is left."""
+        now = time.monotonic()
+        while True:
+            ready = [n for n in self._queue if self._states[n].not_before <= now]
+            if ready:
+                self._queue.remove(ready[0])
+                return ready[0]
+            taken = self._blocks.take()
+            if taken is None:
+                return None
+            self._queue.extend(taken)
+
+    def _submit(self, number: int) -> None:
+        state = self._states[number]
+        handle = self._pool.submit(number, state.task.payload, state.careful)
+        self._running[handle] = _Attempt(number, time.monotonic())
+        self.progress.attempts += 1
+
+    def _collect(self) -> None:
+        if not self._running:
+            if self._blocks.pending and not self._queue:
+                self._blocks.look_again()
+            time.sleep(TICK if self._blocks.pending else 0)
+            return
+        for handle, outcome in self._pool.wait(TICK):
+            attempt = self._running.pop(handle, None)
+            if attempt is not None and self._blocks.is_pending(attempt.number):
+                self._settle(attempt, outcome)
+
+    def _settle(self, attempt: _Attempt, outcome: Outcome) -> None:
+        if outcome.kind == "config":
+            raise ConfigError(outcome.error)
+        if outcome.kind == "done":
+            self._done(attempt, outcome.record)
+        elif (record := self._blocks.record_of(attempt.number)) is not None:
+            self._done(attempt, record)  # it died or doubted after its commit, or another driver was faster
+        elif self._running_elsewhere(attempt.number):
+            return
+        else:
+            self._again_or_fail(attempt.number, outcome)
+
+    def _done(self, attempt: _Attempt, record: Record) -> None:
+        size = self._states[attempt.number].task.size
+        self._rates.append((time.monotonic() - attempt.since) / max(1, size))
+        self._cancel_twins(attempt.number)
+        self.progress.last = record
+        self._blocks.settle(attempt.number)
+
+    def _again_or_fail(self, number: int, outcome: Outcome) -> None:
+        state = self._states[number]
+        if self._may_go_on(state, outcome):
+            self._queue.append(number)
+            return
+        self.progress.failed[number] = outcome.error
+        self._ledger.fail(number, outcome.error)
+        self._blocks.settle(number)
+
+    def _may_go_on(self, state: _State, outcome: Outcome) -> bool:
+        """Change the state to that of the next attempt; False where there is none."""
+        if outcome.kind == "retry":
+            state.retries += 1
+            state.not_before = time.monotonic() + min(30.0, 0.5 * 2**state.retries)
+            return state.retries <= RETRIES
+        if outcome.kind == "raised":
+            was_careful, state.careful = state.careful, True
+            return not was_careful
+        if outcome.kind == "died":
+            self.progress.deaths += 1
+            state.deaths += 1
+            state.careful = state.deaths >= DEATHS
+            return state.deaths < MOST_DEATHS
+        return False
+
+    def _run_stragglers_again(self, slots: int) -> None:
+        """Idle slots go to tasks that take far longer than their size explains: their machine may be ill."""
+        if len(self._rates) < 3:
+            return
+        usual = statistics.median(self._rates)
+        numbers = [attempt.number for attempt in self._running.values()]
+        for attempt in sorted(self._running.values(), key=lambda a: a.since)[:slots]:
+            expected = STRAGGLER_FACTOR * usual * self._states[attempt.number].task.size
+            late = time.monotonic() - attempt.since > max(STRAGGLER_SECONDS, expected)
+            if late and numbers.count(attempt.number) == 1:
+                self._submit(attempt.number)
+
+    def _running_elsewhere(self, number: int) -> bool:
+        return any(attempt.number == number for attempt in self._running.values())
+
+    def _cancel_twins(self, number: int) -> None:
+        for handle in [h for h, attempt in self._running.items() if attempt.number == number]:
+            del self._running[handle]
+            self._pool.cancel(handle)
+
+    def _show(self) -> None:
+        self.progress.running = len(self._running)
+        self.progress.done = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
+        self._watch(self.progress)
+
+    def _give_back(self) -> None:
+        for handle in list(self._running):
+            self._pool.cancel(handle)
+        self._running.clear()
+        self._blocks.release()

@@ -1,0 +1,153 @@
+"""Ray as a pool of single-core workers: the only place of the engine that knows Ray.
+
+One task per shard; nothing big goes through the object store. Retries are ours, not Ray's: the ledger must be asked
+before anything is run again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from stages.errors import CommitUnknown, ConfigError, RefinedWebError, RetryError
+
+Work = Callable[[int, Any, bool], Any]
+
+# Ray reads these when it is imported. Keep-alives: without them a silently cut link hangs the tasks behind it.
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_grpc_client_keepalive_time_ms": "10000",
+    "RAY_grpc_client_keepalive_timeout_ms": "5000",
+    "RAY_grpc_keepalive_time_ms": "10000",
+    "RAY_grpc_keepalive_timeout_ms": "5000",
+}
+OBJECT_STORE_BYTES = 128 << 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt at a task ended. `died`: its worker did not live to say."""
+
+    kind: Literal["done", "retry", "failed", "raised", "config", "died"]
+    record: Any = None
+    error: str = ""
+
+
+class Pool(Protocol):
+    """Runs tasks side by side."""
+
+    def slots(self) -> int:
+        """How many tasks can run at once, now."""
+        ...
+
+    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
+        """Start an attempt; its handle."""
+        ...
+
+    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+        """The attempts that ended, after at most this long."""
+        ...
+
+    def cancel(self, handle: Hashable) -> None:
+        """End an attempt whose outcome is no longer wanted."""
+        ...
+
+
+def attempt(work: Work, task: int, payload: Any, careful: bool) -> Outcome:
+    """One attempt, its error named by what the driver does next."""
+    try:
+        return Outcome("done", work(task, payload, careful))
+    except ConfigError as error:
+        return Outcome("config", error=str(error))
+    except (RetryError, CommitUnknown, OSError) as error:
+        return Outcome("retry", error=f"{type(error).__name__}: {error}")
+    except RefinedWebError as error:
+        return Outcome("failed", error=str(error))
+    except Exception as error:  # reported with its place, then found out document by document
+        return Outcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
+
+
+def _place(error: Exception) -> str:
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return "" if at is None else f"{os.path.basename(at.tb_frame.f_code.co_filename)}:{at.tb_lineno}"
+
+
+class RayPool:
+    """A pool over `ray.init()` on this machine (`address` None) or over a running cluster."""
+
+    def __init__(self, work: Work, workers: int | None, address: str | None, recycle: int) -> None:
+        os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+        import ray
+
+        self._ray = ray
+        self._workers = workers
+        self._running: dict[Any, None] = {}
+        _start(ray, workers, address)
+        remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
+        self._submit = remote.remote
+        self._work = ray.put(work)
+
+    def slots(self) -> int:
+        cpus = int(self._ray.cluster_resources().get("CPU", 1))
+        return max(1, cpus if self._workers is None else min(cpus, self._workers))
+
+    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
+        handle: Hashable = self._submit(self._work, task, payload, careful)
+        self._running[handle] = None
+        return handle
+
+    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+        ready, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
+        if not ready:
+            ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        return [(handle, self._outcome(handle)) for handle in ready]
+
+    def _outcome(self, handle: Any) -> Outcome:
+        del self._running[handle]
+        try:
+            outcome: Outcome = self._ray.get(handle)
+        except self._ray.exceptions.RayError as error:
+            return Outcome("died", error=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+        return outcome
+
+    def cancel(self, handle: Hashable) -> None:
+        if self._running.pop(handle, 0) is None:
+            self._ray.cancel(handle, force=True)
+
+    def close(self) -> None:
+        """End what runs and leave the cluster; an embedded one ends with it."""
+        for handle in list(self._running):
+            self.cancel(handle)
+        self._ray.shutdown()
+
+
+def _start(ray: Any, workers: int | None, address: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    try:
+        if address is not None:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _node_ip_address="127.0.0.1",
+                **quiet,
+            )
+    except ConnectionError as error:
+        raise ConfigError(
+            f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine"
+        ) from error
+
+
+def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> Outcome:
+    import pyarrow as pa
+
+    pa.set_cpu_count(1)  # one core per worker is the whole idea
+    return attempt(work, task, payload, careful)

@@ -1,0 +1,139 @@
+"""From what a user names to the list of input files: paths, prefixes, globs, and lists of paths.
+
+A folder gives the files of one kind: crawl archives if it has any, else Parquet, else JSONL, so that a table lying
+beside the crawl is not read as part of it. What was left out is said. The order is that of the names, so shard
+numbers are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import zstandard
+
+from refinedweb.storage import Missing, ObjectInfo, Store, open_store, split_uri
+from refinedweb.storage.local import LocalStore
+from stages.errors import ConfigError
+
+KINDS = (
+    ("crawl archives", re.compile(r"\.w?arc(\.\w+)?(\.gz|\.zst)?$")),
+    ("Parquet", re.compile(r"\.parquet$")),
+    ("JSONL", re.compile(r"\.(jsonl|ndjson|json)(\.gz|\.zst)?$")),
+)
+PATHS_LIST = re.compile(r"\.paths(\.gz|\.zst)?$")
+LOOKUPS = 32
+
+
+class Input(NamedTuple):
+    """One input file: full name, etag and size in bytes as they were when the run began."""
+
+    uri: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """The inputs, and the names of files that lay beside them and were not taken."""
+
+    inputs: list[Input]
+    left_out: list[str]
+
+
+def find(specs: Iterable[str], *, out: str, base: str | None = None) -> Found:
+    """All inputs behind `specs`. Nothing below `out` is taken. Raises ConfigError where a spec names no file."""
+    inputs: dict[str, Input] = {}
+    left_out: list[str] = []
+    for spec in specs:
+        taken, left = _expand(spec, base)
+        taken = [item for item in taken if not item.uri.startswith(open_store(out).root + "/")]
+        if not taken:
+            raise ConfigError(
+                f"no input files at {spec}; give WARC, ARC, WET, Parquet or JSONL files, or a prefix of them"
+            )
+        inputs.update((item.uri, item) for item in taken)
+        left_out += left
+    return Found(list(inputs.values()), left_out)
+
+
+def _expand(spec: str, base: str | None) -> tuple[list[Input], list[str]]:
+    store, key = _locate(spec)
+    if any(sign in key for sign in "*?["):
+        return _globbed(store, key), []
+    if PATHS_LIST.search(key):
+        return _listed(store, key, base), []
+    if isinstance(store, LocalStore) and os.path.isdir(store.uri(key)):
+        return _folder(store, key)
+    try:
+        return [_input(store, store.info(key))], []
+    except Missing:
+        return _folder(store, key)
+
+
+def _locate(spec: str) -> tuple[Store, str]:
+    if spec.startswith("s3://"):
+        return split_uri(spec.rstrip("/"))
+    return split_uri(LocalStore(spec).root)
+
+
+def _folder(store: Store, key: str) -> tuple[list[Input], list[str]]:
+    objects = list(store.list(f"{key}/" if key else ""))
+    if any(info.key == f"{key}/run.json" for info in objects):
+        raise ConfigError(f"{store.uri(key)} is the output of a run; name its corpus: {store.uri(key)}/corpus")
+    for _, pattern in KINDS:
+        taken = [info for info in objects if pattern.search(info.key.lower())]
+        if taken:
+            others = {info.key for info in objects} - {info.key for info in taken}
+            return [_input(store, info) for info in taken], sorted(map(store.uri, others))
+    return [], [store.uri(info.key) for info in objects]
+
+
+def _globbed(store: Store, key: str) -> list[Input]:
+    fixed = re.split(r"[*?\[]", key, maxsplit=1)[0]
+    matches = _glob(key)
+    return [_input(store, info) for info in store.list(fixed) if matches(info.key)]
+
+
+def _glob(pattern: str) -> Callable[[str], object]:
+    """`*` and `?` stay within a folder, `**` crosses folders, `[…]` is a set of characters."""
+    parts = re.split(r"(\*\*/?|\*|\?|\[[^\]]+\])", pattern)
+    signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(signs.get(p, p if p.startswith("[") else re.escape(p)) for p in parts) + "$").match
+
+
+def _listed(store: Store, key: str, base: str | None) -> list[Input]:
+    """The files that a list of paths names, as Common Crawl publishes it: relative to its own bucket, or to `base`."""
+    own = store.root if store.root.startswith("s3://") else store.uri(key).rpartition("/")[0]
+    root = own if base is None else base.rstrip("/")
+
+    def look_up(line: str) -> Input:
+        at, name = _locate(line if line.startswith(("s3://", "/")) else f"{root}/{line}")
+        try:
+            return _input(at, at.info(name))
+        except Missing as error:
+            raise ConfigError(f"{store.uri(key)} lists {line}, but there is {error}; is --base right?") from None
+
+    with ThreadPoolExecutor(LOOKUPS) as pool:
+        return list(pool.map(look_up, _lines(store, key)))
+
+
+def _lines(store: Store, key: str) -> Iterator[str]:
+    try:
+        data, _ = store.get(key)
+    except Missing as error:
+        raise ConfigError(str(error)) from None
+    if key.endswith(".gz"):
+        data = gzip.decompress(data)
+    elif key.endswith(".zst"):
+        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    return (line.strip() for line in data.decode().splitlines() if line.strip())
+
+
+def _input(store: Store, info: ObjectInfo) -> Input:
+    return Input(store.uri(info.key), info.etag, info.size)

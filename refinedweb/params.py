@@ -1,0 +1,96 @@
+"""Values from TOML and the command line, turned into the types that a dataclass of parameters declares."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from stages.base import nearest
+from stages.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def parse(text: str) -> Any:
+    """A command-line value: TOML where it is valid TOML (`0.5`, `true`, `["en"]`), else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def coerce(cls: type[Any], params: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`params` in the types of the fields of `cls`. Raises ConfigError, naming `where`, the field and what it takes."""
+    hints = typing.get_type_hints(cls)
+    known = [f.name for f in dataclasses.fields(cls)]
+    coerced = {}
+    for key, value in params.items():
+        if key not in known:
+            raise ConfigError(f"{where} has no parameter {key!r}: {nearest(key, known)}")
+        try:
+            coerced[key] = _to_type(hints[key], value)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{where}.{key} takes {_named(hints[key])}, not {value!r}") from None
+    return coerced
+
+
+def instance(cls: type[T], params: Mapping[str, Any], where: str) -> T:
+    """An instance of the dataclass. Raises ConfigError for an unknown key, a wrong type or a refused value."""
+    try:
+        return cls(**coerce(cls, params, where))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _to_type(hint: Any, value: Any) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, typing.NewType):
+        return _to_type(hint.__supertype__, value)
+    if origin in (typing.Union, types.UnionType):
+        return _to_union(arguments, value)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise ValueError(value)
+        return value
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else [*value]
+        return tuple(_to_type(arguments[0], item.strip() if isinstance(item, str) else item) for item in items)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise TypeError(value)
+    return value
+
+
+def _to_union(arguments: tuple[Any, ...], value: Any) -> Any:
+    if value is None or (value == "none" and type(None) in arguments):
+        if type(None) not in arguments:
+            raise TypeError(value)
+        return None
+    for option in arguments:
+        if option is not type(None):
+            try:
+                return _to_type(option, value)
+            except (TypeError, ValueError):
+                continue
+    raise TypeError(value)
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): '"none"'}
+
+
+def _named(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, typing.NewType):
+        return "a path"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_named(option) for option in arguments)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(repr, arguments))
+    if origin is tuple:
+        return "a list of values" if arguments[0] is str else f"a list, each {_named(arguments[0])}"
+    return _NAMES.get(hint, str(hint))

@@ -1,0 +1,224 @@
+"""A recipe: which stages run in which order with which parameters, read from TOML and the command line.
+
+    name = "refinedweb"
+    [run]                # RunOptions
+    [source]             # SourceOptions of refinedweb.sources
+    [[stage]]
+    name = "url_v1"
+    curated = true       # any parameter of the stage
+
+A resolved recipe holds every parameter, defaults included, and every model pinned to its content: its fingerprint
+changes exactly when the output may.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from refinedweb import params
+from refinedweb.assets import pin_assets
+from refinedweb.sources import SourceOptions
+from stages.base import Stage, build, nearest, registry
+from stages.errors import ConfigError
+
+BUILT_IN_STAGES = (
+    "c4",
+    "extract",
+    "fineweb",
+    "language",
+    "language_gate",
+    "lines",
+    "pii",
+    "quality",
+    "repetition",
+    "url",
+)
+SHIPPED = Path(__file__).parent / "recipes"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the engine writes. `limit` documents of each input file are read (None = all).
+
+    Of removed documents `keep_removed` keeps the identifying columns (`ids`), or all columns (`full`), or all columns
+    of the first `sample_rows` per shard, stage and reason and the identifying ones of the others (`sample`).
+    """
+
+    keep_removed: Literal["ids", "sample", "full"] = "sample"
+    sample_rows: int = 20
+    keep_measures: bool = False
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit is the number of documents read of each input file, at least 1, not {self.limit}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A resolved recipe. `stages` are (name, all parameters); `imports` are modules that register further stages."""
+
+    name: str
+    stages: tuple[tuple[str, dict[str, Any]], ...]
+    run: RunOptions = RunOptions()
+    source: SourceOptions = field(default_factory=SourceOptions)
+    imports: tuple[str, ...] = ()
+    description: str = field(default="", compare=False)
+
+    def content(self) -> dict[str, Any]:
+        """All that decides the output, as plain JSON values."""
+        return {
+            "format": FORMAT,
+            "run": _plain(dataclasses.asdict(self.run)),
+            "source": _plain(dataclasses.asdict(self.source)),
+            "stages": [{"name": name, **_plain(values)} for name, values in self.stages],
+        }
+
+    def fingerprint(self) -> str:
+        """Equal for two recipes exactly when they give the same output from the same input."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:32]
+
+    def build(self) -> list[Stage]:
+        """The stages, ready to be called."""
+        return [build(name, values) for name, values in self.stages]
+
+
+def load_stages(imports: Iterable[str] = ()) -> None:
+    """Register the built-in stages, those of installed packages (entry points `refinedweb.stages`) and of `imports`."""
+    for module in BUILT_IN_STAGES:
+        import_module(f"stages.{module}")
+    for point in entry_points(group="refinedweb.stages"):
+        point.load()
+    for module in imports:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ConfigError(f"--import {module}: {error}; is it installed, or in the current folder?") from error
+
+
+def shipped() -> list[str]:
+    """The names of the recipes that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = ()) -> Recipe:
+    """The recipe behind `spec`: a shipped name, the path of a .toml, or stage names joined by commas.
+
+    `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). Raises ConfigError.
+    """
+    imports = tuple(imports)
+    load_stages(imports)
+    raw = _read(spec)
+    for override in overrides:
+        _override(raw, override)
+    return _resolve(raw, imports)
+
+
+def _read(spec: str) -> dict[str, Any]:
+    if spec in shipped():
+        return _parse(SHIPPED / f"{spec}.toml")
+    if spec.endswith(".toml"):
+        return _parse(Path(spec))
+    names = [name.strip() for name in spec.split(",")]
+    if any(name in registry() for name in names):
+        return {"name": "custom", "stage": [{"name": name} for name in names]}
+    known = [*shipped(), *registry()]
+    raise ConfigError(
+        f"no recipe or stage is called {spec!r}: {nearest(spec, known)}; or give the path of a .toml file"
+    )
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no recipe file {path}; shipped recipes: {', '.join(shipped())}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"cannot read the recipe {path}: {error}") from error
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    target, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: write stage.param=value, source.param=value or param=value")
+    owner, dot, key = target.strip().rpartition(".")
+    if not dot:
+        raw.setdefault("run", {})[key] = params.parse(value)
+    elif owner in {"run", "source"}:
+        raw.setdefault(owner, {})[key] = params.parse(value)
+    else:
+        _stage_table(raw, owner, override)[key] = params.parse(value)
+
+
+def _stage_table(raw: dict[str, Any], owner: str, override: str) -> dict[str, Any]:
+    names = [table.get("name", "") for table in raw.get("stage", [])]
+    if owner not in names:
+        raise ConfigError(f"--set {override}: the recipe has no stage {owner!r}: {nearest(owner, ['source', *names])}")
+    table: dict[str, Any] = raw["stage"][names.index(owner)]
+    return table
+
+
+def _resolve(raw: Mapping[str, Any], imports: tuple[str, ...]) -> Recipe:
+    known = ("name", "description", "run", "source", "stage")
+    for key in raw:
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r} in the recipe: {nearest(key, known)}")
+    stages = tuple(_resolve_stage(table) for table in raw.get("stage", []))
+    _check_names([name for name, _ in stages])
+    return Recipe(
+        name=str(raw.get("name", "custom")),
+        description=str(raw.get("description", "")),
+        run=params.instance(RunOptions, raw.get("run", {}), "run"),
+        source=params.instance(SourceOptions, raw.get("source", {}), "source"),
+        stages=stages,
+        imports=imports,
+    )
+
+
+def _resolve_stage(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    values = dict(table)
+    name = values.pop("name", None)
+    if name is None:
+        raise ConfigError('a [[stage]] of the recipe has no name; add name = "…", one of `refinedweb stages`')
+    if name not in registry():
+        raise ConfigError(f"unknown stage {name!r} in the recipe: {nearest(name, list(registry()))}")
+    cls = registry()[name]
+    values = pin_assets(cls, params.coerce(cls, values, name))
+    stage = build(name, values)
+    return name, {f.name: getattr(stage, f.name) for f in dataclasses.fields(cls)}
+
+
+def _check_names(names: list[str]) -> None:
+    if not names:
+        raise ConfigError("the recipe has no stages; add [[stage]] tables, see `refinedweb stages`")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"the recipe names {', '.join(twice)} twice; the ledger counts a stage under its name")
+
+
+def differences(old: Any, new: Any, at: str = "") -> list[str]:
+    """Where two recipes' contents differ, a line each: `quality_v1.min_words: 50 → 30`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{at}.{key}".lstrip("."))]
+    if at == "stages":
+        names = [[stage["name"] for stage in side] for side in (old, new)]
+        if names[0] != names[1]:
+            return [f"stages: {', '.join(names[0])} → {', '.join(names[1])}"]
+        return [line for a, b in zip(old, new, strict=True) for line in differences(a, b, a["name"])]
+    return [] if old == new else [f"{at}: {json.dumps(old)} → {json.dumps(new)}"]
+
+
+def _plain(value: Any) -> Any:
+    """Through JSON, as it will be read back: tuples become lists."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,33 @@
+"""Where inputs and outputs lie: local folders and S3 prefixes behind one interface."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Sink, Store, Written
+from refinedweb.storage.local import LocalStore
+from stages.errors import ConfigError
+
+__all__ = ["Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "Written", "open_store", "split_uri"]
+
+
+@lru_cache(maxsize=256)
+def open_store(root: str) -> Store:
+    """The store at a local path or `s3://bucket/prefix`. Nothing is touched yet."""
+    if root.startswith("s3://"):
+        from refinedweb.storage.s3 import S3Store  # boto3 costs 0.3 s to import: local runs go without
+
+        if not root.removeprefix("s3://").strip("/"):
+            raise ConfigError(f"{root!r} names no bucket; write s3://BUCKET/PREFIX")
+        return S3Store(root)
+    if "://" in root:
+        raise ConfigError(f"{root!r}: only local paths and s3:// are supported")
+    return LocalStore(root)
+
+
+def split_uri(uri: str) -> tuple[Store, str]:
+    """Store and key of one object's full name."""
+    if uri.startswith("s3://"):
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return open_store(f"s3://{bucket}"), key
+    return open_store("/"), uri.lstrip("/")

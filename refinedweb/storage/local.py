@@ -1,0 +1,183 @@
+"""A folder on disk as a store.
+
+Every write goes to `.tmp/` first, is synced, and then takes its name by `rename` (replace) or `link` (create-only,
+atomic with its content: `O_EXCL` alone would leave an empty record after a crash). Compare-and-swap holds an `flock`,
+which the kernel drops with its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import xxhash
+
+from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Written
+
+TEMPORARY = ".tmp"
+
+
+class LocalStore:
+    """Objects are files below `root`."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+
+    def uri(self, key: str) -> str:
+        return os.path.join(self.root, key) if key else self.root
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        folder, _, _ = prefix.rpartition("/")
+        for key, entry in _walk(self.uri(folder), folder):
+            if key.startswith(prefix):
+                yield _info(key, entry.stat())
+
+    def info(self, key: str) -> ObjectInfo:
+        try:
+            return _info(key, os.stat(self.uri(key)))
+        except (FileNotFoundError, NotADirectoryError):
+            raise Missing(f"no file {self.uri(key)}") from None
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        try:
+            data = Path(self.uri(key)).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise Missing(f"no file {self.uri(key)}") from None
+        return data, _etag(data)
+
+    def put(self, key: str, data: bytes) -> str:
+        with LocalSink(self, key) as sink:
+            sink.write(data)
+            sink.finish()
+        return _etag(data)
+
+    def put_new(self, key: str, data: bytes) -> str:
+        temporary = self._temporary(key)
+        try:
+            _write_synced(temporary, data)
+            os.link(temporary, self.uri(key))
+            _sync_folder(self.uri(key))
+        except FileExistsError:
+            raise Exists(f"{self.uri(key)} exists") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+        return _etag(data)
+
+    def put_match(self, key: str, data: bytes, etag: str) -> str:
+        with self._lock(key):
+            try:
+                _, found = self.get(key)
+            except Missing:
+                found = None
+            if found != etag:
+                raise Changed(f"{self.uri(key)} changed since it was read")
+            return self.put(key, data)
+
+    def open(self, key: str, *, random: bool = False) -> BinaryIO:
+        try:
+            return open(self.uri(key), "rb", buffering=0 if random else 1 << 20)
+        except (FileNotFoundError, IsADirectoryError):
+            raise Missing(f"no file {self.uri(key)}") from None
+
+    def create(self, key: str) -> LocalSink:
+        return LocalSink(self, key)
+
+    def delete(self, key: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self.uri(key))
+
+    def _temporary(self, key: str) -> Path:
+        os.makedirs(os.path.dirname(self.uri(key)), exist_ok=True)
+        folder = Path(self.root, TEMPORARY)
+        folder.mkdir(exist_ok=True)
+        return folder / uuid.uuid4().hex
+
+    @contextmanager
+    def _lock(self, key: str) -> Iterator[None]:
+        path = self._temporary(key).with_name(xxhash.xxh3_64_hexdigest(key.encode()) + ".lock")
+        with open(path, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+class LocalSink:
+    """See `Sink`."""
+
+    def __init__(self, store: LocalStore, key: str) -> None:
+        self._final = store.uri(key)
+        self._path = store._temporary(key)
+        self._file = self._path.open("xb")  # closed by finish or discard
+        self._hash = xxhash.xxh3_128()
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        self._hash.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def finish(self) -> Written:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        size = self._file.tell()
+        self._file.close()
+        os.replace(self._path, self._final)
+        _sync_folder(self._final)
+        self.closed = True
+        return Written(size, self._hash.hexdigest())
+
+    def discard(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> LocalSink:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.discard()
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        key = f"{prefix}/{entry.name}" if prefix else entry.name
+        if entry.is_dir():
+            if entry.name != TEMPORARY:
+                yield from _walk(entry.path, key)
+        else:
+            yield key, entry
+
+
+def _info(key: str, stat: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key, stat.st_size, f"{stat.st_size:x}-{stat.st_mtime_ns:x}")
+
+
+def _etag(data: bytes) -> str:
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: str) -> None:
+    handle = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

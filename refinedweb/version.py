@@ -1,0 +1,28 @@
+"""Which code ran: the package's version, and the commit where it runs from a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """E.g. `0.1.0`, `0.1.0+3f2a91c`, or `0.1.0+3f2a91c.dirty` with uncommitted changes."""
+    try:
+        number = version("refinedweb")
+    except PackageNotFoundError:
+        number = "0"
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return number
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=.dirty", "--exclude=*"],
+            cwd=root, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return number
+    return f"{number}+{described.stdout.strip()}"
