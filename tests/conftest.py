@@ -1,13 +1,22 @@
-"""Shared fixtures."""
+"""Shared fixtures: the test data, a real S3 server on loopback, stores of both kinds."""
 
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from refinedweb.storage import Store, open_store
+
 ROOT = Path(__file__).resolve().parent.parent
+BUCKET = "test-bucket"
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +27,56 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the test data: no folder {folder}; set REFINEDWEB_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """`s3://bucket` on a server of our own (moto, a process on loopback), with the AWS settings in the environment.
+
+    Where REFINEDWEB_TEST_S3 names a bucket, that store is tested instead, with the AWS settings that are there.
+    """
+    named = os.environ.get("REFINEDWEB_TEST_S3")
+    if named is not None:
+        yield named.rstrip("/")
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test-secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        _wait_for(port, server)
+        from refinedweb.storage.s3 import client
+
+        client().create_bucket(Bucket=BUCKET)
+        yield f"s3://{BUCKET}"
+    server.terminate()
+    server.wait()
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while server.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"the S3 test server did not start (exit code {server.poll()})")
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store, once on disk and once on S3."""
+    if request.param == "local":
+        return open_store(str(tmp_path / "store"))
+    return open_store(f"{request.getfixturevalue('s3_server')}/{uuid.uuid4().hex}")

@@ -6,7 +6,7 @@ Keys are relative to the store's root, with `/` between parts. An object appears
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from stages.errors import RefinedWebError
 
@@ -47,6 +47,8 @@ class Sink(Protocol):
     def flush(self) -> None: ...
     def finish(self) -> Written: ...
     def discard(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None: ...
 
 
 class Store(Protocol):

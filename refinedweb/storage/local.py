@@ -13,8 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import xxhash
 
@@ -139,10 +138,10 @@ class LocalSink:
             self._file.close()
             self._path.unlink(missing_ok=True)
 
-    def __enter__(self) -> LocalSink:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
         self.discard()
 
 

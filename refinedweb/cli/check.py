@@ -1,0 +1,73 @@
+"""`verify` and `doctor`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from refinedweb.doctor import Check
+
+UNFIT = 1
+UNFINISHED = 3
+
+
+@click.command()
+@click.argument("out")
+@click.option("--quick", is_flag=True, help="Compare sizes and row counts only; do not read the objects.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def verify(out: str, quick: bool, as_json: bool) -> int:
+    """Check the ledger of the run OUT against its objects: sums, sizes, row counts, checksums.
+
+    Exit code 0: everything holds; 1: something does not; 3: what is there holds, but the run is not finished.
+    """
+    from refinedweb.verify import verify as check
+
+    verdict = check(out, quick=quick)
+    code = UNFIT if verdict.problems else UNFINISHED if verdict.pending else 0
+    if as_json:
+        click.echo(json.dumps({**verdict.__dict__, "totals": verdict.totals.__dict__, "exit_code": code}))
+        return code
+    totals = verdict.totals
+    removed = totals.rows_in - totals.rows_kept
+    click.echo(
+        f"{totals.tasks:,} of {verdict.tasks:,} shards committed, {verdict.objects:,} objects, {verdict.size:,} bytes"
+    )
+    click.echo(f"{totals.rows_in:,} rows in = {totals.rows_kept:,} kept + {removed:,} removed")
+    for problem in verdict.problems:
+        click.secho(f"Problem: {problem}", fg="red")
+    if verdict.unrecorded:
+        shown = ", ".join(verdict.unrecorded[:3])
+        click.echo(f"{len(verdict.unrecorded)} objects without a record (of unfinished attempts; harmless): {shown}")
+    if verdict.pending:
+        click.secho(f"{verdict.pending:,} shards are not done: run the same `refinedweb run` again", fg="yellow")
+    if code == 0:
+        click.secho(
+            "The ledger holds." if not quick else "The ledger holds (sizes and rows; content not read).", fg="green"
+        )
+    return code
+
+
+@click.command()
+@click.argument("store", required=False)
+def doctor(store: str | None) -> int:
+    """Is this machine fit, and does STORE (an s3:// prefix or a folder) hold what the ledger needs?"""
+    from refinedweb.doctor import check_machine, check_store
+
+    fit = _show(check_machine())
+    if store is not None:
+        click.echo(f"\n{store}:")
+        fit = _show(check_store(store)) and fit
+    return 0 if fit else UNFIT
+
+
+def _show(checks: Iterable[Check]) -> bool:
+    fit = True
+    for check in checks:
+        fit = fit and check.fit
+        click.secho("ok   " if check.fit else "UNFIT", fg="green" if check.fit else "red", nl=False)
+        click.echo(f"  {check.name}: {check.found}" + ("" if check.fit else f"; {check.advice}"))
+    return fit

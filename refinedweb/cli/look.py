@@ -1,0 +1,206 @@
+"""`status`, `inspect`, `explain` and `stages`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from refinedweb.explain import Explanation, Step
+
+SHOWN_TEXT = 800
+PAGE_BYTES = 10 << 20
+TIMEOUT = 30
+
+
+@click.command()
+@click.argument("out")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status(out: str, as_json: bool) -> int:
+    """How far the run OUT is, and its funnel so far."""
+    from refinedweb import funnel
+    from refinedweb.cli.progress import show_funnel, show_trouble
+    from refinedweb.engine.run import LOCAL_STEP
+    from refinedweb.notebook import Run
+
+    run = Run(out)
+    totals = run.totals()
+    if as_json:
+        click.echo(json.dumps(funnel.status_json(LOCAL_STEP, len(run.file.inputs), totals)))
+        return 0
+    share = totals.tasks / max(1, len(run.file.inputs))
+    click.echo(f"{run.file.recipe_name} since {run.file.created_at}, code {run.file.code_version}")
+    click.echo(f"{totals.tasks:,} of {len(run.file.inputs):,} shards committed ({share:.0%})")
+    if totals.tasks:
+        rate = totals.rows_in / max(1e-9, totals.seconds)
+        click.echo(f"{rate:,.1f} documents/s per core, peak memory {totals.peak_memory / 2**20:,.0f} MiB per worker")
+        show_funnel(run.stages, totals, faithful=run.file.recipe_name == "refinedweb")
+    show_trouble(totals, run.failed())
+    return 0
+
+
+@click.command()
+@click.argument("out")
+@click.option("--stage", help="Show what this stage removed [default: kept documents]. `source`: no usable pages.")
+@click.option("--reason", help="Only documents removed for this reason.")
+@click.option("-n", "--number", type=click.IntRange(1), default=5, show_default=True, help="How many.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another sample.")
+@click.option("--text", "whole", is_flag=True, help="Show whole texts.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per document.")
+def inspect(out: str, stage: str | None, reason: str | None, number: int, seed: int, whole: bool, as_json: bool) -> int:
+    """Show a sample of the documents that the run OUT kept, or that a stage removed."""
+    from refinedweb.notebook import Run
+
+    run = Run(out)
+    rows = list(run.sample(number, stage, reason, seed))
+    if not rows:
+        what = f"removed by {stage}" + (f" for {reason}" if reason else "") if stage else "kept"
+        click.echo(f"no documents {what}; `refinedweb status {out}` shows stages and reasons", err=True)
+    for row in rows:
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False, default=_plain))
+        else:
+            _show_document(row, whole)
+    return 0
+
+
+def _show_document(row: dict[str, Any], whole: bool) -> None:
+    click.secho(row.get("url") or row["id"], bold=True)
+    names = ("drop", "language", "language_score", "timestamp", "dump", "source", "offset")
+    facts = [
+        f"{name} {row[name]:.2f}" if isinstance(row[name], float) else f"{name} {row[name]}"
+        for name in names
+        if row.get(name) is not None
+    ]
+    click.echo("  " + " · ".join(facts))
+    text = row.get("text") or ""
+    if not text and row.get("html"):
+        text = row["html"].decode("utf-8", "replace")
+    shown = text if whole or len(text) <= SHOWN_TEXT else text[:SHOWN_TEXT] + f" … ({len(text):,} characters)"
+    click.echo("".join(f"    {line}\n" for line in _printable(shown).splitlines()) or "    (content not kept)\n")
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a page must not be able to drive the reader's terminal."""
+    return "".join(c if c == "\n" or c.isprintable() or c == "\u3000" else " " for c in text)
+
+
+def _plain(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+@click.command()
+@click.argument("page", metavar="URL|FILE")
+@click.option("--recipe", default="refinedweb", show_default=True, help="A recipe's name or path, or stage names.")
+@click.option("--set", "overrides", metavar="STAGE.PARAM=VALUE", multiple=True, help="Change a parameter; repeatable.")
+@click.option("--url", help="The page's URL, where PAGE is a file.")
+@click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def explain(
+    page: str, recipe: str, overrides: tuple[str, ...], url: str | None, imports: tuple[str, ...], as_json: bool
+) -> int:
+    """One page through every stage, with each measure beside its limit. URL is fetched; FILE is HTML (- = stdin)."""
+    from refinedweb import recipe as recipes
+    from refinedweb.explain import explain as explained
+
+    loaded = recipes.load(recipe, overrides, imports)
+    data = _page(page)
+    if url is None and page.startswith(("http://", "https://")):
+        url = page
+    explanation = explained(data, url=url, recipe=loaded)
+    if as_json:
+        click.echo(json.dumps(explanation.to_dict(), ensure_ascii=False, default=str))
+    else:
+        _show_explanation(explanation)
+    return 0
+
+
+def _page(page: str) -> bytes:
+    import urllib.request
+    from pathlib import Path
+
+    from stages.errors import ConfigError
+
+    try:
+        if page == "-":
+            return sys.stdin.buffer.read(PAGE_BYTES)
+        if page.startswith(("http://", "https://")):
+            request = urllib.request.Request(page, headers={"User-Agent": "refinedweb-explain"})
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+                body: bytes = answer.read(PAGE_BYTES)
+                return body
+        return Path(page).read_bytes()[:PAGE_BYTES]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {page}: {error}") from error
+
+
+def _show_explanation(explanation: Explanation) -> None:
+    click.secho(f"{explanation.url or 'page'}: {explanation.verdict}", bold=True)
+    for step in explanation.steps:
+        click.secho(f"{step.stage}: {step.drop or 'ok'}", fg="red" if step.drop else "green")
+        _show_step(step)
+    if explanation.text:
+        click.echo(
+            "\nText:\n"
+            + _printable(explanation.text[:SHOWN_TEXT])
+            + (" …" if len(explanation.text) > SHOWN_TEXT else "")
+        )
+
+
+def _show_step(step: Step) -> None:
+    for reading in step.readings:
+        low = "" if reading.min is None else f"{reading.min:g} ≤ "
+        high = "" if reading.max is None else f" ≤ {reading.max:g}"
+        line = f"  {'  ' if reading.inside else '✗ '}{low}{reading.measure}{high}: {reading.value:.4g}"
+        click.secho(line, fg=None if reading.inside else "red")
+    for name, value in step.changed.items():
+        click.echo(f"    {name} → {_printable(str(value))[:100]}")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def stages(name: str | None, imports: tuple[str, ...], as_json: bool) -> int:
+    """Every stage and shipped recipe; with NAME, that stage's parameters, defaults, reasons and source."""
+    from refinedweb.recipe import load_stages, shipped
+    from stages.base import nearest, registry
+    from stages.errors import ConfigError
+
+    load_stages(imports)
+    known = registry()
+    if name is not None and name not in known:
+        raise ConfigError(f"no stage is called {name!r}: {nearest(name, list(known))}")
+    if as_json:
+        wanted = known if name is None else {name: known[name]}
+        click.echo(json.dumps({key: _described(cls) for key, cls in wanted.items()}, default=str))
+    elif name is not None:
+        _show_stage(name, known[name])
+    else:
+        for key, cls in known.items():
+            click.echo(f"{key:20} {_first_line(cls)}")
+        click.echo(f"\nRecipes: {', '.join(shipped())}. `refinedweb stages NAME` shows one stage's parameters.")
+    return 0
+
+
+def _first_line(cls: type[Any]) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def _described(cls: type[Any]) -> dict[str, Any]:
+    params = {f.name: {"type": str(f.type), "default": f.default} for f in dataclasses.fields(cls)}
+    return {"description": (cls.__doc__ or "").strip(), "params": params}
+
+
+def _show_stage(name: str, cls: type[Any]) -> None:
+    import inspect as python_inspect
+
+    click.secho(name, bold=True)
+    click.echo(python_inspect.cleandoc(cls.__doc__ or ""))
+    click.echo("\nParameters (--set " + name + ".PARAM=VALUE):")
+    for f in dataclasses.fields(cls):
+        click.echo(f"  {f.name:28} {f.default!r:<24} {f.type}")

@@ -1,0 +1,128 @@
+"""One page through every stage of a recipe, with each measure beside its limit."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from refinedweb.recipe import Recipe
+from refinedweb.recipe import load as load_recipe
+from refinedweb.sources import decode_html
+from stages.base import Limit, Measured, Stage, set_column
+from stages.schema import documents, is_measure
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One measure of one page beside its limits (None = none on that side)."""
+
+    measure: str
+    value: float
+    min: float | None
+    max: float | None
+    reason: str | None
+
+    @property
+    def inside(self) -> bool:
+        return (self.min is None or self.value >= self.min) and (self.max is None or self.value <= self.max)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one stage made of the page. `changed` are the columns it wrote, measures aside."""
+
+    stage: str
+    drop: str | None
+    readings: list[Reading] = field(default_factory=list)
+    changed: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Every stage's opinion of a page; the first reason decides, the later ones are what-ifs."""
+
+    url: str | None
+    steps: list[Step]
+    text: str | None
+
+    @property
+    def verdict(self) -> str:
+        """`kept`, or `removed by STAGE: REASON`."""
+        for step in self.steps:
+            if step.drop is not None:
+                return f"removed by {step.stage}: {step.drop}"
+        return "kept"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        steps = [
+            {**step.__dict__, "readings": [{**r.__dict__, "inside": r.inside} for r in step.readings]}
+            for step in self.steps
+        ]
+        return {"url": self.url, "verdict": self.verdict, "steps": steps, "text": self.text}
+
+    def __repr__(self) -> str:
+        lines = [f"{self.url or 'page'}: {self.verdict}"]
+        for step in self.steps:
+            lines.append(f"{step.stage}: {step.drop or 'ok'}")
+            lines += [f"  {_reading(reading)}" for reading in step.readings]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for step in self.steps:
+            rows.append(f"<tr><th>{html.escape(step.stage)}</th><th>{html.escape(step.drop or 'ok')}</th></tr>")
+            rows += [f"<tr><td></td><td>{html.escape(_reading(r))}</td></tr>" for r in step.readings]
+        return f"<p>{html.escape(self.url or 'page')}: <b>{html.escape(self.verdict)}</b></p><table>{''.join(rows)}</table>"
+
+
+def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:
+    """`page` (HTML; bytes are decoded as a crawl's would be) through the stages of `recipe` (a name, path or Recipe).
+    """
+    loaded = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    text = page if isinstance(page, str) else decode_html(page)
+    docs = documents(id=["page"], url=[url], html=[text.encode("utf-8", "replace")])
+    return explain_row(docs, loaded.build())
+
+
+def explain_row(docs: pa.Table, stages: list[Stage]) -> Explanation:
+    """The one document of `docs` through `stages`, going on after a drop to show what the others would say."""
+    url = docs.column("url")[0].as_py()
+    steps = []
+    for stage in stages:
+        judged = stage(set_column(docs, "drop", pa.nulls(1, pa.string())))
+        steps.append(_step(stage, docs, judged))
+        docs = judged
+    return Explanation(url, steps, docs.column("text")[0].as_py())
+
+
+def _step(stage: Stage, before: pa.Table, after: pa.Table) -> Step:
+    old, new = before.to_pylist()[0], after.to_pylist()[0]
+    changed = {
+        name: value
+        for name, value in new.items()
+        if name not in ("drop", "html") and not is_measure(name) and value != old.get(name)
+    }
+    measures = {name.partition(".")[2]: v for name, v in new.items() if name.startswith(f"{stage.name}.")}
+    return Step(stage.name, new.get("drop"), _readings(stage, measures), changed)
+
+
+def _readings(stage: Stage, measures: Mapping[str, float]) -> list[Reading]:
+    limits = list(stage.limits()) if isinstance(stage, Measured) else []
+    limited = {limit.measure for limit in limits}
+    free = [Limit(name, "") for name in measures if name not in limited]
+    return [
+        Reading(limit.measure, measures[limit.measure], limit.min, limit.max, limit.reason or None)
+        for limit in [*limits, *free]
+    ]
+
+
+def _reading(reading: Reading) -> str:
+    low = "" if reading.min is None else f"{reading.min:g} ≤ "
+    high = "" if reading.max is None else f" ≤ {reading.max:g}"
+    mark = " " if reading.inside else "✗"
+    return f"{mark} {low}{reading.measure}{high}: {reading.value:g}"
