@@ -22,6 +22,7 @@ TICK = 0.25
 DEATHS = 2
 MOST_DEATHS = 6
 RETRIES = 6
+BACKOFF = 0.5
 STRAGGLER_FACTOR = 4.0
 STRAGGLER_SECONDS = 60.0
 
@@ -166,7 +167,7 @@ class Loop:
         """Change the state to that of the next attempt; False where there is none."""
         if outcome.kind == "retry":
             state.retries += 1
-            state.not_before = time.monotonic() + min(30.0, 0.5 * 2**state.retries)
+            state.not_before = time.monotonic() + min(30.0, BACKOFF * 2**state.retries)
             return state.retries <= RETRIES
         if outcome.kind == "raised":
             was_careful, state.careful = state.careful, True
