@@ -57,8 +57,10 @@ def _to_type(hint: Any, value: Any) -> Any:
             raise ValueError(value)
         return value
     if origin is tuple:
-        items = value.split(",") if isinstance(value, str) else [*value]
-        return tuple(_to_type(arguments[0], item.strip() if isinstance(item, str) else item) for item in items)
+        items = [item.strip() for item in value.split(",")] if isinstance(value, str) else [*value]
+        if isinstance(value, str) and arguments[0] is not str:
+            items = [parse(item) for item in items]
+        return tuple(_to_type(arguments[0], item) for item in items)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

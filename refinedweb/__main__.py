@@ -1,0 +1,5 @@
+"""`python -m refinedweb`."""
+
+from refinedweb.cli import main
+
+main()
