@@ -1,0 +1,142 @@
+"""Entry point of `repetition_v1`: thirteen fractions of a document and their denominator (`MEASURES`)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.classes import Tables, tables
+from stages.kernels.jit import Int, kernel
+from stages.kernels.ngrams import (
+    Joined,
+    Ngrams,
+    greedy_repeats,
+    join_words,
+    keep_repeated,
+    lengthen,
+    most_frequent_cover,
+    most_frequent_spaced,
+    new_joined,
+    new_ngrams,
+    repeated_cover,
+)
+from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments, stripped_segments
+from stages.kernels.words import Slots, Words, longest, new_slots, new_words, number_words, split_words
+
+Row = npt.NDArray[np.float64]
+
+MEASURES = (
+    "characters",
+    "duplicate_lines",
+    "duplicate_paragraphs",
+    "duplicate_line_characters",
+    "duplicate_paragraph_characters",
+    *(f"top_{n}gram" for n in range(2, 5)),
+    *(f"duplicate_{n}grams" for n in range(5, 11)),
+)
+_LINES, _PARAGRAPHS = 1, 2  # line feeds in a row that end one
+_NGRAMS = 3  # column of the 2-grams is _NGRAMS + 2
+
+
+class Scratch(NamedTuple):
+    """What the kernels write while they measure one document."""
+
+    parts: Words
+    lines: Segments
+    grams: Ngrams
+    joined: Joined
+    slots: Slots
+
+
+def measure_repetition(text: pa.ChunkedArray, datatrove: bool, unspaced: bool) -> Row:
+    """Measures of every document, one row each, in the order of `MEASURES`, in either dialect."""
+    offsets, data = utf8_views(text)
+    size = longest(offsets)
+    slots = new_slots(size // 2 + 3)
+    scratch = Scratch(new_words(size), new_segments(size), new_ngrams(size), new_joined(datatrove * size), slots)
+    out = np.zeros((len(offsets) - 1, len(MEASURES)), np.float64)
+    measure = measure_datatrove if datatrove else measure_gopher
+    measure(offsets, data, tables(), unspaced, scratch, out)
+    return out
+
+
+@kernel
+def measure_gopher(offsets: Offsets, data: Bytes, tables: Tables, unspaced: bool, scratch: Scratch, out: Row) -> None:
+    """As Gopher's paper describes it; `out` starts as zeros."""
+    parts = scratch.parts
+    for row in range(len(offsets) - 1):
+        text = data[offsets[row] : offsets[row + 1]]
+        words, breaks, _ = split_words(text, tables, unspaced, parts)
+        out[row, 0] = parts.before[words]
+        if words > 0:
+            _gopher_segments(text, words, breaks, scratch, out[row])
+            _gopher_ngrams(text, words, scratch, out[row])
+
+
+@kernel
+def _gopher_segments(text: Bytes, words: Int, breaks: Int, scratch: Scratch, out: Row) -> None:
+    parts, lines = scratch.parts, scratch.lines
+    for kind in (_LINES, _PARAGRAPHS):
+        found = stripped_segments(words, breaks, kind, parts, lines)
+        later, later_chars, first, first_chars = repeated_segments(text, found, lines, scratch.slots)
+        out[kind] = (first + later) / found
+        out[kind + 2] = (first_chars + later_chars) / parts.before[words]
+
+
+@kernel
+def _gopher_ngrams(text: Bytes, words: Int, scratch: Scratch, out: Row) -> None:
+    grams, slots, before = scratch.grams, scratch.slots, scratch.parts.before
+    number_words(text, words, scratch.parts, slots, grams.ids, grams.counts)
+    left = keep_repeated(words, grams)
+    for n in range(2, min(words, 10) + 1):
+        if left < 2:
+            return
+        starts = words - n + 1
+        different = lengthen(starts, grams, slots)
+        left = keep_repeated(starts, grams)
+        if n <= 4:
+            covered = most_frequent_cover(n, starts, different, before, grams)
+        else:
+            covered = repeated_cover(n, starts, before, grams)
+        out[_NGRAMS + n] = covered / before[words]
+
+
+@kernel
+def measure_datatrove(
+    offsets: Offsets, data: Bytes, tables: Tables, unspaced: bool, scratch: Scratch, out: Row
+) -> None:
+    """As datatrove 0.10.1 counts; `out` starts as zeros."""
+    for row in range(len(offsets) - 1):
+        text = data[offsets[row] : offsets[row + 1]]
+        words, breaks, chars = split_words(text, tables, unspaced, scratch.parts)
+        out[row, 0] = chars
+        if chars > 0:
+            _datatrove_segments(text, words, breaks, chars, scratch, out[row])
+            _datatrove_ngrams(text, words, chars, scratch, out[row])
+
+
+@kernel
+def _datatrove_segments(text: Bytes, words: Int, breaks: Int, chars: Int, scratch: Scratch, out: Row) -> None:
+    for kind in (_LINES, _PARAGRAPHS):
+        found = raw_segments(words, breaks, chars, len(text), kind, scratch.parts, scratch.lines)
+        later, later_chars, _, _ = repeated_segments(text, found, scratch.lines, scratch.slots)
+        out[kind] = later / found
+        out[kind + 2] = later_chars / chars
+
+
+@kernel
+def _datatrove_ngrams(text: Bytes, words: Int, chars: Int, scratch: Scratch, out: Row) -> None:
+    parts, grams, slots = scratch.parts, scratch.grams, scratch.slots
+    number_words(text, words, parts, slots, grams.ids, grams.counts)
+    keep_repeated(words, grams)
+    for n in range(2, min(words, 4) + 1):
+        different = lengthen(words - n + 1, grams, slots)
+        keep_repeated(words - n + 1, grams)
+        out[_NGRAMS + n] = most_frequent_spaced(n, words, different, parts.before, grams) / chars
+    join_words(text, words, parts, scratch.joined)
+    for n in range(5, min(words, 10) + 1):
+        out[_NGRAMS + n] = greedy_repeats(n, words, parts.before, scratch.joined, slots) / chars

@@ -1,0 +1,123 @@
+"""Lines and paragraphs of a document, and which of them repeat.
+
+A line ends at a run of line feeds, a paragraph at a run of two or more. Two segments are the same where their bytes
+are; the hash that finds them is made of their words' hashes, so that the text is not read again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.kernels.buffers import Bytes
+from stages.kernels.jit import Int, kernel
+from stages.kernels.words import Hashes, Ints, Slots, Words, mixed, same_bytes, table_bits
+
+
+class Segments(NamedTuple):
+    """Segments of one document."""
+
+    start: Ints  # first byte
+    end: Ints  # byte after it
+    chars: Ints  # length; of stripped segments: word characters only
+    words: Ints
+    hash: Hashes
+    seen: Ints  # how often the segment occurred, kept at its first occurrence
+
+
+def new_segments(size: int) -> Segments:
+    """Scratch for documents of up to `size` bytes."""
+    start, end, chars, words, seen = np.zeros((5, size // 2 + 3), np.int32)
+    return Segments(start, end, chars, words, np.zeros(size // 2 + 3, np.uint64), seen)
+
+
+@kernel
+def stripped_segments(words: Int, breaks: Int, run: Int, parts: Words, out: Segments) -> Int:
+    """Segments between runs of `run` or more line feeds, without outer white space; empty ones do not count."""
+    found, word = 0, 0
+    for piece in range(breaks + 1):
+        last = piece == breaks
+        if not last and parts.break_end[piece] - parts.break_start[piece] < run:
+            continue
+        first, word = word, words if last else _words_before(parts.break_start[piece], word, words, parts)
+        if first < word:
+            out.start[found], out.end[found] = parts.start[first], parts.end[word - 1]
+            out.chars[found] = parts.before[word] - parts.before[first]
+            _describe(found, first, word, parts, out)
+            found += 1
+    return found
+
+
+@kernel
+def raw_segments(words: Int, breaks: Int, chars: Int, size: Int, run: Int, parts: Words, out: Segments) -> Int:
+    """Segments between runs of `run` or more line feeds, white space and empty ones included (as `re.split`).
+
+    Paragraphs (`run` 2) are those of the document without its outer white space (as `str.strip`), as in datatrove.
+    """
+    clip = run > 1
+    begin, end, begin_at, end_at = 0, size, 0, chars
+    if clip and words == 0:
+        end, end_at = 0, 0
+    elif clip:
+        begin, end, begin_at = parts.start[0], parts.end[words - 1], parts.at[0]
+        end_at = parts.at[words - 1] + parts.before[words] - parts.before[words - 1]
+    found, word = 0, 0
+    for piece in range(breaks + 1):
+        last = piece == breaks
+        if not last:
+            start, stop = parts.break_start[piece], parts.break_end[piece]
+            if stop - start < run or start < begin or stop > end:
+                continue
+        first, word = word, words if last else _words_before(parts.break_start[piece], word, words, parts)
+        out.start[found], out.end[found] = begin, end if last else parts.break_start[piece]
+        out.chars[found] = (end_at if last else parts.break_at[piece]) - begin_at
+        _describe(found, first, word, parts, out)
+        found += 1
+        if not last:
+            begin = parts.break_end[piece]
+            begin_at = parts.break_at[piece] + parts.break_end[piece] - parts.break_start[piece]
+    return found
+
+
+@kernel
+def _words_before(byte: Int, word: Int, words: Int, parts: Words) -> Int:
+    while word < words and parts.start[word] < byte:
+        word += 1
+    return word
+
+
+@kernel
+def _describe(segment: Int, first: Int, last: Int, parts: Words, out: Segments) -> None:
+    hashed = np.uint64(out.end[segment] - out.start[segment])
+    for word in range(first, last):
+        hashed = mixed(hashed ^ parts.hash[word])
+    out.hash[segment], out.words[segment] = hashed, last - first
+
+
+@kernel
+def repeated_segments(text: Bytes, segments: Int, lines: Segments, slots: Slots) -> tuple[Int, Int, Int, Int]:
+    """(later copies, their characters, first copies of what repeats, their characters)."""
+    slots.now[0] += 1
+    bits = table_bits(segments)
+    shift, mask = np.uint64(64 - bits), (1 << bits) - 1
+    later, later_chars, first, first_chars = 0, 0, 0, 0
+    for segment in range(segments):
+        hashed, size = lines.hash[segment], lines.end[segment] - lines.start[segment]
+        slot = np.int64(mixed(hashed) >> shift)
+        while slots.generation[slot] == slots.now[0]:
+            known = slots.value[slot]
+            if slots.key[slot] == hashed and lines.end[known] - lines.start[known] == size:  # noqa: SIM102
+                if same_bytes(text, lines.start[known], lines.start[segment], size):
+                    break
+            slot = (slot + 1) & mask
+        if slots.generation[slot] != slots.now[0]:
+            slots.generation[slot], slots.key[slot], slots.value[slot] = slots.now[0], hashed, segment
+            lines.seen[segment] = 1
+            continue
+        known = slots.value[slot]
+        later, later_chars = later + 1, later_chars + lines.chars[segment]
+        if lines.seen[known] == 1:
+            first, first_chars = first + 1, first_chars + lines.chars[segment]
+        lines.seen[known] += 1
+    return later, later_chars, first, first_chars
