@@ -1,0 +1,1 @@
+"""URLs: one normal form, block-list indexes and word tiers."""

@@ -1,0 +1,175 @@
+"""The word tiers: words in a URL, weighted by severity.
+
+strict  a substring once `-` and `.` are removed, one hit blocks; an entry `=word` has to stand unbroken
+hard    a whole word, one hit blocks
+soft    a whole word, hits of several different words block
+A word is a maximal run of letters and digits (marks that combine with letters count as letters). The lists are data
+files in `stages/wordlists`; a folder with files of the same names can take their place.
+Source: the idea from the RefinedWeb paper (arXiv 2306.01116, appendix G.1), the mechanics from DataComp-LM's
+reverse-engineered configuration (`refinedweb.yaml`: substring after removing `-` and `.`, word boundaries, two hits).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.assets import open_asset
+from stages.kernels.buffers import Bytes
+from stages.kernels.jit import kernel
+from stages.urls.hashing import FNV_OFFSET, Hashes, HashSet, contains, extend, finish, hash_range
+from stages.urls.lookup import Mask
+from stages.urls.plain import MatchForms
+from stages.wordlists import FOLDER, read_list
+
+TIERS = ("strict", "hard", "soft")
+_DASH, _DOT = 45, 46
+_STRICT, _UNBROKEN, _INNOCENT = 1, 2, 3
+
+
+class Trie(NamedTuple):
+    """Words by their UTF-8 bytes: node 0 is the root, and `steps[node, classes[byte]]` the next node, 0 = none."""
+
+    steps: npt.NDArray[np.int32]
+    classes: Bytes
+    marks: Bytes
+
+    @classmethod
+    def of(cls, marked: Sequence[tuple[str, int]]) -> Trie:
+        """The trie of (word, mark) pairs; `marks[node]` is the mark of the word that ends there, 0 = none."""
+        used = sorted({byte for word, _ in marked for byte in word.encode()})
+        classes = np.zeros(256, np.uint8)
+        classes[used] = np.arange(1, len(used) + 1)
+        nodes: list[dict[int, int]] = [{}]
+        ends: dict[int, int] = {}
+        for word, mark in marked:
+            node = 0
+            for step in classes[list(word.encode())].tolist():
+                node = nodes[node].setdefault(step, len(nodes))
+                if node == len(nodes):
+                    nodes.append({})
+            ends[node] = mark
+        steps = np.zeros((len(nodes), len(used) + 1), np.int32)
+        for node, children in enumerate(nodes):
+            steps[node, list(children)] = list(children.values())
+        marks = np.zeros(len(nodes), np.uint8)
+        marks[list(ends)] = list(ends.values())
+        return cls(steps, classes, marks)
+
+
+class WordTiers(NamedTuple):
+    """The words of the tiers in use, ready for the kernels."""
+
+    strict: Trie
+    hard: HashSet
+    soft: HashSet
+
+    def hits(self, forms: MatchForms, soft_hits: int) -> Mask:
+        """Per row: a strict word, a hard word, or at least `soft_hits` different soft words."""
+        whole: Mask = _find_words(forms, self.hard, self.soft, soft_hits)
+        return whole | _find_substrings(forms, self.strict)
+
+
+@lru_cache(maxsize=4)
+def load_tiers(tiers: tuple[str, ...], folder: str | None) -> WordTiers:
+    """The tiers named, from `url_<tier>.txt` and `url_innocent.txt` in `folder` (None = the lists of this package)."""
+    root = FOLDER if folder is None else open_asset(folder)
+    words = {tier: read_list(root / f"url_{tier}.txt") if tier in tiers else () for tier in TIERS}
+    innocent = read_list(root / "url_innocent.txt") if "strict" in tiers else ()
+    strict = [(word.removeprefix("="), _UNBROKEN if word.startswith("=") else _STRICT) for word in words["strict"]]
+    trie = Trie.of(strict + [(word, _INNOCENT) for word in innocent])
+    return WordTiers(trie, _hashed(words["hard"]), _hashed(words["soft"]))
+
+
+def _hashed(words: Sequence[str]) -> HashSet:
+    data = [np.frombuffer(word.encode(), np.uint8) for word in words]
+    return HashSet.of([np.array([hash_range(word, 0, len(word)) for word in data], np.uint64)])
+
+
+def readable(text: str) -> str:
+    """`text` in NFKC, any non-ASCII character that is no letter, mark or digit made a space, or cut if invisible."""
+    return unicodedata.normalize("NFKC", text).translate(_BREAKS)
+
+
+class _Breaks(dict[int, int | str | None]):
+    """What `str.translate` makes of a character, by its Unicode category, remembered as it is met."""
+
+    def __missing__(self, code: int) -> int | str | None:
+        category = unicodedata.category(chr(code))
+        invisible, breaks = category == "Cf", category[0] in "CPSZ" and code > 127
+        self[code] = None if invisible else " " if breaks else code
+        return self[code]
+
+
+_BREAKS = _Breaks()
+
+
+@kernel
+def _find_words(forms: MatchForms, hard: HashSet, soft: HashSet, soft_hits: int) -> Mask:
+    found = np.zeros(len(forms.starts), np.bool_)
+    seen = np.empty(soft_hits, np.uint64)
+    for row in range(len(found)):
+        hits, length, state = 0, 0, FNV_OFFSET
+        for at in range(forms.starts[row], forms.ends[row] + 1):
+            if at < forms.ends[row] and _in_word(forms.data[at]):
+                state, length = extend(state, forms.data[at]), length + 1
+                continue
+            if length > 0:
+                word = finish(state)
+                if contains(soft, word):
+                    hits = _remember(seen, hits, word)
+                if hits == soft_hits or contains(hard, word):
+                    found[row] = True
+                    break
+            state, length = FNV_OFFSET, 0
+    return found
+
+
+@kernel
+def _in_word(byte: int) -> bool:
+    return 97 <= byte <= 122 or 48 <= byte <= 57 or byte >= 128
+
+
+@kernel
+def _remember(seen: Hashes, count: int, word: np.uint64) -> int:
+    """`count` different words in `seen` after `word`."""
+    for at in range(count):
+        if seen[at] == word:
+            return count
+    seen[count] = word
+    return count + 1
+
+
+@kernel
+def _find_substrings(forms: MatchForms, trie: Trie) -> Mask:
+    found = np.zeros(len(forms.starts), np.bool_)
+    for row in range(len(found)):
+        at, end = forms.starts[row], forms.ends[row]
+        while at < end and not found[row]:
+            strict_end, innocent_end = _match(forms.data, at, end, trie)
+            found[row] = strict_end > innocent_end
+            at = max(at + 1, innocent_end)
+    return found
+
+
+@kernel
+def _match(data: Bytes, at: int, end: int, trie: Trie) -> tuple[int, int]:
+    """Ends of the longest strict and the longest innocent word that start at byte `at`, `-` and `.` left out; or -1."""
+    strict_end, innocent_end, unbroken = -1, -1, True
+    node = trie.steps[0, trie.classes[data[at]]]
+    while node != 0:
+        at += 1
+        mark = trie.marks[node]
+        if mark == _STRICT or (mark == _UNBROKEN and unbroken):
+            strict_end = at
+        elif mark == _INNOCENT:
+            innocent_end = at
+        while at < end and data[at] in (_DASH, _DOT):
+            at, unbroken = at + 1, False
+        node = trie.steps[node, trie.classes[data[at]]] if at < end else 0
+    return strict_end, innocent_end

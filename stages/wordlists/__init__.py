@@ -1,0 +1,13 @@
+"""Word and pattern lists as data files: one entry a line; `#` starts a comment, and the header says what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """The entries of a list in file order, without comments, blank lines and white space around them."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
