@@ -67,11 +67,11 @@ class Claims:
     def __init__(
         self, store: Store, step: str, lease: float = LEASE_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.owner = uuid.uuid4().hex
         self._store = store
         self._folder = f"{step}/claims/"
         self._lease = lease
         self._clock = clock
-        self._owner = uuid.uuid4().hex
         self._mine: dict[int, str] = {}
         self._beat = 0
         self._renewed = clock()
@@ -140,7 +140,7 @@ class Claims:
 
     def _holder(self, *, released: bool = False) -> bytes:
         pid = os.getpid()
-        holder = Holder(self._owner, self._beat, this_machine(), pid, started_at(pid) or "", released)
+        holder = Holder(self.owner, self._beat, this_machine(), pid, started_at(pid) or "", released)
         return json.dumps(holder.__dict__).encode()
 
     def _key(self, block: int) -> str:

@@ -77,7 +77,8 @@ class Explanation:
         for step in self.steps:
             rows.append(f"<tr><th>{html.escape(step.stage)}</th><th>{html.escape(step.drop or 'ok')}</th></tr>")
             rows += [f"<tr><td></td><td>{html.escape(_reading(r))}</td></tr>" for r in step.readings]
-        return f"<p>{html.escape(self.url or 'page')}: <b>{html.escape(self.verdict)}</b></p><table>{''.join(rows)}</table>"
+        title = f"<p>{html.escape(self.url or 'page')}: <b>{html.escape(self.verdict)}</b></p>"
+        return f"{title}<table>{''.join(rows)}</table>"
 
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:

@@ -62,6 +62,7 @@ class Record:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: int = 0
     host: str = ""
+    driver: str = ""
     committed_at: str = ""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 

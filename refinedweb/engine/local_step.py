@@ -37,6 +37,7 @@ class LocalStep:
     out: str
     step: str
     recipe: Recipe
+    driver: str = ""
 
     def __call__(self, shard: int, item: Input, careful: bool) -> Record:
         """The committed record. `careful` runs the stages in a child process and quarantines what kills it."""
@@ -88,6 +89,7 @@ class _Pass:
             stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
             peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             host=socket.gethostname(),
+            driver=self._step.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         return Ledger(self._store, self._step.step).commit(record)

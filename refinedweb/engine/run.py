@@ -138,12 +138,12 @@ def execute(
     from refinedweb.engine.local_step import LocalStep
     from refinedweb.engine.pool import RayPool
 
-    root = open_store(out).root
-    pool = RayPool(LocalStep(root, LOCAL_STEP, recipe), settings.workers, settings.address, _recycle(run.inputs))
+    claims = Claims(ledger.store, LOCAL_STEP, settings.lease)
+    work = LocalStep(ledger.store.root, LOCAL_STEP, recipe, claims.owner)
+    pool = RayPool(work, settings.workers, settings.address, _recycle(run.inputs))
     try:
         started()
         tasks = [Task(number, item, item.size) for number, item in enumerate(run.inputs)]
-        claims = Claims(open_store(out), LOCAL_STEP, settings.lease)
         progress = Loop(tasks, run.block, ledger, claims, pool, watch).run()
     finally:
         pool.close()

@@ -1,4 +1,4 @@
-"""Laws of the driver's loop, under any sequence of deaths, doubts and errors: every task ends in one record or one failure.
+"""Laws of the driver's loop under any sequence of deaths, doubts and errors: each task ends in one record or failure.
 
 The pool is simulated, because the laws are about every order of events; `test_faults.py` kills real processes.
 """
@@ -108,7 +108,9 @@ def test_every_task_ends_in_one_record_or_one_failure(
 
 def test_a_task_that_dies_is_run_carefully_and_at_last_given_up(tmp_path: Path) -> None:
     progress, pool, _ = run(tmp_path, 2, {0: ["died"] * 99})
-    assert [careful for task, careful in pool.attempts if task == 0] == [False] * DEATHS + [True] * (MOST_DEATHS - DEATHS)
+    assert [careful for task, careful in pool.attempts if task == 0] == [False] * DEATHS + [True] * (
+        MOST_DEATHS - DEATHS
+    )
     assert progress.failed == {0: "task 0: died"}
     assert progress.deaths == MOST_DEATHS
 

@@ -31,7 +31,15 @@ class Params:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0.5", 0.5), ("3", 3), ("true", True), ('["en", "de"]', ["en", "de"]), ("en,de", "en,de"), ("a b", "a b"), ("", "")],
+    [
+        ("0.5", 0.5),
+        ("3", 3),
+        ("true", True),
+        ('["en", "de"]', ["en", "de"]),
+        ("en,de", "en,de"),
+        ("a b", "a b"),
+        ("", ""),
+    ],
 )
 def test_command_line_values(text: str, value: object) -> None:
     assert parse(text) == value
@@ -41,8 +49,8 @@ def test_command_line_values(text: str, value: object) -> None:
     ("key", "given", "value"),
     [
         ("words", 3, 3), ("share", 1, 1.0), ("share", 0.5, 0.5), ("fast", True, True), ("engine", "b", "b"),
-        ("keep", "en, de", ("en", "de")), ("keep", ["en"], ("en",)), ("sizes", [1, 2], (1, 2)), ("sizes", "1, 2", (1, 2)),
-        ("model", "a.bin", "a.bin"), ("model", "none", None), ("model", None, None),
+        ("keep", "en, de", ("en", "de")), ("keep", ["en"], ("en",)), ("sizes", [1, 2], (1, 2)),
+        ("sizes", "1, 2", (1, 2)), ("model", "a.bin", "a.bin"), ("model", "none", None), ("model", None, None),
     ],
 )  # fmt: skip
 def test_values_take_the_declared_type(key: str, given: Any, value: Any) -> None:

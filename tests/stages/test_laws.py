@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,9 @@ def test_rows_and_their_order_stay(variant: tuple[str, dict[str, Any]], outputs:
 
 
 @variants
-def test_an_empty_table_gives_the_same_columns(variant: tuple[str, dict[str, Any]], outputs: dict[str, pa.Table]) -> None:
+def test_an_empty_table_gives_the_same_columns(
+    variant: tuple[str, dict[str, Any]], outputs: dict[str, pa.Table]
+) -> None:
     empty = build(*variant)(DOCUMENT.empty_table())
     assert empty.num_rows == 0
     assert empty.schema == outputs[str(variant)].schema
@@ -101,7 +104,7 @@ def test_batches_do_not_matter(variant: tuple[str, dict[str, Any]], seed: int, o
     docs, stage = corpus(), build(*variant)
     cuts = np.sort(np.random.default_rng(seed).integers(0, docs.num_rows, 4))
     edges = [0, *cuts.tolist(), docs.num_rows]
-    parts = [stage(docs.slice(a, b - a)) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [stage(docs.slice(a, b - a)) for a, b in pairwise(edges)]
     assert pa.concat_tables(parts).combine_chunks() == outputs[str(variant)].combine_chunks()
 
 
@@ -131,7 +134,9 @@ def test_reasons_are_facts_in_snake_case(variant: tuple[str, dict[str, Any]], ou
 
 
 @variants
-def test_measures_are_numbers_and_their_limits_exist(variant: tuple[str, dict[str, Any]], outputs: dict[str, pa.Table]) -> None:
+def test_measures_are_numbers_and_their_limits_exist(
+    variant: tuple[str, dict[str, Any]], outputs: dict[str, pa.Table]
+) -> None:
     out, stage = outputs[str(variant)], build(*variant)
     for name in filter(is_measure, out.column_names):
         assert name.startswith(f"{variant[0]}."), "a measure is named after its stage"
