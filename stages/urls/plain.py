@@ -135,12 +135,12 @@ def _in_name(byte: int) -> bool:
 
 @kernel
 def _after_port(data: Bytes, at: int, end: int) -> int:
-    """Where path and query start after an optional port of at most four digits, or -1."""
+    """Where path and query start after an optional port of one to four digits, or -1."""
     if at < end and data[at] == _COLON:
         at += 1
         first = at
         while at < end and at - first < 5 and 48 <= data[at] <= 57:
             at += 1
-        if at - first > 4 or (at < end and data[at] not in (_SLASH, _QUERY, _HASH)):
+        if not 1 <= at - first <= 4 or (at < end and data[at] not in (_SLASH, _QUERY, _HASH)):
             return -1
     return at
