@@ -287,7 +287,18 @@ def test_the_blocklist_blocks_the_planted_pages_and_no_others() -> None:
 
 
 def test_the_blocklist_has_every_category_of_the_recipe() -> None:
-    wanted = "adult phishing dating gambling filehosting ddos agressif chat mixed_adult arjel".split()
+    wanted = [
+        "adult",
+        "phishing",
+        "dating",
+        "gambling",
+        "filehosting",
+        "ddos",
+        "agressif",
+        "chat",
+        "mixed_adult",
+        "arjel",
+    ]
     assert {path.name for path in blocklist().iterdir()} == set(wanted)
     assert all(RESERVED.search(host) for host in listed("domains"))
 
