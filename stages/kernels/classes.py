@@ -104,11 +104,16 @@ def _flags() -> Any:
     return flags
 
 
+def fold(text: str) -> str:
+    """Lower case, one character for one (the first of several); final sigma folds to sigma."""
+    return "".join(character.lower()[0] for character in text).replace("ς", "σ")
+
+
 def _fold_distances() -> Any:
-    """Lower case minus code point, one for one (the first of several); final sigma folds to sigma."""
     distances = np.zeros(0x110000, dtype=np.int32)
-    distances[:0x1F000] = [ord(chr(point).lower()[0]) - point for point in range(0x1F000)]
-    distances[ord("ς")] = ord("σ") - ord("ς")
+    points = np.arange(0x1F000, dtype=np.int32)  # no script beyond has cases; 0xD800-0xDFFF are no characters
+    everything = "".join(map(chr, points))
+    distances[:0x1F000] = np.array([ord(character) for character in fold(everything)], np.int32) - points
     return distances
 
 

@@ -1,0 +1,44 @@
+"""Stop words by language: one file `<code>.txt` per language, one word a line, `#` starts a comment.
+
+The codes are those of fastText's lid.176. `en` holds the eight words of Gopher's paper, the others the most frequent
+function words of their language (written for this project). Languages without a file have no stop words: those
+written without spaces, where a word is not what lies between spaces (zh, ja, th, lo, km, my, bo), and those whose
+frequent words are mostly endings (ko, kk, ta, te, ml, kn).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from stages.assets import open_asset
+from stages.errors import ConfigError
+from stages.kernels.classes import fold
+from stages.wordlists import read_list
+
+FOLDER = Path(__file__).parent
+MOST = 64
+
+
+@lru_cache(maxsize=8)
+def stop_words(asset: str | None = None) -> Mapping[str, tuple[str, ...]]:
+    """Words by language code, from the folder `asset` or, where it is None, the lists that are shipped.
+
+    Raises ConfigError for a folder without lists, or a list of more than 64 words.
+    """
+    folder = FOLDER if asset is None else open_asset(asset)
+    lists = {path.stem: tuple(dict.fromkeys(read_list(path))) for path in sorted(folder.glob("*.txt"))}
+    if not lists:
+        raise ConfigError(f"no stop words in {folder}; it should hold a file <language code>.txt per language")
+    for code, words in lists.items():
+        if len(words) > MOST:
+            raise ConfigError(f"{folder / code}.txt has {len(words)} stop words; keep the {MOST} most frequent")
+    return lists
+
+
+def key(word: str) -> str:
+    """What a word is compared by: from its first to its last letter, mark or number, in lower case."""
+    inside = [index for index, character in enumerate(word) if unicodedata.category(character)[0] in "LMN"]
+    return fold(word[inside[0] : inside[-1] + 1]) if inside else ""
