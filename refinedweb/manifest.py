@@ -21,7 +21,6 @@ from refinedweb.storage import Exists, Missing, Store
 from stages.errors import ShardError
 
 ROLLUP = 1000
-READERS = 16
 
 Removed = dict[str, dict[str, int]]
 
@@ -158,8 +157,11 @@ class Ledger:
         return Record.from_json(self.store.get(self._key("manifest", task))[0])
 
     def records(self, tasks: Iterable[int]) -> Iterator[Record]:
-        """Records in the order of `tasks`, fetched side by side (a store far away answers slowly)."""
-        with ThreadPoolExecutor(READERS) as pool:
+        """Records in the order of `tasks`."""
+        if self.store.parallel == 1:
+            yield from map(self.record, tasks)
+            return
+        with ThreadPoolExecutor(self.store.parallel) as pool:
             yield from pool.map(self.record, tasks)
 
     def commit(self, record: Record) -> Record:

@@ -15,8 +15,7 @@ from refinedweb.engine.run import LOCAL_STEP, open_run
 from refinedweb.frame import Frame
 from refinedweb.manifest import Ledger, Output, Totals
 from refinedweb.storage import open_store
-from stages.base import nearest
-from stages.errors import ConfigError
+from stages.errors import ConfigError, nearest
 
 CORPUS = "corpus"
 

@@ -9,8 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from stages.base import nearest
-from stages.errors import ConfigError
+from stages.errors import ConfigError, nearest
 
 T = TypeVar("T")
 

@@ -27,8 +27,8 @@ from typing import Any, Literal
 from refinedweb import params
 from refinedweb.assets import pin_assets
 from refinedweb.sources import SourceOptions
-from stages.base import Stage, build, nearest, registry
-from stages.errors import ConfigError
+from stages.base import Stage, build, registry
+from stages.errors import ConfigError, nearest
 
 BUILT_IN_STAGES = (
     "c4",

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from refinedweb.engine.run import LOCAL_STEP, RunFile, open_run
-from refinedweb.manifest import READERS, Ledger, Output, Record, Totals
+from refinedweb.manifest import Ledger, Output, Record, Totals
 from refinedweb.storage import Missing, Store, open_store
 from stages.errors import ShardError
 
@@ -37,7 +37,7 @@ def verify(out: str, *, quick: bool = False) -> Verdict:
     committed = ledger.committed()
     verdict = Verdict(tasks=len(run.inputs), pending=len(run.inputs) - len(committed))
     named: set[str] = set()
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(store.parallel) as pool:
         for record in ledger.records(sorted(committed)):
             verdict.totals.add(record)
             verdict.problems += _record_problems(run, record)

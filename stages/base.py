@@ -12,7 +12,6 @@ histograms and `explain`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
 
@@ -20,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.errors import ConfigError
+from stages.errors import ConfigError, nearest
 
 
 @runtime_checkable
@@ -78,12 +77,6 @@ def stage(name: str) -> Callable[[type[T]], type[T]]:
 def registry() -> Mapping[str, type[Any]]:
     """Every stage registered so far, by name."""
     return dict(sorted(_REGISTRY.items()))
-
-
-def nearest(wrong: str, known: Sequence[str]) -> str:
-    """The ending of an error message about an unknown name: the nearest known one, or all of them."""
-    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
 def build(name: str, params: Mapping[str, Any] | None = None) -> Stage:

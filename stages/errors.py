@@ -9,6 +9,11 @@ RefinedWebError
 A message says what, where (stage, shard, document id) and what to do.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
 
 class RefinedWebError(Exception):
     """Base of every error this project raises on purpose."""
@@ -28,3 +33,9 @@ class RetryError(RefinedWebError):
 
 class CommitUnknown(RefinedWebError):
     """The answer of a conditional write was lost: it may have happened."""
+
+
+def nearest(wrong: str, known: Sequence[str]) -> str:
+    """The ending of an error message about an unknown name: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"

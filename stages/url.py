@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from stages.assets import Asset
-from stages.base import drop_where, nearest, stage
+from stages.base import drop_where, stage
+from stages.errors import nearest
 from stages.kernels.buffers import utf8_views
 from stages.urls.blocklist import load_blocklist
 from stages.urls.hashing import HashSet

@@ -43,7 +43,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from stages.base import nearest
+        from stages.errors import nearest
 
         known = self.list_commands(ctx)
         if args and args[0] not in known:

@@ -168,8 +168,8 @@ def _show_step(step: Step) -> None:
 def stages(name: str | None, imports: tuple[str, ...], as_json: bool) -> int:
     """Every stage and shipped recipe; with NAME, that stage's parameters, defaults, reasons and source."""
     from refinedweb.recipe import load_stages, shipped
-    from stages.base import nearest, registry
-    from stages.errors import ConfigError
+    from stages.base import registry
+    from stages.errors import ConfigError, nearest
 
     load_stages(imports)
     known = registry()

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -126,7 +127,8 @@ def show_result(recipe: Recipe, result: Result, out: str, total: int, *, as_json
 
 def show_funnel(stages: list[str], totals: Totals, *, faithful: bool) -> None:
     """The funnel as a table on stdout."""
-    table = Table(title=f"{totals.rows_in:,} documents in, {totals.rows_kept:,} kept", title_justify="left")
+    title = f"{totals.rows_in:,} documents in, {totals.rows_kept:,} kept"
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("stage")
     for name in ("in", "removed", "of all, left") + (("paper",) if faithful else ()):
         table.add_column(name, justify="right")

@@ -23,6 +23,7 @@ DEATHS = 2
 MOST_DEATHS = 6
 RETRIES = 6
 BACKOFF = 0.5
+ROLL_UP_SECONDS = 60.0
 STRAGGLER_FACTOR = 4.0
 STRAGGLER_SECONDS = 60.0
 
@@ -83,6 +84,7 @@ class Loop:
         self._queue: list[int] = []
         self._running: dict[Hashable, _Attempt] = {}
         self._rates: list[float] = []
+        self._rolled_up = time.monotonic()
         self.progress = Progress(ledger.step, len(tasks), done=len(committed))
 
     def run(self) -> Progress:
@@ -93,6 +95,7 @@ class Loop:
                 self._fill()
                 self._collect()
                 self._show()
+                self._roll_up()
         finally:
             self._give_back()
         return self.progress
@@ -203,6 +206,12 @@ class Loop:
         self.progress.running = len(self._running)
         self.progress.done = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
         self._watch(self.progress)
+
+    def _roll_up(self) -> None:
+        """Now and then: `status` must stay fast while the run goes on, and after it was killed."""
+        if time.monotonic() - self._rolled_up >= ROLL_UP_SECONDS:
+            self._ledger.roll_up(self._ledger.committed())
+            self._rolled_up = time.monotonic()
 
     def _give_back(self) -> None:
         for handle in list(self._running):

@@ -55,6 +55,8 @@ class Store(Protocol):
     """A folder on disk or a prefix of a bucket."""
 
     root: str
+    parallel: int
+    """How many small reads side by side pay off: one on disk, many where each waits for a network."""
 
     def uri(self, key: str) -> str:
         """The full name of an object, as a user would write it."""

@@ -25,6 +25,8 @@ TEMPORARY = ".tmp"
 class LocalStore:
     """Objects are files below `root`."""
 
+    parallel = 1
+
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
 

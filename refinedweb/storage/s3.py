@@ -64,6 +64,8 @@ def request_payer() -> dict[str, Any]:
 class S3Store:
     """Objects are those of `s3://bucket/prefix`."""
 
+    parallel = 16
+
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
         self._bucket, _, prefix = self.root.removeprefix("s3://").partition("/")
