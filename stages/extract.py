@@ -1,0 +1,123 @@
+"""`extract_v1`: main text and images of a page (RefinedWeb, section 3.1: trafilatura, main content, no comments)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages.base import drop_where, set_column, stage
+from stages.extraction.engines import EngineName, Favor, Settings
+from stages.extraction.process import Page
+from stages.extraction.supervisor import Outcome, supervisor
+from stages.kernels.buffers import utf8_views
+from stages.schema import IMAGE_URLS
+
+ENGINES = ("trafilatura", "resiliparse")
+FAVORS = ("precision", "balanced", "recall")
+
+
+@stage("extract_v1")
+class Extract:
+    """Replaces `html` by the main text in `text` and the main content's images in `image_urls`; `html` becomes null.
+
+    Text has at most two newlines in a row and no URLs (RefinedWeb, section 3.1). Drops pages without main text
+    (`no_main_text`), without a tag (`unparsable_html`), pages that take longer than `deadline_seconds` of CPU time
+    (`extract_timeout`) or more than `memory_mb` MiB of private memory (`extract_memory`), and pages on which the
+    extractor fails (`extract_crash`). Rows without html but with text (WET, plain text) and rows already dropped pass
+    through untouched.
+
+    Extraction runs in a child process, one for each worker process and setting, so a page costs at most itself. `favor`
+    and `fast` (no comparison with readability and jusText) are trafilatura's. Measured on 181 pages, 4-gram F1 against
+    the texts as published, URLs and all: trafilatura precision 0.962, resiliparse 0.924 (benchmarks/extraction.py).
+    """
+
+    engine: EngineName = "trafilatura"
+    favor: Favor = "precision"
+    fast: bool = False
+    include_tables: bool = True
+    include_comments: bool = False
+    deadline_seconds: float = 30.0
+    memory_mb: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine is {self.engine!r}; choose one of {', '.join(ENGINES)}")
+        if self.favor not in FAVORS:
+            raise ValueError(f"favor is {self.favor!r}; choose one of {', '.join(FAVORS)}")
+        if self.deadline_seconds <= 0:
+            raise ValueError(f"deadline_seconds is {self.deadline_seconds}; give the CPU seconds a page may take")
+        if self.memory_mb < 128:
+            raise ValueError(f"memory_mb is {self.memory_mb}; the extractor alone needs 128 MiB")
+
+    def settings(self) -> Settings:
+        return Settings(
+            self.engine,
+            self.favor,
+            self.fast,
+            self.include_tables,
+            self.include_comments,
+            float(self.deadline_seconds),
+            self.memory_mb,
+        )
+
+    def __call__(self, docs: pa.Table) -> pa.Table:
+        rows = _rows(docs)
+        if len(rows) == 0:
+            return _with_empty_columns(docs)
+        outcomes = supervisor(self.settings()).extract(_pages(docs, rows))
+        return _filled(_with_empty_columns(docs), rows, outcomes)
+
+
+def _rows(docs: pa.Table) -> Any:
+    """Numbers of the rows to extract: those with html that are not dropped yet."""
+    if "html" not in docs.column_names:
+        return np.zeros(0, dtype=np.int64)
+    wanted = pc.is_valid(docs.column("html"))
+    if "drop" in docs.column_names:
+        wanted = pc.and_(wanted, pc.is_null(docs.column("drop")))
+    return pc.indices_nonzero(wanted).to_numpy().astype(np.int64)
+
+
+def _pages(docs: pa.Table, rows: Any) -> list[Page]:
+    """Html (not copied) and url of each row."""
+    offsets, data = utf8_views(docs.column("html"))
+    html = data.data
+    urls = docs.column("url").take(pa.array(rows)).to_pylist() if "url" in docs.column_names else [None] * len(rows)
+    return [(html[offsets[row] : offsets[row + 1]], url) for row, url in zip(rows.tolist(), urls, strict=True)]
+
+
+def _with_empty_columns(docs: pa.Table) -> pa.Table:
+    """`docs` with the columns this stage fills. A row that has neither html nor text has no main text."""
+    for name, kind in (("text", pa.string()), ("image_urls", IMAGE_URLS)):
+        if name not in docs.column_names:
+            docs = docs.append_column(name, pa.nulls(docs.num_rows, kind))
+    nothing = pc.is_null(docs.column("text"))
+    if "html" in docs.column_names:
+        nothing = pc.and_(nothing, pc.is_null(docs.column("html")))
+    return drop_where(docs, pc.if_else(nothing, "no_main_text", pa.scalar(None, pa.string())))
+
+
+def _filled(docs: pa.Table, rows: Any, outcomes: list[Outcome]) -> pa.Table:
+    kept = [outcome.drop is None for outcome in outcomes]
+    columns: dict[str, list[Any]] = {
+        "html": [None] * len(rows),
+        "text": [o.text if k else None for o, k in zip(outcomes, kept, strict=True)],
+        "image_urls": [o.images if k else None for o, k in zip(outcomes, kept, strict=True)],
+        "drop": [outcome.drop for outcome in outcomes],
+    }
+    for name, values in columns.items():
+        docs = set_column(docs, name, _scattered(docs.column(name), rows, values))
+    return docs
+
+
+def _scattered(column: pa.ChunkedArray, rows: Any, values: list[Any]) -> pa.ChunkedArray:
+    """The column with `values` at `rows`."""
+    new = pa.array(values, column.type)
+    if len(rows) == len(column):
+        return pa.chunked_array([new])
+    source = np.arange(len(column))
+    source[rows] = len(column) + np.arange(len(rows))
+    return pa.chunked_array([*column.chunks, new], column.type).take(pa.array(source))

@@ -1,0 +1,166 @@
+"""The extractors: a page in, its main text and images out. Runs in the child process only (see `child.py`).
+
+`trafilatura` (Barbaresi 2021): one lxml tree per page, shared by the text and the images; no metadata, no comments, no
+deduplication (its cache of repeated segments would let one page's text depend on the pages before it). Two settings
+make it about twice as fast and change nothing it answers: elements are made without a Python call each, and its XPath
+expressions are screened (`xpath.py`). `resiliparse` (Bevendorff et al. 2018): main content by rules over a C++ DOM.
+
+libxml2 reads at most 2,048 levels of nesting; what lies behind the first deeper element is not part of the tree.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from stages.extraction import images
+from stages.extraction.formatting import formatted
+
+EngineName = Literal["trafilatura", "resiliparse"]
+Favor = Literal["precision", "balanced", "recall"]
+
+_NO_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
+_CONTROL_REFERENCE = re.compile(
+    rb"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|6553[45])(?!\d)|[xX]0*(?:[0-8bcefBCEF]|1[\da-fA-F]|[fF]{3}[efEF])(?![\da-fA-F]));?"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an engine must know; equal settings share a child process."""
+
+    engine: EngineName = "trafilatura"
+    favor: Favor = "precision"
+    fast: bool = False
+    include_tables: bool = True
+    include_comments: bool = False
+    deadline_seconds: float = 30.0
+    memory_mb: int = 1024
+
+
+class Extracted(NamedTuple):
+    text: str
+    images: list[images.Image]
+
+
+class Unparsable(ValueError):
+    """No parser makes a page of these bytes."""
+
+
+Engine = Callable[[bytes, str | None], Extracted]
+
+
+def well_formed(html: bytes) -> bytes:
+    """UTF-8 without control characters, written as bytes or as references: lxml refuses to hold them as text.
+
+    Raises Unparsable where there is no tag at all.
+    """
+    if b"<" not in html:
+        raise Unparsable("no tag")
+    try:
+        html.decode()
+    except UnicodeDecodeError:
+        html = html.decode(errors="replace").encode()
+    html = html.translate(None, _NO_CONTROLS)
+    if b"\xef\xbf" in html:
+        html = html.replace(b"\xef\xbf\xbe", b"").replace(b"\xef\xbf\xbf", b"")
+    return _CONTROL_REFERENCE.sub(b" ", html) if b"&#" in html else html
+
+
+def engine(settings: Settings) -> Engine:
+    """The extraction function. Imports its library, so that the first page is as quick as the others."""
+    return _resiliparse(settings) if settings.engine == "resiliparse" else _trafilatura(settings)
+
+
+def _trafilatura(settings: Settings) -> Engine:
+    import lxml.html
+    import trafilatura
+    from trafilatura import utils
+
+    _speed_up_trafilatura()
+    sys.setrecursionlimit(20_000)
+    parser = html_parser()
+    options: dict[str, Any] = {
+        "fast": settings.fast,
+        "favor_precision": settings.favor == "precision",
+        "favor_recall": settings.favor == "recall",
+        "include_comments": settings.include_comments,
+        "include_tables": settings.include_tables,
+    }
+
+    def extract(html: bytes, url: str | None) -> Extracted:
+        try:
+            tree = lxml.html.document_fromstring(well_formed(html), parser=parser)
+        except lxml.etree.ParserError as error:
+            raise Unparsable(str(error)) from error
+        text = formatted(trafilatura.extract(tree, **options) or "")
+        found = images.from_tree(tree, text, url)
+        utils.trim.cache_clear()
+        utils.line_processing.cache_clear()
+        return Extracted(text, found)
+
+    return extract
+
+
+def html_parser() -> Any:
+    """trafilatura's parser, with `huge_tree`: the limits are the child's deadline and memory, not libxml2's."""
+    import lxml.html
+
+    parser = lxml.html.HTMLParser(
+        collect_ids=False,
+        default_doctype=False,
+        encoding="utf-8",
+        huge_tree=True,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    parser.set_element_class_lookup(_element_classes())
+    return parser
+
+
+def _element_classes() -> Any:
+    """Every element an HtmlElement, chosen in C (lxml.html chooses by a Python function, for forms and inputs)."""
+    import lxml.html
+    from lxml import etree
+
+    return etree.ElementDefaultClassLookup(
+        element=lxml.html.HtmlElement,
+        comment=lxml.html.HtmlComment,
+        pi=lxml.html.HtmlProcessingInstruction,
+        entity=lxml.html.HtmlEntity,
+    )
+
+
+def _speed_up_trafilatura() -> None:
+    from trafilatura import external, utils, xpaths
+
+    from stages.extraction.xpath import screened
+
+    utils.HTML_PARSER.set_element_class_lookup(_element_classes())
+    for expressions in vars(xpaths).values():
+        if isinstance(expressions, list):
+            expressions[:] = [screened(expression) for expression in expressions]
+    external.jt_stoplist_init()
+
+
+def _resiliparse(settings: Settings) -> Engine:
+    from resiliparse.extract.html2text import extract_plain_text
+
+    skip = None if settings.include_tables else ["table"]
+
+    def extract(html: bytes, url: str | None) -> Extracted:
+        if b"<" not in html:
+            raise Unparsable("no tag")
+        page = html.decode(errors="replace")
+        text = formatted(
+            extract_plain_text(
+                page, main_content=True, alt_texts=False, comments=settings.include_comments, skip_elements=skip
+            )
+        )
+        return Extracted(text, images.from_source(page, text, url))
+
+    return extract

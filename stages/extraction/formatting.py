@@ -1,0 +1,57 @@
+"""The form of extracted text (RefinedWeb, section 3.1: at most two consecutive newlines, URLs removed).
+
+Ours beside the paper's: text is NFC, valid UTF-8, without control characters other than newline and tab (C0, DEL, C1,
+noncharacters, byte order marks), and no line ends in white space. Every step is linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Removed: C0 without \t \n \v \f \r, DEL, C1 without NEL, byte order mark, noncharacters, lone surrogates.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
+_LINE_BREAK = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+_NEWLINES = re.compile(r"\n{3,}")
+_SPACES = re.compile(r"(?<=\S)[ \t]+(?=[ \t.,;:!?])")
+
+# A URL ends at white space, quotes and angle brackets, and where a script begins that puts no space behind a URL (Thai,
+# Chinese, Japanese …) or at general punctuation (“ … ”).
+_URL = re.compile(
+    r"""(?P<open>[(\[<]?) (?<![a-z0-9]) (?P<url> (?:(?:https?|ftp)://|www\.)
+    [a-z0-9\[] (?: (?![\u0e00-\u0eff\u1000-\u1dff\u2000-\uffff]) [\w\-.~:/?#\[\]@!$&'()*+,;=%] )* ) (?P<close>>?)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_CLOSER = {"(": ")", "[": "]", "<": ">"}
+
+
+def _left_of_url(match: re.Match[str]) -> str:
+    """Punctuation that belongs to the sentence stays; brackets that held nothing but the URL go."""
+    url, opener, close = match["url"], match["open"], match["close"]
+    ending = ".,;:!?'" + "".join(closer for opener, closer in _CLOSER.items() if opener not in url)
+    left = url[len(url.rstrip(ending)) :] + close
+    if opener and left.startswith(_CLOSER[opener]):
+        return left[1:]
+    return opener + left
+
+
+def without_urls(text: str) -> str:
+    """The text without its URLs, the doubled spaces they leave, and the lines that held nothing else."""
+    if "://" not in text and "www." not in text.lower():
+        return text
+    lines = []
+    for line in text.split("\n"):
+        cut = _URL.sub(_left_of_url, line)
+        if cut != line:
+            cut = _SPACES.sub("", cut).strip()
+            if not any(map(str.isalnum, cut)):
+                continue
+        lines.append(cut)
+    return "\n".join(lines)
+
+
+def formatted(text: str) -> str:
+    """Text as the corpus holds it."""
+    text = _LINE_BREAK.sub("\n", _CONTROL.sub("", text))
+    text = without_urls(unicodedata.normalize("NFC", text))
+    return _NEWLINES.sub("\n\n", "\n".join(map(str.rstrip, text.split("\n")))).strip()

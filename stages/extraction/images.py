@@ -1,0 +1,187 @@
+"""The images of a page's main content, as [url, alt] (a column of the published RefinedWeb).
+
+An extractor that keeps images also keeps their captions and measures worse (trafilatura: F1 0.964 without, 0.957
+with), so the images are found apart, from the text that was extracted: the page's long text runs that occur in it say
+where the main content is. With a tree, an image belongs to the content when at least 70 % of the run characters in its
+frame, the smallest element around it that has long runs at all, were extracted; captions do not count, and navigation,
+buttons, logos and tracking pixels are left out. Without a tree (`from_source`), an image belongs to the content when
+the runs before and behind it were extracted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from html import unescape
+from itertools import islice
+from typing import Any
+from urllib.parse import urljoin
+
+from lxml import etree
+
+RUN = 40  # characters of a text run long enough to be looked up, white space collapsed
+PROBE = 60  # characters of it that are looked up
+SHARE = 0.7  # share of an element's run characters that must have been extracted
+MOST = 1000  # images looked at per page
+LONGEST_URL = 4096
+
+Image = tuple[str, str]
+
+_EVENTS = etree.XPath(
+    "//img | //text()[string-length() >= 40]"
+    "[not(parent::script or parent::style or parent::noscript or parent::textarea or parent::option)]"
+)
+_FURNITURE = re.compile(
+    r"logo|avatar|share|social|related|recommend|sidebar|widget|comment|icon|banner|promo|newsletter|author|byline|nav|menu"
+    r"|footer|masthead|more-|most-|trending|ad-|advert|sponsor|teaser|breadcrumb|pixel|track|btn|button|spacer",
+    re.IGNORECASE,
+)
+_OUTSIDE = ("nav", "footer", "aside", "form", "button", "noscript")
+_DOT = {"0", "1", "2", "0px", "1px", "2px"}
+_SOURCES = ("data-src", "data-original", "data-lazy-src", "src", "data-srcset", "srcset")
+_TAG = re.compile(
+    r"<(?:(?P<skip>script|style|noscript|textarea)\b[^<]*+(?:<(?!/(?P=skip))[^<]*+)*+"
+    r"|!--[^-]*+(?:-(?!->)[^-]*+)*+|img\b(?P<img>[^>]*))"
+    r"|>\s*+(?P<run>[^<]{40,})",
+    re.IGNORECASE,
+)
+_ANY_IMAGE = re.compile("<[iI][mM][gG]\\b")
+_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+
+
+def from_tree(tree: Any, text: str, url: str | None) -> list[Image]:
+    """Images of the lxml tree of a page whose extracted text is `text`, URLs resolved against the page's."""
+    images = [image for image in islice(tree.iter("img"), MOST) if not _is_furniture(image)] if text else []
+    if not images:
+        return []
+    frames = Frames(images)
+    haystack = " ".join(text.split())
+    inside: list[Any] = []
+    passed: list[Any] | None = None
+    candidates = set(images)
+    for event in _EVENTS(tree):
+        if not isinstance(event, str):
+            if passed is not None and event in candidates:
+                passed.append(event)
+        elif frames.weigh(event, haystack):
+            inside += passed or []
+            passed = []
+    between = set(inside)
+    base = next((b.get("href") for b in tree.iter("base")), None)
+    return _resolved(({**image.attrib} for image in images if frames.hold(image, image in between)), url, base)
+
+
+class Frames:
+    """For every element around the images: how many characters of long runs it holds, and how many were extracted."""
+
+    def __init__(self, images: Iterable[Any]) -> None:
+        self.characters: dict[Any, int] = {}
+        self.extracted: dict[Any, int] = {}
+        for image in images:
+            for element in image.iterancestors():
+                if element in self.characters:
+                    break
+                self.characters[element] = self.extracted[element] = 0
+
+    def weigh(self, run: Any, haystack: str) -> bool:
+        """Counts a text run for the elements around it; was it extracted?"""
+        collapsed = " ".join(run.split())
+        element = run.getparent()
+        if run.is_tail:
+            element = element.getparent()
+        if len(collapsed) < RUN or _is_caption(element):
+            return False
+        extracted = collapsed[:PROBE] in haystack
+        while element is not None and element not in self.characters:
+            element = element.getparent()
+        while element is not None:
+            self.characters[element] += len(collapsed)
+            self.extracted[element] += len(collapsed) * extracted
+            element = element.getparent()
+        return extracted
+
+    def hold(self, image: Any, between: bool) -> bool:
+        """Does the image lie in a mostly extracted frame, or, where that is the whole page, between extracted runs?"""
+        frame = next((e for e in image.iterancestors() if self.characters[e] > 0), None)
+        if frame is None or self.extracted[frame] < SHARE * self.characters[frame]:
+            return False
+        return between or frame.tag not in ("body", "html")
+
+
+def _is_caption(element: Any) -> bool:
+    around = [element, *islice(element.iterancestors(), 3)]
+    return any(e.tag in ("figure", "figcaption") or "caption" in e.get("class", "") for e in around)
+
+
+def _is_furniture(image: Any) -> bool:
+    """Is it a logo, a button, a tracking pixel, or part of the navigation?"""
+    if image.get("width") in _DOT or image.get("height") in _DOT or any(True for _ in image.iterancestors(*_OUTSIDE)):
+        return True
+    near = [image, *(e for e in islice(image.iterancestors(), 3) if e.tag not in ("body", "article", "main"))]
+    return _named_furniture(" ".join(e.get(name, "") for e in near for name in ("class", "id")))
+
+
+@lru_cache(maxsize=1024)
+def _named_furniture(names: str) -> bool:
+    return _FURNITURE.search(names) is not None
+
+
+def from_source(html: str, text: str, url: str | None) -> list[Image]:
+    """The same from the source of the page, for an extractor that has no lxml tree."""
+    if not text or _ANY_IMAGE.search(html) is None:
+        return []
+    return _resolved(islice(_surrounded(html, text), MOST), url, None)
+
+
+def _span(html: str, text: str) -> tuple[int, int]:
+    """Where in the source the extracted text begins and ends, by its first and last long lines that occur literally."""
+    probes = [line[:RUN] for line in text.split("\n") if len(line) >= RUN]
+    starts = (html.find(probe) for probe in probes[:8])
+    ends = (html.rfind(probe) for probe in probes[:-9:-1])
+    return next((at for at in starts if at >= 0), 0), next((at for at in ends if at >= 0), 0)
+
+
+def _surrounded(html: str, text: str) -> Iterator[dict[str, str]]:
+    """Attributes of the images between two long runs that were both extracted."""
+    start, end = _span(html, text)
+    haystack = " ".join(text.split())
+    waiting: list[str] | None = []
+    for match in _TAG.finditer(html, start, end + PROBE):
+        if match["img"] is not None and waiting is not None and len(waiting) < MOST:
+            waiting.append(match["img"])
+        run = " ".join(unescape(match["run"]).split()) if match["run"] is not None else ""
+        if len(run) >= RUN:
+            extracted = run[:PROBE] in haystack
+            if extracted:
+                yield from map(_attributes, waiting or [])
+            waiting = [] if extracted else None
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    return {m[1].lower(): unescape(m[2] or m[3] or m[4] or "") for m in _ATTRIBUTE.finditer(tag)}
+
+
+def _resolved(images: Iterable[Mapping[str, str]], url: str | None, base: str | None) -> list[Image]:
+    """Absolute URL and alt text of each, once per URL, in order; data URIs and what cannot be a URL left out."""
+    found: dict[str, str] = {}
+    for attributes in images:
+        source = next((attributes[name].strip() for name in _SOURCES if _usable(attributes.get(name))), None)
+        if source is not None and not _named_furniture(attributes.get("class", "")):
+            absolute = _absolute(source, url, base)
+            if absolute.startswith(("http://", "https://")):
+                found.setdefault(absolute, " ".join(attributes.get("alt", "").split()))
+    return list(found.items())
+
+
+def _usable(source: str | None) -> bool:
+    source = "" if source is None else source.strip()
+    return 0 < len(source) <= LONGEST_URL and not source.lower().startswith("data:")
+
+
+def _absolute(source: str, url: str | None, base: str | None) -> str:
+    """Empty where the URL is malformed; the first of a srcset's candidates."""
+    try:
+        return urljoin(urljoin(url or "", base or ""), source.split()[0])
+    except ValueError:
+        return ""

@@ -1,0 +1,142 @@
+"""Gives every page of a batch a verdict, whatever happens to the child process.
+
+A page that a child was working on when it was lost is tried again in a fresh child, where nothing that earlier pages
+left behind can touch it; what a fresh child says is final. So a verdict is the page's own and not its neighbours', in
+any batching. A child that is killed from outside says nothing about the page: it is tried again, and after `KILLS` times
+in a row that is a RetryError.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stages.errors import RetryError
+from stages.extraction.engines import Settings
+from stages.extraction.images import Image
+from stages.extraction.process import Child, Lost, Page
+from stages.extraction.wire import Answer, Status
+
+log = logging.getLogger(__name__)
+
+KILLS = 10
+
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
+REASONS = {Status.UNPARSABLE: "unparsable_html", Status.MEMORY: "extract_memory", Status.FAILED: "extract_crash"}
+
+
+class Outcome(NamedTuple):
+    """`drop` is the reason, or None where `text` and `images` were extracted."""
+
+    text: str
+    images: list[Image]
+    drop: str | None
+
+
+def outcome(answer: Answer) -> Outcome:
+    reason = REASONS.get(answer.status)
+    if reason is not None:
+        return Outcome("", [], reason)
+    return Outcome(answer.text, answer.images, None if answer.text else "no_main_text")
+
+
+def verdict(lost: Lost, fresh: bool) -> str | None:
+    """The reason to drop the page that was worked on, or None to try it again."""
+    if lost.code == -signal.SIGPROF:
+        return "extract_timeout"
+    if not fresh:
+        return None
+    if lost.code is None:
+        return "extract_timeout"
+    if lost.code > 0 or -lost.code in CRASHES:
+        return "extract_memory" if "memory allocation" in lost.said or "MemoryError" in lost.said else "extract_crash"
+    return None
+
+
+class Supervisor:
+    """Extracts batches through one child at a time, which it replaces as needed. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.child: Child | None = None
+        self.lock = threading.Lock()
+
+    def extract(self, pages: Sequence[Page]) -> list[Outcome]:
+        """An outcome per page, in order. Raises RetryError where one page's children are killed from outside."""
+        outcomes: list[Outcome] = []
+        losses = 0
+        with self.lock:
+            while len(outcomes) < len(pages):
+                done = len(outcomes)
+                try:
+                    self._extract_some(pages, outcomes)
+                except Lost as lost:
+                    losses = losses + 1 if len(outcomes) == done else 1
+                    self._judge(lost, pages[len(outcomes)][1], outcomes, losses)
+                except BaseException:
+                    self.close()
+                    raise
+        return outcomes
+
+    def _extract_some(self, pages: Sequence[Page], outcomes: list[Outcome]) -> None:
+        """Goes on until the batch is done, or until the child should be replaced."""
+        if self.child is None:
+            self.child = Child(self.settings)
+        child = self.child
+        for answer in child.extract(pages[len(outcomes) :]):
+            if answer.doubtful:
+                self.close()
+            if child.fresh or not answer.doubtful:
+                self._report(answer, pages[len(outcomes)][1])
+                outcomes.append(outcome(answer))
+            if answer.doubtful:
+                return
+
+    def _judge(self, lost: Lost, url: str | None, outcomes: list[Outcome], losses: int) -> None:
+        reason = verdict(lost, self.child is not None and self.child.fresh)
+        self.close()
+        if reason is not None:
+            log.warning("%s: %s: %s", reason, url, lost)
+            outcomes.append(Outcome("", [], reason))
+        elif losses > KILLS:
+            message = f"extraction of {url}: {lost}, {losses} times in a row; is the machine out of memory?"
+            raise RetryError(message) from lost
+
+    def _report(self, answer: Answer, url: str | None) -> None:
+        if answer.status in (Status.MEMORY, Status.FAILED):
+            log.warning("%s: %s: %s", REASONS[answer.status], url, answer.text)
+
+    def close(self) -> None:
+        if self.child is not None:
+            self.child.close()
+            self.child = None
+
+
+_SUPERVISORS: dict[Settings, Supervisor] = {}
+_OF_PARENT: list[Supervisor] = []
+
+
+def supervisor(settings: Settings) -> Supervisor:
+    """This process's supervisor for these settings."""
+    return _SUPERVISORS.setdefault(settings, Supervisor(settings))
+
+
+def close_all() -> None:
+    """Ends this process's children; the next batch starts new ones."""
+    for each in _SUPERVISORS.values():
+        each.close()
+
+
+def _forget() -> None:
+    """After a fork: the children are the parent's, so they are neither used nor ended here."""
+    _OF_PARENT.extend(_SUPERVISORS.values())
+    _SUPERVISORS.clear()
+
+
+atexit.register(close_all)
+os.register_at_fork(after_in_child=_forget)
