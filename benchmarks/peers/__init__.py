@@ -1,0 +1,4 @@
+"""The sides of a benchmark, each in a process of its own: ours (`ours.py`), and datatrove in datatrove's environment.
+
+Both answer the same requests over a pipe (`protocol.py`), so that one harness can ask them in turn: A B A B …
+"""

@@ -1,0 +1,129 @@
+# /// script
+# requires-python = ">=3.11,<3.12"
+# dependencies = [
+#     "datatrove[io,processing]==0.10.1",
+#     "lxml_html_clean>=0.4",
+#     "spacy==3.8.18",
+#     "trafilatura==2.3.1",
+# ]
+# [tool.uv]
+# override-dependencies = ["trafilatura==2.3.1"]
+# ///
+"""datatrove's side, in an environment of its own: `uv run --script benchmarks/peers/datatrove_side.py LID_MODEL`.
+
+datatrove as it comes, with these exceptions. It pins trafilatura < 1.12; it gets the version that we use, so that both
+sides run the same extractor. Its language model is a download; it gets the file that we use. Its public suffix list
+is a download; it gets the snapshot that tldextract carries. English words come from spaCy's blank model, its default,
+which needs no download. Steps run one behind the other in this process, as its executors run them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tarfile
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from datatrove.data import Document
+from datatrove.pipeline.extractors import Trafilatura
+from datatrove.pipeline.filters import (
+    GopherQualityFilter,
+    GopherRepetitionFilter,
+    LanguageFilter,
+    URLFilter,
+    gopher_quality_filter,
+    gopher_repetition_filter,
+)
+from datatrove.pipeline.readers import WarcReader
+from datatrove.pipeline.writers import ParquetWriter
+from datatrove.utils._import_utils import ASSETS_PATH
+from datatrove.utils.logging import logger
+from datatrove.utils.stats import Stats
+from datatrove.utils.text import split_into_words
+from protocol import Answer, serve
+
+
+@lru_cache(maxsize=1)
+def filters() -> dict[str, Any]:
+    """Every filter of the pass by name, its lists and models opened."""
+    from fasttext.FastText import _FastText
+    from tldextract import TLDExtract
+
+    url, language = URLFilter(), LanguageFilter("en")
+    url.tldextractor = TLDExtract(suffix_list_urls=(), cache_dir=None)
+    url.download_data()
+    language.model._model = _FastText(sys.argv[1])
+    return {"url": url, "language": language, "repetition": GopherRepetitionFilter(), "quality": GopherQualityFilter()}
+
+
+def filter_pass(warc: str, out: str, **extraction: Any) -> Answer:
+    """WARC → URL → extraction → language → repetition → quality → Parquet: wall seconds of the pass and of its steps,
+    and the ids that left each step."""
+    path, known = Path(warc), filters()
+    steps = {
+        "source": WarcReader(str(path.parent), glob_pattern=path.name),
+        "url": known["url"],
+        "extract": Trafilatura(**extraction),
+        **{name: known[name] for name in ("language", "repetition", "quality")},
+        "writer": ParquetWriter(out, compression="zstd"),
+    }
+    for step in steps.values():
+        step.stats = Stats(repr(step))
+    left: dict[str, list[str]] = {name: [] for name in steps}
+    start = time.perf_counter()
+    docs = None
+    for name, step in steps.items():
+        docs = noted(step(docs, 0, 1), left[name])
+    deque(docs, maxlen=0)
+    seconds = time.perf_counter() - start
+    stages = {name: step.stats.time_stats.total for name, step in steps.items()}
+    return {"seconds": seconds, "stage_seconds": stages, "left": left}
+
+
+def noted(docs: Iterator[Document], ids: list[str]) -> Iterator[Document]:
+    """The documents as they pass by, their ids noted."""
+    for doc in docs:
+        ids.append(doc.id.removeprefix("<urn:uuid:").removesuffix(">"))
+        yield doc
+
+
+def measures(texts: str, share_words: bool) -> Answer:
+    """Repetition and quality filter over every text of a Parquet file: wall and CPU seconds, documents that pass both.
+
+    datatrove splits a document into words in each filter; with `share_words` the second is given the first's.
+    """
+    import pyarrow.parquet as pq
+
+    split = lru_cache(maxsize=1)(split_into_words) if share_words else split_into_words
+    gopher_repetition_filter.split_into_words = gopher_quality_filter.split_into_words = split
+    table = pq.read_table(texts)
+    docs = [Document(text=row["text"], id=row["id"]) for row in table.to_pylist()]
+    repetition, quality = filters()["repetition"], filters()["quality"]
+    start, cpu = time.perf_counter(), time.process_time()
+    verdicts = [(repetition.filter(doc) is True) & (quality.filter(doc) is True) for doc in docs]
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+    kept = [doc.id for doc, passes in zip(docs, verdicts, strict=True) if passes]
+    return {"seconds": seconds, "process_seconds": cpu_seconds, "kept": kept}
+
+
+def lists(out: str) -> Answer:
+    """datatrove's domain and URL lists as one category of a folder in UT1's layout, for the other side to read."""
+    folder = Path(out) / "datatrove"
+    with tarfile.open(os.path.join(ASSETS_PATH, "url_filterblacklistsv0_3_0.tar.gz"), "r:gz") as tar:
+        tar.extractall(folder, filter="data")
+    return {"categories": [folder.name]}
+
+
+if __name__ == "__main__":
+    logger.remove()
+    warnings.simplefilter("ignore", DeprecationWarning)
+    JOBS: dict[str, Callable[..., Answer]] = {"filter_pass": filter_pass, "measures": measures, "lists": lists}
+    serve(JOBS)

@@ -1,0 +1,80 @@
+"""Our side: `python -m benchmarks.peers.ours`. A shard goes through the engine's own local step, in this process."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.peers.protocol import Answer, serve
+from refinedweb import inputs, recipe
+from refinedweb.engine.local_step import LocalStep
+from stages.schema import documents
+
+STEP = "00-filter"
+
+
+@lru_cache
+def loaded(spec: str, overrides: tuple[str, ...]) -> recipe.Recipe:
+    """The resolved recipe (resolving it reads the lists once, to pin them)."""
+    return recipe.load(spec, overrides)
+
+
+def filter_pass(warc: str, stages: str, overrides: Sequence[str] = (), with_ids: bool = True) -> Answer:
+    """One shard from WARC to Parquet: wall seconds of the pass and of its stages, and the ids that left each stage."""
+    plan = loaded(stages, tuple(overrides))
+    with tempfile.TemporaryDirectory() as out:
+        (item,) = inputs.find([warc], out=out).inputs
+        start = time.perf_counter()
+        record = LocalStep(out, STEP, plan)(0, item, False)
+        return {
+            "seconds": time.perf_counter() - start,
+            "stage_seconds": record.stage_seconds,
+            "rows_in": record.rows_in,
+            "rows_kept": record.rows_kept,
+            "left": ids_left(Path(out), [name for name, _ in plan.stages]) if with_ids else {},
+        }
+
+
+def ids_left(out: Path, names: Sequence[str]) -> dict[str, list[str]]:
+    """The ids that left the source and each stage: those of the corpus and of what later stages removed."""
+    ids = ids_of(out / "corpus")
+    left = {}
+    for name in reversed(names):
+        left[name] = ids
+        ids = ids + ids_of(out / STEP / "removed" / name)
+    return {"source": ids, **dict(reversed(left.items()))}
+
+
+def ids_of(folder: Path) -> list[str]:
+    """The ids of all rows below a folder."""
+    tables = [pq.read_table(path, columns=["id"]) for path in sorted(folder.rglob("*.parquet"))]
+    return pa.concat_tables(tables)["id"].to_pylist() if tables else []
+
+
+def measures(texts: str, dialect: str, repeats: int) -> Answer:
+    """Repetition and quality over every text of a Parquet file, `repeats` times: wall and CPU seconds of one time."""
+    from stages.quality import Quality
+    from stages.repetition import Repetition
+
+    stages = [Repetition(dialect=dialect), Quality(dialect=dialect)]
+    read = pq.read_table(texts)
+    docs = documents(id=read["id"].to_pylist(), text=read["text"].to_pylist(), language=["en"] * read.num_rows)
+    start, cpu = time.perf_counter(), time.process_time()
+    for _ in range(repeats):
+        judged = docs
+        for stage in stages:
+            judged = stage(judged)
+    seconds, cpu_seconds = (time.perf_counter() - start) / repeats, (time.process_time() - cpu) / repeats
+    kept = judged["id"].filter(judged["drop"].is_null()).to_pylist()
+    return {"seconds": seconds, "process_seconds": cpu_seconds, "kept": kept}
+
+
+if __name__ == "__main__":
+    JOBS: dict[str, Callable[..., Answer]] = {"filter_pass": filter_pass, "measures": measures}
+    serve(JOBS)
