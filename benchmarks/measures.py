@@ -43,16 +43,15 @@ def report(answers: dict[str, list[Answer]], documents: int) -> None:
     kept = set(answers[PEER][0]["kept"])
     print(f"{documents} documents of 4 to 6 kB; medians; budget {BUDGET:,} docs/s")
     print(
-        "| contender | docs/s | docs per CPU second | fastest and slowest run | ratio of CPU times | kept | as datatrove |"
+        "| contender | docs/s | per CPU second | fastest, slowest run | CPU ratio | kept | verdict as datatrove's |"
     )
     print("|---|---|---|---|---|---|---|")
     for name, runs in answers.items():
         seconds, cpu = pairs.median(runs), pairs.median(runs, "process_seconds")
-        same = documents - len(kept ^ set(runs[0]["kept"]))
-        print(
-            f"| {name} | {documents / seconds:,.0f} | {documents / cpu:,.0f} | {pairs.spread(runs)} | {peer / cpu:,.0f} "
-            f"| {len(runs[0]['kept'])} | {same / documents:.1%} |"
-        )
+        passed = runs[0]["kept"]
+        same = 1 - len(kept ^ set(passed)) / documents
+        speed = f"{documents / seconds:,.0f} | {documents / cpu:,.0f} | {pairs.spread(runs)} | {peer / cpu:,.0f}"
+        print(f"| {name} | {speed} | {len(passed)} | {same:.1%} |")
 
 
 if __name__ == "__main__":
