@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 
 def crawl_files() -> list[Path]:
     """The WARC files, in order. Their paths are those of Common Crawl, so dump and segment can be read from them."""
-    return sorted((HERE / "crawl").rglob("*.warc.*"))
+    return sorted((HERE / "crawl-data").rglob("*.warc.*"))
 
 
 def blocklist() -> Path:

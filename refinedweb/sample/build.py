@@ -1,4 +1,4 @@
-"""Builds the sample crawl: `python -m refinedweb.sample.build FOLDER` writes `crawl/` and its ledger there.
+"""Builds the sample crawl: `python -m refinedweb.sample.build FOLDER` writes `crawl-data/` and its ledger there.
 
 Deterministic: the same sources give the same records, and with the compressors that `built-with.txt` names, the same
 bytes.
@@ -40,7 +40,7 @@ class Part:
         """Relative to the folder that is built."""
         stop = self.start + timedelta(hours=3)
         name = f"CC-MAIN-{self.start:%Y%m%d%H%M%S}-{stop:%Y%m%d%H%M%S}-{self.number % 2:05}.warc.{self.suffix}"
-        return f"crawl/{DUMP}/segments/{self.segment}/warc/{name}"
+        return f"crawl-data/{DUMP}/segments/{self.segment}/warc/{name}"
 
     def pack(self, record: bytes) -> bytes:
         return warc.zstd_frame(record) if self.suffix == "zst" else warc.gzip_member(record)

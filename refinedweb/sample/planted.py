@@ -3,7 +3,7 @@
 `planted/*.toml` lists them. Keys of a `[[page]]`: `kind` and `url`. What it says: `title` with `text`, or `snippet` (+
 `fill`), or `of` an article (+ `edits`, `quote`, `append`); or the whole page as `html`, or bytes as `raw`.
 How it looks: `layout`, `site`. How it is sent: `charset`, `body`, `status`, `type`, `headers`.
-Bulk: `repeat`, `digests`, `nest`.
+Bulk: `repeat` (+ `join`), `digests`, `nest`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _body(page: Mapping[str, Any], source: Article | None) -> str:
         text = text.replace(old, new)
     if "append" in page:
         text += "\n\n" + _snippets()[page["append"]].strip("\n")
-    return "\n\n".join([text] * page.get("repeat", 1))
+    return str(page.get("join", "\n\n")).join([text] * page.get("repeat", 1))
 
 
 def _article(page: Mapping[str, Any]) -> tuple[Site, Article]:

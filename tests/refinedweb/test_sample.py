@@ -85,7 +85,7 @@ def rows_of(*kinds: str) -> list[dict[str, object]]:
 
 def test_a_rebuild_gives_the_same_ledger(rebuilt: pathlib.Path) -> None:
     assert (rebuilt / "truth.jsonl").read_bytes() == (HERE / "truth.jsonl").read_bytes()
-    made = sorted(path.relative_to(rebuilt) for path in (rebuilt / "crawl").rglob("*.warc.*"))
+    made = sorted(path.relative_to(rebuilt) for path in (rebuilt / "crawl-data").rglob("*.warc.*"))
     assert made == [path.relative_to(HERE) for path in crawl_files()]
 
 
