@@ -1,0 +1,87 @@
+"""What every reader shares: its options, its report, and how rows become bounded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from stages.schema import DOCUMENT
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """The `[source]` table of a recipe. Every field is part of the recipe's fingerprint."""
+
+    # Decoded payload of a page, in bytes; a larger one is dropped (`too_large`) without being decoded to its end.
+    max_bytes: int = 10_000_000
+    # A batch ends at so many rows or bytes (html and text), whichever comes first.
+    batch_rows: int = 512
+    batch_bytes: int = 32 << 20
+    # HTTP status codes of usable pages; others are dropped (`bad_status`).
+    statuses: tuple[int, ...] = (200,)
+    # Media types of pages; others are dropped (`not_html`). A page without a type is judged by its content.
+    mime_types: tuple[str, ...] = ("text/html", "application/xhtml+xml")
+    # Pages known to be incomplete: cut by the crawler (WARC-Truncated), by the connection, or by a damaged file.
+    # "drop" (`truncated_record`) or "keep" what is there. Common Crawl cut at 1 MiB until 2025, at 5 MiB since.
+    truncated: str = "drop"
+    # A page with a larger share (0 to 1) of control characters and undecodable bytes is no text.
+    max_garbage: float = 0.05
+    # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that is there.
+    html_column: str | None = None
+    text_column: str | None = None
+    id_column: str | None = None
+    url_column: str | None = None
+    timestamp_column: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_bytes", "batch_rows", "batch_bytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.truncated not in ("drop", "keep"):
+            raise ValueError(f'truncated must be "drop" or "keep", not {self.truncated!r}')
+        if not 0 <= self.max_garbage <= 1:
+            raise ValueError(f"max_garbage is a share between 0 and 1, not {self.max_garbage}")
+        object.__setattr__(self, "statuses", tuple(self.statuses))
+        object.__setattr__(self, "mime_types", tuple(mime.lower() for mime in self.mime_types))
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Where a file broke: bytes from `offset` (in the file as stored) on became neither a row nor a counted skip."""
+
+    offset: int
+    error: str
+
+
+@dataclass
+class SourceReport:
+    """What a reader saw. Law: `records == rows + sum(skipped.values())`. Complete once the batches are exhausted."""
+
+    skipped: dict[str, int] = field(default_factory=dict)
+    damage: list[Damage] = field(default_factory=list)
+    records: int = 0
+    rows: int = 0
+    bytes_read: int = 0
+
+    def skip(self, kind: str) -> None:
+        """Count a record of a known kind that is no document."""
+        self.skipped[kind] = self.skipped.get(kind, 0) + 1
+
+
+def tables(rows: Iterable[Row], options: SourceOptions, schema: pa.Schema = DOCUMENT) -> Iterator[pa.Table]:
+    """Rows (missing keys are null) as tables of at most `batch_rows` rows, ended early at `batch_bytes`."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.get("html") or b"") + len(row.get("text") or "")
+        if len(batch) >= options.batch_rows or size >= options.batch_bytes:
+            yield pa.Table.from_pylist(batch, schema=schema)
+            batch, size = [], 0
+    if batch:
+        yield pa.Table.from_pylist(batch, schema=schema)

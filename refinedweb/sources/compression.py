@@ -1,0 +1,131 @@
+"""Compressed members: gzip (RFC 1952), zstd (RFC 8878, with the dictionaries of the WARC-zstd draft), bzip2.
+
+An archive is a chain of members, mostly one per record. A decompressor is fed little at a time (`step`), so that one
+call yields tens of megabytes at most, even for a bomb: deflate expands 1,032 times, a zstd or bzip2 block by far more.
+"""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+import zstandard
+
+from stages.errors import ShardError
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = tuple(bytes([low, 0x2A, 0x4D, 0x18]) for low in range(0x50, 0x60))
+_DICTIONARY = b"\x5d\x2a\x4d\x18"
+_MAX_DICTIONARY = 32 << 20
+_MAX_WINDOW = 128 << 20
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A compression format: how its members begin, and how to decode them."""
+
+    name: str
+    magics: tuple[bytes, ...]
+    step: int
+    new: Callable[[], Any]  # a decompressor with decompress(), eof and unused_data, as in zlib and bz2
+    errors: tuple[type[Exception], ...]
+
+
+def _zstd_decompressor(dictionary: bytes | None) -> Any:
+    data = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
+    return zstandard.ZstdDecompressor(dict_data=data, max_window_size=_MAX_WINDOW).decompressobj()
+
+
+def zstd(dictionary: bytes | None = None) -> Codec:
+    """zstd frames, with the dictionary they were compressed with; skippable frames decode to nothing."""
+    new = partial(_zstd_decompressor, dictionary)
+    return Codec("zstd", (_ZSTD, *_SKIPPABLE), 1 << 10, new, (zstandard.ZstdError,))
+
+
+GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, partial(zlib.decompressobj, 31), (zlib.error,))
+DEFLATE = Codec("deflate", (), 1 << 14, partial(zlib.decompressobj, 15), (zlib.error,))
+RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, partial(zlib.decompressobj, -15), (zlib.error,))
+BZIP2 = Codec("bzip2", (b"BZh",), 1 << 10, bz2.BZ2Decompressor, (OSError, ValueError))
+ZSTD = zstd()
+
+
+def codec_of(head: bytes, file: BinaryIO, key: str) -> Codec | None:
+    """The codec of a file that begins with `head`, None where it is not compressed.
+
+    Reads the dictionary where a zstd file begins with one. Leaves the file's position anywhere.
+    Raises ShardError for a dictionary that cannot be read.
+    """
+    if head.startswith(_DICTIONARY):
+        return zstd(_read_dictionary(file, key))
+    return next((codec for codec in (GZIP, ZSTD, BZIP2) if head.startswith(codec.magics)), None)
+
+
+def _read_dictionary(file: BinaryIO, key: str) -> bytes:
+    """The dictionary in the skippable frame at the file's start, itself compressed or not."""
+    file.seek(0)
+    frame = file.read(8)
+    size = int.from_bytes(frame[4:], "little")
+    content = file.read(min(size, _MAX_DICTIONARY))
+    if len(frame) < 8 or len(content) < size:
+        raise ShardError(
+            f"{key}: its zstd dictionary is cut or longer than {_MAX_DICTIONARY} bytes ({len(content)} of {size} bytes "
+            "read); nothing in the file can be decoded without it"
+        )
+    if not content.startswith(_ZSTD):
+        return content
+    dictionary, end = expand(ZSTD, content, _MAX_DICTIONARY)
+    if end != "whole":
+        raise ShardError(
+            f"{key}: its zstd dictionary is damaged ({end}); nothing in the file can be decoded without it"
+        )
+    return dictionary
+
+
+def feed(decompressor: Any, codec: Codec, piece: bytes) -> tuple[bytes, Exception | None]:
+    """What `piece` decodes to, and the error met on the way, if any.
+
+    zlib throws away what it decoded in a call that fails, so the piece is then fed again a byte at a time.
+    """
+    spare = decompressor.copy() if hasattr(decompressor, "copy") else None
+    try:
+        return decompressor.decompress(piece), None
+    except codec.errors as error:
+        return (b"" if spare is None else _salvage(spare, codec, piece)), error
+
+
+def _salvage(decompressor: Any, codec: Codec, piece: bytes) -> bytes:
+    out = bytearray()
+    for at in range(len(piece)):
+        try:
+            out += decompressor.decompress(piece[at : at + 1])
+        except codec.errors:
+            break
+    return bytes(out)
+
+
+def expand(codec: Codec, data: bytes, limit: int) -> tuple[bytes, str]:
+    """The members in `data`, decoded one after the other, and how that ended:
+
+    `whole` · `cut` (data ended within a member) · `large` (more than `limit` bytes, at most one step beyond is
+    returned) · `corrupt` (what was decoded before the error is returned). Bytes after the last member are ignored.
+    """
+    out = bytearray()
+    decompressor, at = codec.new(), 0
+    while at < len(data):
+        piece = data[at : at + codec.step]
+        decoded, error = feed(decompressor, codec, piece)
+        out += decoded
+        at += len(piece) - len(decompressor.unused_data)
+        if len(out) > limit:
+            return bytes(out), "large"
+        if error is not None:
+            return bytes(out), "corrupt"
+        if decompressor.eof:
+            if not (codec.magics and data.startswith(codec.magics, at)):
+                return bytes(out), "whole"
+            decompressor = codec.new()
+    return bytes(out), "whole" if decompressor.eof else "cut"

@@ -1,0 +1,77 @@
+"""Which format a file is in, by its first bytes and then by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from refinedweb.sources.base import SourceOptions, SourceReport
+from refinedweb.sources.compression import codec_of
+from refinedweb.sources.jsonl import JsonRows
+from refinedweb.sources.records import ARC, WARC
+from refinedweb.sources.stream import CHUNK, ByteStream
+from refinedweb.sources.tabular import ParquetRows
+from refinedweb.sources.warc import WarcRows
+from stages.errors import ShardError
+
+_PARQUET = b"PAR1"
+_NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet)(?:\.(?:gz|zst|zstd|bz2|open))*$", re.I)
+_BY_NAME = {"warc": "WARC", "wet": "WARC", "wat": "WARC", "arc": "ARC", "parquet": "Parquet"}
+_ZIP = b"PK\x03\x04"
+SUPPORTED = (
+    "supported are WARC, WET and ARC (plain, .gz, .zst, .bz2), Parquet, and JSON lines (.jsonl, .gz, .zst, .bz2)"
+)
+
+
+def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> Iterator[pa.Table]:
+    """The tables of a file in any known format; `report` fills meanwhile. Raises ShardError for an unknown format."""
+    head = file.read(CHUNK)
+    if not head:
+        return
+    if head.startswith(_PARQUET):
+        yield from ParquetRows(file, key, options, report).batches()
+        return
+    codec = codec_of(head, file, key)
+    file.seek(len(head))
+    stream = ByteStream(file, codec, head)
+    stream.need(CHUNK)
+    name = _format(bytes(stream.buffer[:CHUNK]), key, damaged=stream.fault is not None)
+    if name == "JSON":
+        yield from JsonRows(stream, key, options, report).batches()
+    elif name in ("WARC", "ARC"):
+        yield from WarcRows(stream, WARC if name == "WARC" else ARC, key, options, report).batches()
+    elif name is None and not stream.buffer and stream.fault is None:
+        report.bytes_read = stream.bytes_read
+    else:
+        raise ShardError(f"{key}: {_found(head, bytes(stream.buffer[:60]))}; {SUPPORTED}")
+
+
+def _format(content: bytes, key: str, damaged: bool) -> str | None:
+    """`WARC`, `ARC`, `JSON`, `Parquet`, or None where neither content nor name tells.
+
+    The name decides for content that is damaged or begins with something else than a record.
+    """
+    begin = content.lstrip()
+    if WARC.start.match(begin):
+        return "WARC"
+    if ARC.start.match(begin):
+        return "ARC"
+    if begin.startswith((b"{", b"\xef\xbb\xbf{")):
+        return "JSON"
+    named = _NAME.search(key.partition("?")[0])
+    if named is None or content.startswith(_ZIP):
+        return None
+    name = _BY_NAME.get(named[1].lower(), "JSON")
+    return name if content or damaged else None
+
+
+def _found(head: bytes, content: bytes) -> str:
+    if head.startswith(_ZIP):
+        return "this is a ZIP file (WACZ?); unpack it and give the WARC files in it"
+    if head.startswith(b"%PDF"):
+        return "this is a PDF document"
+    shown = content or head[:60]
+    return f"unknown format; the file begins with {shown!r}"

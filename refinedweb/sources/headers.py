@@ -1,0 +1,120 @@
+"""The header blocks of archives: WARC fields (ISO 28500), ARC lines (versions 1 and 2), HTTP fields, and dates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+Fields = dict[str, str]
+
+# The end of a block of fields: an empty line, with the line ends that careless writers make.
+BLANK_LINE = re.compile(rb"\r*\n\r*\n")
+_DATE = re.compile(
+    r"(\d{4})(?:-?(\d\d)(?:-?(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]?(\d{1,9}))?)?)?)?)?"
+    r"\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?",
+    re.I,
+)
+_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d+)?[ \t]+(\d{3})\b[^\n]*")
+_MEDIA_TYPE_END = re.compile(r"[;,\s]")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.I)
+# url ip date type length; version 2 has more columns between type and length. URLs and types may hold spaces.
+_ARC_LINE = re.compile(
+    rb"(?P<url>\S.*?) (?P<ip>\S+) (?P<date>\d{12,18}) (?P<mime>\S*)(?: .*)? (?P<length>\S+)[ \t\r]*$"
+)
+
+
+def parse_fields(block: bytes) -> Fields:
+    """`name: value` lines as a mapping with lower-case names. Folded lines are joined, the first of a name counts."""
+    fields: Fields = {}
+    name = None
+    for line in decode_header(block).split("\n"):
+        if line[:1] in (" ", "\t") and name is not None:
+            fields[name] += " " + line.strip()
+            continue
+        key, colon, value = line.partition(":")
+        name = key.strip().lower() if colon and key.strip().lower() not in fields else None
+        if name is not None:
+            fields[name] = value.strip()
+    return fields
+
+
+def decode_header(block: bytes) -> str:
+    """Headers are ASCII by their standards, UTF-8 in practice, and Latin-1 where they are not."""
+    try:
+        return block.decode("utf-8")
+    except UnicodeDecodeError:
+        return block.decode("latin-1")
+
+
+def parse_arc_line(line: bytes) -> Fields:
+    """An ARC record's line as the WARC fields it stands for; of an irregular one, its first and last word."""
+    line = line.rstrip(b"\r\n")
+    match = _ARC_LINE.match(line)
+    if match is None:
+        words = decode_header(line).split() or [""]
+        return {"warc-target-uri": words[0], "content-length": words[-1]}
+    url, mime, length = (decode_header(match[name]) for name in ("url", "mime", "length"))
+    return {"warc-target-uri": url, "warc-date": match["date"].decode(), "x-arc-type": mime, "content-length": length}
+
+
+def content_length(fields: Mapping[str, str]) -> int | None:
+    """The record's length in bytes; None where it is missing or no number."""
+    value = fields.get("content-length", "")
+    return int(value) if re.fullmatch(r"\d{1,18}", value, re.A) else None
+
+
+def parse_date(value: str | None) -> int | None:
+    """Milliseconds since 1970 UTC of a W3C date-time (any precision) or a 14-digit one; None if neither."""
+    match = _DATE.fullmatch(value.strip()) if value is not None else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    try:
+        when = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0))
+    except ValueError:
+        return None
+    seconds = (when - datetime(1970, 1, 1)) // timedelta(seconds=1) - _zone_seconds(zone)
+    return seconds * 1000 + int((fraction or "").ljust(3, "0")[:3])
+
+
+def _zone_seconds(zone: str | None) -> int:
+    if zone is None or zone[0] not in "+-":
+        return 0
+    digits = zone[1:].replace(":", "")
+    return (1 if zone[0] == "+" else -1) * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
+
+
+class HttpHead(NamedTuple):
+    """An HTTP response's status and fields, and where its body begins in the block."""
+
+    status: int
+    fields: Fields
+    body_at: int
+
+
+def parse_http(block: bytes, limit: int = 1 << 18) -> HttpHead | None:
+    """The head of an HTTP response; None where the block is none, or its head is longer than `limit` bytes."""
+    start = _STATUS_LINE.match(block)
+    if start is None:
+        return None
+    end = BLANK_LINE.search(block, start.end(), limit)
+    if end is None:
+        if len(block) >= limit:
+            return None
+        return HttpHead(int(start[1]), parse_fields(block[start.end() :]), len(block))
+    return HttpHead(int(start[1]), parse_fields(block[start.end() : end.start()]), end.end())
+
+
+def media_type(field: str) -> str:
+    """`type/subtype` in lower case, without the parameters and whatever separates them."""
+    return _MEDIA_TYPE_END.split(field.strip(), maxsplit=1)[0].lower()
+
+
+def mime_and_charset(content_type: str | None) -> tuple[str, str | None]:
+    """The lower-case media type (empty where there is none) and the charset parameter of a Content-Type field."""
+    if content_type is None:
+        return "", None
+    charset = _CHARSET.search(content_type)
+    return media_type(content_type), charset[1] if charset else None

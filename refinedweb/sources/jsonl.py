@@ -1,0 +1,190 @@
+"""JSON lines to rows: one row for each line that is not blank.
+
+A line that is no JSON object is a row with `drop = invalid_json`, one that is longer than a document may be a row with
+`too_large`, one that the file's end or damage cuts a row with `truncated_record`. Keys that no document column takes
+are kept, as canonical JSON (sorted keys), in the string column `metadata`. `offset` is the line's number (from 0).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from refinedweb.sources.base import Damage, Row, SourceOptions, SourceReport, tables
+from refinedweb.sources.columns import NAMES, finish, unix_millis, wanted_names
+from refinedweb.sources.headers import parse_date
+from refinedweb.sources.stream import ByteStream
+from stages.schema import DOCUMENT
+
+_SCHEMA = DOCUMENT.append(pa.field("metadata", pa.string()))
+# A JSON string may take six bytes (\\u00e9) for one; beside the text stand a few other values.
+_EXPANSION = 6
+_REST = 1 << 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Line(NamedTuple):
+    """A line's bytes (none of one that is too long), its size, and whether damage or the file's end cut it."""
+
+    content: bytes
+    size: int
+    cut: bool
+
+
+class JsonRows:
+    """The rows of one file of JSON lines; `report` fills as they are taken."""
+
+    def __init__(self, stream: ByteStream, key: str, options: SourceOptions, report: SourceReport) -> None:
+        self._stream = stream
+        self._key = key
+        self._options = options
+        self._report = report
+        self._limit = _EXPANSION * options.max_bytes + _REST
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Tables of the document schema and `metadata`."""
+        for table in tables(self._rows(), self._options, _SCHEMA):
+            yield finish(table, self._key, self._options)
+
+    def _rows(self) -> Iterator[Row]:
+        for number, line in enumerate(self._lines()):
+            self._report.bytes_read = self._stream.bytes_read
+            if not line.content.strip() and line.size == len(line.content):
+                continue
+            self._report.records += 1
+            self._report.rows += 1
+            yield self._row(number, line)
+        self._report.bytes_read = self._stream.bytes_read
+
+    def _row(self, number: int, line: Line) -> Row:
+        place: Row = {"source": self._key, "offset": number}
+        if line.size > len(line.content):
+            return place | {"drop": "too_large"}
+        if line.cut:
+            return place | {"drop": "truncated_record"}
+        try:
+            value = json.loads(line.content.removeprefix(b"\xef\xbb\xbf"))
+        except (ValueError, RecursionError):
+            return place | {"drop": "invalid_json"}
+        return json_row(value, place, self._options) if isinstance(value, dict) else place | {"drop": "invalid_json"}
+
+    def _lines(self) -> Iterator[Line]:
+        """The lines, without their ends; damage is reported and read over."""
+        stream = self._stream
+        while True:
+            while stream.need(1):
+                yield self._line()
+            fault = stream.fault
+            if fault is None:
+                return
+            found = stream.recover(lambda head: head.lstrip().startswith(b"{"))
+            then = "nothing readable follows" if found is None else f"reading goes on at byte {found}"
+            self._report.damage.append(Damage(fault.offset, f"{fault.error}; {then}"))
+            if found is None:
+                return
+
+    def _line(self) -> Line:
+        stream, searched = self._stream, 0
+        while (end := stream.buffer.find(b"\n", searched)) < 0 and len(stream.buffer) <= self._limit:
+            searched = len(stream.buffer)
+            if stream.need(searched + 1) == searched:
+                return self._last_line()
+        if end >= 0:
+            line = stream.take(end + 1)
+            return Line(line, len(line), False)
+        return self._long_line()
+
+    def _last_line(self) -> Line:
+        """The rest of the file, without a newline: whole, unless the decoder failed or it is no JSON."""
+        stream = self._stream
+        offset = stream.offset_of(stream.position)
+        line = stream.take(len(stream.buffer))
+        cut = stream.fault is not None
+        if not cut and line.lstrip().startswith(b"{") and not _is_json(line):
+            cut = True
+            self._report.damage.append(Damage(offset, f"the file ends within a line, after {len(line)} bytes of it"))
+        return Line(line, len(line), cut)
+
+    def _long_line(self) -> Line:
+        """A line longer than the limit, read over to its end."""
+        stream, size = self._stream, 0
+        while stream.need(1):
+            end = stream.buffer.find(b"\n")
+            piece = len(stream.buffer) if end < 0 else end + 1
+            stream.drop(piece)
+            size += piece
+            if end >= 0:
+                break
+        return Line(b"", size, False)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def json_row(value: dict[str, Any], place: Row, options: SourceOptions) -> Row:
+    """A JSON object as a document row. A `metadata` object within it may bring url, timestamp and dump (datatrove)."""
+    rest = dict(value)
+    row: Row = {}
+    for column in NAMES:
+        for name in wanted_names(column, options):
+            if row.get(column) is None and name in rest:
+                row[column] = as_column(column, rest[name])
+                if row[column] is not None:
+                    del rest[name]
+    nested = value.get("metadata")
+    for column in ("url", "timestamp", "dump"):
+        for name in NAMES[column] if isinstance(nested, dict) else ():
+            if row.get(column) is None and nested is not None:
+                row[column] = as_column(column, nested.get(name))
+    if row.get("source") is None or row.get("offset") is None:
+        rest |= {name: value[name] for name in ("source", "offset", "length") if name in value}
+        row |= {"length": None} | place
+    return row | {"metadata": _metadata(rest)}
+
+
+def as_column(column: str, value: Any) -> Any:
+    """A JSON value as the document column's Python value; None where it is of another kind."""
+    wanted = DOCUMENT.field(column).type
+    if pa.types.is_timestamp(wanted):
+        return parse_date(value) if isinstance(value, str) else unix_millis(value)
+    if pa.types.is_integer(wanted):
+        return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63 else None
+    if pa.types.is_floating(wanted):
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if pa.types.is_list(wanted):
+        return value if _is_pairs(value) else None
+    if column == "id" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        return None
+    return valid_text(value).encode() if column == "html" else valid_text(value)
+
+
+def _is_pairs(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(pair, list) and all(part is None or isinstance(part, str) for part in pair) for pair in value
+    )
+
+
+def valid_text(text: str) -> str:
+    """The text with U+FFFD for half surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _metadata(rest: dict[str, Any]) -> str | None:
+    """The keys that no column took as canonical JSON; an input's own `metadata` stands for itself if it is alone."""
+    if not rest:
+        return None
+    content = rest["metadata"] if rest.keys() == {"metadata"} else rest
+    if content is None or isinstance(content, str):
+        return None if content is None else valid_text(content)
+    return valid_text(json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")))

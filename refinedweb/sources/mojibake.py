@@ -1,0 +1,80 @@
+"""How odd decoded text looks: a wrong charset gives letters and symbols in places where no language has them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import islice
+
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_FOREIGN_LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
+_LONE = re.compile("(?<![\udc80-\udcff])[\udc80-\udcff](?![\udc80-\udcff]|$)")
+_BROKEN = re.compile("[\udc80-\udcff]")
+_WINDOWS_1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
+_SAMPLE = 2_000
+# Punctuation that stands inside words in some language: middle dot, soft hyphen, apostrophes, joiners.
+_INSIDE = frozenset("·\u00ad\u2019\u2018\u02bc\u200c\u200d\u05f3\u05f4\u30fb")
+
+
+@lru_cache(maxsize=1 << 16)
+def _kind(char: str) -> tuple[str, str]:
+    """(Unicode category, script) of a character; the script is the first word of its Unicode name."""
+    return unicodedata.category(char), unicodedata.name(char, "").partition(" ")[0]
+
+
+def oddity(text: str) -> float:
+    """Share (0 to 1) of the non-ASCII characters in `text` that stand where real text has none. 0 without any.
+
+    Odd are: U+FFFD, control, private and unassigned characters; a third accented Latin letter in a row; a symbol
+    inside a word; an upper-case letter straight after a lower-case one; scripts mixed within a word.
+    """
+    places = [m.start() for m in islice(_FOREIGN.finditer(text), _SAMPLE)]
+    return sum(_odd(text, at) for at in places) / max(1, len(places))
+
+
+def foreign_letters(text: str) -> int:
+    """How many letters of the first 200,000 characters are not ASCII."""
+    return len(_FOREIGN_LETTER.findall(text, 0, 200_000))
+
+
+def mend(body: bytes) -> str:
+    """Mostly UTF-8 as text: a lone stray byte is read as windows-1252 (pasted in), longer breaks become U+FFFD."""
+    text = body.decode("utf-8", "surrogateescape")
+    text = _LONE.sub(lambda m: _WINDOWS_1252[ord(m[0])], text)
+    return _BROKEN.sub("\ufffd", text)
+
+
+def _odd(text: str, at: int) -> bool:
+    category, script = _kind(text[at])
+    if category in ("Cc", "Cn", "Co", "Cs") or text[at] == "\ufffd":
+        return True
+    before, after = text[at - 1 : at] or " ", text[at + 1 : at + 2] or " "
+    if category[0] != "L":
+        return (
+            category[0] in "SNP"
+            and category not in ("Pd", "Pi", "Pf", "Ps", "Pe")
+            and _in_word(text[at], before, after)
+        )
+    return _odd_letter(text, at, category, script, before)
+
+
+def _in_word(char: str, before: str, after: str) -> bool:
+    """Is this symbol between letters of an alphabet?"""
+    return char not in _INSIDE and _alphabetic(before) and _alphabetic(after)
+
+
+def _alphabetic(char: str) -> bool:
+    return _kind(char)[0] in ("Lu", "Ll", "Lt")
+
+
+def _odd_letter(text: str, at: int, category: str, script: str, before: str) -> bool:
+    category_before, script_before = _kind(before)
+    if category == "Lu" and category_before == "Ll":
+        return True
+    if category[0] == "L" and category_before in ("Lu", "Ll") and script != script_before:
+        return category in ("Lu", "Ll")
+    if script != "LATIN" or before < "\x80" or script_before != "LATIN":
+        return False
+    second = text[at - 2 : at - 1]
+    return second >= "\x80" and _kind(second)[1] == "LATIN"

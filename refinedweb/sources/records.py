@@ -1,0 +1,241 @@
+"""The records of a WARC or ARC file, each with its place, and an account of every byte between them.
+
+A record's length is what its header says, unless that is plainly wrong. Members and record starts are the checks:
+where the declared block would run into the next record, it ends there (`cut`); where the header gives no length, the
+block ends at the next record (`header` fault). Bytes that belong to no record are a `Damage`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from refinedweb.sources.base import Damage
+from refinedweb.sources.headers import BLANK_LINE, Fields, content_length, parse_arc_line, parse_fields
+from refinedweb.sources.stream import CHUNK, ByteStream
+
+_HEADER_LIMIT = 1 << 17
+_TAIL = 1 << 14  # longest piece of a record's start that a search must see at once
+_WINDOW = 4 * _TAIL
+_NEWLINES = re.compile(rb"[\r\n]*")
+
+
+# `cut`: bytes are missing · `corrupt`: bytes are wrong · `header`: the header does not say how long the block is
+Fault = Literal["cut", "corrupt", "header"] | None
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How records of a format begin."""
+
+    name: Literal["WARC", "ARC"]
+    start: re.Pattern[bytes]  # matches at a record's first byte
+    later: re.Pattern[bytes]  # finds the next one; its group 1 is the record's start
+    header_end: re.Pattern[bytes]
+    parse: Callable[[bytes], Fields]
+
+
+_WARC_START = rb"(?i:WARC)/\d{1,2}\.\d{1,3}[ \t]*\r*\n"
+_ARC_START = rb"(?:filedesc:|[A-Za-z][A-Za-z0-9+.\-]{1,30}:[^\r\n]{0,15000} \d{12,18} )[^\r\n]{0,1000}\r*\n"
+WARC = Framing(
+    "WARC", re.compile(_WARC_START), re.compile(rb"\n(" + _WARC_START + rb"[A-Za-z])"), BLANK_LINE, parse_fields
+)
+ARC = Framing(
+    "ARC", re.compile(_ARC_START), re.compile(rb"\n(" + _ARC_START + rb")"), re.compile(rb"\n"), parse_arc_line
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: its fields (lower-case names), its block as far as it was kept, and what is wrong with it."""
+
+    fields: Fields
+    block: bytes
+    clipped: bool  # the block is longer than what was kept
+    offset: int
+    length: int | None
+    fault: Fault
+
+
+class RecordReader:
+    """Iterates over the records of a stream; blocks are kept up to `keep` bytes, the rest is read over."""
+
+    def __init__(self, stream: ByteStream, framing: Framing, keep: int) -> None:
+        self._stream = stream
+        self._framing = framing
+        self._keep = keep
+        self.damage: list[Damage] = []
+
+    def __iter__(self) -> Iterator[Record]:
+        while True:
+            self._skip_newlines()
+            self._stream.settle()
+            if self._stream.need(_TAIL) == 0:
+                if self._stream.fault is None or not self._recover():
+                    return
+            elif self._at_record():
+                record = self._read()
+                if record is not None:
+                    yield record
+            else:
+                self._garbage("bytes that belong to no record")
+
+    # Between records --------------------------------------------------------------------------------------------
+
+    def _at_record(self) -> bool:
+        return self._framing.start.match(self._stream.buffer) is not None
+
+    def _at_end(self) -> bool:
+        return self._stream.need(1) == 0
+
+    def _skip_newlines(self) -> None:
+        while not self._at_end():
+            match = _NEWLINES.match(self._stream.buffer)
+            self._stream.drop(0 if match is None else match.end())
+            if self._stream.buffer:
+                return
+
+    def _recover(self) -> bool:
+        """Report the fault and go on behind it. False where nothing readable follows."""
+        fault = self._stream.fault
+        assert fault is not None
+        found = self._stream.recover(lambda head: self._framing.start.match(head) is not None)
+        then = "nothing readable follows" if found is None else f"reading goes on at byte {found}"
+        self.damage.append(Damage(fault.offset, f"{fault.error}; {then}"))
+        return found is not None
+
+    def _garbage(self, what: str) -> None:
+        offset = self._stream.offset_of(self._stream.position)
+        size = len(self._stream.take(1)) + sum(len(piece) for piece in self._until_record(None))
+        self.damage.append(Damage(offset, f"{size} {what}"))
+
+    def _until_record(self, limit: int | None) -> Iterator[bytes]:
+        """The bytes from here to the next record's first, or to the stream's end, or so many."""
+        stream = self._stream
+        while stream.need(_WINDOW) and limit != 0:
+            found = self._next_start()
+            ended = len(stream.buffer) < _WINDOW
+            size = found if found is not None else len(stream.buffer) - (0 if ended else _TAIL)
+            piece = stream.take(size if limit is None else min(size, limit))
+            yield piece
+            if found is not None:
+                return
+            limit = None if limit is None else limit - len(piece)
+
+    def _next_start(self) -> int | None:
+        """Distance to the next record's start in the buffer: here, after a newline, or at a member's first byte."""
+        if self._at_record():
+            return 0
+        match = self._framing.later.search(self._stream.buffer)
+        found = None if match is None else match.start(1)
+        return min((at for at in (found, self._next_member()) if at is not None), default=None)
+
+    def _next_member(self) -> int | None:
+        """Distance to the next member in the buffer that begins with a record."""
+        starts = self._stream.members_ahead()
+        return next((at for at in starts if self._framing.start.match(self._stream.buffer, at)), None)
+
+    # A record ---------------------------------------------------------------------------------------------------
+
+    def _read(self) -> Record | None:
+        """The record that begins here; None where its header does not end, which is reported."""
+        stream = self._stream
+        start = stream.position
+        fields = self._header()
+        if fields is None:
+            return None
+        length = content_length(fields)
+        block_at = stream.position
+        block, size = self._kept(self._until_record(None) if length is None else self._declared(length))
+        fault: Fault = None if length is not None else "header"
+        if length is not None and (size < length or not self._ends_cleanly()):
+            fault = "cut"
+            block, size = self._shortened(block, size, block_at)
+        offset, end = stream.offset_of(start), stream.position
+        self._skip_newlines()
+        if not stream.compressed:
+            stored: int | None = end - start
+        else:
+            stored = stream.length_between(start, stream.position)
+        if fault == "cut" and length is not None and size < length and self._at_end() and stream.fault is None:
+            self.damage.append(Damage(offset, f"the file ends within a record, after {size} of {length} bytes"))
+        if self._at_end() and stream.fault is not None and not stream.fault.cut and stream.fault.offset == offset:
+            fault = "corrupt"
+        return Record(fields, block, size > len(block), offset, stored, fault)
+
+    def _header(self) -> Fields | None:
+        """The record's fields, read over; its `content-length` left out where the header is cut by another record."""
+        stream, size = self._stream, 1 << 12
+        while True:
+            have = stream.need(size)
+            match = self._framing.header_end.search(stream.buffer, 0, _HEADER_LIMIT)
+            if match is not None or have < size or size >= _HEADER_LIMIT:
+                break
+            size *= 8
+        end = None if match is None else match.end()
+        cut = self._header_cut(end)
+        if cut is not None:
+            return {**self._framing.parse(stream.take(cut)), "content-length": ""}
+        if end is not None:
+            return self._framing.parse(stream.take(end))
+        if size < _HEADER_LIMIT or have < size:
+            return self._header_at_end()
+        self._garbage("bytes that begin like a record, but whose header does not end")
+        return None
+
+    def _header_cut(self, end: int | None) -> int | None:
+        """Where another record begins before this one's header ends."""
+        buffer = self._stream.buffer
+        later = self._framing.later.search(buffer, 0, len(buffer) if end is None else end)
+        member = next((at for at in self._stream.members_ahead() if at and self._framing.start.match(buffer, at)), None)
+        found = [at for at in (None if later is None else later.start(1), member) if at is not None]
+        return min((at for at in found if end is None or at < end), default=None)
+
+    def _header_at_end(self) -> Fields | None:
+        """A header that the stream's end cuts: a record only if nothing had to follow."""
+        stream = self._stream
+        offset = stream.offset_of(stream.position)
+        fields = self._framing.parse(stream.take(len(stream.buffer)))
+        if stream.fault is None and content_length(fields) == 0:
+            return fields
+        if stream.fault is None:
+            self.damage.append(Damage(offset, "the file ends within a record's header"))
+        return None
+
+    def _declared(self, length: int) -> Iterator[bytes]:
+        """The block of the declared length, ended early by a member that begins with a record."""
+        stream = self._stream
+        while length and stream.need(min(length, CHUNK) + _TAIL):
+            stop = self._next_member()
+            if stop == 0:
+                return
+            piece = stream.take(min(length, CHUNK, len(stream.buffer) if stop is None else stop))
+            length -= len(piece)
+            yield piece
+
+    def _kept(self, pieces: Iterator[bytes]) -> tuple[bytes, int]:
+        """The first `keep` bytes, and how many there were."""
+        kept, size = bytearray(), 0
+        for piece in pieces:
+            kept += piece[: max(0, self._keep - size)]
+            size += len(piece)
+        return bytes(kept), size
+
+    def _ends_cleanly(self) -> bool:
+        """Does what follows the block look like the end of a record?"""
+        stream = self._stream
+        stream.need(_TAIL)
+        newlines = _NEWLINES.match(stream.buffer)
+        run = 0 if newlines is None else newlines.end()
+        if run >= 4 or stream.buffer[:2] == b"\n\n" or run == len(stream.buffer):
+            return True
+        return any(at <= run for at in stream.members_ahead()) or bool(self._framing.start.match(stream.buffer, run))
+
+    def _shortened(self, block: bytes, size: int, block_at: int) -> tuple[bytes, int]:
+        """The block up to the record that it swallowed, if its declared length made it swallow one."""
+        if self._next_member() == 0:
+            return block, size
+        back = self._stream.give_back(block) if size == len(block) else self._stream.rewind(block_at)
+        return self._kept(self._until_record(size)) if back else (block, size)

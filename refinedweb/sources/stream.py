@@ -1,0 +1,223 @@
+"""The decoded bytes of a file, read forward in bounded memory, with the places of its compression members.
+
+fastwarc (2.0) reads archives fast but not exactly: it ends silently within a cut record, skips what it cannot parse
+without a word, stops for good at the first broken member, and knows no ARC. So the framing is ours, over zlib and
+zstandard: no byte is passed over without becoming part of a record or of a `Damage`.
+
+A *position* counts decoded bytes; an *offset* counts bytes of the file as stored. In an uncompressed file both agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from refinedweb.sources.compression import Codec, feed
+
+CHUNK = 1 << 18
+# What may be read a second time, in all, to find records again after damage: bounds the work a hostile file can cause.
+_RESCAN = 1 << 30
+_TRIAL = 1 << 20  # bytes of a supposed member that are tried, a zstd or bzip2 block at least
+_PROBE = 1 << 14  # decoded bytes that show whether a member begins with a record
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why the stream stopped before the file's end: in the member that begins at `offset`."""
+
+    offset: int
+    cut: bool  # the file ends within the member; else its bytes are wrong
+    error: str
+
+
+class ByteStream:
+    """A forward reader over `file` with unlimited look-ahead and a little look-back. Needs `seek` after damage only."""
+
+    def __init__(self, file: BinaryIO, codec: Codec | None, head: bytes = b"") -> None:
+        """`head` = what was already read from the file's start; the file stands behind it."""
+        self._file = file
+        self._codec = codec
+        self.buffer = bytearray()  # decoded bytes from `position` on
+        self.position = 0
+        self.fault: Fault | None = None
+        self.bytes_read = len(head)
+        self._rescan_left = _RESCAN
+        self._ended = False
+        self._marks: list[tuple[int, int]] = []  # (position, offset) of each member's start, and of the end
+        self._decoder: Any = None
+        self._raw, self._raw_at, self._raw_offset = head, 0, 0
+
+    def _start_at(self, offset: int) -> None:
+        """Go on at this place of the file, with an empty buffer."""
+        self._file.seek(offset)
+        self._raw, self._raw_at, self._raw_offset = b"", 0, offset
+        self.buffer.clear()
+        self._decoder, self._ended, self.fault = None, False, None
+
+    @property
+    def compressed(self) -> bool:
+        """Do positions and offsets differ?"""
+        return self._codec is not None
+
+    @property
+    def offset(self) -> int:
+        """Offset of the next byte that is taken from the file."""
+        return self._raw_offset + self._raw_at
+
+    # Taking bytes -----------------------------------------------------------------------------------------------
+
+    def need(self, size: int) -> int:
+        """Fill the buffer to at least `size` bytes; what is there may be less at the end or a fault."""
+        while len(self.buffer) < size and self._more():
+            pass
+        return len(self.buffer)
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes of the buffer (fewer where it holds fewer)."""
+        with memoryview(self.buffer) as view:
+            taken = bytes(view[:size])
+        self.drop(len(taken))
+        return taken
+
+    def drop(self, size: int) -> None:
+        """Pass over bytes of the buffer."""
+        del self.buffer[:size]
+        self.position += size
+
+    def give_back(self, data: bytes) -> bool:
+        """Put bytes just taken back; False where so much was read twice already that this would not end."""
+        if len(data) > self._rescan_left:
+            return False
+        self._rescan_left -= len(data)
+        self.buffer[:0] = data
+        self.position -= len(data)
+        return True
+
+    def rewind(self, position: int) -> bool:
+        """Go back to a position in an uncompressed file; False elsewhere, or where too much was read twice."""
+        if self._codec is not None or self.position - position > self._rescan_left:
+            return False
+        self._rescan_left -= self.position - position
+        self._start_at(position)
+        self.position = position
+        return True
+
+    # Members ----------------------------------------------------------------------------------------------------
+
+    def offset_of(self, position: int) -> int:
+        """Where in the file to begin reading for the byte at `position`: the start of its member."""
+        if self._codec is None:
+            return position
+        return max((offset for start, offset in self._marks if start <= position), default=0)
+
+    def length_between(self, start: int, end: int) -> int | None:
+        """Bytes of the file that hold exactly the positions from `start` to `end`; None where members hold more."""
+        if self._codec is None:
+            return end - start
+        first = [offset for position, offset in self._marks if position == start]
+        last = [offset for position, offset in self._marks if position == end]
+        return last[0] - first[-1] if first and last and last[0] > first[-1] else None
+
+    def members_ahead(self) -> list[int]:
+        """Distances from `position` to the member starts in the buffer."""
+        ahead = (start - self.position for start, _ in self._marks)
+        return [at for at in ahead if 0 <= at < len(self.buffer)]
+
+    def settle(self) -> None:
+        """Forget the members before the one that holds `position`."""
+        while len(self._marks) > 1 and self._marks[1][0] <= self.position:
+            del self._marks[0]
+
+    # Reading the file -------------------------------------------------------------------------------------------
+
+    def _more(self) -> bool:
+        """Decode one piece more into the buffer. False at the end or a fault."""
+        if self._ended or self.fault is not None:
+            return False
+        if self._codec is None:
+            piece = self._take_raw(CHUNK)
+            self._ended = not piece
+            self.buffer += piece
+            return not self._ended
+        if self._decoder is None and not self._begin_member(self._codec):
+            return False
+        self._decode(self._codec)
+        return True
+
+    def _begin_member(self, codec: Codec) -> bool:
+        head = self._peek_raw(4)
+        self._marks.append((self.position + len(self.buffer), self.offset))
+        if not head:
+            self._ended = True
+        elif not head.startswith(codec.magics):
+            self.fault = Fault(self.offset, False, f"bytes that are no {codec.name} member: {head.hex()}")
+        else:
+            self._decoder = codec.new()
+        return self._decoder is not None
+
+    def _decode(self, codec: Codec) -> None:
+        piece = self._take_raw(codec.step)
+        member = self._marks[-1][1]
+        if not piece:
+            self.fault = Fault(member, True, f"the file ends within a {codec.name} member")
+            return
+        decoded, error = feed(self._decoder, codec, piece)
+        self.buffer += decoded
+        if error is not None:
+            self.fault = Fault(member, False, f"{codec.name}: {error}, near byte {self.offset}")
+        elif self._decoder.eof:
+            self._raw_at -= len(self._decoder.unused_data)
+            self._decoder = None
+
+    def _peek_raw(self, size: int) -> bytes:
+        while len(self._raw) - self._raw_at < size:
+            more = self._file.read(CHUNK)
+            if not more:
+                break
+            self.bytes_read += len(more)
+            self._raw_offset += self._raw_at
+            self._raw, self._raw_at = self._raw[self._raw_at :] + more, 0
+        return self._raw[self._raw_at : self._raw_at + size]
+
+    def _take_raw(self, size: int) -> bytes:
+        self._peek_raw(1)
+        piece = self._raw[self._raw_at : self._raw_at + size]
+        self._raw_at += len(piece)
+        return piece
+
+    # After damage -----------------------------------------------------------------------------------------------
+
+    def recover(self, is_record: Callable[[bytes], bool]) -> int | None:
+        """After a fault: go on at the next member that begins with a record. Its offset, or None where none follows."""
+        if self.fault is None or self._codec is None:
+            return None
+        again = self.offset - self.fault.offset
+        start = self.fault.offset + 1 if again <= self._rescan_left else self.offset
+        self._rescan_left -= min(again, self._rescan_left)
+        found = self._scan(start, self._codec, is_record)
+        if found is not None:
+            self._start_at(found)
+        return found
+
+    def _scan(self, offset: int, codec: Codec, is_record: Callable[[bytes], bool]) -> int | None:
+        magic = re.compile(b"|".join(re.escape(magic) for magic in codec.magics))
+        self._start_at(offset)
+        while window := self._peek_raw(2 * _TRIAL):
+            for match in magic.finditer(window, 0, _TRIAL + 3):
+                if is_record(_beginning(codec, window[match.start() : match.start() + _TRIAL])):
+                    return self.offset + match.start()
+            self._raw_at += min(len(window), _TRIAL)
+        return None
+
+
+def _beginning(codec: Codec, member: bytes) -> bytes:
+    """The first decoded bytes of a supposed member; empty where it is none."""
+    out, decoder = b"", codec.new()
+    for at in range(0, len(member), codec.step):
+        decoded, error = feed(decoder, codec, member[at : at + codec.step])
+        out += decoded
+        if error is not None or len(out) >= _PROBE or decoder.eof:
+            break
+    return out

@@ -1,0 +1,114 @@
+"""Parquet to rows: one row for each row of the input, read by row groups and batches.
+
+A row group that cannot be read is a `Damage` that says which rows are lost; the others come out. A file without a
+readable footer is a `Damage` with no rows. `offset` is the row's number in the file, `length` null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refinedweb.sources.base import Damage, SourceOptions, SourceReport
+from refinedweb.sources.columns import Mapping, match_columns, to_documents
+
+_ERRORS = (pa.ArrowException, OSError, ValueError)
+# Larger row groups are read through buffers of this size, smaller ones a column at a time (fewer, longer reads).
+_BUFFER = 8 << 20
+_LARGE_GROUP = 256 << 20
+
+
+class ParquetRows:
+    """The rows of one Parquet file; `report` fills as they are taken."""
+
+    def __init__(self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> None:
+        self._file = _Counted(file, report)
+        self._key = key
+        self._options = options
+        self._report = report
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Tables of the document schema and the input's other columns. Raises ShardError without html or text."""
+        try:
+            metadata = pq.read_metadata(self._file)
+            schema = metadata.schema.to_arrow_schema()
+        except _ERRORS as error:
+            self._report.damage.append(Damage(0, f"no readable Parquet footer, so no rows: {error}"))
+            return
+        mapping = match_columns(schema, self._key, self._options)
+        first_row = 0
+        for group in range(metadata.num_row_groups):
+            yield from self._group(metadata, group, first_row, mapping)
+            first_row += metadata.row_group(group).num_rows
+
+    def _group(self, metadata: pq.FileMetaData, group: int, first_row: int, mapping: Mapping) -> Iterator[pa.Table]:
+        about = metadata.row_group(group)
+        done = 0
+        try:
+            for batch in self._open(about.total_byte_size).iter_batches(self._batch_rows(about), row_groups=[group]):
+                given = pa.Table.from_batches([batch])
+                docs = to_documents(given, mapping, self._key, first_row + done, self._options)
+                done += docs.num_rows
+                self._report.records += docs.num_rows
+                self._report.rows += docs.num_rows
+                yield docs
+        except _ERRORS as error:
+            lost = f"rows {first_row + done} to {first_row + about.num_rows - 1} of row group {group} are lost: {error}"
+            self._report.damage.append(Damage(_place(about), lost))
+
+    def _open(self, group_bytes: int) -> pq.ParquetFile:
+        buffer = _BUFFER if group_bytes > _LARGE_GROUP else 0
+        return pq.ParquetFile(self._file, buffer_size=buffer, page_checksum_verification=True)
+
+    def _batch_rows(self, about: pq.RowGroupMetaData) -> int:
+        """Rows of an average size that fill a batch."""
+        average = about.total_byte_size // max(1, about.num_rows) + 1
+        return int(max(1, min(self._options.batch_rows, self._options.batch_bytes // average)))
+
+
+def _place(about: pq.RowGroupMetaData) -> int:
+    """Where the row group begins in the file."""
+    if about.num_columns == 0:
+        return 0
+    column = about.column(0)
+    places = (column.dictionary_page_offset, column.data_page_offset)
+    return int(min((place for place in places if place), default=0))
+
+
+class _Counted:
+    """A file as pyarrow wants it, that counts the bytes read into the report and stays open."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO, report: SourceReport) -> None:
+        self._file = file
+        self._report = report
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._report.bytes_read += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def flush(self) -> None:
+        """Nothing to write."""
+
+    def close(self) -> None:
+        """The file belongs to the caller."""
