@@ -1,4 +1,4 @@
-"""Shared fixtures: the test data, a real S3 server on loopback, stores of both kinds."""
+"""Shared fixtures: the test data, a real S3 server and a Ray cluster on loopback, stores of both kinds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from refinedweb.engine.pool import ENVIRONMENT
 from refinedweb.storage import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,9 +40,7 @@ def s3_server() -> Iterator[str]:
     if named is not None:
         yield named.rstrip("/")
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -64,14 +63,41 @@ def s3_server() -> Iterator[str]:
     server.wait()
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while server.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    raise RuntimeError(f"the S3 test server did not start (exit code {server.poll()})")
+    raise RuntimeError(f"the server on port {port} did not start (exit code {server.poll()})")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Ray cluster of our own on loopback: starting one per run would cost most of the tests' time."""
+    port = _free_port()
+    arguments = ["start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    arguments += [f"--port={port}", "--node-ip-address=127.0.0.1", f"--object-store-memory={128 << 20}"]
+    settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex, "PYTHONPATH": str(ROOT), **ENVIRONMENT}
+    log = tmp_path_factory.mktemp("ray") / "log"
+    with pytest.MonkeyPatch.context() as patch, log.open("wb") as out:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", *arguments]
+        head = subprocess.Popen(ray, stdout=out, stderr=out)
+        _wait_for(port, head)
+        patch.setenv("REFINEDWEB_ADDRESS", f"127.0.0.1:{port}")
+        yield f"127.0.0.1:{port}"
+        head.terminate()
+        head.wait()
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from refinedweb.recipe import Recipe
 
 INTERRUPTED = 130
+ADDRESS = "REFINEDWEB_ADDRESS"
 
 
 @click.command()
@@ -19,7 +20,7 @@ INTERRUPTED = 130
 @click.argument("paths", metavar="INPUT... OUT", nargs=-1, required=True)
 @click.option("--set", "overrides", metavar="STAGE.PARAM=VALUE", multiple=True, help="Change a parameter; repeatable.")
 @click.option("--workers", type=click.IntRange(1), help="Tasks at once [default: all cores].")
-@click.option("--address", help="A running Ray cluster (`auto` or ray://HOST:PORT) instead of this machine.")
+@click.option("--address", envvar=ADDRESS, help="A running Ray cluster (`auto` or HOST:PORT) instead of this machine.")
 @click.option("--limit", type=click.IntRange(1), help="Read only the first N documents of each input file.")
 @click.option("--base", metavar="URI", help="What the entries of a list of paths (warc.paths.gz) are relative to.")
 @click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
@@ -48,13 +49,14 @@ def run(recipe: str, paths: tuple[str, ...], overrides: tuple[str, ...], limit: 
 @click.command()
 @click.argument("out", default="demo-out")
 @click.option("--workers", type=click.IntRange(1), help="Tasks at once [default: all cores].")
-def demo(out: str, workers: int | None) -> int:
+@click.option("--address", envvar=ADDRESS, help="A running Ray cluster instead of this machine.")
+def demo(out: str, workers: int | None, address: str | None) -> int:
     """Run the whole recipe on the sample crawl that ships with the package; OUT is ./demo-out by default."""
     from refinedweb import recipe, sample
 
     loaded = recipe.load("refinedweb", [f"url_v1.blocklist={sample.blocklist()}", "keep_removed=full"])
     crawl = [str(path) for path in sample.crawl_files()]
-    code = _execute(loaded, crawl, out, workers=workers, address=None, base=None, lease=60.0, as_json=False)
+    code = _execute(loaded, crawl, out, workers=workers, address=address, base=None, lease=60.0, as_json=False)
     click.echo(f"Look closer:    refinedweb inspect {out} --stage quality_v1")
     click.echo(f"Check it:       refinedweb verify {out}")
     return code

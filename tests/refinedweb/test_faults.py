@@ -43,6 +43,12 @@ def quiet(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
     return corpus
 
 
+@pytest.fixture(autouse=True)
+def _embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each driver starts its own Ray: what is killed here must not be shared."""
+    monkeypatch.delenv("REFINEDWEB_ADDRESS", raising=False)
+
+
 @contextmanager
 def driver(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """A run in the background. Whatever is left of it at the end is killed, by process id."""
