@@ -25,7 +25,7 @@ def utf8_views(column: pa.Array | pa.ChunkedArray) -> tuple[Offsets, Bytes]:
     """
     array = _one_array(column)
     if array.null_count and _hides_bytes(array):
-        array = pc.fill_null(array, "" if pa.types.is_large_string(array.type) else b"")
+        array = pc.fill_null(array, pa.scalar(b"", array.type))
     return _read_only(_offsets(array)), _read_only(_data(array))
 
 
@@ -39,7 +39,7 @@ def _one_array(column: pa.Array | pa.ChunkedArray) -> Any:
     if column.num_chunks == 1:
         return column.chunk(0)
     wide = pa.large_binary() if "binary" in str(column.type) else pa.large_string()
-    return pa.concat_arrays(column.cast(wide).chunks) if column.num_chunks else pa.array([], wide)
+    return column.cast(wide).combine_chunks()
 
 
 def _offsets(array: Any) -> Offsets:

@@ -10,13 +10,15 @@ import re
 import unicodedata
 from collections import Counter
 
+from stages.kernels.classes import UNSPACED, tables
+from stages.kernels.utf8 import flags_of
+
 BULLETS = ("●", "•", "*", "-")
 ELLIPSES = ("...", "…", ". . .")
-UNSPACED_SAMPLE = re.compile("[\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u3041-\u3096\u4e00-\u9fff\U00020000-\U0002a6df]")
 
 
 def words_of(text: str, unspaced: bool = False) -> list[str]:
-    """White-space words; with `unspaced` letters of (a sample of) scripts without spaces stand alone."""
+    """White-space words; with `unspaced` letters of scripts without spaces stand alone, with their marks."""
     if not unspaced:
         return text.split()
     words: list[str] = []
@@ -24,7 +26,7 @@ def words_of(text: str, unspaced: bool = False) -> list[str]:
         alone = False
         for index, character in enumerate(run):
             mark = unicodedata.category(character).startswith("M")
-            letter = bool(UNSPACED_SAMPLE.match(character))
+            letter = bool(flags_of(tables(), ord(character)) & UNSPACED)
             if index > 0 and (mark or not (alone or letter)):
                 words[-1] += character
             else:
