@@ -92,7 +92,19 @@ def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFil
         found = open_run(out)
         _check_same(store, found, wanted)
         return found
+    _check_store(store)
     return wanted
+
+
+def _check_store(store: Store) -> None:
+    """A store that lets a second writer create the same object cannot hold a ledger."""
+    try:
+        store.put_new(RUN_FILE, b"{}")
+    except Exists:
+        return
+    raise ConfigError(
+        f"{store.root}: this store ignores create-only writes; `refinedweb doctor {store.root}` tells more"
+    )
 
 
 def _check_same(store: Store, found: RunFile, wanted: RunFile) -> None:
