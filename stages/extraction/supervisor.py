@@ -2,8 +2,8 @@
 
 A page that a child was working on when it was lost is tried again in a fresh child, where nothing that earlier pages
 left behind can touch it; what a fresh child says is final. So a verdict is the page's own and not its neighbours', in
-any batching. A child that is killed from outside says nothing about the page: it is tried again, and after `KILLS` times
-in a row that is a RetryError.
+any batching. A child that is killed from outside says nothing about the page: it is tried again, and after `KILLS`
+times in a row that is a RetryError.
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ def _term(match: re.Match[str]) -> Term:
 
 
 def _holds_for_missing(match: re.Match[str]) -> bool:
-    """Does it hold for the empty string, XPath's value of a missing attribute? The screen would not see such elements."""
+    """Does it hold for the empty string, XPath's value where the attribute is missing?
+
+    The screen would not see those elements."""
     function = match["function"]
     return function is not None and _string_test(function, match["argument"], match["flags"] or "")("")
 

@@ -1,0 +1,231 @@
+"""A fastText model file as plain arrays (format version 12 of fastText's `src/{fasttext,dictionary,quantmatrix}.cc`).
+
+What language identification needs is read: subword hashing, quantised or dense input, hierarchical softmax or softmax.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+MAGIC, VERSION = 793712314, 12
+HIERARCHICAL_SOFTMAX, SOFTMAX = 1, 3
+LABEL = 1
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Pairs = npt.NDArray[np.int32]
+
+
+class UnsupportedModel(ValueError):
+    """Not a fastText model, or one with parts that these kernels do not know."""
+
+
+class Arrays(NamedTuple):
+    """What the kernel reads. `rows` holds the vectors of the words and behind them, in order, those of the buckets."""
+
+    word_bytes: npt.NDArray[np.uint8]  # the words one behind the other
+    word_offsets: npt.NDArray[np.int64]
+    table: Ints  # open-addressing hash table of word numbers, -1 = free; its size is a power of two
+    rows: Floats
+    buckets: int  # n-gram hashes are taken modulo this
+    kept: npt.NDArray[np.uint64]  # a bit for each bucket that pruning left; empty where all are there
+    kept_before: Ints  # how many bits are set before each word of `kept`
+    output: Floats  # one row per inner node of the tree, or per label
+    left: Ints  # children of inner node i (labels are 0 … n-1, inner nodes follow); empty for softmax
+    right: Ints
+    lengths: Ints  # shortest and longest n-gram, in characters
+
+
+@dataclass(frozen=True)
+class Model:
+    labels: tuple[str, ...]
+    arrays: Arrays
+
+
+class Reader:
+    """Little-endian values from the mapped file, front to back."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self.data = data
+        self.at = 0
+
+    def array(self, dtype: Any, count: int) -> Any:
+        values = np.frombuffer(self.data, dtype, count, self.at).copy()
+        self.at += values.nbytes
+        return values
+
+    def value(self, dtype: str) -> Any:
+        return self.array(dtype, 1)[0].item()
+
+    def text(self) -> bytes:
+        end = self.data.find(b"\0", self.at)
+        found = self.data[self.at : end]
+        self.at = end + 1
+        return found
+
+
+class Parameters(NamedTuple):
+    dim: int
+    ws: int
+    epoch: int
+    min_count: int
+    neg: int
+    word_ngrams: int
+    loss: int
+    model: int
+    bucket: int
+    minn: int
+    maxn: int
+    lr_update_rate: int
+
+
+@lru_cache(maxsize=4)
+def read(path: Path) -> Model:
+    """The model in the file, once per process. Raises UnsupportedModel."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            return _read(Reader(data))
+        except (ValueError, IndexError) as error:
+            raise UnsupportedModel(f"{path}: {error}") from error
+
+
+def _read(reader: Reader) -> Model:
+    if (reader.value("<i4"), reader.value("<i4")) != (MAGIC, VERSION):
+        raise ValueError("not a fastText model of version 12")
+    parameters = Parameters(*reader.array("<i4", 12).tolist())
+    reader.value("<f8")
+    if parameters.word_ngrams != 1 or parameters.loss not in (HIERARCHICAL_SOFTMAX, SOFTMAX):
+        raise ValueError("word n-grams, or a loss other than softmax and hierarchical softmax")
+    words, labels, counts, pruned = _dictionary(reader)
+    rows = _ordered(_matrix(reader, quantised=bool(reader.value("?"))), len(words), pruned)
+    output = _matrix(reader, quantised=bool(reader.value("?")))
+    tree = parameters.loss == HIERARCHICAL_SOFTMAX
+    left, right = huffman(counts) if tree else (np.zeros(0, np.int32),) * 2
+    offsets = np.cumsum([0, *map(len, words)], dtype=np.int64)
+    arrays = Arrays(
+        np.frombuffer(b"".join(words), np.uint8),
+        offsets,
+        hash_table(words),
+        rows,
+        parameters.bucket,
+        *_kept(parameters.bucket, pruned),
+        output,
+        left,
+        right,
+        np.array([parameters.minn, parameters.maxn], np.int32),
+    )
+    return Model(tuple(label.decode().removeprefix("__label__") for label in labels), arrays)
+
+
+def _dictionary(reader: Reader) -> tuple[list[bytes], list[bytes], list[int], Pairs | None]:
+    """Words, labels, the labels' counts, and the pairs (n-gram hash, row) that pruning left (None = nothing pruned)."""
+    size, n_words, n_labels = reader.array("<i4", 3).tolist()
+    reader.value("<i8")
+    pruned_size = reader.value("<i8")
+    words, labels, counts = [], [], []
+    for _ in range(size):
+        word, count, kind = reader.text(), reader.value("<i8"), reader.value("i1")
+        if kind == LABEL:
+            labels.append(word)
+            counts.append(count)
+        else:
+            words.append(word)
+    if (len(words), len(labels)) != (n_words, n_labels):
+        raise ValueError("its dictionary is damaged")
+    pruned = reader.array("<i4", 2 * pruned_size).reshape(-1, 2) if pruned_size >= 0 else None
+    return words, labels, counts, pruned
+
+
+def _ordered(rows: Floats, words: int, pruned: Pairs | None) -> Floats:
+    """The rows with those of n-grams in the order of their buckets."""
+    if pruned is None:
+        return rows
+    ngrams = pruned[np.argsort(pruned[:, 0]), 1] + words
+    return np.ascontiguousarray(rows[np.concatenate([np.arange(words), ngrams])])
+
+
+def _kept(buckets: int, pruned: Pairs | None) -> tuple[npt.NDArray[np.uint64], Ints]:
+    if pruned is None:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int32)
+    bits = np.zeros(-(-buckets // 64) * 64, np.uint8)
+    bits[pruned[:, 0]] = 1
+    before = np.cumsum(bits.reshape(-1, 64).sum(axis=1), dtype=np.int32)
+    return np.packbits(bits, bitorder="little").view("<u8"), np.concatenate([[0], before[:-1]]).astype(np.int32)
+
+
+def _matrix(reader: Reader, quantised: bool) -> Floats:
+    if not quantised:
+        m, n = reader.array("<i8", 2).tolist()
+        dense: Floats = reader.array("<f4", m * n).reshape(m, n)
+        return dense
+    with_norms = bool(reader.value("?"))
+    m, n = reader.array("<i8", 2).tolist()
+    codes = reader.array("u1", reader.value("<i4")).reshape(m, -1)
+    matrix = _decoded(codes, _centroids(reader))
+    if with_norms:
+        norm_codes = reader.array("u1", m)
+        matrix *= _centroids(reader)[0][norm_codes]
+    return matrix
+
+
+def _centroids(reader: Reader) -> list[Floats]:
+    """For each part of a vector, the 256 values that it can have (fastText's ProductQuantizer)."""
+    dim, parts, width, last = reader.array("<i4", 4).tolist()
+    values = reader.array("<f4", dim * 256)
+    widths = [*[width] * (parts - 1), last]
+    edges = np.cumsum([0, *widths]) * 256
+    return [values[edges[i] : edges[i + 1]].reshape(256, w) for i, w in enumerate(widths)]
+
+
+def _decoded(codes: npt.NDArray[np.uint8], centroids: list[Floats]) -> Floats:
+    return np.ascontiguousarray(np.hstack([part[codes[:, i]] for i, part in enumerate(centroids)]))
+
+
+def huffman(counts: list[int]) -> tuple[Ints, Ints]:
+    """Children of the inner nodes of fastText's tree over labels in the order of falling counts; the last is the root.
+
+    Labels are numbered from 0, inner nodes behind them.
+    """
+    labels = len(counts)
+    count = [*counts, *[0] * (labels - 1)]
+    left, right = np.zeros(labels - 1, np.int32), np.zeros(labels - 1, np.int32)
+    leaf, node = labels - 1, labels
+    for new in range(labels, 2 * labels - 1):
+        smallest = []
+        for _ in range(2):
+            if leaf >= 0 and (node >= new or count[leaf] < count[node]):
+                smallest.append(leaf)
+                leaf -= 1
+            else:
+                smallest.append(node)
+                node += 1
+        left[new - labels], right[new - labels] = smallest
+        count[new] = count[smallest[0]] + count[smallest[1]]
+    return left, right
+
+
+def hash_table(words: list[bytes]) -> Ints:
+    """Numbers of the words at `hash & (size - 1)` or the next free place."""
+    size = 1 << max(4, (2 * len(words)).bit_length())
+    table = np.full(size, -1, np.int32)
+    for number, word in enumerate(words):
+        at = fnv1a(word) & (size - 1)
+        while table[at] >= 0:
+            at = (at + 1) & (size - 1)
+        table[at] = number
+    return table
+
+
+def fnv1a(word: bytes) -> int:
+    """fastText's hash: FNV-1a of 32 bits over signed characters."""
+    found = 2166136261
+    for byte in word:
+        found = ((found ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
+    return found
