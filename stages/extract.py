@@ -21,7 +21,7 @@ FAVORS = ("precision", "balanced", "recall")
 
 @stage("extract_v1")
 class Extract:
-    """Replaces `html` by the main text in `text` and the main content's images in `image_urls`; `html` becomes null.
+    """Replaces the column `html` by the main text in `text` and the main content's images in `image_urls`.
 
     Text has at most two newlines in a row and no URLs (RefinedWeb, section 3.1). Drops pages without main text
     (`no_main_text`), without a tag (`unparsable_html`), pages that take longer than `deadline_seconds` of CPU time
@@ -65,10 +65,11 @@ class Extract:
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         rows = _rows(docs)
-        if len(rows) == 0:
-            return _with_empty_columns(docs)
-        outcomes = supervisor(self.settings()).extract(_pages(docs, rows))
-        return _filled(_with_empty_columns(docs), rows, outcomes)
+        filled = _with_empty_columns(docs)
+        if len(rows):
+            outcomes = supervisor(self.settings()).extract(_pages(docs, rows))
+            filled = _filled(filled, rows, outcomes)
+        return filled.drop_columns(["html"]) if "html" in filled.column_names else filled
 
 
 def _rows(docs: pa.Table) -> Any:
@@ -103,7 +104,6 @@ def _with_empty_columns(docs: pa.Table) -> pa.Table:
 def _filled(docs: pa.Table, rows: Any, outcomes: list[Outcome]) -> pa.Table:
     kept = [outcome.drop is None for outcome in outcomes]
     columns: dict[str, list[Any]] = {
-        "html": [None] * len(rows),
         "text": [o.text if k else None for o, k in zip(outcomes, kept, strict=True)],
         "image_urls": [o.images if k else None for o, k in zip(outcomes, kept, strict=True)],
         "drop": [outcome.drop for outcome in outcomes],

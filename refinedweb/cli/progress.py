@@ -22,6 +22,7 @@ from refinedweb.manifest import Totals
 from refinedweb.recipe import Recipe
 
 PLAIN_SECONDS = 10.0
+PIPE_WIDTH = 160
 
 
 class Display:
@@ -136,7 +137,7 @@ def show_funnel(stages: list[str], totals: Totals, *, faithful: bool) -> None:
     for row in funnel.funnel(stages, totals, faithful=faithful):
         paper = [("" if row.paper is None else f"{row.paper:.1%}")] if faithful else []
         table.add_row(row.stage, f"{row.rows_in:,}", f"{row.rows_removed:,}", f"{row.left:.1%}", *paper, _reasons(row))
-    Console(file=sys.stdout).print(table)
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
     if totals.skipped:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(totals.skipped.items()))
         click.echo(f"Records that are no documents: {kinds}")

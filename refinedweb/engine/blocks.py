@@ -17,8 +17,7 @@ AMONG = 8
 
 
 class Blocks:
-    """The pending tasks of a step by block. `sizes` are the bytes of every pending task, `block` the tasks per block.
-    """
+    """The pending tasks of a step by block. `sizes`: bytes of every pending task; `block`: tasks per block."""
 
     def __init__(self, sizes: Mapping[int, int], block: int, ledger: Ledger, claims: Claims) -> None:
         self.claims = claims

@@ -18,8 +18,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from stages.assets import open_asset
-from stages.errors import nearest
-from stages.errors import ConfigError
+from stages.errors import ConfigError, nearest
 from stages.urls.hashing import HashSet
 from stages.urls.lookup import Mask, host_hashes, listed_hosts, listed_urls, url_hashes
 from stages.urls.normalise import match_form
