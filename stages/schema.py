@@ -5,7 +5,7 @@
 `dump`        e.g. CC-MAIN-2024-51               `segment`    e.g. 1733066035857.0
 `source`      the input key; with `offset` and `length` (bytes in that file) the record can be fetched again;
               null where the format has no such address (JSONL, Parquet: `offset` = row number, `length` null)
-`html`        UTF-8 bytes of the decoded page; set to null once text is extracted
+`html`        UTF-8 bytes of the decoded page; the column is gone after extraction
 `text`        UTF-8; null before extraction      `image_urls` list of [url, alt] of the main content
 `language`, `language_score`                     `drop`       null = keep, else a snake_case reason
 
