@@ -43,14 +43,15 @@ def _zstd_decompressor(dictionary: bytes | None) -> Any:
 def zstd(dictionary: bytes | None = None) -> Codec:
     """zstd frames, with the dictionary they were compressed with; skippable frames decode to nothing."""
     new = partial(_zstd_decompressor, dictionary)
-    return Codec("zstd", (_ZSTD, *_SKIPPABLE), 1 << 10, new, (zstandard.ZstdError,))
+    return Codec("zstd", (_ZSTD, *_SKIPPABLE), 1 << 9, new, (zstandard.ZstdError,))
 
 
 GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, partial(zlib.decompressobj, 31), (zlib.error,))
 DEFLATE = Codec("deflate", (), 1 << 14, partial(zlib.decompressobj, 15), (zlib.error,))
 RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, partial(zlib.decompressobj, -15), (zlib.error,))
-BZIP2 = Codec("bzip2", (b"BZh",), 1 << 10, bz2.BZ2Decompressor, (OSError, ValueError))
+BZIP2 = Codec("bzip2", (b"BZh",), 1 << 9, bz2.BZ2Decompressor, (OSError, ValueError))
 ZSTD = zstd()
+CODECS = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD, ".bz2": BZIP2}
 
 
 def codec_of(head: bytes, file: BinaryIO, key: str) -> Codec | None:
@@ -110,8 +111,8 @@ def _salvage(decompressor: Any, codec: Codec, piece: bytes) -> bytes:
 def expand(codec: Codec, data: bytes, limit: int) -> tuple[bytes, str]:
     """The members in `data`, decoded one after the other, and how that ended:
 
-    `whole` · `cut` (data ended within a member) · `large` (more than `limit` bytes, at most one step beyond is
-    returned) · `corrupt` (what was decoded before the error is returned). Bytes after the last member are ignored.
+    `whole` · `cut` (data ended within a member) · `large` (more than `limit` bytes; one more than that is returned) ·
+    `corrupt` (what was decoded before the error is returned). Bytes after the last member are ignored.
     """
     out = bytearray()
     decompressor, at = codec.new(), 0
@@ -121,7 +122,7 @@ def expand(codec: Codec, data: bytes, limit: int) -> tuple[bytes, str]:
         out += decoded
         at += len(piece) - len(decompressor.unused_data)
         if len(out) > limit:
-            return bytes(out), "large"
+            return bytes(out[: limit + 1]), "large"
         if error is not None:
             return bytes(out), "corrupt"
         if decompressor.eof:

@@ -9,9 +9,9 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from refinedweb.sources.base import SourceOptions, SourceReport
-from refinedweb.sources.compression import codec_of
+from refinedweb.sources.compression import CODECS, codec_of
+from refinedweb.sources.framing import ARC, WARC
 from refinedweb.sources.jsonl import JsonRows
-from refinedweb.sources.records import ARC, WARC
 from refinedweb.sources.stream import CHUNK, ByteStream
 from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.warc import WarcRows
@@ -34,10 +34,7 @@ def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceR
     if head.startswith(_PARQUET):
         yield from ParquetRows(file, key, options, report).batches()
         return
-    codec = codec_of(head, file, key)
-    file.seek(len(head))
-    stream = ByteStream(file, codec, head)
-    stream.need(CHUNK)
+    stream = _stream(file, key, head)
     name = _format(bytes(stream.buffer[:CHUNK]), key, damaged=stream.fault is not None)
     if name == "JSON":
         yield from JsonRows(stream, key, options, report).batches()
@@ -47,6 +44,17 @@ def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceR
         report.bytes_read = stream.bytes_read
     else:
         raise ShardError(f"{key}: {_found(head, bytes(stream.buffer[:60]))}; {SUPPORTED}")
+
+
+def _stream(file: BinaryIO, key: str, head: bytes) -> ByteStream:
+    """The decoded file, its first bytes in the buffer. Compression is told by content, of damaged files by name."""
+    codec = codec_of(head, file, key)
+    if codec is None and _format(head, "", damaged=False) is None:
+        codec = next((named for ending, named in CODECS.items() if key.lower().endswith(ending)), None)
+    file.seek(len(head))
+    stream = ByteStream(file, codec, head)
+    stream.need(CHUNK)
+    return stream
 
 
 def _format(content: bytes, key: str, damaged: bool) -> str | None:

@@ -12,7 +12,8 @@ _FOREIGN_LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
 _LONE = re.compile("(?<![\udc80-\udcff])[\udc80-\udcff](?![\udc80-\udcff]|$)")
 _BROKEN = re.compile("[\udc80-\udcff]")
 _WINDOWS_1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
-_SAMPLE = 2_000
+# Every so-manieth of the first non-ASCII characters is judged: 500, enough to tell 5 % odd ones from 30 %.
+_SPAN, _STEP = 4_000, 8
 # Punctuation that stands inside words in some language: middle dot, soft hyphen, apostrophes, joiners.
 _INSIDE = frozenset("·\u00ad\u2019\u2018\u02bc\u200c\u200d\u05f3\u05f4\u30fb")
 
@@ -29,7 +30,7 @@ def oddity(text: str) -> float:
     Odd are: U+FFFD, control, private and unassigned characters; a third accented Latin letter in a row; a symbol
     inside a word; an upper-case letter straight after a lower-case one; scripts mixed within a word.
     """
-    places = [m.start() for m in islice(_FOREIGN.finditer(text), _SAMPLE)]
+    places = [m.start() for m in islice(_FOREIGN.finditer(text), 0, _SPAN, _STEP)]
     return sum(_odd(text, at) for at in places) / max(1, len(places))
 
 

@@ -144,7 +144,7 @@ def _brotli(body: bytes, limit: int) -> tuple[bytes, str]:
             out += more
     except brotli.error:
         return bytes(out), "corrupt"
-    return bytes(out), "large" if len(out) > limit else "whole"
+    return bytes(out[: limit + 1]), "large" if len(out) > limit else "whole"
 
 
 def _gunzip(body: bytes, limit: int) -> tuple[bytes, str]:

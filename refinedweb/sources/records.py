@@ -8,55 +8,17 @@ block ends at the next record (`header` fault). Bytes that belong to no record a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
 from refinedweb.sources.base import Damage
-from refinedweb.sources.headers import BLANK_LINE, Fields, content_length, parse_arc_line, parse_fields
+from refinedweb.sources.framing import Fault, Framing, Record
+from refinedweb.sources.headers import Fields, content_length
 from refinedweb.sources.stream import CHUNK, ByteStream
 
 _HEADER_LIMIT = 1 << 17
 _TAIL = 1 << 14  # longest piece of a record's start that a search must see at once
 _WINDOW = 4 * _TAIL
 _NEWLINES = re.compile(rb"[\r\n]*")
-
-
-# `cut`: bytes are missing · `corrupt`: bytes are wrong · `header`: the header does not say how long the block is
-Fault = Literal["cut", "corrupt", "header"] | None
-
-
-@dataclass(frozen=True)
-class Framing:
-    """How records of a format begin."""
-
-    name: Literal["WARC", "ARC"]
-    start: re.Pattern[bytes]  # matches at a record's first byte
-    later: re.Pattern[bytes]  # finds the next one; its group 1 is the record's start
-    header_end: re.Pattern[bytes]
-    parse: Callable[[bytes], Fields]
-
-
-_WARC_START = rb"(?i:WARC)/\d{1,2}\.\d{1,3}[ \t]*\r*\n"
-_ARC_START = rb"(?:filedesc:|[A-Za-z][A-Za-z0-9+.\-]{1,30}:[^\r\n]{0,15000} \d{12,18} )[^\r\n]{0,1000}\r*\n"
-WARC = Framing(
-    "WARC", re.compile(_WARC_START), re.compile(rb"\n(" + _WARC_START + rb"[A-Za-z])"), BLANK_LINE, parse_fields
-)
-ARC = Framing(
-    "ARC", re.compile(_ARC_START), re.compile(rb"\n(" + _ARC_START + rb")"), re.compile(rb"\n"), parse_arc_line
-)
-
-
-@dataclass(frozen=True)
-class Record:
-    """One record: its fields (lower-case names), its block as far as it was kept, and what is wrong with it."""
-
-    fields: Fields
-    block: bytes
-    clipped: bool  # the block is longer than what was kept
-    offset: int
-    length: int | None
-    fault: Fault
 
 
 class RecordReader:
@@ -109,7 +71,9 @@ class RecordReader:
     def _garbage(self, what: str) -> None:
         offset = self._stream.offset_of(self._stream.position)
         size = len(self._stream.take(1)) + sum(len(piece) for piece in self._until_record(None))
-        self.damage.append(Damage(offset, f"{size} {what}"))
+        fault = self._stream.fault
+        if fault is None or fault.offset != offset or not self._at_end():  # else the fault is reported, and explains it
+            self.damage.append(Damage(offset, f"{size} {what}"))
 
     def _until_record(self, limit: int | None) -> Iterator[bytes]:
         """The bytes from here to the next record's first, or to the stream's end, or so many."""
@@ -187,11 +151,11 @@ class RecordReader:
 
     def _header_cut(self, end: int | None) -> int | None:
         """Where another record begins before this one's header ends."""
-        buffer = self._stream.buffer
-        later = self._framing.later.search(buffer, 0, len(buffer) if end is None else end)
+        buffer, limit = self._stream.buffer, _HEADER_LIMIT if end is None else end
+        later = self._framing.later.search(buffer, 0, limit)
         member = next((at for at in self._stream.members_ahead() if at and self._framing.start.match(buffer, at)), None)
-        found = [at for at in (None if later is None else later.start(1), member) if at is not None]
-        return min((at for at in found if end is None or at < end), default=None)
+        found = (None if later is None else later.start(1), member)
+        return min((at for at in found if at is not None and at < limit), default=None)
 
     def _header_at_end(self) -> Fields | None:
         """A header that the stream's end cuts: a record only if nothing had to follow."""

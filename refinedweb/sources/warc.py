@@ -18,10 +18,11 @@ import pyarrow as pa
 
 from refinedweb.sources.base import Row, SourceOptions, SourceReport, tables
 from refinedweb.sources.charset import decode
+from refinedweb.sources.framing import Framing, Record
 from refinedweb.sources.headers import Fields, media_type, mime_and_charset, parse_date, parse_fields, parse_http
 from refinedweb.sources.ids import content_id, crawl_of
 from refinedweb.sources.payload import decode_payload, is_binary, is_markup
-from refinedweb.sources.records import Framing, Record, RecordReader
+from refinedweb.sources.records import RecordReader
 from refinedweb.sources.stream import ByteStream
 
 _SKIPPED = frozenset({"warcinfo", "request", "metadata", "revisit", "continuation"})
