@@ -133,7 +133,7 @@ def test_normalising_twice_is_normalising_once(url: str) -> None:
 
 
 @given(st.lists(URLS, min_size=1, max_size=8))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_the_fast_path_agrees_with_the_reference(urls: list[str]) -> None:
     assert_fast_path_agrees(urls)
 
@@ -205,7 +205,7 @@ def verdict(url: str, blocklist: str, *categories: str) -> str | None:
 
 
 @given(st.lists(LABELS, min_size=1, max_size=5))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_listed_domain_blocks_itself_and_its_sub_domains_only(labels: list[str]) -> None:
     hashes = load_blocklist_of(LISTED)
     host = ".".join(labels)
@@ -451,17 +451,17 @@ def test_refused_parameters(params: dict[str, object], message: str) -> None:
 
 def test_hostile_urls_are_cheap() -> None:
     urls = [
-        "http://" + "a." * 1_000_000,
-        "http://a/" + "%" * 1_000_000,
-        "http://" + "@" * 1_000_000,
-        "." * 1_000_000,
-        "http://" + ":" * 1_000_000,
+        "http://" + "a." * 250_000,
+        "http://a/" + "%" * 250_000,
+        "http://" + "@" * 250_000,
+        "." * 250_000,
+        "http://" + ":" * 250_000,
     ]
     urls += [
-        "x" * 1_000_000 + ":",
-        "http://a.b/" + "/.." * 300_000,
+        "x" * 250_000 + ":",
+        "http://a.b/" + "/.." * 75_000,
         "http://xn--" + "9" * 60 + ".com/",
-        "http://" + "１" * 1_000_000,
+        "http://" + "１" * 250_000,
     ]
     assert drops(urls)[-1] == "invalid_url"
     assert normalise_url(urls[6]) == "http://a.b/"
