@@ -5,7 +5,8 @@ machines are never compared: whoever wants a block that another holds watches th
 when that has not changed for a whole lease of the watcher's own clock. On the holder's own machine a dead process is
 known at once.
 
-Losing a claim costs double work, never a wrong answer: outputs are deterministic and the ledger takes one record.
+Losing a claim costs double work, never a wrong answer: outputs are deterministic and the ledger takes one record. So
+a claim in doubt (the store's answer was lost) counts as not ours.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from refinedweb.storage import Changed, Exists, Missing, Store
+from stages.errors import CommitUnknown
 
 LEASE_SECONDS = 60.0
 
@@ -93,6 +95,8 @@ class Claims:
             self._mine[block] = self._store.put_new(self._key(block), self._holder())
         except Exists:
             return self._take_over(block)
+        except CommitUnknown:
+            return False
         return True
 
     def _take_over(self, block: int) -> bool:
@@ -104,7 +108,7 @@ class Claims:
             return False
         try:
             self._mine[block] = self._store.put_match(self._key(block), self._holder(), etag)
-        except Changed:
+        except (Changed, CommitUnknown):
             return False
         return True
 
@@ -124,7 +128,7 @@ class Claims:
         for block, etag in list(self._mine.items()):
             try:
                 self._mine[block] = self._store.put_match(self._key(block), self._holder(), etag)
-            except Changed:
+            except (Changed, CommitUnknown):
                 del self._mine[block]
 
     def release(self, block: int, *, done: bool) -> None:
@@ -135,8 +139,8 @@ class Claims:
             return
         try:
             self._store.put_match(self._key(block), self._holder(released=True), etag)
-        except Changed:
-            return  # another took it over meanwhile: nothing of ours to give back
+        except (Changed, CommitUnknown):
+            return  # another took it over meanwhile, or the lease will run out
 
     def _holder(self, *, released: bool = False) -> bytes:
         pid = os.getpid()

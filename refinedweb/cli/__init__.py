@@ -78,6 +78,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output (head, less) went away: nothing to report, and nowhere to
         code = 0
+    except OSError as error:
+        click.secho(f"Error: {error}", fg="red", err=True)
+        code = 1
     except RefinedWebError as error:
         click.secho(f"Error: {error}", fg="red", err=True)
         code = 2 if isinstance(error, ConfigError) else 1

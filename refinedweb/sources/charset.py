@@ -31,6 +31,13 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# Where the low bytes of ASCII lie in four bytes, and where its zeros.
+_WIDE_PLACES = (
+    ("utf-32-le", (0,), (2, 3)),
+    ("utf-32-be", (3,), (0, 1)),
+    ("utf-16-le", (0, 2), (1, 3)),
+    ("utf-16-be", (1, 3), (0, 2)),
+)
 _META = re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{2,40})""", re.I)
 _XML = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([A-Za-z0-9_:.\-]{2,40})""", re.I)
 _DECLARATIONS = 8192  # bytes of a page that may hold a declaration (the standard says 1024; pages are sloppier)
@@ -85,14 +92,18 @@ def declared_codecs(body: bytes, header: str | None) -> list[str]:
 
 
 def wide_codec(body: bytes, declared: list[str]) -> str | None:
-    """UTF-16 or UTF-32 without a mark: in markup, every other byte (or three of four) is zero."""
+    """UTF-16 or UTF-32 without a mark: the zeros of its markup lie at every other place, or at three of four."""
     head = body[:4096]
+    head = head[: len(head) & ~3]
     if len(head) < 8 or b"\0" not in head:
         return None
-    if declared[:1] and declared[0] in WIDE and oddity(head[: len(head) & ~3].decode(declared[0], "replace")) <= _ODD:
-        return declared[0]
-    zeros = "".join("0" if head[i::4].count(0) > 0.5 * len(head[i::4]) else "x" for i in range(4))
-    return {"000x": "utf-32-be", "x000": "utf-32-le", "0x0x": "utf-16-be", "x0x0": "utf-16-le"}.get(zeros)
+    zeros = [4 * head[place::4].count(0) / len(head) for place in range(4)]
+    guesses = declared[:1] if declared[:1] and declared[0] in WIDE else []
+    for codec, filled, empty in _WIDE_PLACES:
+        if max(zeros[at] for at in filled) < 0.1 and min(zeros[at] for at in empty) > (0.9 if "32" in codec else 0.05):
+            guesses.append(codec)
+    texts = ((codec, head.decode(codec, "replace")) for codec in guesses)
+    return next((codec for codec, text in texts if "<" in text and oddity(text) <= _ODD), None)
 
 
 def seven_bit_codec(body: bytes, declared: list[str]) -> str | None:
