@@ -64,7 +64,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=lambda value: " ".join(value)[:60])
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(words)[:70] for words, _ in MISTAKES])
 def test_mistakes_are_answered_before_any_work(tmp_path: Path, arguments: list[str], message: str) -> None:
     done = refinedweb(*arguments, code=2, cwd=tmp_path)
     assert message in " ".join(done.stderr.split())
@@ -90,11 +90,18 @@ def test_mistakes_in_a_recipe_file_are_named(tmp_path: Path, toml: str, message:
 def test_explain_shows_every_measure_beside_its_limit(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(PAGE)
     told = refinedweb("explain", tmp_path / "page.html", "--url", "https://a.example/river").stdout
-    assert "https://a.example/river: removed by quality_v1: too_few_words" in told
+    assert "https://a.example/river: removed by repetition_v1: top_2gram" in told
+    assert "quality_v1: too_few_words" in told, "later stages say what they would have done"
     assert "✗ 50 ≤ words ≤ 100000: 16" in told
     loaded = json.loads(refinedweb("explain", tmp_path / "page.html", "--json").stdout)
     assert [step["stage"] for step in loaded["steps"]][:3] == ["url_v1", "extract_v1", "language_v1"]
     assert "The river rose again" in loaded["text"]
+
+
+def test_an_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file stands where the folder should be")
+    done = refinedweb("run", "url_v1", CRAWL, tmp_path / "out", code=1)
+    assert "Not a directory" in done.stderr or "File exists" in done.stderr
 
 
 def test_stages_tells_parameters_reasons_and_source() -> None:
