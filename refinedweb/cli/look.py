@@ -158,7 +158,7 @@ def _show_step(step: Step) -> None:
         line = f"  {'  ' if reading.inside else '✗ '}{low}{reading.measure}{high}: {reading.value:.4g}"
         click.secho(line, fg=None if reading.inside else "red")
     for name, value in step.changed.items():
-        click.echo(f"    {name} → {_printable(str(value))[:100]}")
+        click.echo(f"    {name} → {' '.join(_printable(str(value)).split())[:100]}")
 
 
 @click.command()

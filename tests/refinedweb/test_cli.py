@@ -92,7 +92,7 @@ def test_explain_shows_every_measure_beside_its_limit(tmp_path: Path) -> None:
     told = refinedweb("explain", tmp_path / "page.html", "--url", "https://a.example/river").stdout
     assert "https://a.example/river: removed by repetition_v1: top_2gram" in told
     assert "quality_v1: too_few_words" in told, "later stages say what they would have done"
-    assert "✗ 50 ≤ words ≤ 100000: 16" in told
+    assert "✗ 50 ≤ words: 18" in told
     loaded = json.loads(refinedweb("explain", tmp_path / "page.html", "--json").stdout)
     assert [step["stage"] for step in loaded["steps"]][:3] == ["url_v1", "extract_v1", "language_v1"]
     assert "The river rose again" in loaded["text"]
