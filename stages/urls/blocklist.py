@@ -25,6 +25,7 @@ from stages.urls.normalise import match_form
 from stages.urls.plain import MatchForms, encode_forms, plain_forms
 
 _BLOCK = 1 << 22
+_FILES = ("domains", "domains.gz", "urls", "urls.gz")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def load_blocklist(asset: str, categories: tuple[str, ...]) -> Blocklist:
 
     Raises ConfigError where the folder or a category is missing, or where a list holds nothing that could be matched.
     """
-    folders = [_category(open_asset(asset), name) for name in categories]
+    root = open_asset(asset)
+    folders = [_category(root, name) for name in categories]
     urls = [hashes for folder in folders for hashes in _read(folder, "urls", url_hashes)]
     return Blocklist(
         domains=HashSet.of(hashes for folder in folders for hashes in _read(folder, "domains", host_hashes)),
@@ -60,10 +62,16 @@ def load_blocklist(asset: str, categories: tuple[str, ...]) -> Blocklist:
 
 
 def _category(root: Path, name: str) -> Path:
+    if not root.is_dir():
+        raise ConfigError(
+            f"block list {root} is no folder; unpack it: a folder per category, with `domains` and `urls`"
+        )
     folder = root / name
     if not folder.is_dir():
         known = sorted(p.name for p in root.iterdir() if p.is_dir())
         raise ConfigError(f"block list {root} has no category {name!r}: {nearest(name, known)}; set `categories`")
+    if not any((folder / file).is_file() for file in _FILES):
+        raise ConfigError(f"block list category {folder} holds no list; expected one of {', '.join(_FILES)}")
     return folder
 
 

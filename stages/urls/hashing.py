@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.buffers import Bytes
-from stages.kernels.jit import kernel
+from stages.kernels.jit import Int, kernel
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -68,10 +68,16 @@ def hash_range(data: Bytes, start: int, end: int) -> np.uint64:
 
 
 @kernel
-def contains(members: HashSet, wanted: np.uint64) -> bool:
-    """Is `wanted` in the set?"""
+def place_of(members: HashSet, wanted: np.uint64) -> Int:
+    """The place of `wanted` among the sorted hashes, or -1."""
     bucket = np.int64(wanted >> members.shift)
     for at in range(members.buckets[bucket], members.buckets[bucket + 1]):
         if members.hashes[at] >= wanted:
-            return bool(members.hashes[at] == wanted)
-    return False
+            return np.int64(at) if members.hashes[at] == wanted else np.int64(-1)
+    return np.int64(-1)
+
+
+@kernel
+def contains(members: HashSet, wanted: np.uint64) -> bool:
+    """Is `wanted` in the set?"""
+    return bool(place_of(members, wanted) >= 0)

@@ -2,7 +2,7 @@
 
 strict  a substring once `-` and `.` are removed, one hit blocks; an entry `=word` has to stand unbroken
 hard    a whole word, one hit blocks
-soft    a whole word, hits of several different words block
+soft    a whole word, hits of several different entries block (the forms of a word are one entry)
 A word is a maximal run of letters and digits (marks that combine with letters count as letters). The lists are data
 files in `stages/wordlists`; a folder with files of the same names can take their place.
 Source: the idea from the RefinedWeb paper (arXiv 2306.01116, appendix G.1), the mechanics from DataComp-LM's
@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from stages.assets import open_asset
 from stages.kernels.buffers import Bytes
-from stages.kernels.jit import kernel
-from stages.urls.hashing import FNV_OFFSET, Hashes, HashSet, contains, extend, finish, hash_range
+from stages.kernels.jit import Int, kernel
+from stages.urls.hashing import FNV_OFFSET, HashSet, contains, extend, finish, hash_range, place_of
 from stages.urls.lookup import Mask
 from stages.urls.plain import MatchForms
 from stages.wordlists import FOLDER, read_list
@@ -68,10 +68,11 @@ class WordTiers(NamedTuple):
     strict: Trie
     hard: HashSet
     soft: HashSet
+    entries: npt.NDArray[np.int64]  # of each soft word, in the order of `soft.hashes`, the line it stands on
 
     def hits(self, forms: MatchForms, soft_hits: int) -> Mask:
-        """Per row: a strict word, a hard word, or at least `soft_hits` different soft words."""
-        whole: Mask = _find_words(forms, self.hard, self.soft, soft_hits)
+        """Per row: a strict word, a hard word, or words of at least `soft_hits` different soft entries."""
+        whole: Mask = _find_words(forms, self.hard, self.soft, self.entries, soft_hits)
         return whole | _find_substrings(forms, self.strict)
 
 
@@ -81,14 +82,16 @@ def load_tiers(tiers: tuple[str, ...], folder: str | None) -> WordTiers:
     root = FOLDER if folder is None else open_asset(folder)
     words = {tier: read_list(root / f"url_{tier}.txt") if tier in tiers else () for tier in TIERS}
     innocent = read_list(root / "url_innocent.txt") if "strict" in tiers else ()
+    entry_of = {_hash(word): entry for entry, line in enumerate(words["soft"]) for word in line.split()}
     strict = [(word.removeprefix("="), _UNBROKEN if word.startswith("=") else _STRICT) for word in words["strict"]]
     trie = Trie.of(strict + [(word, _INNOCENT) for word in innocent])
-    return WordTiers(trie, _hashed(words["hard"]), _hashed(words["soft"]))
+    hard, soft = (HashSet.of([np.array(list(hashes), np.uint64)]) for hashes in (map(_hash, words["hard"]), entry_of))
+    return WordTiers(trie, hard, soft, np.array([entry_of[word] for word in soft.hashes.tolist()], np.int64))
 
 
-def _hashed(words: Sequence[str]) -> HashSet:
-    data = [np.frombuffer(word.encode(), np.uint8) for word in words]
-    return HashSet.of([np.array([hash_range(word, 0, len(word)) for word in data], np.uint64)])
+def _hash(word: str) -> int:
+    data = np.frombuffer(word.encode(), np.uint8)
+    return int(hash_range(data, 0, len(data)))
 
 
 def readable(text: str) -> str:
@@ -110,9 +113,11 @@ _BREAKS = _Breaks()
 
 
 @kernel
-def _find_words(forms: MatchForms, hard: HashSet, soft: HashSet, soft_hits: int) -> Mask:
+def _find_words(
+    forms: MatchForms, hard: HashSet, soft: HashSet, entries: npt.NDArray[np.int64], soft_hits: int
+) -> Mask:
     found = np.zeros(len(forms.starts), np.bool_)
-    seen = np.empty(soft_hits, np.uint64)
+    seen = np.empty(soft_hits, np.int64)
     for row in range(len(found)):
         hits, length, state = 0, 0, FNV_OFFSET
         for at in range(forms.starts[row], forms.ends[row] + 1):
@@ -121,8 +126,9 @@ def _find_words(forms: MatchForms, hard: HashSet, soft: HashSet, soft_hits: int)
                 continue
             if length > 0:
                 word = finish(state)
-                if contains(soft, word):
-                    hits = _remember(seen, hits, word)
+                place = place_of(soft, word)
+                if place >= 0:
+                    hits = _remember(seen, hits, entries[place])
                 if hits == soft_hits or contains(hard, word):
                     found[row] = True
                     break
@@ -136,12 +142,12 @@ def _in_word(byte: int) -> bool:
 
 
 @kernel
-def _remember(seen: Hashes, count: int, word: np.uint64) -> int:
-    """`count` different words in `seen` after `word`."""
+def _remember(seen: npt.NDArray[np.int64], count: int, entry: Int) -> int:
+    """How many different entries are in `seen`, which holds `count`, after `entry`."""
     for at in range(count):
-        if seen[at] == word:
+        if seen[at] == entry:
             return count
-    seen[count] = word
+    seen[count] = entry
     return count + 1
 
 

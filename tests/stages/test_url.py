@@ -191,6 +191,7 @@ def blocklist(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     write(root / "malware/domains", "*.wild.example\n.dotted.example\nпример.испытание\nUPPER.example\n\n# only\n")
     write(root / "empty/domains", "")
+    write(root / "hollow/usage", "black")
     write(root / "broken/domains", "no dots here\n<html>\n")
     return str(root)
 
@@ -268,6 +269,10 @@ def test_a_category_is_what_was_asked_for(blocklist: str) -> None:
         verdict("http://example.com/", blocklist, "adlut")
     with pytest.raises(ConfigError, match="names a host"):
         verdict("http://example.com/", blocklist, "broken")
+    with pytest.raises(ConfigError, match="holds no list"):
+        verdict("http://example.com/", blocklist, "hollow")
+    with pytest.raises(ConfigError, match="is no folder"):
+        verdict("http://example.com/", blocklist + "/adult/urls")
     with pytest.raises(ConfigError, match="no model or list at"):
         verdict("http://example.com/", blocklist + "/nowhere")
 
@@ -328,6 +333,8 @@ def test_curated_sources() -> None:
         ("hard", quote("분야동향"), False),
         ("soft", "naked", False),
         ("soft", "naked-naked/naked", False),
+        ("soft", "naked-nude/nudes", False),
+        ("soft", "casino-poker", True),
         ("soft", "naked-boobs", True),
         ("soft", "naked/x?q=boobs", True),
         ("soft", "nakedboobs", False),
@@ -372,6 +379,8 @@ https://example.org/hotel-casino-royale https://example.org/super-bowl-xxx
 https://example.org/dickens-hancock-butterworth https://example.org/arsenal-classic-bass
 https://example.org/naked-eye-astronomy https://example.org/alan-cumming https://example.org/shitake-mushrooms
 https://example.org/document-shot-scum-bucket https://example.org/fujiwara-kajiwara https://example.org/limbo-kept
+https://example.org/book-a-slot/slots https://example.org/webcam/live-cams
+https://example.org/casino-gambling-bets-law https://example.org/lingerie/panties https://example.org/cocks/rooster-cock
 https://example.de/staatsexamen https://example.de/essexport https://example.ru/упорно-бесспорно
 https://example.com/感情色彩 https://example.kr/분야동향
 """.split()  # noqa: SIM905
@@ -384,7 +393,7 @@ def test_innocents_stay(url: str) -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_entry_of_a_list_can_match(tier: str) -> None:
-    words = read_list(FOLDER / f"url_{tier}.txt")
+    words = [word for entry in read_list(FOLDER / f"url_{tier}.txt") for word in entry.split()]
     paths = [word.removeprefix("=") for word in words]
     found = drops([f"http://example.org/1/{quote(path)}/2" for path in paths], word_tiers=(tier,), soft_hits=1)
     assert [word for word, reason in zip(words, found, strict=True) if reason is None] == []
@@ -397,7 +406,8 @@ def test_no_entry_is_idle() -> None:
     strict = read_list(FOLDER / "url_strict.txt")
     plain = [word for word in strict if not word.startswith("=")]
     assert [(a, b) for a in plain for b in plain if a != b and a in b] == []
-    whole = [*read_list(FOLDER / "url_hard.txt"), *read_list(FOLDER / "url_soft.txt")]
+    entries = [*read_list(FOLDER / "url_hard.txt"), *read_list(FOLDER / "url_soft.txt")]
+    whole = [word for entry in entries for word in entry.split()]
     bare = [word.removeprefix("=") for word in strict]
     assert [(a, b) for a in bare for b in whole if a in b] == []
     assert len(whole) == len(set(whole))
@@ -407,6 +417,8 @@ def test_word_lists_can_be_replaced(tmp_path: Path) -> None:
     for name, words in (("strict", "# mine\nbadsite"), ("hard", "worse"), ("soft", "a\nb"), ("innocent", "notbadsite")):
         (tmp_path / f"url_{name}.txt").write_text(words)
     urls = [f"http://example.org/{path}" for path in ("bad-site", "worse", "a-b", "a", "not-badsite", "xnxx")]
+    with pytest.raises(ConfigError, match="no list at"):
+        drops(urls, words=str(tmp_path / ".."))
     found = drops(urls, words=str(tmp_path))
     assert found == ["adult_url", "adult_url", "adult_url", None, None, None]
 
