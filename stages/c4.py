@@ -19,7 +19,9 @@ from stages.kernels.classes import sentence_ends
 POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 # Where words are spaced a sentence end needs white space (or the line's end) after it; other scripts' signs do not.
-_SPACED_END = re.compile(r"[.!?…][.!?…\"'”’»)\]]*(?=\s+(?P<next>\S)|\s*$)")
+_MARKS = frozenset(".!?…")
+_RUN = r"[.!?…\"'”’»)\]]"  # marks and what closes behind them, taken whole: looking at parts of a run is quadratic
+_SPACED_END = re.compile(rf"(?<!{_RUN}){_RUN}++(?=\s++(?P<next>\S)|\s*+$)")
 _OTHER_END = re.compile(f"[{re.escape(''.join(chr(end) for end in sentence_ends() if end > 0x7F))}]+")
 
 
@@ -123,7 +125,8 @@ class C4:
 
 def count_sentences(line: str) -> int:
     """Sentence ends in a line; one that has none is one sentence."""
-    ends = sum(not (end["next"] or "").islower() for end in _SPACED_END.finditer(line))
+    found = (end for end in _SPACED_END.finditer(line) if not (end["next"] or "").islower())
+    ends = sum(not _MARKS.isdisjoint(end[0]) for end in found)
     if not line.isascii():
         ends += len(_OTHER_END.findall(line))
     return max(ends, 1)

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from stages.assets import Asset
 from stages.base import Limit, judge, stage
-from stages.kernels.quality import COUNTS, Counts, measure_quality, stop_slots
+from stages.kernels.quality import COUNTS, measure_quality, stop_slots
+from stages.kernels.symbols import Counts
 from stages.kernels.words import Hashes
 from stages.stopwords import key, stop_words
 

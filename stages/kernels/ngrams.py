@@ -13,17 +13,17 @@ import numpy as np
 
 from stages.kernels.buffers import Bytes
 from stages.kernels.jit import Int, kernel
-from stages.kernels.words import Hashes, Ints, Slots, Words, mixed, same_bytes, table_bits
+from stages.kernels.words import Hashes, Ints, Slots, Words, mixed, number_words, same_bytes, table_bits
 
-_NONE = np.int32(-1)
-_BASE = np.uint64(0x9E3779B97F4A7C55)
+_BASE, _ONE = np.uint64(0x9E3779B97F4A7C55), np.uint64(1)
 
 
 class Ngrams(NamedTuple):
-    """N-grams of one document, for one n at a time."""
+    """N-grams of one document for one n at a time: a list of those that may repeat, in the order of the text."""
 
-    ids: Ints  # number of the n-gram that starts at each word, -1 where it occurs once
-    counts: Ints  # per number
+    at: Ints  # word where the n-gram starts
+    ids: Ints  # its number
+    counts: Ints  # per number: how often it occurs
     first: Ints  # per number: word of the first occurrence
     covered: Ints  # per number: characters of the union of its occurrences
     until: Ints  # per number: word after the last occurrence
@@ -31,45 +31,54 @@ class Ngrams(NamedTuple):
 
 def new_ngrams(size: int) -> Ngrams:
     """Scratch for documents of up to `size` bytes."""
-    return Ngrams(*np.zeros((5, size // 2 + 3), np.int32))
+    return Ngrams(*np.zeros((6, size // 2 + 3), np.int32))
 
 
 @kernel
-def keep_repeated(starts: Int, grams: Ngrams) -> Int:
-    """Forget the n-grams that occur once; returns at how many words one starts that occurs more often."""
-    left = 0
-    for word in range(starts):
-        gram = grams.ids[word]
-        if gram >= 0 and grams.counts[gram] < 2:
-            grams.ids[word] = _NONE
-        elif gram >= 0:
-            left += 1
+def single_words(text: Bytes, words: Int, parts: Words, grams: Ngrams, slots: Slots) -> Int:
+    """List the words that occur more than once; returns how many entries the list has."""
+    number_words(text, words, parts, slots, grams.ids, grams.counts)
+    at = grams.at
+    for word in range(words):
+        at[word] = word
+    return keep_repeated(words, grams)
+
+
+@kernel
+def keep_repeated(listed: Int, grams: Ngrams) -> Int:
+    """Take the n-grams that occur once from the list; returns how many entries are left."""
+    at, ids, counts, left = grams.at, grams.ids, grams.counts, 0
+    for entry in range(listed):
+        at[left], ids[left] = at[entry], ids[entry]
+        left += counts[ids[entry]] > 1
     return left
 
 
 @kernel
-def lengthen(starts: Int, grams: Ngrams, slots: Slots) -> Int:
-    """From (n-1)-grams to n-grams: number and count those that start at the first `starts` words."""
+def lengthen(listed: Int, grams: Ngrams, slots: Slots) -> tuple[Int, Int]:
+    """From (n-1)-grams to n-grams, each made of two neighbours; returns (entries, different ones)."""
     slots.now[0] += 1
-    bits = table_bits(starts)
-    shift, mask, different = np.uint64(64 - bits), (1 << bits) - 1, 0
-    for word in range(starts):
-        left, right = grams.ids[word], grams.ids[word + 1]
-        if left < 0 or right < 0:
-            grams.ids[word] = _NONE
+    now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
+    at, ids, counts, firsts = grams.at, grams.ids, grams.counts, grams.first
+    bits = table_bits(listed)
+    shift, mask, left, different = np.uint64(64 - bits), (1 << bits) - 1, 0, 0
+    for entry in range(listed - 1):
+        word = at[entry]
+        if at[entry + 1] != word + 1:
             continue
-        key = np.uint64((np.int64(left) << 32) | np.int64(right))
+        key = np.uint64((np.int64(ids[entry]) << 32) | np.int64(ids[entry + 1]))
         slot = np.int64(mixed(key) >> shift)
-        while slots.generation[slot] == slots.now[0] and slots.key[slot] != key:
+        while generations[slot] == now and keys[slot] != key:
             slot = (slot + 1) & mask
-        if slots.generation[slot] != slots.now[0]:
-            slots.generation[slot], slots.key[slot], slots.value[slot] = slots.now[0], key, different
-            grams.counts[different], grams.first[different] = 0, word
+        if generations[slot] != now:
+            generations[slot], keys[slot], values[slot] = now, key, different
+            counts[different], firsts[different] = 0, word
             different += 1
-        gram = slots.value[slot]
-        grams.counts[gram] += 1
-        grams.ids[word] = gram
-    return different
+        gram = values[slot]
+        counts[gram] += 1
+        at[left], ids[left] = word, gram
+        left += 1
+    return left, different
 
 
 @kernel
@@ -82,22 +91,22 @@ def most_frequent(different: Int, grams: Ngrams) -> Int:
 
 
 @kernel
-def most_frequent_cover(n: Int, starts: Int, different: Int, before: Ints, grams: Ngrams) -> Int:
+def most_frequent_cover(n: Int, listed: Int, different: Int, before: Ints, grams: Ngrams) -> Int:
     """Characters that the most frequent n-gram covers, of several the one that covers most; 0 if none repeats."""
     best = most_frequent(different, grams)
     if best < 2:
         return 0
-    most = 0
-    for word in range(starts):
-        gram = grams.ids[word]
-        if gram < 0 or grams.counts[gram] < best:
+    at, ids, counts = grams.at, grams.ids, grams.counts
+    firsts, covered, until, most = grams.first, grams.covered, grams.until, 0
+    for entry in range(listed):
+        word, gram = at[entry], ids[entry]
+        if counts[gram] < best:
             continue
-        if grams.first[gram] == word:
-            grams.covered[gram], grams.until[gram] = 0, word
-        fresh = max(word, grams.until[gram])
-        grams.covered[gram] += before[word + n] - before[fresh]
-        grams.until[gram] = word + n
-        most = max(most, grams.covered[gram])
+        if firsts[gram] == word:
+            covered[gram], until[gram] = 0, word
+        covered[gram] += before[word + n] - before[max(word, until[gram])]
+        until[gram] = word + n
+        most = max(most, covered[gram])
     return most
 
 
@@ -117,13 +126,13 @@ def most_frequent_spaced(n: Int, words: Int, different: Int, before: Ints, grams
 
 
 @kernel
-def repeated_cover(n: Int, starts: Int, before: Ints, grams: Ngrams) -> Int:
-    """Characters of the union of all occurrences of all n-grams that repeat."""
-    covered, until = 0, 0
-    for word in range(starts):
-        if grams.ids[word] >= 0:
-            covered += before[word + n] - before[max(word, until)]
-            until = word + n
+def repeated_cover(n: Int, listed: Int, before: Ints, grams: Ngrams) -> Int:
+    """Characters of the union of all listed n-grams."""
+    at, covered, until = grams.at, 0, 0
+    for entry in range(listed):
+        word = at[entry]
+        covered += before[word + n] - before[max(word, until)]
+        until = word + n
     return covered
 
 
@@ -148,36 +157,39 @@ def new_joined(size: int) -> Joined:
 @kernel
 def join_words(text: Bytes, words: Int, parts: Words, out: Joined) -> None:
     """Fill `out`."""
+    starts, ends, joined, hashes = parts.start, parts.end, out.text, out.prefix
     size, hashed = 0, np.uint64(0)
     for word in range(words):
-        for at in range(parts.start[word], parts.end[word]):
-            out.text[size] = text[at]
-            hashed = hashed * _BASE + np.uint64(text[at]) + np.uint64(1)
+        for at in range(starts[word], ends[word]):
+            joined[size] = text[at]
+            hashed = hashed * _BASE + np.uint64(text[at]) + _ONE
             size += 1
-        out.start[word + 1], out.prefix[word + 1] = size, hashed
+        out.start[word + 1], hashes[word + 1] = size, hashed
 
 
 @kernel
 def greedy_repeats(n: Int, words: Int, before: Ints, joined: Joined, slots: Slots) -> Int:
     """Characters of the n-grams that a scan from the left meets again, where it jumps over each that it knows."""
     slots.now[0] += 1
+    now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
+    text, starts, prefix, power = joined.text, joined.start, joined.prefix, joined.power
     bits = table_bits(words)
     shift, mask = np.uint64(64 - bits), (1 << bits) - 1
     repeated, word = 0, 0
     while word < words - n + 1:
-        start, size = joined.start[word], joined.start[word + n] - joined.start[word]
-        hashed = joined.prefix[word + n] - joined.prefix[word] * joined.power[size]
+        start, size = starts[word], starts[word + n] - starts[word]
+        hashed = prefix[word + n] - prefix[word] * power[size]
         slot = np.int64(mixed(hashed) >> shift)
-        while slots.generation[slot] == slots.now[0]:
-            known = slots.value[slot]
-            if slots.key[slot] == hashed and joined.start[known + n] - joined.start[known] == size:  # noqa: SIM102
-                if same_bytes(joined.text, joined.start[known], start, size):
+        while generations[slot] == now:
+            known = values[slot]
+            if keys[slot] == hashed and starts[known + n] - starts[known] == size:  # noqa: SIM102
+                if same_bytes(text, starts[known], start, size):
                     break
             slot = (slot + 1) & mask
-        if slots.generation[slot] == slots.now[0]:
+        if generations[slot] == now:
             repeated += before[word + n] - before[word]
             word += n
         else:
-            slots.generation[slot], slots.key[slot], slots.value[slot] = slots.now[0], hashed, word
+            generations[slot], keys[slot], values[slot] = now, hashed, word
             word += 1
     return repeated

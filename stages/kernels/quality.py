@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
 from stages.kernels.classes import (
     DATATROVE_PUNCTUATION,
     LETTER,
-    LINE_BREAK,
     MARK,
     SPACE,
     UNSPACED,
@@ -19,10 +17,9 @@ from stages.kernels.classes import (
     tables,
 )
 from stages.kernels.jit import Int, kernel
+from stages.kernels.symbols import Counts, count_lines, count_symbols
 from stages.kernels.utf8 import decode
 from stages.kernels.words import NEWLINE, Hashes
-
-Counts = npt.NDArray[np.int64]
 
 COUNTS = (
     "all_words",
@@ -38,20 +35,15 @@ COUNTS = (
     "ellipsis_lines",
 )
 STOP_SLOTS = 256  # per language
-STOP_WORDS = 64  # the most a language can have: one bit each
 _SEED = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
 _TOP, _LOW, _ONE = np.uint64(56), np.uint64(6), np.uint64(1)
 _INDEX = np.uint64(63)
 _EMPTY = np.uint64(0)
-_HASH, _DOT, _RETURN, _STAR, _DASH, _BLANK = ord("#"), ord("."), ord("\r"), ord("*"), ord("-"), ord(" ")
-_NOWHERE: Int = np.int64(-1)
-_E2 = 0xE2  # first of three bytes of the marks below, of which these are the second and third
-_BULLET, _DISC, _ELLIPSIS = np.int64(0x80A2), np.int64(0x978F), np.int64(0x80A6)
 
 
 def stop_slots(words: tuple[str, ...]) -> Hashes:
-    """The open-addressing table by which the kernel knows the words of one language (at most `STOP_WORDS`).
+    """The open-addressing table by which the kernel knows the words of one language (at most 64: a bit each).
 
     A slot holds the upper 58 bits of the word's hash and its index: another word is taken for one of the list with
     a probability under 2⁻⁵².
@@ -95,8 +87,8 @@ def _measure(
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]
         _count_words(text, tables, stop_words[languages[row]], unspaced, datatrove, out[row])
-        _count_symbols(text, datatrove, out[row])
-        _count_lines(text, tables, datatrove, out[row])
+        count_symbols(text, datatrove, out[row])
+        count_lines(text, tables, datatrove, out[row])
 
 
 @kernel
@@ -104,12 +96,17 @@ def _count_words(text: Bytes, tables: Tables, stops: Hashes, unspaced: bool, dat
     """Words as in `stages.kernels.words`. A stop word is a word from its first to its last word character, in lower
     case; in datatrove's dialect the whole word as it stands."""
     page, classes, fold_page, fold = tables.page, tables.flags, tables.fold_page, tables.fold
+    ascii_classes = classes[np.int64(page[0])]
     at, length, alone, counts, alphabetic = 0, 0, False, False, False
     hashed, core, met = _SEED, _SEED, _EMPTY
     words, counted, characters, counted_characters, alphabetic_words = 0, 0, 0, 0, 0
     while at <= len(text):
-        point, size = (NEWLINE, 1) if at == len(text) else decode(text, at)
-        flags = np.int64(classes[np.int64(page[point >> 8]), point & 255])
+        point, size = (NEWLINE, 1) if at == len(text) else (np.int64(text[at]), 1)
+        if point < 0x80:
+            flags = np.int64(ascii_classes[point])
+        else:
+            point, size = decode(text, at)
+            flags = np.int64(classes[np.int64(page[point >> 8]), point & 255])
         space = flags & SPACE != 0
         if length > 0 and (space or (unspaced and flags & MARK == 0 and (alone or flags & UNSPACED != 0))):
             words, characters, alphabetic_words = words + 1, characters + length, alphabetic_words + alphabetic
@@ -145,83 +142,3 @@ def _stop_bit(stops: Hashes, hashed: Int) -> Int:
             return _ONE << (stops[slot] & _INDEX)
         slot = (slot + 1) & (STOP_SLOTS - 1)
     return _EMPTY
-
-
-@kernel
-def _count_symbols(text: Bytes, datatrove: bool, out: Counts) -> None:
-    """`#`, and ellipses: `...`, `…` and, but in datatrove's dialect, `. . .`; each counted as `str.count` does."""
-    hashes, ellipses, dots, free = 0, 0, 0, 0
-    for at in range(len(text)):
-        byte = text[at]
-        if byte == _DOT:
-            dots += 1
-            ellipses += dots % 3 == 0
-            if not datatrove and at >= free and _is_spaced(text, at):
-                ellipses, free = ellipses + 1, at + 5
-        else:
-            dots = 0
-            hashes += byte == _HASH
-            if byte == _E2:
-                ellipses += _is_mark(text, at, _ELLIPSIS)
-    out[6], out[7] = hashes, ellipses
-
-
-@kernel
-def _is_mark(text: Bytes, at: Int, mark: Int) -> bool:
-    """Are the three bytes at `at` those of `mark`?"""
-    if at + 3 > len(text) or text[at] != _E2:
-        return False
-    return bool(np.int64(text[at + 1]) << 8 | np.int64(text[at + 2]) == mark)
-
-
-@kernel
-def _is_spaced(text: Bytes, at: Int) -> bool:
-    """Does `. . .` start at byte `at`?"""
-    if text[at] != _DOT or at + 4 >= len(text) or text[at + 1] != _BLANK or text[at + 3] != _BLANK:
-        return False
-    return bool(text[at + 2] == _DOT and text[at + 4] == _DOT)
-
-
-@kernel
-def _count_lines(text: Bytes, tables: Tables, datatrove: bool, out: Counts) -> None:
-    """Lines that are not blank, ended by line feeds; in datatrove's dialect all lines of `str.splitlines`."""
-    page, classes = tables.page, tables.flags
-    at, begin, first, last = 0, 0, _NOWHERE, 0
-    while at <= len(text):
-        if at < len(text) and _BLANK < text[at] < 0x80:  # most of all text, so it does not look for its class
-            first, at = at if first < 0 else first, at + 1
-            last = at
-            continue
-        point, size = (NEWLINE, 1) if at == len(text) else decode(text, at)
-        flags = np.int64(classes[np.int64(page[point >> 8]), point & 255])
-        if point == NEWLINE or (datatrove and flags & LINE_BREAK):
-            out[8] += first >= 0 or (datatrove and (at < len(text) or begin < at))
-            if first >= 0:
-                out[9] += _starts_with_bullet(text, first, datatrove)
-                out[10] += _ends_with_ellipsis(text, first, last, datatrove)
-            if datatrove and point == _RETURN and at + 1 < len(text) and text[at + 1] == NEWLINE:
-                size = 2
-            begin, first = at + size, _NOWHERE
-        elif flags & SPACE == 0:
-            first, last = at if first < 0 else first, at + size
-        at += size
-
-
-@kernel
-def _starts_with_bullet(text: Bytes, first: Int, datatrove: bool) -> bool:
-    """`•` or `-`, or (but in datatrove's dialect) `●` or `*`."""
-    if text[first] == _DASH or _is_mark(text, np.int64(first), _BULLET):
-        return True
-    return not datatrove and (text[first] == _STAR or _is_mark(text, np.int64(first), _DISC))
-
-
-@kernel
-def _ends_with_ellipsis(text: Bytes, first: Int, last: Int, datatrove: bool) -> bool:
-    """`...` or `…`, or (but in datatrove's dialect) `. . .`."""
-    if last - first < 3:
-        return False
-    if text[last - 1] == _DOT and text[last - 2] == _DOT and text[last - 3] == _DOT:
-        return True
-    return _is_mark(text, np.int64(last - 3), _ELLIPSIS) or (
-        not datatrove and last - first >= 5 and _is_spaced(text, last - 5)
-    )

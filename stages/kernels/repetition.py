@@ -23,9 +23,10 @@ from stages.kernels.ngrams import (
     new_joined,
     new_ngrams,
     repeated_cover,
+    single_words,
 )
 from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments, stripped_segments
-from stages.kernels.words import Slots, Words, longest, new_slots, new_words, number_words, split_words
+from stages.kernels.words import Slots, Words, longest, new_slots, new_words, split_words
 
 Row = npt.NDArray[np.float64]
 
@@ -90,18 +91,16 @@ def _gopher_segments(text: Bytes, words: Int, breaks: Int, scratch: Scratch, out
 @kernel
 def _gopher_ngrams(text: Bytes, words: Int, scratch: Scratch, out: Row) -> None:
     grams, slots, before = scratch.grams, scratch.slots, scratch.parts.before
-    number_words(text, words, scratch.parts, slots, grams.ids, grams.counts)
-    left = keep_repeated(words, grams)
-    for n in range(2, min(words, 10) + 1):
-        if left < 2:
+    listed = single_words(text, words, scratch.parts, grams, slots)
+    for n in range(2, 11):
+        if listed < 2:
             return
-        starts = words - n + 1
-        different = lengthen(starts, grams, slots)
-        left = keep_repeated(starts, grams)
+        listed, different = lengthen(listed, grams, slots)
+        listed = keep_repeated(listed, grams)
         if n <= 4:
-            covered = most_frequent_cover(n, starts, different, before, grams)
+            covered = most_frequent_cover(n, listed, different, before, grams)
         else:
-            covered = repeated_cover(n, starts, before, grams)
+            covered = repeated_cover(n, listed, before, grams)
         out[_NGRAMS + n] = covered / before[words]
 
 
@@ -131,11 +130,10 @@ def _datatrove_segments(text: Bytes, words: Int, breaks: Int, chars: Int, scratc
 @kernel
 def _datatrove_ngrams(text: Bytes, words: Int, chars: Int, scratch: Scratch, out: Row) -> None:
     parts, grams, slots = scratch.parts, scratch.grams, scratch.slots
-    number_words(text, words, parts, slots, grams.ids, grams.counts)
-    keep_repeated(words, grams)
-    for n in range(2, min(words, 4) + 1):
-        different = lengthen(words - n + 1, grams, slots)
-        keep_repeated(words - n + 1, grams)
+    listed = single_words(text, words, parts, grams, slots)
+    for n in range(2, 5):
+        listed, different = lengthen(listed, grams, slots)
+        listed = keep_repeated(listed, grams)
         out[_NGRAMS + n] = most_frequent_spaced(n, words, different, parts.before, grams) / chars
     join_words(text, words, parts, scratch.joined)
     for n in range(5, min(words, 10) + 1):

@@ -82,16 +82,17 @@ def raw_segments(words: Int, breaks: Int, chars: Int, size: Int, run: Int, parts
 
 @kernel
 def _words_before(byte: Int, word: Int, words: Int, parts: Words) -> Int:
-    while word < words and parts.start[word] < byte:
+    starts = parts.start
+    while word < words and starts[word] < byte:
         word += 1
     return word
 
 
 @kernel
 def _describe(segment: Int, first: Int, last: Int, parts: Words, out: Segments) -> None:
-    hashed = np.uint64(out.end[segment] - out.start[segment])
+    hashes, hashed = parts.hash, np.uint64(out.end[segment] - out.start[segment])
     for word in range(first, last):
-        hashed = mixed(hashed ^ parts.hash[word])
+        hashed = mixed(hashed ^ hashes[word])
     out.hash[segment], out.words[segment] = hashed, last - first
 
 

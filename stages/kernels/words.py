@@ -98,13 +98,17 @@ def split_words(text: Bytes, tables: Tables, unspaced: bool, out: Words) -> tupl
 
     One loop with its arrays in locals: a helper that took them would count references at every character.
     """
-    page, classes = tables.page, tables.flags
+    page, classes, ascii_classes = tables.page, tables.flags, tables.flags[np.int64(tables.page[0])]
     start, end, before, at_char, hashes = out.start, out.end, out.before, out.at, out.hash
     break_start, break_end, break_at = out.break_start, out.break_end, out.break_at
     at, chars, words, breaks, length, hashed, alone = 0, 0, 0, 0, 0, _SEED, False
     while at <= len(text):
-        point, size = (NEWLINE, 1) if at == len(text) else decode(text, at)
-        flags = np.int64(classes[np.int64(page[point >> 8]), point & 255])
+        point, size = (NEWLINE, 1) if at == len(text) else (np.int64(text[at]), 1)
+        if point < 0x80:
+            flags = np.int64(ascii_classes[point])
+        else:
+            point, size = decode(text, at)
+            flags = np.int64(classes[np.int64(page[point >> 8]), point & 255])
         space = flags & SPACE != 0
         if length > 0 and (space or (unspaced and flags & MARK == 0 and (alone or flags & UNSPACED != 0))):
             end[words], hashes[words], before[words + 1] = at, hashed, before[words] + length
@@ -131,23 +135,24 @@ def number_words(text: Bytes, words: Int, out: Words, slots: Slots, ids: Ints, c
     `ids[i]` is the number of word i, `count[id]` how often it occurs. Words are the same where their bytes are.
     """
     slots.now[0] += 1
+    now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
+    starts, ends, hashes = out.start, out.end, out.hash
     bits = table_bits(words)
     shift, mask, different = np.uint64(64 - bits), (1 << bits) - 1, 0
     for word in range(words):
-        start, size = out.start[word], out.end[word] - out.start[word]
-        hashed = out.hash[word]
+        hashed, start, size = hashes[word], starts[word], ends[word] - starts[word]
         slot = np.int64(mixed(hashed) >> shift)
-        while slots.generation[slot] == slots.now[0]:
-            first = slots.value[slot]
-            if slots.key[slot] == hashed and out.end[first] - out.start[first] == size:  # noqa: SIM102
-                if same_bytes(text, out.start[first], start, size):
+        while generations[slot] == now:
+            known = values[slot]
+            if keys[slot] == hashed and ends[known] - starts[known] == size:  # noqa: SIM102
+                if same_bytes(text, starts[known], start, size):
                     break
             slot = (slot + 1) & mask
-        if slots.generation[slot] != slots.now[0]:
-            slots.generation[slot], slots.key[slot], slots.value[slot] = slots.now[0], hashed, word
+        if generations[slot] != now:
+            generations[slot], keys[slot], values[slot] = now, hashed, word
             ids[word], count[different] = different, 0
             different += 1
         else:
-            ids[word] = ids[slots.value[slot]]
+            ids[word] = ids[values[slot]]
         count[ids[word]] += 1
     return different

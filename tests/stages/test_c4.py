@@ -99,6 +99,8 @@ def test_other_end_marks_and_phrases() -> None:
         ("你好。再见！真的？", 3),
         ("यह है। वह है।", 2),
         ("(Why?) Because.", 2),
+        ('He said "yes". She did (not) "No".', 2),
+        ("." * 50_000 + "x " + '."' * 50_000 + "x.", 1),
     ],
 )
 def test_sentences(line: str, sentences: int) -> None:
