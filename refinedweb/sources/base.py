@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -28,7 +28,7 @@ class SourceOptions:
     mime_types: tuple[str, ...] = ("text/html", "application/xhtml+xml")
     # Pages known to be incomplete: cut by the crawler (WARC-Truncated), by the connection, or by a damaged file.
     # "drop" (`truncated_record`) or "keep" what is there. Common Crawl cut at 1 MiB until 2025, at 5 MiB since.
-    truncated: str = "drop"
+    truncated: Literal["drop", "keep"] = "drop"
     # A page with a larger share (0 to 1) of control characters and undecodable bytes is no text.
     max_garbage: float = 0.05
     # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that is there.

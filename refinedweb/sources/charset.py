@@ -40,6 +40,7 @@ _WIDE_PLACES = (
 )
 _META = re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{2,40})""", re.I)
 _XML = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([A-Za-z0-9_:.\-]{2,40})""", re.I)
+_TAG = re.compile(r"<[a-zA-Z!?/][a-zA-Z-]")
 _DECLARATIONS = 8192  # bytes of a page that may hold a declaration (the standard says 1024; pages are sloppier)
 _SEQUENCE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 _JIS_ESCAPE = re.compile(rb"\x1b\$[@B]")
@@ -103,7 +104,7 @@ def wide_codec(body: bytes, declared: list[str]) -> str | None:
         if max(zeros[at] for at in filled) < 0.1 and min(zeros[at] for at in empty) > (0.9 if "32" in codec else 0.05):
             guesses.append(codec)
     texts = ((codec, head.decode(codec, "replace")) for codec in guesses)
-    return next((codec for codec, text in texts if "<" in text and oddity(text) <= _ODD), None)
+    return next((codec for codec, text in texts if _TAG.search(text) and oddity(text) <= _ODD), None)
 
 
 def seven_bit_codec(body: bytes, declared: list[str]) -> str | None:

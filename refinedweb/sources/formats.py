@@ -17,6 +17,7 @@ from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.warc import WarcRows
 from stages.errors import ShardError
 
+_MAGIC = 16  # bytes that tell every compression
 _PARQUET = b"PAR1"
 _NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet)(?:\.(?:gz|zst|zstd|bz2|open))*$", re.I)
 _BY_NAME = {"warc": "WARC", "wet": "WARC", "wat": "WARC", "arc": "ARC", "parquet": "Parquet"}
@@ -28,7 +29,9 @@ SUPPORTED = (
 
 def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> Iterator[pa.Table]:
     """The tables of a file in any known format; `report` fills meanwhile. Raises ShardError for an unknown format."""
-    head = file.read(CHUNK)
+    head = b""
+    while len(head) < _MAGIC and (more := file.read(CHUNK)):
+        head += more
     if not head:
         return
     if head.startswith(_PARQUET):
@@ -51,7 +54,8 @@ def _stream(file: BinaryIO, key: str, head: bytes) -> ByteStream:
     codec = codec_of(head, file, key)
     if codec is None and _format(head, "", damaged=False) is None:
         codec = next((named for ending, named in CODECS.items() if key.lower().endswith(ending)), None)
-    file.seek(len(head))
+    if file.tell() != len(head):
+        file.seek(len(head))
     stream = ByteStream(file, codec, head)
     stream.need(CHUNK)
     return stream

@@ -46,9 +46,11 @@ class JsonRows:
         self._limit = _EXPANSION * options.max_bytes + _REST
 
     def batches(self) -> Iterator[pa.Table]:
-        """Tables of the document schema and `metadata`."""
+        """Tables of the document schema and `metadata`; at least one, so that the columns show."""
         for table in tables(self._rows(), self._options, _SCHEMA):
             yield finish(table, self._key, self._options)
+        if self._report.rows == 0:
+            yield _SCHEMA.empty_table()
 
     def _rows(self) -> Iterator[Row]:
         for number, line in enumerate(self._lines()):

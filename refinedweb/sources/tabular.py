@@ -31,7 +31,10 @@ class ParquetRows:
         self._report = report
 
     def batches(self) -> Iterator[pa.Table]:
-        """Tables of the document schema and the input's other columns. Raises ShardError without html or text."""
+        """Tables of the document schema and the input's other columns; an empty one where it has no rows.
+
+        Raises ShardError where it has neither html nor text.
+        """
         try:
             metadata = pq.read_metadata(self._file)
             schema = metadata.schema.to_arrow_schema()
@@ -39,6 +42,8 @@ class ParquetRows:
             self._report.damage.append(Damage(0, f"no readable Parquet footer, so no rows: {error}"))
             return
         mapping = match_columns(schema, self._key, self._options)
+        if metadata.num_rows == 0:
+            yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options)
         first_row = 0
         for group in range(metadata.num_row_groups):
             yield from self._group(metadata, group, first_row, mapping)

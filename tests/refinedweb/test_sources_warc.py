@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import brotli
-import pyarrow.parquet as pq
 import pytest
 import zstandard
-from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from refinedweb.sources import SourceOptions, open_reader
-from refinedweb.sources.payload import decode_payload
 from stages.errors import ShardError
 from stages.schema import DOCUMENT
 from tests.conftest import ROOT
@@ -254,6 +251,23 @@ def test_an_unknown_format_says_what_was_found_and_what_is_supported(data: bytes
         read(data, "some/file")
 
 
+class Forward(io.BytesIO):
+    """A file that is read forward only, and seldom gives as much as is asked for."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        raise AssertionError("a seek costs a request")
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(min(size or 0, 1000) if size != -1 else -1)
+
+
+@pytest.mark.parametrize("packing", [name for name in PER_RECORD | WHOLE if "dictionary" not in name])
+def test_a_sound_file_is_read_without_a_seek(packing: str) -> None:
+    data = (PER_RECORD | WHOLE)[packing](RECORDS)
+    rows = rows_of(open_reader(Forward(data), "x.warc"))
+    assert content(rows) == content(read(data, "x.warc")[0])
+
+
 def test_batches_are_bounded_by_rows_and_by_bytes() -> None:
     data = b"".join(RECORDS)
     sizes = [t.num_rows for t in open_reader(io.BytesIO(data), "x", SourceOptions(batch_rows=5)).batches()]
@@ -275,7 +289,7 @@ def test_options_from_a_recipe_are_hashable() -> None:
 
 # Memory ---------------------------------------------------------------------------------------------------------
 
-BOMB = 192 << 20
+BOMB = 144 << 20
 READ_ALL = """
 import re, sys
 from refinedweb.sources import open_reader
@@ -302,7 +316,6 @@ def bombs() -> dict[str, tuple[bytes, str]]:
     """Files that are small and decode to much, and the reason that the record in question must get."""
     packers = {
         "gzip": zlib.compressobj(1, zlib.DEFLATED, 31),
-        "deflate": zlib.compressobj(1, zlib.DEFLATED, 15),
         "br": brotli.Compressor(quality=1),
         "zstd": zstandard.ZstdCompressor().compressobj(),
     }
@@ -323,7 +336,7 @@ def test_bombs_cost_no_more_than_a_page(tmp_path: Path) -> None:
     for name, (data, reason) in bombs().items():
         path = tmp_path / f"{name}.warc"
         last = zstandard.compress(RECORDS[2]) if name == "frame" else gzip.compress(RECORDS[2])
-        path.write_bytes(data + (RECORDS[2] if name in ("gzip", "deflate", "br", "zstd") else last))
+        path.write_bytes(data + (RECORDS[2] if name in ("gzip", "br", "zstd") else last))
         expected.append(f"{path.name} {[*([reason] if reason else []), None]}")
     done = subprocess.run(
         [sys.executable, "-c", READ_ALL, *(str(tmp_path / line.split()[0]) for line in expected)],
@@ -331,46 +344,4 @@ def test_bombs_cost_no_more_than_a_page(tmp_path: Path) -> None:
     )  # fmt: skip
     *lines, growth = done.stdout.splitlines()
     assert lines == expected
-    assert int(growth) < 150, f"{growth} MiB more than before, for {BOMB >> 20} MiB of zeros"
-
-
-# Real pages -----------------------------------------------------------------------------------------------------
-
-
-def test_every_page_of_the_crawl_comes_out(shared_data: Path) -> None:
-    wanted = pq.read_table(shared_data / "crawl" / "truth.parquet", columns=["id", "url"]).to_pylist()
-    found = {}
-    for path in sorted((shared_data / "crawl").glob("*.warc.gz")):
-        with path.open("rb") as file:
-            reader = open_reader(file, str(path))
-            rows = rows_of(reader)
-        assert reader.report.damage == []
-        assert reader.report.bytes_read == path.stat().st_size
-        assert {row["dump"] for row in rows} == {"DEV-2026-47"}
-        assert sum(row["length"] for row in rows) < path.stat().st_size
-        found |= {row["id"]: row for row in rows}
-    assert {row["id"].strip("<>").removeprefix("urn:uuid:"): row["url"] for row in wanted} == {
-        id_: row["url"] for id_, row in found.items()
-    }
-    assert len(found) == 2475
-    assert drops(found.values())[None] >= 2460
-
-
-def test_fastwarc_reads_the_same_records_from_sound_files(shared_data: Path) -> None:
-    path = shared_data / "crawl" / "part-00003.warc.gz"
-    with path.open("rb") as file:
-        rows = rows_of(open_reader(file, str(path), SourceOptions(max_garbage=1.0)))
-    with path.open("rb") as file:
-        for row, record in zip(rows, ArchiveIterator(file, record_types=WarcRecordType.response), strict=True):
-            assert record.record_id.strip("<>").removeprefix("urn:uuid:") == row["id"]
-            assert record.stream_pos == row["offset"]
-            payload = decode_payload(record.reader.read(), {}, 10_000_000).body
-            assert row["html"] == payload or not is_utf8(payload)
-
-
-def is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return not data.startswith(b"\xef\xbb\xbf")
+    assert int(growth) < 130, f"{growth} MiB more than before, for {BOMB >> 20} MiB of zeros"
