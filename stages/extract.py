@@ -30,7 +30,8 @@ class Extract:
     through untouched.
 
     Extraction runs in a child process, one for each worker process and setting, so a page costs at most itself. `favor`
-    and `fast` (no comparison with readability and jusText) are trafilatura's. Measured on 181 pages, 4-gram F1 against
+    and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column stays
+    null, which saves a fifth of resiliparse's time and a tenth of trafilatura's. Measured on 181 pages, 4-gram F1 against
     the texts as published, URLs and all: trafilatura precision 0.962, resiliparse 0.924 (benchmarks/extraction.py).
     """
 
@@ -39,6 +40,7 @@ class Extract:
     fast: bool = False
     include_tables: bool = True
     include_comments: bool = False
+    image_urls: bool = True
     deadline_seconds: float = 30.0
     memory_mb: int = 1024
 
@@ -59,6 +61,7 @@ class Extract:
             self.fast,
             self.include_tables,
             self.include_comments,
+            self.image_urls,
             float(self.deadline_seconds),
             self.memory_mb,
         )
@@ -101,11 +104,11 @@ def _with_empty_columns(docs: pa.Table) -> pa.Table:
     return drop_where(docs, pc.if_else(nothing, "no_main_text", pa.scalar(None, pa.string())))
 
 
-def _filled(docs: pa.Table, rows: Any, outcomes: list[Outcome]) -> pa.Table:
+def _filled(docs: pa.Table, rows: Any, outcomes: list[Outcome], with_images: bool) -> pa.Table:
     kept = [outcome.drop is None for outcome in outcomes]
     columns: dict[str, list[Any]] = {
         "text": [o.text if k else None for o, k in zip(outcomes, kept, strict=True)],
-        "image_urls": [o.images if k else None for o, k in zip(outcomes, kept, strict=True)],
+        "image_urls": [o.images if k and with_images else None for o, k in zip(outcomes, kept, strict=True)],
         "drop": [outcome.drop for outcome in outcomes],
     }
     for name, values in columns.items():

@@ -142,8 +142,8 @@ class Screened:
         memos = self.memos
         for element in tree.iterdescendants(*self.tags):
             verdict = NO
-            for name, value in element.items():
-                if name in memos and (found := memos[name][value]) > verdict:
+            for name in element.keys():  # noqa: SIM118  (items() takes the square of the number of attributes)
+                if name in memos and (found := memos[name][element.get(name)]) > verdict:
                     verdict = found
             if verdict != NO and ((verdict == YES and self.conclusive) or self.confirm(element)):
                 yield element
