@@ -31,8 +31,9 @@ class Extract:
 
     Extraction runs in a child process, one for each worker process and setting, so a page costs at most itself. `favor`
     and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column stays
-    null, which saves a fifth of resiliparse's time and a tenth of trafilatura's. Measured on 181 pages, 4-gram F1 against
-    the texts as published, URLs and all: trafilatura precision 0.962, resiliparse 0.924 (benchmarks/extraction.py).
+    null, which saves a fifth of resiliparse's time and a tenth of trafilatura's. Measured on 181 pages, 4-gram F1
+    against the texts as published, URLs and all: trafilatura precision 0.962, resiliparse 0.924
+    (benchmarks/extraction.py).
     """
 
     engine: EngineName = "trafilatura"
@@ -71,7 +72,7 @@ class Extract:
         filled = _with_empty_columns(docs)
         if len(rows):
             outcomes = supervisor(self.settings()).extract(_pages(docs, rows))
-            filled = _filled(filled, rows, outcomes)
+            filled = _filled(filled, rows, outcomes, self.image_urls)
         return filled.drop_columns(["html"]) if "html" in filled.column_names else filled
 
 
