@@ -103,7 +103,7 @@ def check_store(uri: str) -> Iterator[Check]:
         for info in list(store.list(folder + "/")):
             store.delete(info.key)
         if not uri.startswith("s3://"):
-            shutil.rmtree(Path(store.root, folder), ignore_errors=True)
+            Path(store.root, folder).rmdir()
 
 
 def _rights(uri: str, folder: str) -> Check:

@@ -82,8 +82,7 @@ class Explanation:
 
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:
-    """`page` (HTML; bytes are decoded as a crawl's would be) through the stages of `recipe` (a name, path or Recipe).
-    """
+    """`page` (HTML; bytes are decoded as a crawl's would be) through the stages of `recipe` (name, path or Recipe)."""
     loaded = load_recipe(recipe) if isinstance(recipe, str) else recipe
     text = page if isinstance(page, str) else decode_html(page)
     docs = documents(id=["page"], url=[url], html=[text.encode("utf-8", "replace")])

@@ -43,6 +43,7 @@ def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: 
             if output.key.startswith("corpus/"):
                 name = output.key.removeprefix("corpus/").removesuffix(".parquet")
                 rows += _file(store, output.key, target, f"{name}.{kind}", schema, kind)
+    target.tidy()
     return rows
 
 

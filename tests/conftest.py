@@ -81,8 +81,12 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Ray cluster of our own on loopback: starting one per run would cost most of the tests' time."""
+def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator[str]:
+    """A Ray cluster of our own on loopback: starting one per run would cost most of the tests' time.
+
+    Its workers see the environment of now, so the S3 server's settings must be there already.
+    """
+    del s3_server
     port = _free_port()
     arguments = ["start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
     arguments += [f"--port={port}", "--node-ip-address=127.0.0.1", f"--object-store-memory={128 << 20}"]

@@ -171,4 +171,6 @@ def _recycle(inputs: Sequence[Input]) -> int:
 def _result(ledger: Ledger, progress: Progress) -> Result:
     committed = ledger.committed()
     ledger.roll_up(committed)
+    if len(committed) == progress.total:
+        ledger.store.tidy()
     return Result(ledger.totals(committed), progress.failed, progress.attempts, progress.deaths)

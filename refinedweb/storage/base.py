@@ -97,3 +97,7 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove the object if it is there."""
         ...
+
+    def tidy(self) -> None:
+        """Remove what killed writers left behind. For when nobody writes any more."""
+        ...

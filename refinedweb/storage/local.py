@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -92,6 +93,9 @@ class LocalStore:
     def delete(self, key: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(self.uri(key))
+
+    def tidy(self) -> None:
+        shutil.rmtree(os.path.join(self.root, TEMPORARY), ignore_errors=True)
 
     def _temporary(self, key: str) -> Path:
         os.makedirs(os.path.dirname(self.uri(key)), exist_ok=True)

@@ -115,6 +115,9 @@ class S3Store:
     def delete(self, key: str) -> None:
         self._call(key, lambda: client().delete_object(**self._at(key)))
 
+    def tidy(self) -> None:
+        """Nothing: a bucket's life-cycle rule ends uploads that were never completed."""
+
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + key, **request_payer()}
 
