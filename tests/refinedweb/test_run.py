@@ -183,11 +183,12 @@ def test_the_demo_does_with_planted_pages_what_their_truth_says(demo: Path) -> N
     run = rw.open(str(demo))
     outcome: dict[str, tuple[str, str | None]] = dict.fromkeys(run.table()["id"].to_pylist(), ("kept", None))
     for stage in ("source", *run.stages):
-        outcome.update((row["id"], (stage.removesuffix("_v1"), row["drop"])) for row in run.table(stage))
+        family = "read" if stage == "source" else stage.removesuffix("_v1")
+        outcome.update((row["id"], (family, row["drop"])) for row in run.table(stage))
     wrong = []
     for page in sample.truth():
         expected = {"kept": ["kept"], "removed": page["steps"]}.get(page["outcome"], [])
-        found = outcome.get(page["id"], ("source", "a counted skip"))
+        found = outcome.get(page["id"], ("read", "a counted skip"))
         if expected and found[0] not in expected:
             wrong.append((page["kind"], page["url"], expected, found))
     assert not wrong
