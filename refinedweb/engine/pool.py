@@ -134,6 +134,7 @@ def _start(ray: Any, workers: int | None, address: str | None) -> None:
             ray.init(address=address, **quiet)
         else:
             ray.init(
+                address="local",  # without it, Ray joins whatever cluster was last started on this machine
                 num_cpus=workers,
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
