@@ -3,7 +3,7 @@
     uv run python -m benchmarks.language_gate [--keep en]
 
 The truth is what `language_v1` says of each page after `extract_v1`. The gate's values were chosen on parts 0 to 3 of
-the crawl and on `labels/langid_dev.parquet`. Parts 4 to 7 decided no value, but were looked at once before the last change
+the crawl and on `labels/langid_dev.parquet`. Parts 4 to 7 decided no value, but were seen once before the last change
 (min_share 0.2 and 4,000 bytes of text: 89.8 % dropped, 3 of 388 lost). Times are CPU seconds.
 """
 

@@ -39,8 +39,10 @@ class Swallowed(logging.Handler):
 
 
 def is_memory_error(error: object) -> bool:
-    """Python's own, or libxml2's failed allocation, for which lxml has no words."""
-    return isinstance(error, MemoryError) or (type(error).__module__ == "lxml.etree" and "unknown error" in str(error))
+    """Python's own, or libxml2's, for which lxml has no words, or lexbor's, of which resiliparse gives the number."""
+    words = {"lxml.etree": "unknown error", "HTMLParserException": "(Error 2)"}
+    named = [words[name] for name in (type(error).__module__, type(error).__name__) if name in words]
+    return isinstance(error, MemoryError) or any(word in str(error) for word in named)
 
 
 def die_with(parent: int) -> None:

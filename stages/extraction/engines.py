@@ -24,7 +24,8 @@ from stages.extraction.formatting import formatted
 EngineName = Literal["trafilatura", "resiliparse"]
 Favor = Literal["precision", "balanced", "recall"]
 
-_NO_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
+_FORM_FEED_IS_SPACE = bytes.maketrans(b"\f", b" ")
 _CONTROL_REFERENCE = re.compile(
     rb"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|6553[45])(?!\d)|[xX]0*(?:[0-8bcefBCEF]|1[\da-fA-F]|[fF]{3}[efEF])(?![\da-fA-F]));?"
 )
@@ -67,7 +68,7 @@ def well_formed(html: bytes) -> bytes:
         html.decode()
     except UnicodeDecodeError:
         html = html.decode(errors="replace").encode()
-    html = html.translate(None, _NO_CONTROLS)
+    html = html.translate(_FORM_FEED_IS_SPACE, _CONTROLS)
     if b"\xef\xbf" in html:
         html = html.replace(b"\xef\xbf\xbe", b"").replace(b"\xef\xbf\xbf", b"")
     return _CONTROL_REFERENCE.sub(b" ", html) if b"&#" in html else html

@@ -41,7 +41,7 @@ _OUTSIDE = ("nav", "footer", "aside", "form", "button", "noscript")
 _DOT = {"0", "1", "2", "0px", "1px", "2px"}
 _SOURCES = ("data-src", "data-original", "data-lazy-src", "src", "data-srcset", "srcset")
 _TAG = re.compile(
-    r"<(?:(?P<skip>script|style|noscript|textarea)\b[^<]*+(?:<(?!/(?P=skip))[^<]*+)*+"
+    r"<(?:(?P<skip>script|style|noscript|textarea|figcaption|nav|aside|footer|button)\b[^<]*+(?:<(?!/(?P=skip))[^<]*+)*+"
     r"|!--[^-]*+(?:-(?!->)[^-]*+)*+|img\b(?P<img>[^>]*))"
     r"|>\s*+(?P<run>[^<]{40,})",
     re.IGNORECASE,
@@ -115,8 +115,8 @@ def _is_caption(element: Any) -> bool:
 
 
 def _is_furniture(image: Any) -> bool:
-    """Is it a logo, a button, a tracking pixel, or part of the navigation?"""
-    if image.get("width") in _DOT or image.get("height") in _DOT or any(True for _ in image.iterancestors(*_OUTSIDE)):
+    """Is it a logo, a button, or part of the navigation?"""
+    if any(True for _ in image.iterancestors(*_OUTSIDE)):
         return True
     near = [image, *(e for e in islice(image.iterancestors(), 3) if e.tag not in ("body", "article", "main"))]
     return _named_furniture(" ".join(e.get(name, "") for e in near for name in ("class", "id")))
@@ -167,11 +167,15 @@ def _resolved(images: Iterable[Mapping[str, str]], url: str | None, base: str | 
     found: dict[str, str] = {}
     for attributes in images:
         source = next((attributes[name].strip() for name in _SOURCES if _usable(attributes.get(name))), None)
-        if source is not None and not _named_furniture(attributes.get("class", "")):
+        if source is not None and not _named_furniture(attributes.get("class", "")) and not _is_dot(attributes):
             absolute = _absolute(source, url, base)
             if absolute.startswith(("http://", "https://")):
                 found.setdefault(absolute, " ".join(attributes.get("alt", "").split()))
     return list(found.items())
+
+
+def _is_dot(attributes: Mapping[str, str]) -> bool:
+    return attributes.get("width") in _DOT or attributes.get("height") in _DOT
 
 
 def _usable(source: str | None) -> bool:

@@ -28,7 +28,9 @@ from stages.extraction.wire import Answer
 Page = tuple[bytes | memoryview, str | None]
 
 HANG = 5  # wall-clock seconds without a sign of life, per second of deadline, that a child is given twice
+PATIENCE = 60.0  # and at least so many
 PIPE_BYTES = 1 << 20
+LAST_WORDS = 1500
 
 
 class Lost(Exception):
@@ -137,9 +139,12 @@ class Child:
         self.received += received
 
     def last_words(self) -> str:
-        self.stderr.seek(0, os.SEEK_END)
-        self.stderr.seek(max(0, self.stderr.tell() - 2000))
-        return self.stderr.read().decode(errors="replace").strip()
+        """What it wrote to stderr last: the place of a crash, the end of anything else."""
+        self.stderr.seek(0)
+        said = self.stderr.read().decode(errors="replace")
+        crash = said.rfind("Fatal Python error")
+        start = len(said) - LAST_WORDS if crash < 0 else crash - LAST_WORDS // 10
+        return said[max(0, start) :][:LAST_WORDS].strip()
 
     def close(self) -> None:
         """Ends the process and leaves no zombie."""
@@ -155,7 +160,7 @@ class Watch:
 
     def __init__(self, pid: int, deadline_seconds: float) -> None:
         self.pid = pid
-        self.patience = max(60.0, HANG * deadline_seconds)
+        self.patience = max(PATIENCE, HANG * deadline_seconds)
         self.cpu: float | None = None
 
     def answered(self) -> None:
