@@ -44,6 +44,7 @@ _TAG = re.compile(r"<[a-zA-Z!?/][a-zA-Z-]")
 _DECLARATIONS = 8192  # bytes of a page that may hold a declaration (the standard says 1024; pages are sloppier)
 _SEQUENCE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 _JIS_ESCAPE = re.compile(rb"\x1b\$[@B]")
+_COUNTED = 1 << 18  # bytes in which sequences are counted
 _DETECTED = 1 << 17  # bytes shown to the detector
 _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 
@@ -121,9 +122,10 @@ def utf8_share(body: bytes) -> float:
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
-        broken = body.decode("utf-8", "replace").count("\ufffd")
-        good = len(_SEQUENCE.findall(body))
-        return min(good / (good + broken), 0.999)
+        head = body[:_COUNTED]
+        broken = head.decode("utf-8", "replace").count("\ufffd")
+        good = len(_SEQUENCE.findall(head))
+        return min(good / max(1, good + broken), 0.999)
     return 1.0
 
 

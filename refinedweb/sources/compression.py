@@ -31,6 +31,7 @@ class Codec:
     name: str
     magics: tuple[bytes, ...]
     step: int
+    trial: int  # bytes of a supposed member that show whether it is one: its header and a block
     new: Callable[[], Any]  # a decompressor with decompress(), eof and unused_data, as in zlib and bz2
     errors: tuple[type[Exception], ...]
 
@@ -43,13 +44,13 @@ def _zstd_decompressor(dictionary: bytes | None) -> Any:
 def zstd(dictionary: bytes | None = None) -> Codec:
     """zstd frames, with the dictionary they were compressed with; skippable frames decode to nothing."""
     new = partial(_zstd_decompressor, dictionary)
-    return Codec("zstd", (_ZSTD, *_SKIPPABLE), 1 << 9, new, (zstandard.ZstdError,))
+    return Codec("zstd", (_ZSTD, *_SKIPPABLE), 1 << 9, 1 << 18, new, (zstandard.ZstdError,))
 
 
-GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, partial(zlib.decompressobj, 31), (zlib.error,))
-DEFLATE = Codec("deflate", (), 1 << 14, partial(zlib.decompressobj, 15), (zlib.error,))
-RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, partial(zlib.decompressobj, -15), (zlib.error,))
-BZIP2 = Codec("bzip2", (b"BZh",), 1 << 9, bz2.BZ2Decompressor, (OSError, ValueError))
+GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, 1 << 11, partial(zlib.decompressobj, 31), (zlib.error,))
+DEFLATE = Codec("deflate", (), 1 << 14, 0, partial(zlib.decompressobj, 15), (zlib.error,))
+RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, 0, partial(zlib.decompressobj, -15), (zlib.error,))
+BZIP2 = Codec("bzip2", (b"BZh",), 1 << 9, 1 << 20, bz2.BZ2Decompressor, (OSError, ValueError))
 ZSTD = zstd()
 CODECS = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD, ".bz2": BZIP2}
 

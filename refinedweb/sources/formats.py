@@ -19,6 +19,7 @@ from stages.errors import ShardError
 
 _MAGIC = 16  # bytes that tell every compression
 _PARQUET = b"PAR1"
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\{\s*(?:["}]|$)')
 _NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet)(?:\.(?:gz|zst|zstd|bz2|open))*$", re.I)
 _BY_NAME = {"warc": "WARC", "wet": "WARC", "wat": "WARC", "arc": "ARC", "parquet": "Parquet"}
 _ZIP = b"PK\x03\x04"
@@ -71,7 +72,7 @@ def _format(content: bytes, key: str, damaged: bool) -> str | None:
         return "WARC"
     if ARC.start.match(begin):
         return "ARC"
-    if begin.startswith((b"{", b"\xef\xbb\xbf{")):
+    if _JSON.match(begin):
         return "JSON"
     named = _NAME.search(key.partition("?")[0])
     if named is None or content.startswith(_ZIP):

@@ -134,24 +134,23 @@ class RecordReader:
         stream, size = self._stream, 1 << 12
         while True:
             have = stream.need(size)
-            match = self._framing.header_end.search(stream.buffer, 0, _HEADER_LIMIT)
-            if match is not None or have < size or size >= _HEADER_LIMIT:
-                break
+            match = self._framing.header_end.search(stream.buffer, 0, size)
+            end = None if match is None else match.end()
+            cut = self._header_cut(size if end is None else end)
+            if cut is not None:
+                return {**self._framing.parse(stream.take(cut)), "content-length": ""}
+            if end is not None:
+                return self._framing.parse(stream.take(end))
+            if have < size:
+                return self._header_at_end()
+            if size >= _HEADER_LIMIT:
+                self._garbage("bytes that begin like a record, but whose header does not end")
+                return None
             size *= 8
-        end = None if match is None else match.end()
-        cut = self._header_cut(end)
-        if cut is not None:
-            return {**self._framing.parse(stream.take(cut)), "content-length": ""}
-        if end is not None:
-            return self._framing.parse(stream.take(end))
-        if size < _HEADER_LIMIT or have < size:
-            return self._header_at_end()
-        self._garbage("bytes that begin like a record, but whose header does not end")
-        return None
 
-    def _header_cut(self, end: int | None) -> int | None:
-        """Where another record begins before this one's header ends."""
-        buffer, limit = self._stream.buffer, _HEADER_LIMIT if end is None else end
+    def _header_cut(self, limit: int) -> int | None:
+        """Where another record begins within so many bytes, so that this one's header is cut."""
+        buffer = self._stream.buffer
         later = self._framing.later.search(buffer, 0, limit)
         member = next((at for at in self._stream.members_ahead() if at and self._framing.start.match(buffer, at)), None)
         found = (None if later is None else later.start(1), member)

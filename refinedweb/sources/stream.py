@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 from refinedweb.sources.compression import Codec, feed
 
 CHUNK = 1 << 18
-# What may be read a second time, in all, to find records again after damage: bounds the work a hostile file can cause.
+# How much may be read a second time to find records again after damage: so much, and so many times what was passed.
+# It keeps the work linear for a hostile file, and is plenty for one whose every length is a little wrong.
 _RESCAN = 1 << 30
-_TRIAL = 1 << 20  # bytes of a supposed member that are tried, a zstd or bzip2 block at least
+_RESCAN_SHARE = 4
 _PROBE = 1 << 14  # decoded bytes that show whether a member begins with a record
 
 
@@ -43,7 +44,7 @@ class ByteStream:
         self.position = 0
         self.fault: Fault | None = None
         self.bytes_read = len(head)
-        self._rescan_left = _RESCAN
+        self._rescanned = 0
         self._ended = False
         self._marks: list[tuple[int, int]] = []  # (position, offset) of each member's start, and of the end
         self._decoder: Any = None
@@ -88,20 +89,25 @@ class ByteStream:
 
     def give_back(self, data: bytes) -> bool:
         """Put bytes just taken back; False where so much was read twice already that this would not end."""
-        if len(data) > self._rescan_left:
+        if not self._may_rescan(len(data)):
             return False
-        self._rescan_left -= len(data)
         self.buffer[:0] = data
         self.position -= len(data)
         return True
 
     def rewind(self, position: int) -> bool:
         """Go back to a position in an uncompressed file; False elsewhere, or where too much was read twice."""
-        if self._codec is not None or self.position - position > self._rescan_left:
+        if self._codec is not None or not self._may_rescan(self.position - position):
             return False
-        self._rescan_left -= self.position - position
         self._start_at(position)
         self.position = position
+        return True
+
+    def _may_rescan(self, size: int) -> bool:
+        """Is there leave to read so many bytes again? If so, it is used."""
+        if self._rescanned + size > _RESCAN + _RESCAN_SHARE * max(self.position, self.offset):
+            return False
+        self._rescanned += size
         return True
 
     # Members ----------------------------------------------------------------------------------------------------
@@ -193,9 +199,8 @@ class ByteStream:
         """After a fault: go on at the next member that begins with a record. Its offset, or None where none follows."""
         if self.fault is None or self._codec is None:
             return None
-        again = self.offset - self.fault.offset
-        start = self.fault.offset + 1 if again <= self._rescan_left else self.offset
-        self._rescan_left -= min(again, self._rescan_left)
+        again = self._may_rescan(self.offset - self.fault.offset)
+        start = self.fault.offset + 1 if again else max(self.offset, self.fault.offset + 1)
         found = self._scan(start, self._codec, is_record)
         if found is not None:
             self._start_at(found)
@@ -204,20 +209,23 @@ class ByteStream:
     def _scan(self, offset: int, codec: Codec, is_record: Callable[[bytes], bool]) -> int | None:
         magic = re.compile(b"|".join(re.escape(magic) for magic in codec.magics))
         self._start_at(offset)
-        while window := self._peek_raw(2 * _TRIAL):
-            for match in magic.finditer(window, 0, _TRIAL + 3):
-                if is_record(_beginning(codec, window[match.start() : match.start() + _TRIAL])):
+        while window := self._peek_raw(2 * codec.trial):
+            for match in magic.finditer(window, 0, codec.trial + 3):
+                if is_record(_beginning(codec, window, match.start())):
                     return self.offset + match.start()
-            self._raw_at += min(len(window), _TRIAL)
+            self._raw_at += min(len(window), codec.trial)
         return None
 
 
-def _beginning(codec: Codec, member: bytes) -> bytes:
+def _beginning(codec: Codec, window: bytes, start: int) -> bytes:
     """The first decoded bytes of a supposed member; empty where it is none."""
     out, decoder = b"", codec.new()
-    for at in range(0, len(member), codec.step):
-        decoded, error = feed(decoder, codec, member[at : at + codec.step])
-        out += decoded
-        if error is not None or len(out) >= _PROBE or decoder.eof:
+    step = max(32, codec.trial >> 9)  # short, as a call that fails throws away what it decoded
+    for at in range(start, min(start + codec.trial, len(window)), step):
+        try:
+            out += decoder.decompress(window[at : at + step])
+        except codec.errors:
+            break
+        if len(out) >= _PROBE or decoder.eof:
             break
     return out

@@ -140,6 +140,21 @@ def test_a_checksum_that_does_not_hold_costs_the_record() -> None:
     assert [damage.offset for damage in report.damage] == [len(good)]
 
 
+def test_every_broken_member_is_a_row_and_a_damage() -> None:
+    good = gzip.compress(RECORDS[2], mtime=0)
+    broken = good[:-8] + bytes(8)
+    rows, report = read(broken * 200 + good, "x.warc.gz")
+    assert [row["drop"] for row in rows] == ["damaged_record"] * 200 + [None]
+    assert [damage.offset for damage in report.damage] == [number * len(broken) for number in range(200)]
+
+
+def test_every_length_a_little_wrong() -> None:
+    records = [warc(http(page(n)), number=n, content_length=str(len(http(page(n))) + 10)) for n in range(300)]
+    rows, report = read(b"".join([*records, RECORDS[2]]), "x.warc", SourceOptions(truncated="keep"))
+    assert [row["html"] for row in rows][:-1] == [page(n) + b"\r\n\r\n" for n in range(300)]
+    assert report.damage == []
+
+
 # Lengths that lie -----------------------------------------------------------------------------------------------
 
 
