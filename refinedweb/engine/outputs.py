@@ -130,10 +130,11 @@ class RemovedWriter:
 
 def _blank(rows: pa.Table, whole: pa.Array) -> pa.Table:
     """Null in all but the identifying columns and the measures of rows that are not `whole`."""
+    # Not if_else: its result holds on to buffers as large as the whole column's content.
+    indices = pa.array(np.arange(rows.num_rows), mask=~whole.to_numpy(zero_copy_only=False))
     for index, field in enumerate(rows.schema):
         if field.name not in IDENTIFYING and not pa.types.is_primitive(field.type):
-            kept = pc.if_else(whole, rows.column(index).combine_chunks(), pa.scalar(None, field.type))
-            rows = rows.set_column(index, field, kept)
+            rows = rows.set_column(index, field, rows.column(index).take(indices))
     return rows
 
 
