@@ -45,11 +45,18 @@ def predict(model: Arrays, offsets: Offsets, data: Bytes, wanted: Ints) -> Found
     rows, dim = len(offsets) - 1, model.rows.shape[1]
     embedded, words = np.zeros((rows, dim), np.float32), np.zeros(rows, np.int64)
     memory = np.zeros((REMEMBERED, 3), np.int64), np.zeros((REMEMBERED, dim), np.float32)
-    embed_rows(embedded, words, offsets, data, *memory, *_embedding(model))
+    embed_rows(embedded, words, _read_only(offsets), _read_only(data), *memory, *_embedding(model))
     found = Found(np.zeros(rows, np.int32), *np.zeros((2, rows), np.float32))
     classify_rows(*found, embedded, model.output, model.left, model.right, wanted)
     found.top[words == 0] = -1
     return found
+
+
+def _read_only(array: Any) -> Any:
+    """A view that is typed the same whatever the array's flags, so that the kernel is compiled once."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _embedding(model: Arrays) -> tuple[Any, ...]:

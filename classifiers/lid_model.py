@@ -89,11 +89,11 @@ class Parameters(NamedTuple):
 @lru_cache(maxsize=4)
 def read(path: Path) -> Model:
     """The model in the file, once per process. Raises UnsupportedModel."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _read(Reader(data))
-        except (ValueError, IndexError) as error:
-            raise UnsupportedModel(f"{path}: {error}") from error
+    except (ValueError, IndexError) as error:
+        raise UnsupportedModel(f"{path}: {error}") from error
 
 
 def _read(reader: Reader) -> Model:

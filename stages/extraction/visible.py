@@ -183,7 +183,9 @@ def scan(data: Bytes, at: Int, end: Int, run: Int, text: Bytes, first: Int, limi
             if not closing and is_one_of(name, _SKIPPED):
                 at = behind_element(data, at, end, name)
             if not is_one_of(name, _INLINE):
-                here = run_start if characters < run else put(text, here, 32)
+                here = run_start if characters < run else here
+                if here > first and text[here - 1] != SPACE:
+                    here = put(text, here, 32)
                 run_start, characters, in_link = here, 0, in_link and not closing
             continue
         point, size = np.int64(byte), 1
