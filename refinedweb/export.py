@@ -48,9 +48,10 @@ def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: 
 
 
 def _file(store: Store, key: str, target: Store, name: str, schema: str, kind: str) -> int:
-    with store.open(key, random=True) as source, target.create(name) as sink:
-        parquet = pq.ParquetFile(source, pre_buffer=True)
-        batches = (_reshaped(pa.Table.from_batches([b]), schema) for b in parquet.iter_batches(BATCH_ROWS))
+    with store.open(key) as source, target.create(name) as sink:
+        parquet = pq.ParquetFile(source)
+        tables = parquet.iter_batches(BATCH_ROWS, use_threads=False)
+        batches = (_reshaped(pa.Table.from_batches([batch]), schema) for batch in tables)
         if kind == "parquet":
             empty = _reshaped(parquet.schema_arrow.empty_table(), schema)
             with pq.ParquetWriter(sink, empty.schema, compression="zstd") as writer:

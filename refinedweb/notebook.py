@@ -76,8 +76,9 @@ class Run:
 
     def _tables(self, outputs: Iterator[Output] | list[Output]) -> Iterator[pa.Table]:
         for output in outputs:
-            with self._store.open(output.key, random=True) as file:
-                yield pq.read_table(file, pre_buffer=True)
+            # All columns are wanted: whole bytes, as Arrow's reader threads over a Python file can outlive the program.
+            with self._store.open(output.key) as file:
+                yield pq.read_table(pa.BufferReader(file.read()))
 
     def __repr__(self) -> str:
         totals = self.totals()
