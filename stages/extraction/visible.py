@@ -166,7 +166,7 @@ def scan_rows(
 
 
 @kernel
-def scan(data: Bytes, at: Int, end: Int, run: Int, text: Bytes, first: Int, limit: Int) -> Int:
+def scan(data: Bytes, at: Int, end: Int, run: Int, text: Bytes, first: Int, limit: Int) -> Int:  # noqa: C901 (one state machine)
     """Writes one page's text from `first` on, below `limit`; the position behind it."""
     here, run_start, characters, in_link = first, first, 0, False
     while at < end and here + 4 < limit:
