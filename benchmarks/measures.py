@@ -42,9 +42,7 @@ def report(answers: dict[str, list[Answer]], documents: int) -> None:
     peer = pairs.median(answers[PEER], "process_seconds")
     kept = set(answers[PEER][0]["kept"])
     print(f"{documents} documents of 4 to 6 kB; medians; budget {BUDGET:,} docs/s")
-    print(
-        "| contender | docs/s | per CPU second | fastest, slowest run | CPU ratio | kept | verdict as datatrove's |"
-    )
+    print("| contender | docs/s | per CPU second | fastest, slowest run | CPU ratio | kept | verdict as datatrove's |")
     print("|---|---|---|---|---|---|---|")
     for name, runs in answers.items():
         seconds, cpu = pairs.median(runs), pairs.median(runs, "process_seconds")
