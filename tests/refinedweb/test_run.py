@@ -126,10 +126,10 @@ def test_our_own_corpus_is_an_input(demo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("poison", ["killer_v1", "raiser_v1"])
 def test_a_document_that_breaks_a_stage_is_quarantined_and_the_rest_goes_on(tmp_path: Path, poison: str) -> None:
     crawl, out, quiet = sample.crawl_files()[0], tmp_path / "out", tmp_path / "quiet"
-    refinedweb("run", "scorer_v1", crawl, quiet, TOY, "--limit", "8")
+    refinedweb("run", "scorer_v1", crawl, quiet, TOY, "--limit", "5")
     ids = rw.open(str(quiet)).table()["id"].to_pylist()
     shown = refinedweb(
-        "run", f"{poison},scorer_v1", crawl, out, TOY, "--limit", "8", "--set", f'{poison}.victims=["{ids[3]}"]', code=3
+        "run", f"{poison},scorer_v1", crawl, out, TOY, "--limit", "5", "--set", f'{poison}.victims=["{ids[3]}"]', code=3
     )
     assert "1 document quarantined" in shown.stdout
     run = rw.open(str(out))
