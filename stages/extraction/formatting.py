@@ -12,6 +12,7 @@ import unicodedata
 # Removed: C0 without \t \n \v \f \r, DEL, C1 without NEL, byte order mark, noncharacters, lone surrogates.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 _LINE_BREAK = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+_ODD = re.compile(f"{_CONTROL.pattern}|[\r\v\f\x85\u2028\u2029]")
 _NEWLINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"(?<=\S)[ \t]+(?=[ \t.,;:!?])")
 
@@ -35,13 +36,17 @@ def _left_of_url(match: re.Match[str]) -> str:
     return opener + left
 
 
+def _may_hold_url(text: str) -> bool:
+    return "://" in text or "www." in text or "www." in text.lower()
+
+
 def without_urls(text: str) -> str:
     """The text without its URLs, the doubled spaces they leave, and the lines that held nothing else."""
-    if "://" not in text and "www." not in text.lower():
+    if not _may_hold_url(text):
         return text
     lines = []
     for line in text.split("\n"):
-        cut = _URL.sub(_left_of_url, line)
+        cut = _URL.sub(_left_of_url, line) if _may_hold_url(line) else line
         if cut != line:
             cut = _SPACES.sub("", cut).strip()
             if not any(map(str.isalnum, cut)):
@@ -52,6 +57,8 @@ def without_urls(text: str) -> str:
 
 def formatted(text: str) -> str:
     """Text as the corpus holds it."""
-    text = _LINE_BREAK.sub("\n", _CONTROL.sub("", text))
+    if _ODD.search(text) is not None:
+        text = _LINE_BREAK.sub("\n", _CONTROL.sub("", text))
     text = without_urls(unicodedata.normalize("NFC", text))
-    return _NEWLINES.sub("\n\n", "\n".join(map(str.rstrip, text.split("\n")))).strip()
+    text = "\n".join(map(str.rstrip, text.split("\n"))).strip()
+    return _NEWLINES.sub("\n\n", text) if "\n\n\n" in text else text
