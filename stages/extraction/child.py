@@ -115,7 +115,8 @@ def serve(extract: Engine, settings: Settings, pages: BinaryIO, answers: BinaryI
 def main() -> None:
     settings, parent = Settings(**json.loads(sys.argv[1])), int(sys.argv[2])
     faulthandler.enable()
-    die_with(parent)
+    if parent != 0:
+        die_with(parent)
     pages, answers = private_pipes()
     set_limits(settings.memory_mb)
     extract = engine(settings)

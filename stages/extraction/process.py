@@ -15,6 +15,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ class Child:
         self.fresh = True
         self.stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the child)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stages.extraction.child", _arguments(settings), str(os.getpid())],
+            [sys.executable, "-m", "stages.extraction.child", _arguments(settings), str(_parent())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.stderr,
@@ -190,6 +191,11 @@ def _widen(pipe: int) -> None:
 
 def _arguments(settings: Settings) -> str:
     return json.dumps(dataclasses.asdict(settings))
+
+
+def _parent() -> int:
+    """The process with which the child is to die; 0 outside of the main thread, with which it would die instead."""
+    return os.getpid() if threading.current_thread() is threading.main_thread() else 0
 
 
 def _environment() -> dict[str, str]:

@@ -253,8 +253,8 @@ def test_an_interrupt_ends_the_child_and_the_next_batch_works() -> None:
     assert drops(stage, GOOD) == [None]
 
 
-def test_threads_share_a_child() -> None:
-    stage, found = QUICK, {}
+def test_threads_share_a_child_that_outlives_them() -> None:
+    stage, found = Extract(engine="resiliparse", include_comments=True), {}
 
     def work(n: int) -> None:
         found[n] = stage(documents(html=[page(f"<p>{n} {SENTENCE}</p>")] * 5)).column("text").to_pylist()
@@ -263,6 +263,9 @@ def test_threads_share_a_child() -> None:
     for thread in threads:
         thread.join()
     assert all(text.startswith(f"{n} ") for n, texts in found.items() for text in texts)
+    first = child_of(stage).process.pid
+    assert drops(stage, GOOD) == [None]
+    assert child_of(stage).process.pid == first
 
 
 PARENT = """
