@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ from refinedweb.engine.stage_cache import built
 from refinedweb.inputs import Input
 from refinedweb.manifest import Ledger, Record, task_name
 from refinedweb.recipe import Recipe
-from refinedweb.sources import open_reader
+from refinedweb.sources import Damage, open_reader
 from refinedweb.storage import open_store, split_uri
 from refinedweb.version import code_version
 from stages.errors import ShardError
@@ -28,6 +28,7 @@ from stages.schema import DOCUMENT, is_measure
 
 SOURCE = "source"
 NOT_IN_CORPUS = ("drop",)
+MOST_DAMAGE = 100
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class _Pass:
             removed=outputs.removed.counts,
             outputs=written,
             skipped=dict(reader.report.skipped),
-            damage=[{"offset": d.offset, "error": d.error} for d in reader.report.damage],
+            damage=_damage(reader.report.damage),
             quarantined=[{"id": p.id, "error": p.error} for p in poison],
             seconds=round(time.perf_counter() - start, 3),
             stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
@@ -151,3 +152,10 @@ class _Pass:
         if self._recipe.run.keep_measures:
             return rows
         return rows.select([name for name in rows.column_names if not is_measure(name)])
+
+
+def _damage(found: list[Damage]) -> list[dict[str, Any]]:
+    """The first places where the input broke, and how many there were: a rotten file may have thousands."""
+    places = [{"offset": place.offset, "error": place.error} for place in found[:MOST_DAMAGE]]
+    more = len(found) - len(places)
+    return [*places, {"offset": found[-1].offset, "error": f"the last of {more} further places"}] if more else places
