@@ -38,6 +38,7 @@ class Display:
         self._last: object = None
         self._since = time.monotonic()
         self._printed = self._since
+        self.interrupted = False
 
     def start(self, recipe: Recipe, found: Found, out: str) -> None:
         """Say what is about to happen."""
@@ -59,7 +60,9 @@ class Display:
             self._live.update(self._row, description="Running")
 
     def watch(self, progress: RunProgress) -> None:
-        """Show the state of the loop."""
+        """Show the state of the loop. Raises KeyboardInterrupt where the user asked to stop."""
+        if self.interrupted:
+            raise KeyboardInterrupt
         if progress.last is not None and progress.last is not self._last:
             self._last = progress.last
             self._seen.add(progress.last)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from refinedweb.cli.progress import Display
     from refinedweb.recipe import Recipe
 
 INTERRUPTED = 130
@@ -73,7 +74,7 @@ def _execute(
     found = inputs.find(specs, out=out, base=base)
     display = Display(len(found.inputs), quiet=as_json)
     display.start(recipe, found, out)
-    signal.signal(signal.SIGTERM, _interrupt)
+    _stop_politely(display)
     try:
         with display:
             result = execute(recipe, found.inputs, out, Settings(workers, address, lease), display.watch, display.ready)
@@ -85,10 +86,18 @@ def _execute(
     return result.exit_code
 
 
-def _interrupt(number: int, frame: object) -> None:
-    """SIGTERM ends a run as Ctrl-C does: claims are given back. A second one is not needed to be polite."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    raise KeyboardInterrupt
+def _stop_politely(display: Display) -> None:
+    """SIGINT and SIGTERM end the run at its next look at the display: an exception raised just anywhere can get lost
+    (Python ignores those within finalisers). The second signal does not wait.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        if display.interrupted:
+            raise KeyboardInterrupt
+        display.interrupted = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 def _quoted(arguments: list[str]) -> str:

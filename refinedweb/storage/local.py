@@ -38,7 +38,8 @@ class LocalStore:
         folder, _, _ = prefix.rpartition("/")
         for key, entry in _walk(self.uri(folder), folder):
             if key.startswith(prefix):
-                yield _info(key, entry.stat())
+                with suppress(FileNotFoundError):  # another driver deleted it meanwhile
+                    yield _info(key, entry.stat())
 
     def info(self, key: str) -> ObjectInfo:
         try:
