@@ -97,21 +97,31 @@ def read(path: Path) -> Model:
 
 
 def _read(reader: Reader) -> Model:
+    parameters = parameters_of(reader)
+    if parameters.word_ngrams != 1 or parameters.loss not in (HIERARCHICAL_SOFTMAX, SOFTMAX):
+        raise ValueError("word n-grams, or a loss other than softmax and hierarchical softmax")
+    return Model(*parts_of(reader, parameters))
+
+
+def parameters_of(reader: Reader) -> Parameters:
+    """The head of a model file. Raises ValueError where it is none of fastText's version 12."""
     if (reader.value("<i4"), reader.value("<i4")) != (MAGIC, VERSION):
         raise ValueError("not a fastText model of version 12")
     parameters = Parameters(*reader.array("<i4", 12).tolist())
     reader.value("<f8")
-    if parameters.word_ngrams != 1 or parameters.loss not in (HIERARCHICAL_SOFTMAX, SOFTMAX):
-        raise ValueError("word n-grams, or a loss other than softmax and hierarchical softmax")
+    return parameters
+
+
+def parts_of(reader: Reader, parameters: Parameters) -> tuple[tuple[str, ...], Arrays]:
+    """What follows the head: the labels without `__label__`, and the arrays."""
     words, labels, counts, pruned = _dictionary(reader)
     rows = _ordered(_matrix(reader, quantised=bool(reader.value("?"))), len(words), pruned)
     output = _matrix(reader, quantised=bool(reader.value("?")))
     tree = parameters.loss == HIERARCHICAL_SOFTMAX
     left, right = huffman(counts) if tree else (np.zeros(0, np.int32),) * 2
-    offsets = np.cumsum([0, *map(len, words)], dtype=np.int64)
     arrays = Arrays(
         np.frombuffer(b"".join(words), np.uint8),
-        offsets,
+        np.cumsum([0, *map(len, words)], dtype=np.int64),
         hash_table(words),
         rows,
         parameters.bucket,
@@ -121,7 +131,7 @@ def _read(reader: Reader) -> Model:
         right,
         np.array([parameters.minn, parameters.maxn], np.int32),
     )
-    return Model(tuple(label.decode().removeprefix("__label__") for label in labels), arrays)
+    return tuple(label.decode().removeprefix("__label__") for label in labels), arrays
 
 
 def _dictionary(reader: Reader) -> tuple[list[bytes], list[bytes], list[int], Pairs | None]:

@@ -1,0 +1,40 @@
+"""The tables of `classifiers/models/CARD.md`: how good the profanity model is, and what it does to pages.
+
+    uv run python -m benchmarks.profanity sources      leave-one-source-out, beside a word list and a plain linear model
+    uv run python -m benchmarks.profanity thresholds   precision and recall of a line's threshold, by language
+    uv run python -m benchmarks.profanity disguises    what undoing disguises is worth
+    uv run python -m benchmarks.profanity pages        aggregates and thresholds on web pages, real and mixed
+    uv run python -m benchmarks.profanity probes       false alarms on innocent passages and identity terms
+    uv run python -m benchmarks.profanity languages    false alarms on sentences of other languages
+    uv run python -m benchmarks.profanity speed        pages (5 kB) per second and core
+
+Data: the folder that holds `labels/`, `crawl/` and `extraction-train/` (see `benchmarks.crawl`). Probes are in
+`classifiers/probes`; nothing was chosen by them.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import profanity_pages, profanity_texts
+
+TABLES = {
+    "sources": profanity_texts.sources,
+    "thresholds": profanity_texts.thresholds,
+    "disguises": profanity_texts.disguises,
+    "pages": profanity_pages.pages,
+    "probes": profanity_texts.probes,
+    "languages": profanity_texts.languages,
+    "speed": profanity_pages.speed,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("table", choices=TABLES, nargs="+")
+    for name in parser.parse_args().table:
+        TABLES[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What the normaliser makes of each code point: tables for its kernel, from Python's Unicode data.
+
+A code point becomes its compatibility decomposition (NFKD) in folded case (so full-width, ligature and mathematical
+letters are plain ones), without the marks that are written over Latin, Greek and Cyrillic letters and without invisible
+characters. Hangul syllables stay whole. Marks of other scripts are part of their words.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+# Kinds of code points. A stop may end a sentence; a mask may stand for a letter; one that is alone is a word of itself.
+SPACE, LETTER, DIGIT, NOTHING, MASK, LINE, STOP, ALONE = range(8)
+
+POINTS = 0x110000
+_LINES = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_STOPS = ".!?\u3002\u2026"
+_APOSTROPHES = "'\u2019\u02bc`\u00b4"
+MASKS = "*#@$!-_%&?+"
+
+# Scripts written without spaces, where every letter counts as a word.
+_ALONE = (
+    range(0x0E00, 0x0F00), range(0x1000, 0x10A0), range(0x1780, 0x1800), range(0x3005, 0x3008), range(0x3041, 0x3100),
+    range(0x3400, 0x4DC0), range(0x4E00, 0xA000), range(0x20000, 0x32000),
+)  # fmt: skip
+# Nothing to fold in these blocks: their letters are taken as they are.
+_PLAIN_LETTERS = (range(0xAC00, 0xD7A4), range(0x17000, 0x18D00), range(0x13000, 0x14700))
+_SPANS = (
+    range(0x3400), range(0x4DC0, 0x4E00), range(0xA000, 0xAC00), range(0xD7A4, 0xD800), range(0xF900, 0x13000),
+    range(0x16000, 0x17000), range(0x1AFF0, 0x20000), range(0x2F800, 0x2FA20), range(0xE0000, 0xE0200),
+)  # fmt: skip
+_MARKS = (
+    range(0x300, 0x370), range(0x483, 0x48A), range(0x1AB0, 0x1B00), range(0x1DC0, 0x1E00), range(0x20D0, 0x2100),
+    range(0xFE00, 0xFE10), range(0xFE20, 0xFE30), range(0xE0100, 0xE01F0),
+)  # fmt: skip
+
+# Letters of other alphabets that look like a Latin one.
+LOOKALIKES = dict(zip("аевкмнорстухіјѕԁһԛԝɡαβειкορτυχνκ", "abbkmhopctyxijsdhqwgabeikoptuxvk", strict=True)) | {
+    "е": "e", "р": "p", "с": "c", "у": "y", "х": "x", "в": "b", "τ": "t",
+}  # fmt: skip
+
+
+class Letters(NamedTuple):
+    """`code = codes[page[point >> 8], point & 255]`: a kind, or -1 - (start in `pool` << 5 | how many points)."""
+
+    page: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.int32]
+    pool: npt.NDArray[np.int32]
+    lookalike: npt.NDArray[np.int32]  # of the code points below its length: a Latin letter, or 0
+
+
+@lru_cache(maxsize=1)
+def letters() -> Letters:
+    """The tables, built once a process (about 0.2 s)."""
+    codes, pool = np.zeros(POINTS, np.int32), list[int]()
+    for span in (*_PLAIN_LETTERS, *_ALONE):
+        codes[span.start : span.stop] = LETTER if span in _PLAIN_LETTERS else ALONE
+    for point in _folding():
+        folded = _folded(chr(point))
+        if folded == chr(point):
+            codes[point] = _kind(folded)
+        elif len(folded) == 0:
+            codes[point] = NOTHING
+        else:
+            codes[point] = -1 - (len(pool) << 5 | len(folded))
+            pool.extend(map(ord, folded))
+    blocks, page = np.unique(codes.reshape(-1, 256), axis=0, return_inverse=True)
+    return Letters(page.ravel().astype(np.int32), blocks, np.array(pool, np.int32), _lookalikes())
+
+
+def _folding() -> Iterator[int]:
+    return chain.from_iterable(_SPANS)
+
+
+def _folded(character: str) -> str:
+    if unicodedata.category(character) == "Cf" or character in _APOSTROPHES or _is_mark(ord(character)):
+        return ""
+    if _kind(character) == LINE:
+        return character
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    return "".join(c for c in folded if not _is_mark(ord(c)))
+
+
+def _is_mark(point: int) -> bool:
+    return any(point in span for span in _MARKS)
+
+
+def _kind(character: str) -> int:
+    category = unicodedata.category(character)
+    if character in _LINES:
+        return LINE
+    if character in _STOPS and character not in MASKS:
+        return STOP
+    if character in MASKS:
+        return MASK
+    if any(ord(character) in span for span in _ALONE):
+        return ALONE if category[0] in "LMN" else SPACE
+    return {"L": LETTER, "M": LETTER, "N": DIGIT}.get(category[0], SPACE)
+
+
+def _lookalikes() -> npt.NDArray[np.int32]:
+    table = np.zeros(max(map(ord, LOOKALIKES)) + 1, np.int32)
+    for letter, latin in LOOKALIKES.items():
+        table[ord(letter)] = ord(latin)
+    return table

@@ -1,0 +1,108 @@
+"""Scores of one label of a fastText classifier, for texts, or for pages line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from classifiers import lid_kernel, linear_kernel, linear_model
+from classifiers.lid_kernel import REMEMBERED
+from classifiers.lid_model import UnsupportedModel
+from classifiers.linear_model import HIERARCHICAL_SOFTMAX, SOFTMAX
+from classifiers.normalise import LEAST, MOST, Bytes, Lines, Offsets, cut, packed, whole
+
+Scores = npt.NDArray[np.float32]
+SHIPPED = Path(__file__).parent / "models" / "profanity_v1.ftz"
+
+
+class Scored(NamedTuple):
+    """Line for line: the label's probability (0 to 1; 0 for a line without a word) and the number of words."""
+
+    scores: Scores
+    words: npt.NDArray[np.int64]
+
+
+class PageScores(NamedTuple):
+    """The lines of each page, scored: those of page r are `rows[r]` to `rows[r + 1]`."""
+
+    rows: Offsets
+    scores: Scores
+    words: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model that gives the probability of its labels, with the normaliser it was trained with."""
+
+    model: linear_model.Model
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.model.labels
+
+    def score_texts(self, texts: Sequence[str | None], label: str) -> Scores:
+        """The label's probability for each text, read whole."""
+        return self.score_rows(*packed(texts), label).scores
+
+    def score_rows(self, offsets: Offsets, data: Bytes, label: str) -> Scored:
+        """The same for rows `data[offsets[i]:offsets[i + 1]]` (UTF-8)."""
+        if self.model.form == "plain":
+            return self._score(offsets, data, label)
+        lines = whole(offsets, data, self.model.form)
+        return self._score(lines.offsets, lines.data, label)
+
+    def score_lines(
+        self, offsets: Offsets, data: Bytes, label: str, least: int = LEAST, most: int = MOST
+    ) -> PageScores:
+        """Each row as lines of `least` to `most` words. A plain model cannot: its words are not known."""
+        if self.model.form == "plain":
+            raise UnsupportedModel("the model takes texts as they are; only one trained by this package scores lines")
+        lines: Lines = cut(offsets, data, self.model.form, least, most)
+        return PageScores(lines.rows, *self._score(lines.offsets, lines.data, label))
+
+    def _score(self, offsets: Offsets, data: Bytes, label: str) -> Scored:
+        if label not in self.labels:
+            raise UnsupportedModel(f"the model has no label {label!r}, but {', '.join(self.labels[:20])}")
+        embedded, met = self._embedded(offsets, data)
+        scores = self._probabilities(embedded, self.labels.index(label))
+        scores[met == 0] = 0
+        return Scored(np.clip(scores, 0, 1), met)
+
+    def _embedded(self, offsets: Offsets, data: Bytes) -> tuple[Scores, npt.NDArray[np.int64]]:
+        model = self.model.arrays
+        rows, dim = len(offsets) - 1, model.rows.shape[1]
+        embedded, met = np.zeros((rows, dim), np.float32), np.zeros(rows, np.int64)
+        seen, sums = np.zeros((REMEMBERED, 3), np.int64), np.zeros((REMEMBERED, dim), np.float32)
+        shortest, longest = model.lengths.tolist()
+        linear_kernel.embed_rows(
+            embedded, met, _read_only(offsets), _read_only(data), seen, sums, model.word_bytes, model.word_offsets,
+            model.table, model.rows, model.kept, model.kept_before, model.buckets, shortest, longest,
+            max(1, self.model.word_ngrams),
+        )  # fmt: skip
+        return embedded, met
+
+    def _probabilities(self, embedded: Scores, label: int) -> Scores:
+        model, found = self.model.arrays, np.zeros(len(embedded), np.float32)
+        if self.model.loss in (SOFTMAX, HIERARCHICAL_SOFTMAX):
+            top, best = np.zeros(len(embedded), np.int32), np.zeros(len(embedded), np.float32)
+            wanted = np.array([label], np.int32)
+            lid_kernel.classify_rows(top, best, found, embedded, model.output, model.left, model.right, wanted)
+        else:
+            linear_kernel.sigmoid_rows(found, embedded, model.output, label)
+        return found
+
+
+def _read_only(array: Any) -> Any:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def load(path: Path | None = None) -> Classifier:
+    """The model in the file, or the shipped one; read once per process. Raises UnsupportedModel, FileNotFoundError."""
+    return Classifier(linear_model.read(SHIPPED if path is None else path))
