@@ -12,6 +12,7 @@ histograms and `explain`.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
 
@@ -56,11 +57,15 @@ class Measured(Stage, Protocol):
 
 T = TypeVar("T")
 _REGISTRY: dict[str, type[Any]] = {}
+STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}_v[0-9]{1,3}")
 
 
 @dataclass_transform(frozen_default=True)
 def stage(name: str) -> Callable[[type[T]], type[T]]:
     """Make the class a frozen dataclass and register it under `name`, which ends in its version (`quality_v1`)."""
+
+    if STAGE_NAME.fullmatch(name) is None:
+        raise ConfigError(f"a stage cannot be called {name[:80]!r}: it names a folder; write lower case and end in _v1")
 
     def register(cls: type[T]) -> type[T]:
         frozen = dataclasses.dataclass(frozen=True)(cls)
@@ -117,9 +122,13 @@ def drop_where(docs: pa.Table, reasons: pa.Array | pa.ChunkedArray) -> pa.Table:
 
 
 def verdicts(measures: pa.Table, limits: Sequence[Limit]) -> pa.Array:
-    """The reason of the first limit each row fails, or null. NaN fails every limit it meets."""
+    """The reason of the first limit each row fails, or null; a null measure fails every limit it meets.
+
+    Raises ValueError for a measure that is NaN: whatever was decided by it would be an accident.
+    """
     first = np.full(measures.num_rows, -1, dtype=np.int64)
     for index, limit in enumerate(limits):
+        check_numbers(limit.measure, measures.column(limit.measure))
         values = measures.column(limit.measure).to_numpy()
         inside = np.ones(len(values), dtype=bool)
         if limit.min is not None:
@@ -129,6 +138,13 @@ def verdicts(measures: pa.Table, limits: Sequence[Limit]) -> pa.Array:
         first[(first < 0) & ~inside] = index
     reasons = pa.array([limit.reason for limit in limits], pa.string())
     return reasons.take(pa.array(first, mask=first < 0))
+
+
+def check_numbers(name: str, values: pa.Array | pa.ChunkedArray) -> None:
+    """Raises ValueError where a value is NaN (null is none: it says that there is no value)."""
+    if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
+        row = pc.index(pc.fill_null(pc.is_nan(values), False), True).as_py()
+        raise ValueError(f"the measure {name} is NaN in row {row} of its batch: a division by zero or a broken model")
 
 
 def judge(stage: Measured, docs: pa.Table) -> pa.Table:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import refinedweb as rw
 from benchmarks.peers.protocol import Answer, serve
 from refinedweb import inputs, recipe
 from refinedweb.engine.local_step import LocalStep
+from refinedweb.plan import steps_of
 from stages.schema import documents
 
 STEP = "00-filter"
@@ -31,7 +35,8 @@ def filter_pass(warc: str, stages: str, overrides: Sequence[str] = (), with_ids:
     with tempfile.TemporaryDirectory() as out:
         (item,) = inputs.find([warc], out=out).inputs
         start = time.perf_counter()
-        record = LocalStep(out, STEP, plan)(0, item, False)
+        (step,) = steps_of([name for name, _ in plan.stages])
+        record = LocalStep(out, step, plan)(0, item, False)
         return {
             "seconds": time.perf_counter() - start,
             "stage_seconds": record.stage_seconds,
@@ -75,6 +80,29 @@ def measures(texts: str, dialect: str, repeats: int) -> Answer:
     return {"seconds": seconds, "process_seconds": cpu_seconds, "kept": kept}
 
 
+def dedup(files: Sequence[str], preset: str, out: str, limit: int | None = None) -> Answer:
+    """MinHash over Parquet files in this process: seconds, those of each phase, peak memory, removed id → kept id."""
+    settings = [f"minhash_v1.preset={preset}", "keep_removed=ids"] + ([] if limit is None else [f"limit={limit}"])
+    start, cpu = time.perf_counter(), time.process_time()
+    run = rw.run("minhash_v1", files, out, settings)
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+    records: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(Path(out).rglob("manifest/*.json")):
+        records.setdefault(str(path.parent.parent.relative_to(out)), []).append(json.loads(path.read_bytes()))
+    everything = [record for phase in records.values() for record in phase]
+    outputs = [output for record in everything for output in record["outputs"]]
+    removed = run.table("minhash_v1")
+    return {
+        "seconds": seconds,
+        "process_seconds": cpu_seconds,
+        "phases": {name: sum(record["seconds"] for record in phase) for name, phase in records.items()},
+        "documents": run.totals().rows_in,
+        "megabytes": max(record["peak_memory"] for record in everything) / 1e6,
+        "shuffled_megabytes": sum(o["size"] for o in outputs if o["key"].endswith(".shuffle")) / 1e6,
+        "kept": dict(zip(removed["id"].to_pylist(), removed["kept_id"].to_pylist(), strict=True)) if removed else {},
+    }
+
+
 if __name__ == "__main__":
-    JOBS: dict[str, Callable[..., Answer]] = {"filter_pass": filter_pass, "measures": measures}
+    JOBS: dict[str, Callable[..., Answer]] = {"filter_pass": filter_pass, "measures": measures, "dedup": dedup}
     serve(JOBS)

@@ -103,7 +103,7 @@ def serve(extract: Engine, settings: Settings, pages: BinaryIO, answers: BinaryI
         html = pages.read(html_bytes)
         url = pages.read(url_bytes).decode(errors="replace") if url_bytes >= 0 else None
         swallowed.memory = False
-        signal.setitimer(signal.ITIMER_PROF, settings.deadline_seconds)
+        signal.setitimer(signal.ITIMER_PROF, settings.seconds(html_bytes))
         status, text, images = attempt(extract, html, url)
         signal.setitimer(signal.ITIMER_PROF, 0)
         status = Status.MEMORY if swallowed.memory else status

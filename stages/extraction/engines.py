@@ -21,6 +21,8 @@ from typing import Any, Literal, NamedTuple
 from stages.extraction import images
 from stages.extraction.formatting import formatted
 
+LEAST_SECONDS = 1.0
+
 EngineName = Literal["trafilatura", "resiliparse"]
 Favor = Literal["precision", "balanced", "recall"]
 
@@ -43,6 +45,11 @@ class Settings:
     image_urls: bool = True
     deadline_seconds: float = 30.0
     memory_mb: int = 1024
+    seconds_per_mb: float = 2.0
+
+    def seconds(self, html_bytes: int) -> float:
+        """CPU seconds that a page of this size may take."""
+        return min(self.deadline_seconds, LEAST_SECONDS + self.seconds_per_mb * html_bytes / 1e6)
 
 
 class Extracted(NamedTuple):

@@ -76,8 +76,8 @@ class Tables(NamedTuple):
 @lru_cache(maxsize=1)
 def tables() -> Tables:
     """Classes and case folding of every code point; the same arrays at every call."""
-    page, flags = _paged(_flags())
-    fold_page, fold = _paged(_fold_distances())
+    page, flags = paged(_flags())
+    fold_page, fold = paged(_fold_distances())
     return Tables(page, flags.astype(np.uint16), fold_page, fold)
 
 
@@ -117,7 +117,7 @@ def _fold_distances() -> Any:
     return distances
 
 
-def _paged(values: Any) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
+def paged(values: Any) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
     """The page of each block of 256 code points, and the distinct pages."""
     distinct: dict[bytes, int] = {}
     pages = values.reshape(-1, 256)

@@ -289,6 +289,8 @@ def test_a_page_without_text_has_no_main_text(params: dict[str, Any]) -> None:
         ({"engine": "boilerpipe"}, "trafilatura"),
         ({"favor": "speed"}, "precision"),
         ({"deadline_seconds": 0}, "CPU seconds"),
+        ({"deadline_seconds": float("nan")}, "CPU seconds"),
+        ({"seconds_per_mb": -1.0}, "CPU seconds"),
         ({"memory_mb": 64}, "128"),
     ],
 )

@@ -119,9 +119,18 @@ def test_a_page_beyond_its_deadline_is_a_timeout() -> None:
     assert drops(stage, GOOD, ENDLESS, GOOD) == [None, "extract_timeout", None]
 
 
+def test_a_deadline_grows_with_the_page_up_to_its_limit() -> None:
+    settings = Extract(deadline_seconds=10, seconds_per_mb=3).settings()
+    assert [settings.seconds(size) for size in (0, 10**6, 3 * 10**6, 10**9)] == [1.0, 4.0, 10.0, 10.0]
+    assert Extract(deadline_seconds=0.5).settings().seconds(10**6) == 0.5
+    small, large = ENDLESS, ENDLESS + b" " * 10**6
+    stage = Extract(engine="resiliparse", deadline_seconds=60, seconds_per_mb=0)
+    assert drops(stage, small, large) == ["extract_timeout"] * 2
+
+
 def test_a_deadline_is_of_cpu_time() -> None:
     """A child that is stopped for longer than the deadline has not spent it."""
-    stage = Extract(engine="resiliparse", deadline_seconds=3)
+    stage = Extract(engine="resiliparse", deadline_seconds=3, seconds_per_mb=1000)
 
     def pause(child: psutil.Process) -> None:
         child.suspend()

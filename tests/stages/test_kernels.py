@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classifiers.jit import _digest
 from stages.kernels import classes, jit
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import tables
@@ -242,9 +243,9 @@ def test_a_kernel_without_a_place_for_its_cache_still_compiles() -> None:
 def test_the_cache_belongs_to_the_whole_package(tmp_path: Path) -> None:
     """A kernel's machine code holds that of the functions it calls: when their file changes, the cache's name does."""
     package = Path(jit.__file__).parent
-    digest = jit._digest(package)
+    digest = _digest(frozenset({package}))
     assert digest in decode._cache._cache_file._index_name  # type: ignore[attr-defined]
     for file in package.glob("*.py"):
         shutil.copy(file, tmp_path)
     (tmp_path / "utf8.py").write_text("changed")
-    assert jit._digest(tmp_path) != digest
+    assert _digest(frozenset({tmp_path})) != digest

@@ -1,0 +1,65 @@
+"""The S-curve of MinHash on pairs of sets whose Jaccard similarity is known exactly, in both hashings.
+
+    uv run python -m benchmarks.minhash_curve [--pairs 8000] [--budget 12000000]
+
+Each line: the share of pairs with a common digest beside 1-(1-s^rows)^bands, and how many standard deviations lie
+between. A pair has sets of about `size` shingles (random 64-bit numbers). `--budget`: shingles per line at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import count, product
+from math import sqrt
+
+import numpy as np
+
+from stages.kernels.minhash import band_digests, splitmix
+from stages.kernels.shingles import Shingles
+
+LAYOUTS = ((450, 20), (14, 8))
+SIZES = (60, 300, 1_000, 5_000)
+SIMILARITIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
+BLOCK = 500
+seeds = count(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=8_000)
+    parser.add_argument("--budget", type=int, default=12_000_000)
+    options = parser.parse_args()
+    print("| layout | shingles | Jaccard | expected | pairs | permutations | sd | fast | sd |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for (bands, rows), size, wanted in product(LAYOUTS, SIZES, SIMILARITIES):
+        pairs = min(options.pairs, options.budget // size) // BLOCK * BLOCK
+        union = round(2 * size / (1 + wanted))
+        shared = round(wanted * union)
+        expected = 1 - (1 - (shared / union) ** rows) ** bands
+        cells = [found(pairs, union, shared, bands, rows, fast, expected) for fast in (False, True)]
+        line = f"| {bands} x {rows} | {size} | {shared / union:.4f} | {expected:.4f} | {pairs} | "
+        print(line + " | ".join(cells) + " |", flush=True)
+
+
+def found(pairs: int, union: int, shared: int, bands: int, rows: int, fast: bool, expected: float) -> str:
+    """Share of pairs that have a digest in common, and its distance from `expected` in standard deviations."""
+    hits = sum(hits_of_block(union, shared, bands, rows, fast) for _ in range(pairs // BLOCK))
+    deviation = sqrt(pairs * expected * (1 - expected)) or 1.0
+    return f"{hits / pairs:.4f} | {(hits - pairs * expected) / deviation:+.1f}"
+
+
+def hits_of_block(union: int, shared: int, bands: int, rows: int, fast: bool) -> int:
+    values = splitmix(next(seeds) << 40, BLOCK * union).reshape(BLOCK, union)
+    half = shared + (union - shared) // 2
+    sets = values[:, :half], np.delete(values, np.s_[shared:half], axis=1)
+    one, other = (band_digests(shingles(each), bands, rows, fast) for each in sets)
+    return int((one == other).any(axis=1).sum())
+
+
+def shingles(values: np.ndarray) -> Shingles:
+    pairs, size = values.shape
+    return Shingles(np.arange(pairs + 1, dtype=np.int64) * size, np.ascontiguousarray(values).ravel())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+# /// script
+# requires-python = ">=3.11,<3.12"
+# dependencies = ["datasketch==2.0.0", "numpy>=2", "pyarrow>=18", "rensa==0.5.0", "xxhash>=3.4"]
+# ///
+"""rensa and datasketch, which know no text, in an environment of their own, with the least Python that feeds them.
+
+Normalisation is `lower`, ASCII punctuation away, `split`; shingles are words joined by spaces. Accents and letters of
+scripts without spaces are left as they are, and bands are not made: both in their favour.
+"""
+
+from __future__ import annotations
+
+import string
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from protocol import Answer, serve
+
+PUNCTUATION = str.maketrans("", "", string.punctuation)
+SEED = 1
+
+
+def shingles(text: str) -> list[str]:
+    words = text.lower().translate(PUNCTUATION).split()
+    return [" ".join(words[k : k + 5]) for k in range(len(words) - 4)]
+
+
+def timed(work: Callable[[], Any]) -> Answer:
+    start, cpu = time.perf_counter(), time.process_time()
+    work()
+    return {"seconds": time.perf_counter() - start, "process_seconds": time.process_time() - cpu}
+
+
+def digests(texts: str, documents: int, bands: int, rows: int, library: str) -> Answer:
+    """From texts to signatures."""
+    import pyarrow.parquet as pq
+
+    values = pq.read_table(texts)["text"][:documents].to_pylist()
+    return timed(lambda: LIBRARIES[library](values, bands * rows))
+
+
+def of_datasketch(values: list[str], entries: int) -> None:
+    """As it comes (SHA-1), its permutations made once."""
+    from datasketch import MinHash
+
+    empty = MinHash(num_perm=entries)
+    for value in values:
+        empty.copy().update_batch([shingle.encode() for shingle in shingles(value)])
+
+
+def of_rensa(values: list[str], entries: int) -> None:
+    from rensa import RMinHash
+
+    RMinHash.digest_matrix_from_token_sets([shingles(value) for value in values], entries, SEED)
+
+
+def of_rensa_rho(values: list[str], entries: int) -> None:
+    """Its other sketch: shingles go to one or more entries, those left empty are filled by densification."""
+    from rensa import RMinHash
+
+    RMinHash.digest_matrix_from_token_sets_rho([shingles(value) for value in values], entries, SEED)
+
+
+def signatures(shingles: str, entries: int, rho: bool) -> Answer:
+    """rensa from shingle hashes."""
+    from rensa import RMinHash
+
+    read = np.load(shingles)
+    offsets, hashes = read["offsets"].astype(np.uint64), read["hashes"]
+    work = RMinHash.digest_matrix_from_flat_token_hashes_rho if rho else RMinHash.digest_matrix_from_flat_token_hashes
+    return timed(lambda: work(hashes, offsets, entries, SEED))
+
+
+LIBRARIES = {"datasketch": of_datasketch, "rensa": of_rensa, "rensa, rho": of_rensa_rho}
+
+if __name__ == "__main__":
+    serve({"digests": digests, "signatures": signatures})

@@ -1,0 +1,170 @@
+"""Exact substring: text to duplicated spans, ours beside a suffix array (pydivsufsort), and whether they are the same.
+
+    uv run python -m benchmarks.substring [--megabytes 100] [--length 50] [--runs 3] [--core N]
+
+Corpus: the main texts of the data folder, as they are and then with the words of each shuffled (so that they repeat
+nothing) until it is large enough; with passages of 20 to 300 words copied from one document into every fifth other, and
+a notice of 60 words at the end of every twentieth. `suffix array of tokens` answers the same question: it gets our
+tokens as numbers, for free. `suffix array of bytes` is what Lee et al. 2022 do, for spans of as many bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks import crawl, pairs
+from benchmarks.peers.protocol import Answer, Side
+from stages.kernels.jit import kernel
+from stages.kernels.modular import BASE_A, between
+from stages.kernels.windows import cover
+from stages.spans import spans_column
+from stages.tokens import token_blocks
+
+OURS, TOKENS, BYTES = "ours", "suffix array of tokens", "suffix array of bytes"
+PARTITIONS = 8
+GROUPED = 10_000_000
+BUDGET = 5
+
+
+def main() -> None:
+    options = pairs.arguments(__doc__, megabytes=100, length=50, runs=3)
+    pairs.warn_where_noisy()
+    script = str(crawl.ROOT / "benchmarks" / "peers" / "suffix_array_side.py")
+    with tempfile.TemporaryDirectory() as folder:
+        texts, at = write_corpus(Path(folder), options.megabytes * 10**6), str(folder)
+        us = Side([sys.executable, "-m", "benchmarks.peers.substring_side"], options.core, cwd=crawl.ROOT)
+        them = Side(["uv", "run", "--quiet", "--script", script], options.core)
+        find = partial(us.ask, "duplicate_spans", texts=f"{at}/texts.parquet", length=options.length)
+        seek = partial(them.ask, "repeated")
+        per_token = texts.nbytes / np.load(f"{at}/tokens.npy", mmap_mode="r").shape[0]
+        contenders: dict[str, pairs.Contender] = {
+            OURS: partial(find, out=f"{at}/ours.parquet", partitions=PARTITIONS),
+            TOKENS: partial(seek, text=f"{at}/tokens.npy", length=options.length, out=f"{at}/them.npy"),
+            BYTES: partial(
+                seek, text=f"{at}/bytes.npy", length=round(options.length * per_token), out=f"{at}/bytes-found.npy"
+            ),
+        }
+        with us, them:
+            report(pairs.in_turn(contenders, options.runs), texts, contenders)
+            compare(texts, Path(folder), options.length)
+            us.ask("group_alone", records=1000)
+            alone(us.ask("group_alone", records=GROUPED))
+
+
+def write_corpus(folder: Path, size: int) -> pa.ChunkedArray:
+    """texts.parquet, bytes.npy, tokens.npy (a number per different token, and one of its own after each document)."""
+    text = pa.chunked_array([pa.array(planted(list(documents(size))), pa.large_string())])
+    pq.write_table(pa.table({"text": text}), folder / "texts.parquet")
+    np.save(folder / "bytes.npy", np.frombuffer("\0".join(text.to_pylist()).encode(), np.uint8))
+    values = [token_values(tokens) for _, tokens in token_blocks(text, None)]
+    _, numbers = np.unique(np.concatenate([part[0] for part in values]), return_inverse=True)
+    counts = np.concatenate([part[1] for part in values])
+    ends = np.cumsum(counts)
+    ids = np.insert(numbers, ends, numbers.max() + 1 + np.arange(len(ends)))
+    np.save(folder / "tokens.npy", ids.astype(np.uint32))
+    return text
+
+
+def documents(size: int) -> Iterator[list[str]]:
+    """Documents as words, with the white space after each."""
+    rng, written = np.random.default_rng(50), 0
+    files = [crawl.data() / "crawl" / "truth.parquet", crawl.data() / "extraction-train" / "pages.parquet"]
+    columns = [pq.read_table(file, columns=["expected_text"]).column(0).drop_null() for file in files]
+    pages = [text.replace("\n", " \n").split(" ") for column in columns for text in column.to_pylist()]
+    while written < size:
+        for page in pages:
+            words = page if written < sum(map(len, pages)) else [page[n] for n in rng.permutation(len(page))]
+            written += sum(map(len, words)) + len(words)
+            yield words
+            if written >= size:
+                return
+
+
+def planted(words: list[list[str]]) -> list[str]:
+    rng = np.random.default_rng(51)
+    notice = [f"notice{n}" for n in range(60)]
+    for number in range(0, len(words), 5):
+        source, start, size = (
+            words[int(rng.integers(len(words)))],
+            int(rng.integers(0, 200)),
+            int(rng.integers(20, 300)),
+        )
+        at = int(rng.integers(0, len(words[number]) + 1))
+        words[number] = words[number][:at] + source[start : start + size] + words[number][at:]
+    return [" ".join(page + (notice if number % 20 == 0 else [])) for number, page in enumerate(words)]
+
+
+def token_values(tokens: Any) -> tuple[Any, Any]:
+    """61 bits for each token, from the hashes of the prefixes before and after it; and the tokens of each row."""
+    counts = np.diff(tokens.first)
+    last = np.zeros(len(tokens.a), bool)
+    last[tokens.first[1:] + np.arange(len(counts))] = True
+    places = np.flatnonzero(~last)
+    values = np.empty(len(places), np.uint64)
+    _values(tokens.a, places, values)
+    return values, counts
+
+
+@kernel
+def _values(prefixes: Any, places: Any, out: Any) -> None:
+    for token in range(len(places)):
+        out[token] = between(prefixes[places[token] + 1], prefixes[places[token]], BASE_A)
+
+
+def report(answers: dict[str, list[Answer]], texts: pa.ChunkedArray, contenders: dict[str, pairs.Contender]) -> None:
+    size = texts.nbytes / 1e6
+    print(f"{len(texts):,} documents, {size:.0f} MB; medians of {len(answers[OURS])}; budget {BUDGET} MB/s")
+    print("| contender | MB/s | MB per CPU second | fastest, slowest run | peak beside the text, MB | per byte |")
+    print("|---|---|---|---|---|---|")
+    for name in contenders:
+        runs = answers[name]
+        beside = max(run["peak"] - run["before"] for run in runs)
+        speed = f"{size / pairs.median(runs):.1f} | {size / pairs.median(runs, 'process_seconds'):.1f}"
+        print(f"| {name} | {speed} | {pairs.spread(runs)} | {beside:.0f} | {beside / size:.1f} |")
+    ours = answers[OURS][0]
+    names = ("sign", "group", "windows", "match", "spans")
+    print(", ".join(f"{name} {seconds:.2f} s" for name, seconds in zip(names, ours["phases"], strict=True)))
+    signed, resolved, checks, hashed = ours["records"]
+    moved = sum(ours["bytes"]) / 1e6
+    print(f"{signed:,} fingerprints, {resolved:,} resolved, {checks:,} checks, {hashed:,} windows")
+    print(f"{moved:.0f} MB shuffled")
+
+
+def compare(texts: pa.ChunkedArray, folder: Path, length: int) -> None:
+    """Spans of the suffix array of tokens beside ours."""
+    found, at, theirs = np.load(folder / "them.npy"), 0, []
+    for first, tokens in token_blocks(texts, None):
+        counts = np.diff(tokens.first)
+        row = np.repeat(np.arange(len(counts)), counts)
+        here = at + np.arange(len(row)) + row
+        hits = np.flatnonzero(found[here])
+        start = hits - tokens.first[row[hits]]
+        covered = cover(tokens, length, row[hits], start, np.ones(len(hits), np.int64))
+        theirs.append(covered + np.array([[first], [0], [0]]))
+        at += len(row) + len(counts)
+    expected = spans_column(len(texts), *np.concatenate(theirs, axis=1))
+    ours = pq.read_table(folder / "ours.parquet").column("spans").combine_chunks()
+    same = "the same" if ours.equals(expected) else "NOT the same"
+    count = len(ours.flatten())
+    print(f"{count:,} spans of ours and {len(expected.flatten()):,} of the suffix array of tokens: {same}")
+
+
+def alone(answer: Answer) -> None:
+    beside = answer["peak"] - answer["before"]
+    print(
+        f"phase 2 alone, {GROUPED:,} records ({answer['input']:.0f} MB): {answer['seconds']:.1f} s, "
+        f"{beside:.0f} MB beside them ({1 + beside / answer['input']:.1f} × in all)"
+    )
+
+
+if __name__ == "__main__":
+    main()

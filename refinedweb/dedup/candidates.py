@@ -1,0 +1,104 @@
+"""Candidate pairs against their true Jaccard similarity: the phases between keys and components where a stage verifies.
+
+    fetch     the texts of the smaller documents of all candidate pairs, shuffled to the blocks of the larger ones
+    verify    both texts → the pairs that are as alike as the stage asks for
+
+Candidates are the pairs of each document with the first of its group (the documents of one key), not all pairs of a
+group: that would be quadratic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+
+from refinedweb.dedup.context import Context, Documents, within
+from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled
+from stages.kernels.shingles import shared_shingles
+from stages.minhash import MinHash
+
+PAIRS = pa.schema([("a", pa.uint64()), ("b", pa.uint64())])
+TEXTS = pa.schema([("address", pa.uint64()), ("text", pa.large_string())])
+
+
+def verified(context: Context, edges: Shuffled) -> Generator[Phase, None, Shuffled]:
+    """The phases; returns the edges that hold. `edges` are shuffled by the block of `a`."""
+    fetch = Fetch(context, edges)
+    yield fetch
+    verify = Verify(context, fetch)
+    yield verify
+    return Shuffled(verify, "edges", PAIRS)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Pairs → their first documents' texts, where the second ones are."""
+
+    context: Context
+    edges: Shuffled
+    name: str = "2-group-fetch"
+
+    @property
+    def count(self) -> int:
+        return len(self.context.blocks)
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        blocks = len(self.context.blocks)
+        pairs_out, texts_out = outputs.shuffle("pairs", PAIRS, blocks), outputs.shuffle("texts", TEXTS, blocks)
+        pairs = (
+            self.edges.read(task).group_by(["a", "b"]).aggregate([]).sort_by([("a", "ascending"), ("b", "ascending")])
+        )
+        where = self.context.block_of(pairs.column("b").to_numpy())
+        pairs_out.write(pairs, where)
+        wanted = pa.table({"address": pairs.column("a"), "block": pa.array(where)})
+        wanted = wanted.group_by(["address", "block"]).aggregate([]).sort_by("address")
+        if wanted.num_rows:
+            for batch in self.context.documents(task, ("text",)):
+                here = within(batch.addresses, wanted)
+                texts_out.write(_texts(batch, here), here.column("block").to_numpy())
+        return Counts(pairs.num_rows)
+
+
+def _texts(batch: Documents, wanted: pa.Table) -> pa.Table:
+    """The texts of the wanted addresses, in their order."""
+    address = wanted.column("address")
+    text = batch.docs.column("text").take(pa.array(np.searchsorted(batch.addresses, address.to_numpy())))
+    return pa.table([address, text.cast(pa.large_string())], schema=TEXTS)
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Pairs and their first texts → the pairs that hold."""
+
+    context: Context
+    fetch: Fetch
+    name: str = "2-group-verify"
+
+    @property
+    def count(self) -> int:
+        return len(self.context.blocks)
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        pairs = Shuffled(self.fetch, "pairs", PAIRS).read(task)
+        pairs = pairs.append_column("address", pairs.column("b")).sort_by("address")
+        texts = Shuffled(self.fetch, "texts", TEXTS).read(task).sort_by("address")
+        writer = outputs.shuffle("edges", PAIRS, 1)
+        if pairs.num_rows:
+            for batch in self.context.documents(task, ("text",)):
+                here = within(batch.addresses, pairs)
+                writer.write(here.filter(pa.array(self._hold(here, texts, batch))))
+        counts = Counts(pairs.num_rows)
+        if writer.rows < pairs.num_rows:
+            counts.removed = {self.context.stage.name: {"candidate_below_jaccard": pairs.num_rows - writer.rows}}
+        return counts
+
+    def _hold(self, pairs: pa.Table, texts: pa.Table, batch: Documents) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        stage = cast(MinHash, self.context.stage)
+        firsts = np.searchsorted(texts.column("address").to_numpy(), pairs.column("a").to_numpy())
+        a = stage.shingles(texts.column("text").take(pa.array(firsts)))
+        b = stage.shingles(_texts(batch, pairs).column("text"))
+        return shared_shingles(a, b) >= (stage.verify or 0.0)

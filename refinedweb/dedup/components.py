@@ -1,0 +1,144 @@
+"""Edges → which component each node is in: in one process while that fits, beyond it by stars over shuffled edges.
+
+In one process: `link`. Beyond `LINK_BYTES`, rounds of `large` and `small` (alternating large-star and small-star,
+see `stages.kernels.star`) until a round changes nothing, then `label`. Both give the same labels: a component's
+smallest address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from refinedweb.dedup.context import Context, Nodes
+from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, facts_of
+from refinedweb.shuffle import ShuffleWriter, partition_of
+from stages.kernels.star import both_directions, downwards, large_star, small_star
+from stages.kernels.unionfind import Components, bytes_needed
+
+MEMBERS = pa.schema([("address", pa.uint64()), ("component", pa.uint64())])
+SIDES = pa.schema([("node", pa.uint64()), ("neighbour", pa.uint64())])
+LINK_BYTES = 1 << 30
+CHANGED = "changed"
+
+
+def linked(context: Context, edges: Shuffled) -> Generator[Phase, None, Shuffled]:
+    """The phases that find the components; returns their members, shuffled by block. `edges`: all in partition 0."""
+    if bytes_needed(edges.rows()) <= LINK_BYTES:
+        link = Link(context, edges)
+        yield link
+        return Shuffled(link, "members", MEMBERS)
+    spread = Spread(context, edges)
+    yield spread
+    sides, number, changed = Shuffled(spread, "sides", SIDES), 0, True
+    while changed:
+        large = Star(context, sides, f"3-link-{number:02d}-large", small=False)
+        yield large
+        small = Star(context, Shuffled(large, "sides", SIDES), f"3-link-{number:02d}-small", small=True)
+        yield small
+        sides, number = Shuffled(small, "sides", SIDES), number + 1
+        changed = facts_of(large, CHANGED) + facts_of(small, CHANGED) > 0
+    label = Label(context, sides)
+    yield label
+    return Shuffled(label, "members", MEMBERS)
+
+
+@dataclass(frozen=True)
+class Link:
+    """All edges in one task."""
+
+    context: Context
+    edges: Shuffled
+    name: str = "3-link"
+
+    @property
+    def count(self) -> int:
+        return 1
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        components, counts = Components(), Counts()
+        for producer in range(self.edges.producer.count):
+            for rows in self.edges.tables(producer, 0):
+                components.add(rows.column("a").to_numpy(), rows.column("b").to_numpy())
+                counts.rows_in += rows.num_rows
+        write_members(self.context, *components.labels(), outputs)
+        return counts
+
+
+def write_members(context: Context, nodes: Nodes, components: Nodes, outputs: PhaseOutputs) -> None:
+    """Each node with its component, to the node's block."""
+    writer = outputs.shuffle("members", MEMBERS, len(context.blocks))
+    writer.write(pa.table([pa.array(nodes), pa.array(components)], schema=MEMBERS), context.block_of(nodes))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Edges → both of their sides, shuffled by node: a task for each task that wrote edges."""
+
+    context: Context
+    edges: Shuffled
+    name: str = "3-link-00-edges"
+
+    @property
+    def count(self) -> int:
+        return self.edges.producer.count
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        writer, counts = outputs.shuffle("sides", SIDES, self.context.partitions), Counts()
+        for rows in self.edges.tables(task, 0):
+            sides = both_directions(rows.column("a").to_numpy(), rows.column("b").to_numpy())
+            _write_sides(self.context, sides, writer)
+            counts.rows_in += rows.num_rows
+        return counts
+
+
+def _write_sides(context: Context, sides: tuple[Nodes, Nodes], writer: ShuffleWriter) -> None:
+    node, neighbour = sides
+    rows = pa.table([pa.array(node), pa.array(neighbour)], schema=SIDES)
+    writer.write(rows, partition_of(node, context.partitions))
+
+
+@dataclass(frozen=True)
+class Star:
+    """One operation of a round over the nodes of a partition."""
+
+    context: Context
+    sides: Shuffled
+    name: str
+    small: bool
+
+    @property
+    def count(self) -> int:
+        return self.context.partitions
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        rows = self.sides.read(task)
+        node, neighbour = rows.column("node").to_numpy(), rows.column("neighbour").to_numpy()
+        stars = (small_star if self.small else large_star)(node, neighbour)
+        writer = outputs.shuffle("sides", SIDES, self.context.partitions)
+        _write_sides(self.context, (both_directions if self.small else downwards)(stars.a, stars.b), writer)
+        return Counts(rows.num_rows, facts={CHANGED: stars.changed})
+
+
+@dataclass(frozen=True)
+class Label:
+    """Components that are stars, both sides of each edge by node → each node with the smaller end of its edges."""
+
+    context: Context
+    sides: Shuffled
+    name: str = "3-link-label"
+
+    @property
+    def count(self) -> int:
+        return self.context.partitions
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        rows = self.sides.read(task)
+        node, neighbour = rows.column("node").to_numpy(), rows.column("neighbour").to_numpy()
+        order = np.lexsort((neighbour, node))
+        nodes, first = np.unique(node[order], return_index=True)
+        write_members(self.context, nodes, np.minimum(nodes, neighbour[order][first]), outputs)
+        return Counts(rows.num_rows)

@@ -1,0 +1,131 @@
+"""What all tasks of one global step share: which documents there are, in which blocks and partitions.
+
+The documents of the run are those of the pass before, block by block of neighbouring shards. Those of earlier runs
+(`index`) come after them as further shards, numbered from `OLD` on: they are never removed, and of their clusters they
+are what stays. The address of a document is its shard's number and its row in 64 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refinedweb.engine.stage_cache import built
+from refinedweb.inputs import Input
+from refinedweb.kept import KeptShards, kept_shards
+from refinedweb.plan import Step
+from refinedweb.recipe import Recipe
+from refinedweb.storage import Store, open_store, split_uri
+from stages.dedup import ROW, Global
+from stages.errors import ShardError
+
+Nodes = npt.NDArray[np.uint64]
+
+OLD = 1 << 31
+_SHARD_BITS = np.uint64(32)
+
+
+class Block(NamedTuple):
+    """Neighbouring shards that one task reads: `first` to `last - 1`."""
+
+    first: int
+    last: int
+
+    @property
+    def old(self) -> bool:
+        """Is it of an earlier run?"""
+        return self.first >= OLD
+
+
+class Documents(NamedTuple):
+    """A batch of documents of one shard: addresses uint64[n], and their columns."""
+
+    addresses: Nodes
+    docs: pa.Table
+
+
+def is_old(addresses: Nodes) -> npt.NDArray[np.bool_]:
+    """Which documents are of earlier runs."""
+    return addresses >= np.uint64(OLD << 32)
+
+
+def within(addresses: Nodes, found: pa.Table) -> pa.Table:
+    """The rows of `found` (by address) from the first to the last of these documents, which are of one shard."""
+    if len(addresses) == 0:
+        return found.slice(0, 0)
+    first, last = np.searchsorted(found.column("address").to_numpy(), [addresses[0], addresses[-1] + np.uint64(1)])
+    return found.slice(first, last - first)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One global step of one run. `blocks` in the order of their shards; `index` are the files of earlier runs."""
+
+    out: str
+    step: Step
+    recipe: Recipe
+    blocks: tuple[Block, ...]
+    partitions: int
+    index: tuple[Input, ...] = ()
+
+    @cached_property
+    def store(self) -> Store:
+        return open_store(self.out)
+
+    @cached_property
+    def stage(self) -> Global:
+        return cast(Global, built(self.recipe.only(self.step.stages), self.recipe.imports)[0])
+
+    @cached_property
+    def _kept(self) -> KeptShards:
+        return kept_shards(self.store, self.step, self.recipe)
+
+    @property
+    def new_blocks(self) -> int:
+        """How many blocks are of this run; they come first."""
+        return sum(not block.old for block in self.blocks)
+
+    def block_of(self, addresses: Nodes) -> npt.NDArray[np.uint16]:
+        """The number of the block that each address lies in."""
+        firsts = np.array([block.first for block in self.blocks], np.uint64)
+        return (np.searchsorted(firsts, addresses >> _SHARD_BITS, side="right") - 1).astype(np.uint16)
+
+    def documents(self, block: int, columns: Sequence[str]) -> Iterator[Documents]:
+        """The documents of a block as this step sees them, with `columns` where they have them."""
+        for shard in range(*self.blocks[block]):
+            for docs in self.tables(shard, columns):
+                rows = docs.column(ROW).to_numpy().astype(np.uint64)
+                yield Documents((np.uint64(shard) << _SHARD_BITS) | rows, docs)
+
+    def tables(self, shard: int, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The documents of a shard by row groups, with their numbers in `@row`, as this step sees them."""
+        if shard >= OLD:
+            yield from _index_tables(self.index[shard - OLD], columns)
+            return
+        for batch in self._kept.batches(shard, ["id", *columns]):
+            yield batch.kept
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what each process opens for itself."""
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
+
+def _index_tables(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
+    store, key = split_uri(item.uri)
+    if store.info(key).etag != item.etag:
+        raise ShardError(f"{item.uri}, a part of the index, changed since this run began; start a new run")
+    with store.open(key, random=True) as file:
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        names = [name for name in parquet.schema_arrow.names if name in ("id", *columns)]
+        first = 0
+        for group in range(parquet.num_row_groups):
+            docs = parquet.read_row_group(group, columns=names, use_threads=False)
+            yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))
+            first += docs.num_rows

@@ -1,0 +1,59 @@
+"""The last phase of every global step: what was found about a block becomes decisions about its shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from refinedweb.dedup.context import Context
+from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, ledger_of
+from refinedweb.kept import decisions_key
+from refinedweb.totals import DECIDE
+from stages.dedup import DECISION
+
+_ROW_MASK = np.uint64(0xFFFFFFFF)
+
+
+@dataclass(frozen=True)
+class Decide:
+    """Found rows (`address` and columns of DECISION), shuffled by block → decisions. `sign` counted the documents."""
+
+    context: Context
+    found: Shuffled
+    sign: Phase
+    name: str = DECIDE
+
+    @property
+    def count(self) -> int:
+        return self.context.new_blocks
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        found = self.found.read(task).sort_by("address")
+        write_decisions(self.context, task, found, outputs)
+        return Counts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, found))
+
+
+def write_decisions(context: Context, block: int, found: pa.Table, outputs: PhaseOutputs) -> None:
+    """One object per shard of the block, with a row for each of `found` (sorted by address), columns as DECISION."""
+    nodes = found.column("address").to_numpy()
+    rows = _as_decisions(found)
+    for shard in range(*context.blocks[block]):
+        first, last = np.searchsorted(nodes, [np.uint64(shard << 32), np.uint64((shard + 1) << 32)])
+        outputs.parquet(decisions_key(context.step.name, shard), rows.slice(first, last - first))
+
+
+def removed_by(context: Context, found: pa.Table) -> dict[str, dict[str, int]]:
+    """How many of the rows have which reason, as a record counts them."""
+    reasons = pc.value_counts(found.column("reason").drop_null())
+    counts = {str(item["values"]): int(item["counts"].as_py()) for item in reasons}
+    return {context.stage.name: dict(sorted(counts.items()))} if counts else {}
+
+
+def _as_decisions(found: pa.Table) -> pa.Table:
+    row = pa.array((found.column("address").to_numpy() & _ROW_MASK).astype(np.int64))
+    known = {**{name: found.column(name) for name in found.column_names}, "row": row}
+    columns = [known.get(f.name, pa.nulls(found.num_rows, f.type)) for f in DECISION]
+    return pa.table(columns, schema=DECISION)

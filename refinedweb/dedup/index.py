@@ -1,0 +1,88 @@
+"""Documents of earlier runs as an index: they count as older, so that new documents never remove them.
+
+An index is the output of a finished run, or a folder of Parquet files with the columns `id` and those that the stage
+signs. A run whose stage said `write_index` left the keys themselves (`OUT/index/<stage>/`); of any other its corpus is
+signed again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refinedweb.inputs import Input
+from refinedweb.manifest import load_or_none
+from refinedweb.storage import Store, open_store
+from stages.dedup import Clustered, checks_column, keys_column
+from stages.errors import ConfigError
+
+FOLDER = "index"
+KEY_PARAMETERS = b"refinedweb.keys"
+
+
+class IndexFile(NamedTuple):
+    """One file of an index, and how many documents it has."""
+
+    input: Input
+    rows: int
+
+
+def index_key(stage: str, shard: str) -> str:
+    """Where a run leaves the keys of one shard of its corpus."""
+    return f"{FOLDER}/{stage}/{shard}.parquet"
+
+
+def index_schema(stage: Clustered, signed: pa.Schema) -> pa.Schema:
+    """The columns of an index file: id, what ranks, the keys; what the keys depend on is in its metadata."""
+    columns = ("id", *stage.ranks_by, keys_column(stage.name), checks_column(stage.name))
+    fields = [signed.field(name) for name in columns if name in signed.names]
+    return pa.schema(fields, {KEY_PARAMETERS: json.dumps(stage.key_parameters(), sort_keys=True)})
+
+
+def index_files(stage: Clustered, paths: tuple[str, ...]) -> list[IndexFile]:
+    """Every file behind `paths`. Raises ConfigError where one holds no index that suits the stage."""
+    return [IndexFile(item, _checked(store, item, stage)) for path in paths for store, item in _files(path, stage)]
+
+
+def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
+    store = open_store(path)
+    prefix = ""
+    run = load_or_none(store, "run.json")
+    if run is not None:
+        _check_finished(path, store, run)
+        prefix = f"{FOLDER}/{stage.name}/"
+        if not any(True for _ in store.list(prefix)):
+            prefix = "corpus/"
+    found = [info for info in store.list(prefix) if info.key.endswith(".parquet")]
+    if not found:
+        raise ConfigError(f"{stage.name}.index: no run and no Parquet files at {path}; give the output of a run")
+    for info in found:
+        yield store, Input(store.uri(info.key), info.etag, info.size)
+
+
+def _check_finished(path: str, store: Store, run: Mapping[str, Any]) -> None:
+    last = run["steps"][-1]["name"]
+    done = sum(1 for info in store.list(f"{last}/manifest/") if info.key.endswith(".json"))
+    if done < len(run["inputs"]):
+        raise ConfigError(f"{path} is a run that is not finished ({done} of {len(run['inputs'])} shards); finish it")
+
+
+def _checked(store: Store, item: Input, stage: Clustered) -> int:
+    """The number of documents."""
+    with store.open(item.uri.removeprefix(store.root).lstrip("/"), random=True) as file:
+        metadata = pq.read_metadata(file)
+    schema = metadata.schema.to_arrow_schema()
+    if keys_column(stage.name) in schema.names:
+        theirs = json.loads((schema.metadata or {}).get(KEY_PARAMETERS, b"null"))
+        if theirs != json.loads(json.dumps(stage.key_parameters())):
+            raise ConfigError(
+                f"{item.uri}: an index of keys with other parameters: {theirs}, here {stage.key_parameters()}; "
+                "give the corpus of that run instead, or the same parameters"
+            )
+    elif missing := [name for name in ("id", *stage.reads) if name not in schema.names]:
+        raise ConfigError(f"{item.uri}: no index for {stage.name}: it has no column {', '.join(missing)}")
+    return cast(int, metadata.num_rows)

@@ -1,0 +1,35 @@
+"""Paragraphs that stood before: the phases behind `paragraph_v1`.
+
+sign      documents of a block → the keys of their paragraphs, shuffled by key
+group     equal keys → all but the first, shuffled by block
+decide    all copies in a document → spans of its text, and its verdict
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from refinedweb.dedup.context import Context, Nodes
+from refinedweb.dedup.phase import Phase
+from refinedweb.dedup.spans import DecideSpans
+from refinedweb.dedup.tasks import Find, Sign
+from stages.paragraph import COPIES, SIGNED, Paragraph, copies, sign, spans
+
+
+def phases(context: Context) -> Iterator[Phase]:
+    """The phases in order. Each may be asked for only when those before it are complete."""
+    signed = Sign(context, sign, SIGNED, context.stage.reads)
+    yield signed
+    grouped = Find(context, signed.rows, _copies, (("copies", COPIES),))
+    yield grouped
+    yield DecideSpans(context, grouped.tables, signed, _spans)
+
+
+def _copies(stage: Paragraph, signed: pa.Table) -> Sequence[pa.Table]:
+    return (copies(signed),)
+
+
+def _spans(stage: Paragraph, docs: pa.Table, addresses: Nodes, found: pa.Table) -> pa.Array:
+    return spans(docs, addresses, found)

@@ -1,0 +1,188 @@
+"""A phase of a global step: tasks that read documents or what an earlier phase shuffled, each ending in one record.
+
+A task's outputs are shuffle objects for the phases after it, or decisions. What a shuffle object lost (a cut, a flipped
+byte) is found by its checksums, and the task that wrote it is run again on the spot: tasks are deterministic, so it
+writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refinedweb.dedup.context import Context
+from refinedweb.manifest import Ledger, Output, Record, Removed, task_name
+from refinedweb.shuffle import Damaged, ShuffleReader, ShuffleWriter, concatenated
+from refinedweb.storage import Store
+from refinedweb.version import code_version
+from stages.errors import ShardError
+
+SHUFFLE = "shuffle"
+
+
+@dataclass
+class Counts:
+    """What a task did, in rows: those of documents where it reads documents, else of what it reads."""
+
+    rows_in: int = 0
+    removed: Removed = field(default_factory=dict)
+    facts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rows_kept(self) -> int:
+        return self.rows_in - sum(n for reasons in self.removed.values() for n in reasons.values())
+
+
+class Phase(Protocol):
+    """Picklable; knows all that its tasks need. Its tasks have the numbers 0 to `count - 1`."""
+
+    @property
+    def context(self) -> Context: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        """One task. Deterministic: the same outputs, whoever runs it and however often."""
+        ...
+
+
+class PhaseOutputs:
+    """What one task writes: all of it appears at `finish`, or none."""
+
+    def __init__(self, store: Store, folder: str, task: int) -> None:
+        self._store = store
+        self._folder = folder
+        self._task = task
+        self._writers: list[ShuffleWriter] = []
+        self._written: list[Output] = []
+
+    def shuffle(self, name: str, schema: pa.Schema, partitions: int) -> ShuffleWriter:
+        """A new shuffle object of this task."""
+        key = shuffle_key(self._folder, name, self._task)
+        self._writers.append(ShuffleWriter(self._store, key, schema, partitions))
+        return self._writers[-1]
+
+    def parquet(self, key: str, rows: pa.Table) -> None:
+        """A small Parquet object."""
+        with self._store.create(key) as sink:
+            pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
+            written = sink.finish()
+        self._written.append(Output(key, rows.num_rows, written.size, written.checksum))
+
+    def finish(self) -> list[Output]:
+        return [*self._written, *(writer.finish() for writer in self._writers)]
+
+    def discard(self) -> None:
+        for writer in self._writers:
+            writer.discard()
+
+
+@dataclass(frozen=True)
+class PhaseWork:
+    """The work of one phase, for the pool."""
+
+    phase: Phase
+    driver: str = ""
+
+    def __call__(self, task: int, payload: Any, careful: bool) -> Record:
+        """The committed record."""
+        start = time.perf_counter()
+        context = self.phase.context
+        written, counts = _outputs_of(self.phase, task)
+        record = Record(
+            task=task,
+            fingerprint=context.recipe.fingerprint(),
+            code_version=code_version(),
+            input_key="",
+            input_etag="",
+            input_size=0,
+            rows_in=counts.rows_in,
+            rows_kept=counts.rows_kept,
+            bytes_kept=0,
+            removed=counts.removed,
+            outputs=written,
+            facts=counts.facts,
+            seconds=round(time.perf_counter() - start, 3),
+            peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            host=socket.gethostname(),
+            driver=self.driver,
+            committed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return ledger_of(self.phase).commit(record)
+
+
+def _outputs_of(phase: Phase, task: int) -> tuple[list[Output], Counts]:
+    outputs = PhaseOutputs(phase.context.store, folder_of(phase), task)
+    try:
+        counts = phase.run(task, outputs)
+        return outputs.finish(), counts
+    finally:
+        outputs.discard()
+
+
+def folder_of(phase: Phase) -> str:
+    """Where a phase's objects and records lie."""
+    return f"{phase.context.step.name}/{phase.name}"
+
+
+def ledger_of(phase: Phase) -> Ledger:
+    """The phase's records."""
+    return Ledger(phase.context.store, folder_of(phase))
+
+
+def facts_of(phase: Phase, name: str) -> int:
+    """A number that all tasks of a complete phase recorded, summed."""
+    return sum(record.facts.get(name, 0) for record in ledger_of(phase).records(range(phase.count)))
+
+
+def shuffle_key(folder: str, name: str, task: int) -> str:
+    return f"{folder}/{SHUFFLE}/{name}/{task_name(task)}.shuffle"
+
+
+def _read(store: Store, key: str, partition: int) -> list[pa.Table]:
+    with ShuffleReader(store, key) as reader:
+        return reader.tables(partition, partition)
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """The shuffle objects called `name` of all tasks of the phase `producer`."""
+
+    producer: Phase
+    name: str
+    schema: pa.Schema
+
+    def read(self, partition: int) -> pa.Table:
+        """All rows of one partition, in the order of the tasks that wrote them."""
+        tables = [table for task in range(self.producer.count) for table in self.tables(task, partition)]
+        return concatenated(tables, self.schema)
+
+    def tables(self, task: int, partition: int) -> list[pa.Table]:
+        """What one task wrote for a partition. A damaged object is written anew. Raises ShardError where that fails."""
+        store = self.producer.context.store
+        key = shuffle_key(folder_of(self.producer), self.name, task)
+        try:
+            return _read(store, key, partition)
+        except Damaged:
+            _outputs_of(self.producer, task)
+        try:
+            return _read(store, key, partition)
+        except Damaged as error:
+            raise ShardError(f"{error} (it did, and the object is damaged again: look at the disk)") from error
+
+    def rows(self) -> int:
+        """How many rows all tasks wrote."""
+        suffix = f"/{SHUFFLE}/{self.name}/"
+        records = ledger_of(self.producer).records(range(self.producer.count))
+        return sum(output.rows for record in records for output in record.outputs if suffix in output.key)

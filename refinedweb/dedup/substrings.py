@@ -1,0 +1,69 @@
+"""Spans that occur twice or more: the phases behind `substring_v1`; what they compute is in `stages.substring_phases`.
+
+sign      documents of a block → winnowed fingerprints, shuffled by fingerprint
+group     equal fingerprints → runs of windows that are copies, and checks where that is not settled, by block
+windows   the hashes of the windows of the checks, read from their documents, shuffled by hash
+match     equal hashes → runs of windows that are copies, by block
+decide    all runs of a document → spans of its text, and its verdict
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import pyarrow as pa
+
+from refinedweb.dedup.context import Context, within
+from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled
+from refinedweb.dedup.spans import DecideSpans
+from refinedweb.dedup.tasks import Find, Sign, write_by_key
+from stages.substring import Substring
+from stages.substring_phases import CHECKS, RUNS, SIGNED, WINDOWS, group, match, sign, spans, windows
+
+
+def phases(context: Context) -> Iterator[Phase]:
+    """The phases in order. Each may be asked for only when those before it are complete."""
+    signed = Sign(context, sign, SIGNED, context.stage.reads)
+    yield signed
+    grouped = Find(context, signed.rows, group, (("resolved", RUNS), ("checks", CHECKS)))
+    yield grouped
+    resolved, checks = grouped.tables
+    hashed = Windows(context, checks)
+    yield hashed
+    matched = Find(context, hashed.rows, _match, (("matched", RUNS),), "4-match")
+    yield matched
+    yield DecideSpans(context, (resolved, *matched.tables), signed, spans)
+
+
+def _match(stage: Substring, hashed: pa.Table) -> Sequence[pa.Table]:
+    return (match(stage, hashed),)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Checks → the hashes of their windows."""
+
+    context: Context
+    checks: Shuffled
+    name: str = "3-windows"
+
+    @property
+    def count(self) -> int:
+        return len(self.context.blocks)
+
+    @property
+    def rows(self) -> Shuffled:
+        """What the tasks write."""
+        return Shuffled(self, "windows", WINDOWS)
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        stage = cast(Substring, self.context.stage)
+        checks = self.checks.read(task).sort_by("address")
+        writer = outputs.shuffle("windows", WINDOWS, self.context.partitions)
+        if checks.num_rows:
+            for addresses, docs in self.context.documents(task, stage.reads):
+                if (here := within(addresses, checks)).num_rows:
+                    write_by_key(self.context, windows(stage, docs, addresses, here), writer)
+        return Counts(checks.num_rows)

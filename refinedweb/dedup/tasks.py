@@ -1,0 +1,88 @@
+"""The two phases that every global step is made of: documents → keyed rows, and all rows of some keys → findings.
+
+What a step computes are pure functions of tables; these phases read for them, and send what they give where the next
+phase looks for it: to the partition of its key, or to the block of its document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from refinedweb.dedup.context import Context, Nodes
+from refinedweb.dedup.phase import Counts, PhaseOutputs, Shuffled
+from refinedweb.shuffle import ShuffleWriter, partition_of
+from stages.errors import ConfigError
+
+SignedBy = Callable[[Any, pa.Table, Nodes], pa.Table]
+FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Documents of a block → rows of `schema`, shuffled by their first column. `signed(stage, docs, addresses)`."""
+
+    context: Context
+    signed: SignedBy
+    schema: pa.Schema
+    columns: Sequence[str]
+    name: str = "1-sign"
+
+    @property
+    def count(self) -> int:
+        return len(self.context.blocks)
+
+    @property
+    def rows(self) -> Shuffled:
+        """What the tasks write."""
+        return Shuffled(self, "signed", self.schema)
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        counts, writer = Counts(), outputs.shuffle("signed", self.schema, self.context.partitions)
+        texts = 0
+        for addresses, docs in self.context.documents(task, self.columns):
+            counts.rows_in += docs.num_rows
+            texts += docs.num_rows if "text" not in docs.column_names else pc.count(docs.column("text")).as_py()
+            write_by_key(self.context, self.signed(self.context.stage, docs, addresses), writer)
+        if counts.rows_in and not texts:
+            raise ConfigError(f"{self.context.stage.name}: the documents have no text; put extract_v1 before it")
+        return counts
+
+
+@dataclass(frozen=True)
+class Find:
+    """All rows of a partition → tables with an `address`, each shuffled by block. `found(stage, rows)` gives a table
+    for each of `results`, names with their schemas.
+    """
+
+    context: Context
+    source: Shuffled
+    found: FoundBy
+    results: tuple[tuple[str, pa.Schema], ...]
+    name: str = "2-group"
+
+    @property
+    def count(self) -> int:
+        return self.context.partitions
+
+    @property
+    def tables(self) -> tuple[Shuffled, ...]:
+        """What the tasks write, result by result."""
+        return tuple(Shuffled(self, name, schema) for name, schema in self.results)
+
+    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+        rows = self.source.read(task)
+        tables = self.found(self.context.stage, rows)
+        for (name, schema), table in zip(self.results, tables, strict=True):
+            writer = outputs.shuffle(name, schema, len(self.context.blocks))
+            writer.write(table, self.context.block_of(table.column("address").to_numpy()))
+        return Counts(rows.num_rows)
+
+
+def write_by_key(context: Context, rows: pa.Table, writer: ShuffleWriter) -> None:
+    """Rows to the partition of their first column, a uint64."""
+    writer.write(rows, partition_of(rows.column(0).to_numpy(), context.partitions))

@@ -1,0 +1,104 @@
+"""Stages that need the whole corpus: what they say of one document, and how what was decided is applied to it.
+
+Such a stage is called like any other, on a table, but drops nothing itself: it signs each document with keys
+(`<stage>.keys`, a list of 64-bit integers, with as many `<stage>.checks` where 64 bits are too few). Over the corpus,
+documents that share a key are connected, what is connected is a cluster, and of each cluster one document stays: the
+one of the lowest rank. The engine finds that out and writes decisions; `apply` carries them out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from stages.base import Stage, drop_where, measure_column, set_column
+
+Ranks = npt.NDArray[np.uint64]
+
+ROW = "@row"
+SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
+# One row per document that something was decided about. `reason` null: it stays (kept of its cluster, or cut).
+# `kept_at`: the address (shard << 32 | row) of the document of `kept_id`. `spans`: bytes of its text that occur
+# elsewhere too.
+DECISION = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("id", pa.string()),
+        ("reason", pa.string()),
+        ("kept_id", pa.string()),
+        ("kept_at", pa.uint64()),
+        ("cluster_size", pa.int64()),
+        ("spans", SPANS),
+    ]
+)
+DECIDED = ("kept_id", "cluster_size")
+
+
+@runtime_checkable
+class Global(Stage, Protocol):
+    """A stage whose verdict needs the whole corpus. `reads` are the columns that it signs."""
+
+    reads: ClassVar[tuple[str, ...]]
+
+    def apply(self, docs: pa.Table, decisions: pa.Table) -> pa.Table:
+        """`docs`, with their numbers in the column `@row`, as decided: `drop` set, texts (where there) cut.
+
+        The law of stages holds.
+        """
+        ...
+
+
+@runtime_checkable
+class Clustered(Global, Protocol):
+    """A stage that keeps one document of each cluster of those that share a key. `ranks_by`: what `rank` reads."""
+
+    reason: ClassVar[str]
+    ranks_by: ClassVar[tuple[str, ...]]
+    index: tuple[str, ...]
+    write_index: bool
+
+    def keys_each(self) -> int:
+        """How many keys a document has at most."""
+        ...
+
+    def key_parameters(self) -> dict[str, Any]:
+        """What the keys depend on: those of other parameters don't meet."""
+        ...
+
+    def rank(self, docs: pa.Table) -> Ranks:
+        """uint64 per document: of a cluster the lowest stays (then the first in the order of the input)."""
+        ...
+
+
+def keys_column(stage: str) -> str:
+    return measure_column(stage, "keys")
+
+
+def checks_column(stage: str) -> str:
+    return measure_column(stage, "checks")
+
+
+def rank_by_id(docs: pa.Table) -> Ranks:
+    """A rank that depends on the document's id alone, as good as random: the 64-bit xxh3 of the id."""
+    ids = docs.column("id").to_pylist()
+    return np.fromiter((xxhash.xxh3_64_intdigest(str(i).encode()) for i in ids), np.uint64, len(ids))
+
+
+def key_lists(keys: npt.NDArray[np.uint64], has_key: npt.NDArray[np.bool_]) -> pa.Array:
+    """One key per document as a column of lists; an empty list where it has none. uint64[n], bool[n]."""
+    offsets = np.concatenate(([0], np.cumsum(has_key))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(keys[has_key], pa.uint64()))
+
+
+def apply_clusters(docs: pa.Table, decisions: pa.Table) -> pa.Table:
+    """`Global.apply` of a clustered stage: `drop`, `kept_id` and `cluster_size` as decided."""
+    at = pc.index_in(docs.column(ROW), value_set=decisions.column("row").combine_chunks())
+    docs = drop_where(docs, decisions.column("reason").take(at))
+    for name in DECIDED:
+        docs = set_column(docs, name, decisions.column(name).take(at))
+    return docs

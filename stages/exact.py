@@ -1,0 +1,67 @@
+"""`exact_v1`: a 128-bit key of a text, by which copies find each other."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from stages.base import set_column, stage
+from stages.dedup import apply_clusters, checks_column, key_lists, keys_column, rank_by_id
+from stages.kernels.buffers import utf8_views
+from stages.kernels.normalise import normalised
+
+_LOW = (1 << 64) - 1
+
+
+@stage("exact_v1")
+class Exact:
+    """Writes a 128-bit hash (XXH3) of the text: `exact_v1.keys`, its first 64 bits, and `exact_v1.checks`, the others.
+
+    Both are lists of one uint64, empty for a text without a character: it has no copies. Over the corpus, one of the
+    documents with one key stays (the lowest hash of its id), the others are removed: `duplicate_text`. Called on
+    documents it signs them only. Two different texts share a key with probability 2^-128.
+
+    `normalise`: texts are the same that differ in case, accents, punctuation and white space only (as `minhash_v1`
+    normalises them); otherwise their bytes are compared.
+    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the kept documents' keys
+    for later runs.
+    Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplications.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ("text",)
+    ranks_by: ClassVar[tuple[str, ...]] = ()
+    reason: ClassVar[str] = "duplicate_text"
+    rank = staticmethod(rank_by_id)
+    apply = staticmethod(apply_clusters)
+
+    normalise: bool = True
+    index: tuple[str, ...] = ()
+    write_index: bool = False
+
+    def keys_each(self) -> int:
+        return 1
+
+    def key_parameters(self) -> dict[str, Any]:
+        return {"normalise": self.normalise}
+
+    def __call__(self, docs: pa.Table) -> pa.Table:
+        text = docs.column("text")
+        keys, checks = digests(normalised(text) if self.normalise else text)
+        docs = set_column(docs, keys_column("exact_v1"), keys)
+        return set_column(docs, checks_column("exact_v1"), checks)
+
+
+def digests(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+    """The upper and the lower 64 bits of every text's XXH3, as lists of one uint64 (none for an empty text)."""
+    offsets, data = utf8_views(column)
+    edges, view = offsets.tolist(), data.data
+    hashed = [xxhash.xxh3_128_intdigest(view[start:end]) for start, end in pairwise(edges) if end > start]
+    upper, lower = np.zeros((2, len(edges) - 1), np.uint64)
+    written = np.diff(offsets) > 0
+    upper[written], lower[written] = [value >> 64 for value in hashed], [value & _LOW for value in hashed]
+    return key_lists(upper, written), key_lists(lower, written)

@@ -1,0 +1,158 @@
+"""Spans of bytes that are cut out of texts, and how many characters are in them and beside them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stages.kernels.buffers import Bytes, Offsets
+from stages.kernels.classes import SPACE, UNSPACED, WORD_CHARACTER, Tables
+from stages.kernels.jit import Int, kernel
+from stages.kernels.tokens import Ints
+from stages.kernels.utf8 import decode, flags_of
+
+_NEWLINE, _BLANK = 10, 32
+
+
+class Spans(NamedTuple):
+    """The spans of row r are `first[r]` … `first[r + 1]`: ascending, not overlapping, bytes counted from the row's."""
+
+    first: Ints  # rows + 1
+    start: Ints
+    end: Ints
+
+
+@kernel
+def count_characters(offsets: Offsets, data: Bytes, spans: Spans, tables: Tables, inside: Ints, all_of: Ints) -> None:
+    """Characters that are no white space, of each row that has spans: in its spans, and all. 0 for other rows."""
+    for row in range(len(offsets) - 1):
+        if spans.first[row] == spans.first[row + 1]:
+            continue
+        text, span, at = data[offsets[row] : offsets[row + 1]], spans.first[row], 0
+        while at < len(text):
+            point, size = decode(text, at)
+            while span < spans.first[row + 1] and spans.end[span] <= at:
+                span += 1
+            if flags_of(tables, point) & SPACE == 0:
+                all_of[row] += 1
+                inside[row] += span < spans.first[row + 1] and spans.start[span] <= at
+            at += size
+
+
+@kernel
+def cut(offsets: Offsets, data: Bytes, spans: Spans, tables: Tables, out: Bytes, ends: Offsets) -> None:
+    """Write the rows without their spans to `out` (as large as the rows, and a byte for each span)."""
+    to = 0
+    for row in range(len(offsets) - 1):
+        text = data[offsets[row] : offsets[row + 1]]
+        first, last = spans.first[row], spans.first[row + 1]
+        if first == last:
+            to += _copy(text, 0, len(text), out, to)
+        else:
+            to += _cut(text, spans.start[first:last], spans.end[first:last], tables, out[to:])
+        ends[row + 1] = to
+
+
+@kernel
+def _cut(text: Bytes, starts: Ints, ends: Ints, tables: Tables, out: Bytes) -> Int:
+    """Pieces are joined by the white space that stood beside the cuts: the part of it with the most line feeds."""
+    size, gap, gap_end, feeds, blank = 0, 0, 0, -1, -1
+    for piece in range(len(starts) + 1):
+        at = 0 if piece == 0 else ends[piece - 1]
+        stop = len(text) if piece == len(starts) else starts[piece]
+        inner = at if piece == 0 else _after_space(text, at, stop, tables)
+        outer = stop if piece == len(starts) else _before_space(text, inner, stop, tables)
+        if at < inner and _feeds(text, at, inner) > feeds:
+            gap, gap_end, feeds = at, inner, _feeds(text, at, inner)
+        if piece > 0 and blank < 0:
+            blank = _first_space(text, starts[piece - 1], at)
+        if inner < outer:
+            if piece > 0 and size > 0:
+                size = _join(text, gap, gap_end, feeds, blank, inner, tables, out, size)
+            size += _copy(text, inner, outer, out, size)
+            feeds, blank = -1, -1
+        if outer < stop and piece < len(starts) and _feeds(text, outer, stop) > feeds:
+            gap, gap_end, feeds = outer, stop, _feeds(text, outer, stop)
+    return size
+
+
+@kernel
+def _join(
+    text: Bytes, gap: Int, gap_end: Int, feeds: Int, blank: Int, right: Int, tables: Tables, out: Bytes, size: Int
+) -> Int:
+    """Write what stands between two pieces; returns the size then."""
+    if feeds > 2:
+        out[size] = out[size + 1] = _NEWLINE
+        return size + 2
+    if feeds >= 0:
+        return size + _copy(text, gap, gap_end, out, size)
+    if _fuse(out[:size], text[right:], tables):
+        out[size] = text[blank] if blank >= 0 else _BLANK
+        return size + 1
+    return size
+
+
+@kernel
+def _copy(text: Bytes, start: Int, end: Int, out: Bytes, to: Int) -> Int:
+    """Byte for byte: an assignment of slices takes numba seconds to compile. Returns how many they are."""
+    for k in range(end - start):
+        out[to + k] = text[start + k]
+    return end - start
+
+
+@kernel
+def _fuse(left: Bytes, right: Bytes, tables: Tables) -> bool:
+    """Would the two be read as one word?"""
+    at = len(left) - 1
+    while at > 0 and left[at] & 0xC0 == 0x80:
+        at -= 1
+    before, _ = decode(left, at)
+    after, _ = decode(right, 0)
+    return bool(_in_word(before, tables) and _in_word(after, tables))
+
+
+@kernel
+def _in_word(point: Int, tables: Tables) -> bool:
+    flags = flags_of(tables, point)
+    return bool(flags & WORD_CHARACTER != 0 and flags & UNSPACED == 0)
+
+
+@kernel
+def _feeds(text: Bytes, start: Int, end: Int) -> Int:
+    feeds = 0
+    for at in range(start, end):
+        feeds += text[at] == _NEWLINE
+    return feeds
+
+
+@kernel
+def _after_space(text: Bytes, start: Int, stop: Int, tables: Tables) -> Int:
+    at = start
+    while at < stop:
+        point, size = decode(text, at)
+        if flags_of(tables, point) & SPACE == 0:
+            break
+        at += size
+    return at
+
+
+@kernel
+def _before_space(text: Bytes, start: Int, stop: Int, tables: Tables) -> Int:
+    at = stop
+    while at > start:
+        last = at - 1
+        while last > start and text[last] & 0xC0 == 0x80:
+            last -= 1
+        point, _ = decode(text, last)
+        if flags_of(tables, point) & SPACE == 0:
+            break
+        at = last
+    return at
+
+
+@kernel
+def _first_space(text: Bytes, start: Int, end: Int) -> Int:
+    """The first white space of one byte; -1 where there is none."""
+    for at in range(start, end):
+        if text[at] == _BLANK or 9 <= text[at] <= 13:
+            return at
+    return -1

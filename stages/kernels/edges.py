@@ -1,0 +1,127 @@
+"""Rows of equal key become edges: how band digests turn into candidate pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.jit import Int, kernel
+from stages.kernels.rows import Numbers, columns
+from stages.kernels.words import mixed
+
+BUCKET = 4096  # rows: a bucket's columns and table then stay in a core's second-level cache
+TABLE = 4 * BUCKET  # slots to begin with
+_ONE = np.uint64(1)
+
+Table = npt.NDArray[np.uint32]
+
+
+def grouped_edges(keys: Numbers, checks: Numbers | None, nodes: Numbers) -> tuple[Numbers, Numbers]:
+    """Edges (a, b), a < b, from the smallest node of each group of rows of equal key (and check) to its others.
+
+    Three columns of n uint64 (two without `checks`). No self edges; an edge is repeated only where rows are. The order
+    of edges depends on the order of rows; `forest` gives one that doesn't.
+
+    Not a sort: keys that occur once, nearly all, only have to be recognised. Rows are spread by a hash of the key into
+    buckets that fit into the cache, and the edges are written over them. Memory: 2 × the input, and 16 bytes per
+    different key of the largest bucket. Raises TypeError and ValueError as `rows.columns` does.
+    """
+    if checks is None:
+        keys, nodes = columns(keys=keys, nodes=nodes)
+        checks = keys[:0]
+    else:
+        keys, checks, nodes = columns(keys=keys, checks=checks, nodes=nodes)
+    bits = (len(keys) // BUCKET).bit_length()
+    ends = np.zeros((1 << bits) + 1, np.int64)
+    a, b, marks = np.empty(len(keys), np.uint64), np.empty(len(keys), np.uint64), np.empty(len(checks), np.uint64)
+    spread(keys, checks, nodes, np.uint64(bits), ends, a, marks, b)
+    found = join_buckets(ends, a, marks, b, np.zeros(TABLE, np.uint32))
+    a.resize(found, refcheck=False)
+    b.resize(found, refcheck=False)
+    return a, b
+
+
+@kernel
+def _bucket(key: Int, bits: Int) -> Int:
+    """The low bits: the table within a bucket takes the high ones of the same hash."""
+    return np.int64(mixed(key) & ((_ONE << bits) - _ONE))
+
+
+@kernel
+def spread(
+    keys: Numbers, checks: Numbers, nodes: Numbers, bits: Int, ends: Int, a: Numbers, marks: Numbers, b: Numbers
+) -> None:
+    """Copy the rows to (a, marks, b), bucket behind bucket; bucket i ends at `ends[i]`."""
+    for row in range(len(keys)):
+        ends[_bucket(keys[row], bits) + 1] += 1
+    for bucket in range(1, len(ends)):
+        ends[bucket] += ends[bucket - 1]
+    for row in range(len(keys)):
+        bucket = _bucket(keys[row], bits)
+        place = ends[bucket]
+        ends[bucket] = place + 1
+        a[place], b[place] = keys[row], nodes[row]
+        if len(checks) > 0:
+            marks[place] = checks[row]
+
+
+@kernel
+def join_buckets(ends: Int, a: Numbers, marks: Numbers, b: Numbers, table: Table) -> Int:
+    """Turn each bucket into its edges, all at the front of (a, b); returns how many there are."""
+    found, start = 0, 0
+    for bucket in range(len(ends) - 1):
+        end = ends[bucket]
+        heads, table = _heads_first(a[start:end], marks[start:end], b[start:end], table)
+        for row in range(start + heads, end):
+            a[row] = b[start + np.int64(a[row])]
+        for row in range(start + heads, end):
+            if a[row] != b[row]:
+                a[found], b[found] = a[row], b[row]
+                found += 1
+        start = end
+    return found
+
+
+@kernel
+def _heads_first(a: Numbers, marks: Numbers, b: Numbers, table: Table) -> tuple[Int, Table]:
+    """Move the first row of each group to the front, with the group's smallest node; returns how many, and the table.
+
+    In the other rows `a` becomes the number of the head of their group.
+    """
+    checked, heads = len(marks) > 0, 0
+    table[:] = 0
+    for row in range(len(a)):
+        if 2 * heads >= len(table):
+            table = _grown(table, a[:heads])
+        key, slot = a[row], _slot(a[row], len(table))
+        while table[slot] > 0:
+            head = np.int64(table[slot]) - 1
+            if a[head] == key and (not checked or marks[head] == marks[row]):
+                break
+            slot = slot + 1 if slot + 1 < len(table) else 0
+        if table[slot] > 0:
+            a[row], b[row], b[head] = head, max(b[row], b[head]), min(b[row], b[head])
+            continue
+        a[row], b[row], a[heads], b[heads] = a[heads], b[heads], key, b[row]
+        if checked:
+            marks[row], marks[heads] = marks[heads], marks[row]
+        heads += 1
+        table[slot] = heads
+    return heads, table
+
+
+@kernel
+def _slot(key: Int, size: Int) -> Int:
+    return np.int64(((mixed(key) >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+
+
+@kernel
+def _grown(table: Table, heads: Numbers) -> Table:
+    """A table of twice the size for the same heads."""
+    larger = np.zeros(2 * len(table), np.uint32)
+    for head in range(len(heads)):
+        slot = _slot(heads[head], len(larger))
+        while larger[slot] > 0:
+            slot = slot + 1 if slot + 1 < len(larger) else 0
+        larger[slot] = head + 1
+    return larger

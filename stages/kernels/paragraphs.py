@@ -1,0 +1,69 @@
+"""Paragraphs (lines) of documents, hashed as they read when normalised."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.classes import DIGIT, Tables, tables
+from stages.kernels.jit import kernel
+from stages.kernels.modular import BASE_A, BASE_B, Hashes, appended, scrambled
+from stages.kernels.normalise import normalised
+from stages.kernels.tokens import PIECE, Ints
+from stages.kernels.utf8 import decode, flags_of
+
+_NEWLINE, _BLANK, _ZERO = 10, 32, 48
+_BYTE, _BITS = np.uint64(8), np.uint64(56)
+
+
+class Paragraphs(NamedTuple):
+    """Paragraphs of some rows, in order."""
+
+    key: Hashes
+    check: Hashes
+    row: Ints
+    start: npt.NDArray[np.uint32]  # first byte, counted from the row's
+    end: npt.NDArray[np.uint32]  # byte after it, line feeds not counted
+
+
+def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
+    """The lines that have `least` words or more when normalised. Memory: some 4 bytes for a byte of text."""
+    breaks = np.flatnonzero(data[offsets[0] : offsets[-1]] == _NEWLINE) + offsets[0]
+    start = np.sort(np.concatenate((offsets[:-1], breaks + 1)))
+    edges = np.append(start, offsets[-1])
+    lines = pa.Array.from_buffers(pa.large_string(), len(start), [None, pa.py_buffer(edges), pa.py_buffer(data)])
+    key, check = np.empty((2, len(start)), np.uint64)
+    words = np.empty(len(start), np.int64)
+    _hash(*utf8_views(normalised(lines)), tables(), key, check, words)
+    kept = np.flatnonzero(words >= least)
+    row = np.searchsorted(offsets[1:], start[kept], "right")
+    end = edges[kept + 1] - (data[edges[kept + 1] - 1] == _NEWLINE)
+    at, to = ((edge - offsets[row]).astype(np.uint32) for edge in (start[kept], end))
+    return Paragraphs(key[kept], check[kept], row, at, to)
+
+
+@kernel
+def _hash(offsets: Offsets, data: Bytes, classes: Tables, key: Hashes, check: Hashes, words: Ints) -> None:
+    """Both hashes of normalised lines with `0` for every decimal digit of any script; and how many words they have."""
+    for line in range(len(offsets) - 1):
+        text = data[offsets[line] : offsets[line + 1]]
+        a, b, piece, held, at, blanks = np.uint64(0), np.uint64(0), np.uint64(0), 0, 0, 0
+        while at < len(text):
+            point, size = decode(text, at)
+            digit = flags_of(classes, point) & DIGIT != 0
+            blanks += point == _BLANK
+            for k in range(1 if digit else size):
+                piece = (piece << _BYTE) | np.uint64(_ZERO if digit else text[at + k])
+                held += 1
+                if held == PIECE:
+                    full = piece | (np.uint64(held) << _BITS)
+                    a, b, piece, held = appended(a, BASE_A, full), appended(b, BASE_B, full), np.uint64(0), 0
+            at += size
+        rest = piece | (np.uint64(held) << _BITS)
+        key[line] = scrambled(appended(a, BASE_A, rest))
+        check[line] = scrambled(appended(b, BASE_B, rest))
+        words[line] = blanks + 1 if len(text) > 0 else 0

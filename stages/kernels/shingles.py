@@ -1,0 +1,148 @@
+"""Shingles: the n-grams of words of a normalised text, as 64-bit hashes; the Jaccard similarity of two such sets.
+
+A word is what stands between two spaces of the normalised text; letters of scripts that are written without spaces are
+words of their own, so that Chinese or Thai has shingles too. A text of fewer words than n has one shingle of all of
+them, a text without words has none. Two different shingles share a hash with probability 2^-64.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.jit import Int, kernel
+from stages.kernels.normalise import BLANK, Clean, Normal, most_words, new_clean, normal, normalise
+from stages.kernels.words import Hashes, longest, mixed
+
+_SEED = np.uint64(0x9E3779B97F4A7C15)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_BASE = np.uint64(0x9E3779B97F4A7C55)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_A, _B, _C = np.uint64(30), np.uint64(27), np.uint64(31)
+
+
+class Shingles(NamedTuple):
+    """Row i has the shingles `hashes[offsets[i]:offsets[i + 1]]`, in the order of the text, repeated ones as often."""
+
+    offsets: Offsets
+    hashes: Hashes
+
+
+def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int) -> Shingles:
+    """The shingles of every text, which is normalised first."""
+    offsets, data = utf8_views(column)
+    size = longest(offsets)
+    clean, words = new_clean(size), np.empty(most_words(size, 1), np.uint64)
+    ends = np.zeros(len(offsets), np.int64)
+    out = np.empty(most_words(int(offsets[-1] - offsets[0]), len(ends)), np.uint64)
+    _text_shingles(offsets, data, normal(), ngram, clean, _by_eight(clean.text), words, ends, out)
+    return Shingles(ends, out[: ends[-1]])
+
+
+def _by_eight(text: Bytes) -> Hashes:
+    """The eight bytes from each byte on, as a number."""
+    return np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
+
+
+def token_shingles(offsets: Offsets, tokens: Hashes, ngram: int) -> Shingles:
+    """The shingles of rows of token numbers: row i has the tokens `tokens[offsets[i]:offsets[i + 1]]`."""
+    ends, out = np.zeros(len(offsets), np.int64), np.empty(len(tokens), np.uint64)
+    words = np.empty(longest(offsets), np.uint64)
+    _token_shingles(offsets, tokens, ngram, words, ends, out)
+    return Shingles(ends, out[: ends[-1]])
+
+
+@kernel
+def _text_shingles(
+    offsets: Offsets,
+    data: Bytes,
+    tables: Normal,
+    ngram: Int,
+    clean: Clean,
+    eights: Hashes,
+    words: Hashes,
+    ends: Offsets,
+    out: Hashes,
+) -> None:
+    for row in range(len(offsets) - 1):
+        _, count = normalise(data[offsets[row] : offsets[row + 1]], tables, clean)
+        hash_words(clean, eights, count, words)
+        ends[row + 1] = ends[row] + hash_shingles(words, count, ngram, out[ends[row] :])
+
+
+@kernel
+def _token_shingles(offsets: Offsets, tokens: Hashes, ngram: Int, words: Hashes, ends: Offsets, out: Hashes) -> None:
+    for row in range(len(offsets) - 1):
+        count = offsets[row + 1] - offsets[row]
+        for k in range(count):
+            words[k] = avalanche(tokens[offsets[row] + k] + _SEED)
+        ends[row + 1] = ends[row] + hash_shingles(words, count, ngram, out[ends[row] :])
+
+
+@kernel
+def avalanche(value: Int) -> Int:
+    """Every bit of the 64 depends on every bit of `value` (the finaliser of splitmix64)."""
+    value = (value ^ (value >> _A)) * _FIRST
+    value = (value ^ (value >> _B)) * _SECOND
+    return value ^ (value >> _C)
+
+
+@kernel
+def hash_words(clean: Clean, eights: Hashes, count: Int, out: Hashes) -> None:
+    """Hash the first `count` words of the normalised text, eight bytes at a time."""
+    start, text, ends = 0, clean.text, clean.end
+    for word in range(count):
+        end = ends[word]
+        hashed = _SEED * np.uint64(end - start)
+        while end - start > 8:
+            hashed = mixed(hashed ^ eights[start])
+            start += 8
+        hashed ^= eights[start] & (_ALL >> np.uint64(64 - 8 * (end - start)))
+        out[word] = avalanche(hashed)
+        start = end + (text[end] == BLANK)
+
+
+@kernel
+def hash_shingles(words: Hashes, count: Int, ngram: Int, out: Hashes) -> Int:
+    """Hash every n-gram of the `count` words, by a polynomial that rolls on; returns how many there are."""
+    if count == 0:
+        return 0
+    n = min(ngram, count)
+    hashed, gone, size = np.uint64(0), np.uint64(1), np.uint64(n) * _SEED
+    for k in range(n):
+        hashed, gone = hashed * _BASE + words[k], gone * _BASE
+    out[0] = avalanche(hashed + size)
+    for k in range(n, count):
+        hashed = hashed * _BASE + words[k] - words[k - n] * gone
+        out[k - n + 1] = avalanche(hashed + size)
+    return count - n + 1
+
+
+def shared_shingles(a: Shingles, b: Shingles) -> npt.NDArray[np.float64]:
+    """The Jaccard similarity of the sets in row i of `a` and of `b`; 0 where either is empty.
+
+    Raises ValueError where they differ in their number of rows.
+    """
+    if len(a.offsets) != len(b.offsets):
+        raise ValueError(f"{len(a.offsets) - 1} rows beside {len(b.offsets) - 1}: pairs need as many of each")
+    out = np.zeros(len(a.offsets) - 1, np.float64)
+    _shared_shingles(a, b, out)
+    return out
+
+
+@kernel
+def _shared_shingles(a: Shingles, b: Shingles, out: npt.NDArray[np.float64]) -> None:
+    for row in range(len(out)):
+        mine = np.unique(a.hashes[a.offsets[row] : a.offsets[row + 1]])
+        yours = np.unique(b.hashes[b.offsets[row] : b.offsets[row + 1]])
+        both, i, j = 0, 0, 0
+        while i < len(mine) and j < len(yours):
+            both += mine[i] == yours[j]
+            here, there = mine[i] <= yours[j], yours[j] <= mine[i]
+            i, j = i + here, j + there
+        if both > 0:
+            out[row] = both / (len(mine) + len(yours) - both)

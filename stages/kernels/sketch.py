@@ -1,0 +1,76 @@
+"""Fast Similarity Sketching (Dahlgaard, Knudsen, Thorup, FOCS 2017): the signature of one set of shingles."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.kernels.jit import Int, kernel
+from stages.kernels.words import Hashes
+
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+class Tosses(NamedTuple):
+    """Scratch: where each element of a set goes in one round."""
+
+    bin: Hashes
+    entry: Hashes
+
+
+@kernel
+def sketch(elements: Hashes, factor: Hashes, term: Hashes, tosses: Tosses, out: Hashes) -> None:
+    """`out[bin]` = `round << 32 | value` of the earliest round that hits the bin, for at least one element.
+
+    The upper half of factor·x + term names the bin, the lower half is the value.
+    """
+    bins, full = len(out), 0
+    out[:] = _EMPTY
+    for turn in range(bins):
+        _toss(elements, factor[turn], term[turn], turn, bins, tosses)
+        full += _enter(tosses, len(elements), 8 * full < 7 * bins, out)
+        if full == bins:
+            return
+    for empty in range(bins):
+        turn = bins + empty
+        if out[empty] == _EMPTY:
+            out[empty] = _least_of_round(elements, factor[turn], term[turn], turn)
+
+
+@kernel
+def _enter(tosses: Tosses, count: Int, often: bool, out: Hashes) -> Int:
+    """The lesser entry stays; returns how many bins were empty.
+
+    While bins are `often` empty a store costs less than a branch that nobody can predict, later it is the reverse.
+    """
+    bins, entries, filled = tosses.bin, tosses.entry, 0
+    for k in range(count if often else 0):
+        old = out[bins[k]]
+        filled += old == _EMPTY
+        out[bins[k]] = min(old, entries[k])
+    for k in range(0 if often else count):
+        old = out[bins[k]]
+        if entries[k] < old:
+            filled += old == _EMPTY
+            out[bins[k]] = entries[k]
+    return filled
+
+
+@kernel
+def _toss(elements: Hashes, by: Int, plus: Int, turn: Int, bins: Int, out: Tosses) -> None:
+    """Bin and entry of each element in one round: a loop apart, because it vectorises."""
+    base, size, at, entry = np.uint64(turn) << _HALF, np.uint64(bins), out.bin, out.entry
+    for k in range(len(elements)):
+        hashed = elements[k] * by + plus
+        at[k] = ((hashed >> _HALF) * size) >> _HALF
+        entry[k] = base | (hashed & _LOW)
+
+
+@kernel
+def _least_of_round(elements: Hashes, by: Int, plus: Int, turn: Int) -> Int:
+    best: Int = _EMPTY
+    for k in range(len(elements)):
+        best = min(best, (elements[k] * by + plus) & _LOW)
+    return (np.uint64(turn) << _HALF) | best

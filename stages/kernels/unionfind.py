@@ -1,0 +1,190 @@
+"""Connected components in one process: union-find over the nodes that have edges.
+
+Tarjan and van Leeuwen 1984, "Worst-case analysis of set union algorithms": path halving. A root is always the smallest
+node of its component, so the label needs no pass of its own and the answer depends on the set of edges only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.jit import Int, kernel
+from stages.kernels.rows import Numbers, Rows, columns, sort_rows
+from stages.kernels.words import mixed
+
+Slots = npt.NDArray[np.uint32]
+
+CHUNK = 1 << 17  # edges that room is made for at a time
+BLOCK = 256  # edges that are looked up together
+MAX_NODES = (1 << 32) - 2
+_NODE, _PARENT = 0, 1  # columns of a record; a parent is a record's number, and in the end a label
+_NODE_BYTES = 34  # per node: while edges come 1.5 × (16 + 6), while labels are sorted 2 × 16
+_SMALL = 1024
+
+
+class Components:
+    """Edges in, components out: `add` any number of chunks, then `labels` once.
+
+    22 to 33 bytes per node while edges come, 32 while the labels are sorted; edges themselves are not kept.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._count = 0
+        self._records: Rows = np.zeros((0, 2), np.uint64)
+        self._slots: Slots = np.zeros(1, np.uint32)
+
+    def __len__(self) -> int:
+        """Different nodes so far."""
+        return self._count
+
+    def add(self, a: Numbers, b: Numbers) -> None:
+        """Join a[i] and b[i] for all i: two uint64 arrays of equal length; a self edge adds its node alone.
+
+        Raises TypeError and ValueError as `rows.columns` does, OverflowError beyond 2³² - 2 nodes.
+        """
+        a, b = columns(a=a, b=b)
+        for start in range(0, len(a), CHUNK):
+            end = min(start + CHUNK, len(a))
+            self._make_room(self._count + 2 * (end - start))
+            self._count = join(a[start:end], b[start:end], self._slots, self._records, self._count)
+
+    def labels(self) -> tuple[Numbers, Numbers]:
+        """(nodes ascending, the smallest node of the component of each): two uint64 arrays of as many as `len`.
+
+        The edges are forgotten: the object is empty again.
+        """
+        records, count = self._records, self._count
+        self._forget()
+        records.resize((count, 2), refcheck=False)
+        write_labels(records)
+        records = sort_rows(records, _NODE)
+        return records[:, _NODE].copy(), records[:, _PARENT].copy()
+
+    def _make_room(self, nodes: int) -> None:
+        """For `nodes` nodes in all; slots are two thirds full at most."""
+        if nodes <= len(self._records):
+            return
+        if self._count >= MAX_NODES - 2 * CHUNK:
+            raise OverflowError(
+                f"more than {MAX_NODES:,} nodes in one process; use the star operations over partitions"
+            )
+        room = min(MAX_NODES, max(nodes, _SMALL, self._count + self._count // 2))
+        self._slots = np.zeros(1, np.uint32)  # before the new ones are allocated
+        self._records.resize((room, 2), refcheck=False)
+        self._slots = np.zeros(room + room // 2, np.uint32)
+        enter(self._records[: self._count], self._slots)
+
+
+def bytes_needed(edges: int) -> int:
+    """Upper bound of the memory that `Components` takes for that many edges, whatever they are.
+
+    The arrays that the caller passes are not in it. It is reached where no two edges share a node.
+    """
+    return 2 * edges * _NODE_BYTES + 2 * CHUNK * _NODE_BYTES
+
+
+def forest(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
+    """The smallest edge set with the same components: from each one's smallest node to its others, (a, b), a < b.
+
+    Ordered by b, in which each node occurs once at most; depends on the set of edges only. Nodes that only have self
+    edges are gone. Memory as `bytes_needed`.
+    """
+    components = Components()
+    components.add(a, b)
+    nodes, labels = components.labels()
+    inner = nodes != labels
+    return labels[inner], nodes[inner]
+
+
+@kernel
+def join(a: Numbers, b: Numbers, slots: Slots, records: Rows, count: Int) -> Int:
+    """Join the components of a[i] and b[i]; returns how many nodes are known then. There must be room for all.
+
+    Nearly all the time goes into waiting for memory. So each step is done for a block of edges, in loops whose reads
+    don't wait for each other; what the block itself changes is looked up again.
+    """
+    numbers, ahead = np.zeros((2, BLOCK), np.int64), np.zeros((2, BLOCK), np.int64)
+    for start in range(0, len(a), BLOCK):
+        size = min(BLOCK, len(a) - start)
+        for side in range(2):
+            nodes = a[start : start + size] if side == 0 else b[start : start + size]
+            _guess(nodes, slots, records, numbers[side])
+            for i in range(size):
+                if numbers[side, i] < 0:
+                    numbers[side, i], count = _number(nodes[i], slots, records, count)
+        for side in range(2):
+            for i in range(size):
+                ahead[side, i] = np.int64(records[numbers[side, i], _PARENT])
+            for i in range(size):
+                ahead[side, i] = np.int64(records[ahead[side, i], _PARENT])
+                records[numbers[side, i], _PARENT] = ahead[side, i]
+        for i in range(size):
+            left, right = _root(ahead[0, i], records), _root(ahead[1, i], records)
+            if records[left, _NODE] < records[right, _NODE]:
+                records[right, _PARENT] = left
+            else:
+                records[left, _PARENT] = right
+    return count
+
+
+@kernel
+def _guess(nodes: Numbers, slots: Slots, records: Rows, numbers: npt.NDArray[np.int64]) -> None:
+    """The number of each node that stands in the first slot looked at, and -1 for the others."""
+    for i in range(len(nodes)):
+        numbers[i] = np.int64(slots[_slot(nodes[i], len(slots))]) - 1
+    for i in range(len(nodes)):
+        number = numbers[i]
+        numbers[i] = number if records[max(number, 0), _NODE] == nodes[i] else -1
+
+
+@kernel
+def _number(node: Int, slots: Slots, records: Rows, count: Int) -> tuple[Int, Int]:
+    """The number of a node, a new one where it is not known; and how many are known then."""
+    slot = _slot(node, len(slots))
+    while slots[slot] > 0:
+        number = np.int64(slots[slot]) - 1
+        if records[number, _NODE] == node:
+            return number, count
+        slot = slot + 1 if slot + 1 < len(slots) else 0
+    records[count, _NODE], records[count, _PARENT] = node, count
+    slots[slot] = count + 1
+    return count, count + 1
+
+
+@kernel
+def _slot(node: Int, size: Int) -> Int:
+    return np.int64(((mixed(node) >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+
+
+@kernel
+def _root(number: Int, records: Rows) -> Int:
+    """Where the parents of a node end; halves the path to it."""
+    parent = np.int64(records[number, _PARENT])
+    while parent != number:
+        above = np.int64(records[parent, _PARENT])
+        records[number, _PARENT] = above
+        number, parent = above, np.int64(records[above, _PARENT])
+    return number
+
+
+@kernel
+def enter(records: Rows, slots: Slots) -> None:
+    """Fill empty slots with the numbers of all records."""
+    for number in range(len(records)):
+        slot = _slot(records[number, _NODE], len(slots))
+        while slots[slot] > 0:
+            slot = slot + 1 if slot + 1 < len(slots) else 0
+        slots[slot] = number + 1
+
+
+@kernel
+def write_labels(records: Rows) -> None:
+    """Every parent becomes the root's node. Two passes: in the first parents are still needed to find roots by."""
+    for number in range(len(records)):
+        records[number, _PARENT] = _root(number, records)
+    for number in range(len(records)):
+        records[number, _PARENT] = records[np.int64(records[number, _PARENT]), _NODE]

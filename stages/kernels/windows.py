@@ -1,0 +1,46 @@
+"""Single windows of tokens: their hashes, and the bytes that runs of them cover."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.jit import Int, kernel
+from stages.kernels.modular import Hashes, between, scrambled
+from stages.kernels.tokens import Ints, Tokens
+from stages.kernels.winnow import Scale
+
+
+@kernel
+def hash_windows(
+    tokens: Tokens, scale: Scale, rows: Ints, starts: Ints, counts: Ints, high: Hashes, low: Hashes
+) -> None:
+    """The hash of each window of each run, one after the other, in both families."""
+    length, to = scale.length, 0
+    for run in range(len(rows)):
+        at = tokens.first[rows[run]] + rows[run] + starts[run]
+        for window in range(at, at + counts[run]):
+            high[to] = scrambled(between(tokens.a[window + length], tokens.a[window], scale.a[length]))
+            low[to] = scrambled(between(tokens.b[window + length], tokens.b[window], scale.b[length]))
+            to += 1
+
+
+def cover(tokens: Tokens, length: int, rows: Ints, starts: Ints, counts: Ints) -> Ints:
+    """Bytes that the runs, by (row, start), cover: spans that neither overlap nor touch as (row, start, end), int64."""
+    out = np.empty((3, len(rows)), np.int64)
+    return out[:, : _cover(tokens, length, rows, starts, counts, out)]
+
+
+@kernel
+def _cover(tokens: Tokens, length: Int, rows: Ints, starts: Ints, counts: Ints, out: npt.NDArray[np.int64]) -> Int:
+    found, row = 0, np.int64(-1)
+    for run in range(len(rows)):
+        first = tokens.first[rows[run]] + starts[run]
+        start, end = tokens.start[first], tokens.end[first + counts[run] + length - 2]
+        if rows[run] == row and start <= out[2, found - 1]:
+            out[2, found - 1] = max(end, out[2, found - 1])
+            continue
+        row = rows[run]
+        out[0, found], out[1, found], out[2, found] = row, start, end
+        found += 1
+    return found

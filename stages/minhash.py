@@ -1,0 +1,153 @@
+"""`minhash_v1`: the band digests of a text, by which near-duplicates meet (RefinedWeb, section 3.3 and G.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stages.assets import Asset, pin, split_pin
+from stages.base import set_column, stage
+from stages.dedup import apply_clusters, keys_column, rank_by_id
+from stages.kernels.minhash import band_digests
+from stages.kernels.normalise import normalised
+from stages.kernels.shingles import Shingles, shared_shingles, text_shingles, token_shingles
+from stages.tokens import encoded, open_tokenizer
+
+PRESETS = {"refinedweb": (450, 20), "fineweb": (14, 8)}
+FAST_FROM = 1_000  # entries of a signature from which `hashing="auto"` takes the fast sketch
+Layout = tuple[int, int]
+
+
+@lru_cache(maxsize=16)
+def best_layout(threshold: float, permutations: int) -> Layout:
+    """Bands and rows that make the fewest errors around a Jaccard similarity, by datasketch's reckoning."""
+    from datasketch import MinHashLSH
+
+    best = MinHashLSH(threshold=threshold, num_perm=permutations)
+    return best.b, best.r
+
+
+@stage("minhash_v1")
+class MinHash:
+    """Writes the digest of each band of a text's MinHash signature to `minhash_v1.keys` (list of `bands` uint64).
+
+    Over the corpus, documents that share a digest in any band are joined; one of each cluster stays (the lowest hash of
+    its id), the others are removed: `near_duplicate`. Called on documents it signs them only. A text without words has
+    no digests: it is never a duplicate. Two texts share a digest with probability 1-(1-s^rows)^bands, s being the
+    Jaccard similarity of their sets of shingles.
+
+    `preset`: "refinedweb" is 450 bands of 20 rows, "fineweb" 14 of 8. `bands` and `rows` (both) take its place, or
+    `threshold`, a Jaccard similarity, for which datasketch picks the best of up to `permutations` entries.
+    `ngram`: words in a shingle. Words are those of the normalised text (lower case, no accents, no punctuation),
+    letters of scripts without spaces one each; `tokens`, the path of a tokenizer.json (Hugging Face), takes
+    those of the normalised text instead (the paper: GPT-2's).
+    `hashing`: "permutations" (classic) or "fast" (Fast Similarity Sketching); "auto" is the second from
+    1,000 entries (bands times rows).
+    `verify`: candidates whose true Jaccard similarity is less stay (none: as in the paper).
+    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the kept documents' keys
+    for later runs.
+    Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ("text",)
+    ranks_by: ClassVar[tuple[str, ...]] = ()
+    reason: ClassVar[str] = "near_duplicate"
+    rank = staticmethod(rank_by_id)
+    apply = staticmethod(apply_clusters)
+
+    preset: Literal["refinedweb", "fineweb"] = "refinedweb"
+    bands: int | None = None
+    rows: int | None = None
+    threshold: float | None = None
+    permutations: int = 112
+    ngram: int = 5
+    tokens: Asset | None = None
+    hashing: Literal["auto", "permutations", "fast"] = "auto"
+    verify: float | None = None
+    index: tuple[str, ...] = ()
+    write_index: bool = False
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset is one of {', '.join(PRESETS)}, not {self.preset!r}")
+        if self.hashing not in ("auto", "permutations", "fast"):
+            raise ValueError(f'hashing is "auto", "permutations" or "fast", not {self.hashing!r}')
+        if (self.bands is None) != (self.rows is None):
+            raise ValueError("bands and rows belong together; give both or neither")
+        if self.bands is not None and self.threshold is not None:
+            raise ValueError("threshold picks bands and rows; give either")
+        for name in ("bands", "rows", "ngram", "permutations"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} is at least 1, not {value}")
+        for name in ("threshold", "verify"):
+            if (value := getattr(self, name)) is not None and not 0 < value <= 1:
+                raise ValueError(f"{name} is a Jaccard similarity, above 0 and at most 1, not {value}")
+
+    def layout(self) -> Layout:
+        """(bands, rows)."""
+        if self.bands is not None and self.rows is not None:
+            return self.bands, self.rows
+        if self.threshold is not None:
+            return best_layout(self.threshold, self.permutations)
+        return PRESETS[self.preset]
+
+    def keys_each(self) -> int:
+        return self.layout()[0]
+
+    def key_parameters(self) -> dict[str, Any]:
+        bands, rows = self.layout()
+        tokens = None if self.tokens is None else split_pin(pin(self.tokens))[1]
+        return {"bands": bands, "rows": rows, "ngram": self.ngram, "tokens": tokens, "fast": self.fast()}
+
+    def fast(self) -> bool:
+        """Does the signature come from the fast sketch? It depends on the parameters only, never on a document."""
+        bands, rows = self.layout()
+        return self.hashing == "fast" or (self.hashing == "auto" and bands * rows >= FAST_FROM)
+
+    def shingles(self, column: pa.Array | pa.ChunkedArray) -> Shingles:
+        """The shingle hashes of every text of a column."""
+        if self.tokens is None:
+            return text_shingles(column, self.ngram)
+        offsets, tokens = tokens_of(normalised(column), self.tokens)
+        return token_shingles(offsets, tokens, self.ngram)
+
+    def keys(self, column: pa.Array | pa.ChunkedArray) -> pa.Array:
+        """list<uint64> of every text of a column: its digest in each band, empty for a text without words."""
+        bands, rows = self.layout()
+        shingles = self.shingles(column)
+        digests = band_digests(shingles, bands, rows, self.fast())
+        offsets = np.zeros(len(shingles.offsets), np.int32)
+        np.cumsum((np.diff(shingles.offsets) > 0) * bands, out=offsets[1:])
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(digests.ravel()))
+
+    def __call__(self, docs: pa.Table) -> pa.Table:
+        return set_column(docs, keys_column("minhash_v1"), self.keys(docs.column("text")))
+
+
+def tokens_of(texts: pa.Array, asset: Asset) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """Offsets and numbers of the tokens of every text, without those that a model adds at its ends."""
+    ids = [code.ids for code in encoded(texts.to_pylist(), open_tokenizer(asset))]
+    offsets = np.zeros(len(ids) + 1, np.int64)
+    np.cumsum([len(row) for row in ids], out=offsets[1:])
+    return offsets, np.fromiter((token for row in ids for token in row), np.uint64, int(offsets[-1]))
+
+
+def jaccard(a: str, b: str, ngram: int = 5) -> float:
+    """The Jaccard similarity of the sets of word shingles of two texts; 0 where either has no word."""
+    return float(jaccards(pa.array([a]), pa.array([b]), ngram)[0])
+
+
+def jaccards(a: pa.Array | pa.ChunkedArray, b: pa.Array | pa.ChunkedArray, ngram: int = 5) -> npt.NDArray[np.float64]:
+    """The Jaccard similarity of row i of `a` and row i of `b`: of their sets of word shingles, 0 where one is empty."""
+    return shared_shingles(text_shingles(a, ngram), text_shingles(b, ngram))
+
+
+def matching_bands(a: Sequence[int], b: Sequence[int]) -> list[int]:
+    """The bands (from 0) in which two documents' `keys` agree."""
+    return [band for band, (one, other) in enumerate(zip(a, b, strict=False)) if one == other]

@@ -1,0 +1,104 @@
+"""Exact paragraph deduplication: of the paragraphs that read the same the first stays.
+
+Phases (pure functions; the engine partitions what `sign` gives by the high bits of its first column): `sign`, `copies`,
+`spans`. A paragraph is known by two polynomials modulo 2^61 - 1 (see `stages.kernels.modular`): two given ones of n
+bytes that differ collide with probability at most (n / 7 / 2^61)^2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages.base import measure_column, set_column, stage
+from stages.kernels.buffers import utf8_views
+from stages.kernels.groups import grouped
+from stages.kernels.paragraphs import paragraphs
+from stages.spans import Addresses, characters, decided, row_lists, rows_of, spans_column, with_cut_text
+from stages.tokens import row_blocks
+
+_SPAN = (("start", pa.uint32()), ("end", pa.uint32()))  # bytes of the document's text
+SIGNED = pa.schema([("key", pa.uint64()), ("check", pa.uint64()), ("address", pa.uint64()), *_SPAN])
+COPIES = pa.schema([("address", pa.uint64()), *_SPAN])
+
+
+@stage("paragraph_v1")
+class Paragraph:
+    """Cuts every paragraph that stood before, in the order of the input, in this document or another, and removes
+    documents of which nothing is left: `only_duplicated_paragraphs`.
+
+    A paragraph is a line: text between line feeds. Paragraphs are the same where they are when normalised: lower case,
+    every digit `0`, no accents and no punctuation (Unicode's Mn and P), white space collapsed. Those with fewer than
+    `min_words` words then (by white space; so blank lines and rules of dashes) are never cut.
+
+    Called on documents it signs them only (`paragraph_v1.paragraphs`) and drops nothing: the verdict needs the whole
+    corpus. Source: CCNet (Wenzek et al. 2020, arXiv 1911.00359), section 3.1, for paragraph and normalisation (its
+    code leaves accents and ASCII punctuation); the first copy stays and `min_words` as in Dolma (Soldaini et al. 2024,
+    arXiv 2402.00159), whose Bloom filter loses a few paragraphs that are no copies. This is exact.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ("text",)
+    min_words: int = 1
+
+    def __post_init__(self) -> None:
+        if self.min_words < 1:
+            raise ValueError(f"min_words must be at least 1, not {self.min_words}")
+
+    def __call__(self, docs: pa.Table) -> pa.Table:
+        rows = np.arange(docs.num_rows, dtype=np.uint64)
+        lists = row_lists(sign(self, docs, rows), rows)
+        return set_column(docs, measure_column("paragraph_v1", "paragraphs"), lists)
+
+    def reasons(self, docs: pa.Table, found: pa.Array | pa.ChunkedArray) -> pa.Array:
+        """Why each document is removed, given its spans (`stages.dedup.SPANS`): string, null = it stays."""
+        inside, everything = characters(docs.column("text"), found)
+        goes = pa.array((everything > 0) & (inside == everything))
+        return pc.if_else(goes, pa.scalar("only_duplicated_paragraphs"), pa.scalar(None, pa.string()))
+
+    def apply(self, docs: pa.Table, decisions: pa.Table) -> pa.Table:
+        """`Global.apply`: `drop` as decided, the text cut of documents that stay."""
+        return with_cut_text(*decided(docs, decisions))
+
+
+def sign(stage: Paragraph, docs: pa.Table, addresses: Addresses) -> pa.Table:
+    """Every paragraph (`SIGNED`), in the order of rows. `addresses`: uint64[rows]."""
+    offsets, data = utf8_views(docs.column("text"))
+    parts = [SIGNED.empty_table()]
+    for row, end in row_blocks(offsets):
+        found = paragraphs(offsets[row : end + 1], data, stage.min_words)
+        columns = found.key, found.check, addresses[row + found.row], found.start, found.end
+        parts.append(pa.Table.from_arrays(list(map(pa.array, columns)), schema=SIGNED))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def copies(signed: pa.Table) -> pa.Table:
+    """Of all records of a range of keys: those that are not the first of their paragraph (`COPIES`)."""
+    key, check, address, start = (_values(signed, name) for name in SIGNED.names[:4])
+    groups = grouped((key, check, check), address, start)
+    later = groups.first[groups.leader] != np.arange(len(address))
+    found = signed.select(COPIES.names).filter(pa.array(later)).combine_chunks()
+    return found.take(pa.array(np.lexsort((_values(found, "start"), _values(found, "address")))))
+
+
+def spans(docs: pa.Table, addresses: Addresses, copies: pa.Table) -> pa.Array:
+    """The bytes to cut from these documents, a list per row; copies in other documents are left out."""
+    number, row = rows_of(addresses, copies)
+    start, end = (_values(copies, name)[number].astype(np.int64) for name in ("start", "end"))
+    order = np.lexsort((start, row))
+    return spans_column(docs.num_rows, row[order], start[order], end[order])
+
+
+def duplicate_spans(stage: Paragraph, docs: pa.Table) -> pa.Array:
+    """All phases over one table in memory, where the table is the whole corpus."""
+    rows = np.arange(docs.num_rows, dtype=np.uint64)
+    return spans(docs, rows, copies(sign(stage, docs, rows)))
+
+
+def _values(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    values: npt.NDArray[Any] = table.column(name).to_numpy()
+    return values

@@ -1,0 +1,70 @@
+"""One document per URL (RefinedWeb, section 3.3 "URL deduplication"; MDR section 9)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from stages.base import set_column, stage
+from stages.dedup import Ranks, apply_clusters, checks_column, key_lists, keys_column
+from stages.urls.normalise import normalise_url
+
+_LATEST = np.uint64(2**63)
+
+
+@stage("url_dedup_v1")
+class UrlDedup:
+    """Removes `duplicate_url`: another document of the corpus, or of an earlier run, has the same normalised URL.
+
+    `keep`: the document that stays, by time of the crawl (`newest`; documents without a time come last) or in the order
+    of the input (`first`). `index`: outputs of earlier runs, whose documents all stay and count as older parts.
+    `write_index`: leave the keys of the corpus for later runs (`OUT/index/`). `strip_tracking`: URLs that differ in
+    tracking parameters only are the same. Documents without a valid URL stay. Source: Penedo et al. 2023,
+    section 3.3 and appendix G.3.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ("url",)
+    ranks_by: ClassVar[tuple[str, ...]] = ("timestamp",)
+    reason: ClassVar[str] = "duplicate_url"
+    apply = staticmethod(apply_clusters)
+
+    keep: Literal["newest", "first"] = "newest"
+    strip_tracking: bool = False
+    index: tuple[str, ...] = ()
+    write_index: bool = False
+
+    def keys_each(self) -> int:
+        return 1
+
+    def key_parameters(self) -> dict[str, Any]:
+        return {"strip_tracking": self.strip_tracking}
+
+    def rank(self, docs: pa.Table) -> Ranks:
+        """Milliseconds before the end of time for `newest`, else 0: the order of the input decides."""
+        if self.keep == "first":
+            return np.zeros(docs.num_rows, np.uint64)
+        lowest = np.iinfo(np.int64).min
+        times = pc.fill_null(docs.column("timestamp").cast(pa.int64()), lowest + 1).to_numpy()
+        latest_first: Ranks = _LATEST - times.astype(np.int64).view(np.uint64)
+        return latest_first
+
+    def __call__(self, docs: pa.Table) -> pa.Table:
+        digests = [self._digest(url) for url in docs.column("url").to_pylist()]
+        valid = np.array([digest is not None for digest in digests], bool)
+        whole = [digest or 0 for digest in digests]
+        high = np.array([digest >> 64 for digest in whole], np.uint64)
+        low = np.array([digest & (2**64 - 1) for digest in whole], np.uint64)
+        docs = set_column(docs, keys_column(self.name), key_lists(high, valid))
+        return set_column(docs, checks_column(self.name), key_lists(low, valid))
+
+    def _digest(self, url: str | None) -> int | None:
+        """128-bit xxh3 of the normalised URL, http and https as one; None where it is not a URL."""
+        if url is None:
+            return None
+        normal = normalise_url(url, keep_scheme=False, strip_tracking=self.strip_tracking)
+        return None if normal is None else xxhash.xxh3_128_intdigest(normal.encode())

@@ -1,0 +1,91 @@
+"""`exact_v1`: a 128-bit key per text, equal exactly where the (normalised) texts are."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.dedup import Clustered
+from stages.exact import Exact
+from stages.kernels.normalise import normalised
+from stages.schema import documents
+from tests.stages.texts import texts
+
+Key = tuple[int, int]
+values = st.lists(st.one_of(st.none(), texts), max_size=6)
+either = pytest.mark.parametrize("normalise", [True, False])
+
+
+def keys(rows: list[str | None] | pa.Table, normalise: bool = True) -> list[Key | None]:
+    """(key, check) of each text, None where it has none; a key never comes without its check."""
+    docs = rows if isinstance(rows, pa.Table) else documents(text=rows)
+    out = Exact(normalise=normalise)(docs)
+    pairs = zip(out.column("exact_v1.keys").to_pylist(), out.column("exact_v1.checks").to_pylist(), strict=True)
+    return [(key[0], check[0]) if len(key) == len(check) == 1 else no_key(key, check) for key, check in pairs]
+
+
+def no_key(key: list[int], check: list[int]) -> None:
+    assert key == check == []
+
+
+def plain(text: str | None, normalise: bool) -> Key | None:
+    """XXH3 of the bytes, upper and lower half."""
+    raw = (normalised(pa.array([text]))[0].as_py() if normalise else text or "").encode()
+    return divmod(xxhash.xxh3_128_intdigest(raw), 2**64) if raw else None
+
+
+@either
+@settings(deadline=None)
+@given(rows=values, cut=st.integers(0, 6))
+def test_keys_are_the_hash_of_the_text(normalise: bool, rows: list[str | None], cut: int) -> None:
+    assert keys(rows, normalise) == [plain(text, normalise) for text in rows]
+    docs = documents(text=rows)
+    assert keys(docs[:cut], normalise) + keys(docs[cut:], normalise) == keys(rows, normalise)
+    assert keys(pa.concat_tables([docs[:cut], docs[cut:]]), normalise) == keys(rows, normalise)
+
+
+def test_columns_are_lists_of_one_integer() -> None:
+    out = Exact()(documents(text=["a", None, "b"]))
+    for name in ("exact_v1.keys", "exact_v1.checks"):
+        assert out.column(name).type == pa.list_(pa.uint64())
+        assert [len(row) for row in out.column(name).to_pylist()] == [1, 0, 1]
+    assert isinstance(Exact(), Clustered)
+    assert Exact().keys_each() == 1
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("A dog, a cat.", "a dog a cat"),
+        ("a\n\nb  c ", "a b c"),
+        ("déjà vu", "De\u0301ja\u0300 — VU!"),
+        ("我们 今天。", "我们\u3000今天"),
+    ],
+)
+def test_form_does_not_count_when_normalised(a: str, b: str) -> None:
+    one, other = keys([a, b])
+    assert one == other is not None
+    one, other = keys([a, b], normalise=False)
+    assert one is not None is not other
+    assert one != other
+
+
+@pytest.mark.parametrize(("a", "b"), [("a b", "ab"), ("a b", "b a"), ("$1", "€1"), ("1", "2"), ("我们", "我门")])
+def test_other_texts_have_other_keys(a: str, b: str) -> None:
+    one, other = keys([a, b])
+    assert one != other
+    assert one is not None is not other
+
+
+@pytest.mark.parametrize("text", [None, "", " \n\u3000", "…!?", "\u0301"])
+def test_a_text_without_a_character_has_no_key(text: str | None) -> None:
+    assert keys([text, "a"])[0] is None
+    assert (keys([text, "a"], normalise=False)[0] is None) == (not text)
+
+
+def test_keys_stay_what_they_are() -> None:
+    """They are written down in indexes of earlier runs."""
+    assert keys(["The river rose again in the night."]) == [(9784522195333473415, 15031530829223888048)]
