@@ -19,6 +19,8 @@ from typing import BinaryIO, Self
 import xxhash
 
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Written
+from refinedweb.storage.trouble import explained
+from stages.errors import ConfigError
 
 TEMPORARY = ".tmp"
 
@@ -43,13 +45,15 @@ class LocalStore:
 
     def info(self, key: str) -> ObjectInfo:
         try:
-            return _info(key, os.stat(self.uri(key)))
+            with explained(self.uri(key)):
+                return _info(key, os.stat(self.uri(key)))
         except (FileNotFoundError, NotADirectoryError):
             raise Missing(f"no file {self.uri(key)}") from None
 
     def get(self, key: str) -> tuple[bytes, str]:
         try:
-            data = Path(self.uri(key)).read_bytes()
+            with explained(self.uri(key)):
+                data = Path(self.uri(key)).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise Missing(f"no file {self.uri(key)}") from None
         return data, _etag(data)
@@ -63,13 +67,15 @@ class LocalStore:
     def put_new(self, key: str, data: bytes) -> str:
         temporary = self._temporary(key)
         try:
-            _write_synced(temporary, data)
-            os.link(temporary, self.uri(key))
-            _sync_folder(self.uri(key))
+            with explained(self.uri(key)):
+                _write_synced(temporary, data)
+                os.link(temporary, self.uri(key))
+                _sync_folder(self.uri(key))
         except FileExistsError:
             raise Exists(f"{self.uri(key)} exists") from None
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that has become read-only keeps it
+                temporary.unlink(missing_ok=True)
         return _etag(data)
 
     def put_match(self, key: str, data: bytes, etag: str) -> str:
@@ -84,7 +90,8 @@ class LocalStore:
 
     def open(self, key: str, *, random: bool = False) -> BinaryIO:
         try:
-            return open(self.uri(key), "rb", buffering=0 if random else 1 << 20)
+            with explained(self.uri(key)):
+                return open(self.uri(key), "rb", buffering=0 if random else 1 << 20)
         except (FileNotFoundError, IsADirectoryError):
             raise Missing(f"no file {self.uri(key)}") from None
 
@@ -92,22 +99,24 @@ class LocalStore:
         return LocalSink(self, key)
 
     def delete(self, key: str) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), explained(self.uri(key)):
             os.unlink(self.uri(key))
 
     def tidy(self) -> None:
         shutil.rmtree(os.path.join(self.root, TEMPORARY), ignore_errors=True)
 
     def _temporary(self, key: str) -> Path:
-        os.makedirs(os.path.dirname(self.uri(key)), exist_ok=True)
         folder = Path(self.root, TEMPORARY)
-        folder.mkdir(exist_ok=True)
+        for needed in (os.path.dirname(self.uri(key)), str(folder)):
+            _make_folder(needed)
         return folder / uuid.uuid4().hex
 
     @contextmanager
     def _lock(self, key: str) -> Iterator[None]:
         path = self._temporary(key).with_name(xxhash.xxh3_64_hexdigest(key.encode()) + ".lock")
-        with open(path, "wb") as file:
+        with explained(str(path)):
+            file = open(path, "wb")  # noqa: SIM115  (closed below; what the caller raises is not ours to explain)
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -118,32 +127,38 @@ class LocalSink:
     def __init__(self, store: LocalStore, key: str) -> None:
         self._final = store.uri(key)
         self._path = store._temporary(key)
-        self._file = self._path.open("xb")  # closed by finish or discard
+        with explained(self._final):
+            self._file = self._path.open("xb")  # closed by finish or discard
         self._hash = xxhash.xxh3_128()
         self.closed = False
 
     def write(self, data: bytes) -> int:
         self._hash.update(data)
-        return self._file.write(data)
+        with explained(self._final):
+            return self._file.write(data)
 
     def flush(self) -> None:
-        self._file.flush()
+        with explained(self._final):
+            self._file.flush()
 
     def finish(self) -> Written:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        size = self._file.tell()
-        self._file.close()
-        os.replace(self._path, self._final)
-        _sync_folder(self._final)
+        with explained(self._final):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            size = self._file.tell()
+            self._file.close()
+            os.replace(self._path, self._final)
+            _sync_folder(self._final)
         self.closed = True
         return Written(size, self._hash.hexdigest())
 
     def discard(self) -> None:
         if not self.closed:
             self.closed = True
-            self._file.close()
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # closing flushes, which a full disk refuses once more
+                self._file.close()
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +169,8 @@ class LocalSink:
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with explained(folder):
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
@@ -179,6 +195,15 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _make_folder(folder: str) -> None:
+    """Raises ConfigError where something of that name, or above it, is no folder."""
+    try:
+        with explained(folder):
+            os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(f"{folder}: a file is where a folder is needed; choose another output") from error
 
 
 def _sync_folder(path: str) -> None:

@@ -1,25 +1,48 @@
-"""Streams over S3 objects: ranged reads, multipart uploads."""
+"""Streams over S3 objects: checked reads, uploads in parts."""
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 import xxhash
 
-from refinedweb.storage.base import Written
+from refinedweb.storage.base import Missing, Written
+from refinedweb.storage.s3_client import UploadGone
+from refinedweb.storage.s3_sums import (
+    BESIDE,
+    SUMS,
+    Digest,
+    block_sums,
+    content_md5,
+    etag_of,
+    etag_of_parts,
+    sums_metadata,
+)
+from stages.errors import RetryError
 
 PART_BYTES = 16 << 20
+Call = Callable[[Callable[[], Any]], Any]
+Fetch = Callable[[int, int], bytes]
 
 
 class RangeReader(io.RawIOBase):
-    """A seekable file over `fetch(first, last)`, one request per read; a BufferedReader makes it read ahead."""
+    """A seekable file over `fetch(first, last)`, one request per read; a BufferedReader makes it read ahead.
 
-    def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
+    With a `digest`, what was read in order from the first byte to the last is checked with the last.
+    """
+
+    def __init__(self, fetch: Fetch, size: int, uri: str = "", digest: Digest | None = None) -> None:
         self._fetch = fetch
         self._size = size
         self._at = 0
+        self._uri = uri
+        self._digest = digest
+        self._digested = 0
 
     def readable(self) -> bool:
         return True
@@ -44,22 +67,45 @@ class RangeReader(io.RawIOBase):
             return 0
         data = self._fetch(self._at, self._at + wanted - 1)
         buffer[: len(data)] = data
+        self._check(data)
         self._at += len(data)
         return len(data)
 
+    def _check(self, data: bytes) -> None:
+        """Digest what is new of these bytes: a reader may go back, but where it leaves a gap nothing can be said."""
+        new = self._digested - self._at
+        if self._digest is None or not 0 <= new < len(data):
+            return
+        self._digest.update(data[new:])
+        self._digested += len(data) - new
+        if self._digested == self._size:
+            digest, self._digest = self._digest, None
+            digest.check(self._uri)
+
+
+def checked_body(data: bytes) -> dict[str, Any]:
+    """The arguments of a put: the content, the MD5 by which the store checks it, the sums by which a reader will."""
+    return {"Body": data, "ContentMD5": content_md5(data), "Metadata": sums_metadata(data)}
+
 
 class MultipartSink:
-    """See `Sink`. Small objects go up in one put; larger ones in parts, each with the client's checksum."""
+    """See `Sink`. Small objects go up in one put; larger ones in parts, each with its MD5, their sums beside them.
 
-    def __init__(self, client: Any, at: dict[str, Any], call: Callable[[Callable[[], Any]], Any]) -> None:
+    `put` writes the object beside it that has the sums.
+    """
+
+    def __init__(self, client: Any, at: dict[str, Any], call: Call, put: Callable[[bytes], object]) -> None:
         self._client = client
         self._at = at
         self._call = call
+        self._put = put
         self._buffer = bytearray()
         self._hash = xxhash.xxh3_128()
         self._size = 0
         self._upload: str | None = None
         self._parts: list[dict[str, Any]] = []
+        self._md5s: list[bytes] = []
+        self._sums = b""
         self.closed = False
 
     def write(self, data: bytes) -> int:
@@ -76,14 +122,36 @@ class MultipartSink:
 
     def finish(self) -> Written:
         if self._upload is None:
-            self._call(lambda: self._client.put_object(**self._at, Body=bytes(self._buffer)))
+            data = bytes(self._buffer)
+            self._call(lambda: self._client.put_object(**self._at, **checked_body(data)))
         else:
             if self._buffer:
                 self._send(bytes(self._buffer))
-            done = {"UploadId": self._upload, "MultipartUpload": {"Parts": self._parts}}
-            self._call(lambda: self._client.complete_multipart_upload(**self._at, **done))
+            self._complete()
         self.closed = True
         return Written(self._size, self._hash.hexdigest())
+
+    def _complete(self) -> None:
+        done = {"UploadId": self._upload, "MultipartUpload": {"Parts": self._parts}}
+        try:
+            answer = self._call(lambda: self._client.complete_multipart_upload(**self._at, **done))
+        except UploadGone:
+            answer = self._completed()
+        etag = etag_of(answer) or etag_of_parts(self._md5s)  # Ceph RGW 16 leaves it empty
+        sums = {"etag": etag, "sums": base64.b64encode(self._sums).decode()}
+        self._put(json.dumps(sums).encode())
+
+    def _completed(self) -> Any:
+        """The upload is gone: because it was completed and the answer lost, or for another reason?"""
+        try:
+            answer = self._call(lambda: self._client.head_object(**self._at))
+        except Missing:
+            answer = {"ETag": "", "ContentLength": 0}
+        if etag_of(answer) != etag_of_parts(self._md5s) or answer["ContentLength"] != self._size:
+            raise RetryError(
+                f"s3://{self._at['Bucket']}/{self._at['Key']}: its upload in parts is gone; write it again"
+            )
+        return answer
 
     def discard(self) -> None:
         if self.closed:
@@ -91,17 +159,21 @@ class MultipartSink:
         self.closed = True
         if self._upload is not None:
             upload = self._upload
-            self._call(lambda: self._client.abort_multipart_upload(**self._at, UploadId=upload))
+            with suppress(RetryError):  # the bucket's life-cycle rule ends it
+                self._call(lambda: self._client.abort_multipart_upload(**self._at, UploadId=upload))
 
     def _send(self, part: bytes) -> None:
         if self._upload is None:
-            self._upload = self._call(lambda: self._client.create_multipart_upload(**self._at))["UploadId"]
+            begun = {**self._at, "Metadata": {SUMS: BESIDE}}
+            self._upload = self._call(lambda: self._client.create_multipart_upload(**begun))["UploadId"]
         number = len(self._parts) + 1
         request = {**self._at, "UploadId": self._upload, "PartNumber": number, "Body": part}
-        answer = self._call(lambda: self._client.upload_part(**request))
+        answer = self._call(lambda: self._client.upload_part(**request, ContentMD5=content_md5(part)))
         checksums = {name: value for name, value in answer.items() if name.startswith("Checksum")}
         checksums.pop("ChecksumType", None)
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"], **checksums})
+        self._md5s.append(base64.b64decode(content_md5(part)))
+        self._sums += block_sums(part)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,206 @@
+"""Random SIGKILLs of drivers, Ray's raylet and workers, and extraction children, over runs of the crawl.
+
+    python -m benchmarks.soak --kills 100 --limit 100 --store DIR
+    python -m benchmarks.soak --kills 100 --limit 100 --store s3://bucket/soak     (AWS settings from the environment)
+
+First a quiet run, then disturbed ones, each driven to its end by starting the same command again, until so many kills
+were done. After each: `verify` must find nothing, and the corpus must be the quiet run's to the byte. Exit code 1 where
+not. What was done twice is the objects that no record names (attempts that died after writing) and the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import xxhash
+
+from benchmarks.crawl import ROOT, data
+from refinedweb.storage import open_store
+from refinedweb.verify import verify
+
+# What is killed, how often, and the words in its command line.
+TARGETS = {
+    "extraction child": (4, "stages.extraction.child"),
+    "worker": (4, "ray::_in_worker"),
+    "driver": (1, ""),
+    "raylet": (1, "/raylet/raylet"),
+}
+PATIENCE = 420.0  # seconds that one driver may take before it counts as hung
+
+
+@dataclass
+class Report:
+    """What happened so far."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    runs: int = 0
+    starts: int = 0
+    unrecorded: int = 0
+    tasks: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+
+class Soak:
+    """Disturbed runs below one store."""
+
+    def __init__(self, store: str, limit: int, kills: int, pause: float, seed: int) -> None:
+        self._store = store.rstrip("/")
+        self._call = [sys.executable, "-m", "refinedweb", "run", "refinedweb", str(data() / "crawl")]
+        self._options = ["--limit", str(limit), "--workers", "2", "--json"]
+        self._kills = kills
+        self._pause = pause
+        self._dice = random.Random(seed)
+        self.report = Report()
+
+    def quiet(self) -> tuple[dict[str, str], float]:
+        """Checksums of the corpus of an undisturbed run, and its seconds."""
+        out, start = f"{self._store}/quiet", time.monotonic()
+        clear(out)
+        with self._driver(out) as driver:
+            _, said = driver.communicate()
+        if driver.returncode != 0:
+            raise SystemExit(f"the quiet run ended with {driver.returncode}: {said[-2000:]}")
+        return corpus(out), time.monotonic() - start
+
+    def disturbed(self, number: int, wanted: dict[str, str]) -> None:
+        """One run, to its end through all kills."""
+        out, start, report = f"{self._store}/noisy-{number}", time.monotonic(), self.report
+        clear(out)
+        while self._drive(out):
+            pass
+        report.runs += 1
+        report.seconds += time.monotonic() - start
+        verdict = verify(out)
+        report.unrecorded += len(verdict.unrecorded)
+        report.tasks += sum(verdict.code_versions.values())
+        report.problems += verdict.problems + [f"{verdict.pending} tasks pending"] * bool(verdict.pending)
+        if corpus(out) != wanted:
+            report.problems.append(f"{out}: the corpus is another than the quiet run's")
+        clear(out)
+
+    def _drive(self, out: str) -> bool:
+        """Starts a driver and kills around it until it ends; true where it has to be started again."""
+        self.report.starts += 1
+        with self._driver(out) as driver:
+            known, deadline = set[psutil.Process](), time.monotonic() + PATIENCE
+            while driver.poll() is None and time.monotonic() < deadline:
+                until = time.monotonic() + self._dice.uniform(0, 2 * self._pause)
+                while driver.poll() is None and time.monotonic() < until:
+                    known |= set(descendants(driver.pid))
+                    time.sleep(0.05)
+                if driver.poll() is None and sum(self.report.kills.values()) < self._kills:
+                    self._strike(driver.pid)
+            end = "hung" if driver.poll() is None else f"exit {driver.returncode}"
+            driver.kill()
+            self._end(known)
+            _, said = driver.communicate()
+        self.report.ends[end] += 1
+        if end == "hung" or "Traceback" in said:
+            self.report.problems.append(f"{out}: a driver {end}: {said[-1500:]}")
+        return driver.returncode != 0
+
+    def _strike(self, pid: int) -> None:
+        names = list(TARGETS)
+        name = self._dice.choices(names, [TARGETS[name][0] for name in names])[0]
+        found = (
+            [psutil.Process(pid)] if name == "driver" else [p for p in descendants(pid) if is_a(p, TARGETS[name][1])]
+        )
+        if found:
+            with suppress(psutil.NoSuchProcess):
+                self._dice.choice(found).kill()
+                self.report.kills[name] += 1
+
+    def _end(self, known: set[psutil.Process]) -> None:
+        """Ends what a dead driver left: Ray's processes notice its death only after a while."""
+        for process in known:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _driver(self, out: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment.pop("REFINEDWEB_ADDRESS", None)
+        return subprocess.Popen(
+            [*self._call, out, *self._options], cwd=ROOT, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def is_a(process: psutil.Process, words: str) -> bool:
+    try:
+        return words in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
+        return False
+
+
+def objects(out: str, prefix: str = "") -> Iterator[str]:
+    yield from [info.key for info in open_store(out).list(prefix)]
+
+
+def corpus(out: str) -> dict[str, str]:
+    """Checksum of every corpus file."""
+    found = {}
+    for key in objects(out, "corpus/"):
+        with open_store(out).open(key) as file:
+            found[key] = xxhash.xxh3_128_hexdigest(file.read())
+    return found
+
+
+def clear(out: str) -> None:
+    for key in objects(out):
+        open_store(out).delete(key)
+    open_store(out).tidy()
+
+
+def told(report: Report, quiet: float) -> dict[str, Any]:
+    """The report as plain values."""
+    return {
+        "kills": dict(report.kills), "kills_total": sum(report.kills.values()), "runs": report.runs,
+        "driver_starts": report.starts, "driver_ends": dict(report.ends), "tasks_committed": report.tasks,
+        "objects_of_lost_attempts": report.unrecorded, "quiet_seconds": round(quiet, 1),
+        "seconds_per_disturbed_run": round(report.seconds / max(1, report.runs), 1), "problems": report.problems,
+    }  # fmt: skip
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--kills", type=int, default=100)
+    options.add_argument("--limit", type=int, default=100, help="documents of each input file")
+    options.add_argument("--store", required=True, help="a folder or s3:// prefix for the runs")
+    options.add_argument("--pause", type=float, default=4.0, help="mean seconds between kills")
+    options.add_argument("--seed", type=int, default=1)
+    given = options.parse_args()
+    soak = Soak(given.store, given.limit, given.kills, given.pause, given.seed)
+    wanted, quiet = soak.quiet()
+    if not wanted:
+        raise SystemExit("the quiet run kept nothing: raise --limit")
+    number = 0
+    while sum(soak.report.kills.values()) < given.kills and not soak.report.problems:
+        soak.disturbed(number, wanted)
+        number += 1
+        print(json.dumps(told(soak.report, quiet)), flush=True)
+    sys.exit(1 if soak.report.problems else 0)
+
+
+if __name__ == "__main__":
+    main()

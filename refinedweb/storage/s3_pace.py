@@ -1,0 +1,103 @@
+"""How often the store is asked: retries with jittered back-off, and a token bucket per prefix.
+
+A bucket is full and fast until the store answers SlowDown (503). Then its rate is half of what was really asked, and
+grows again with every success (additive increases would take hours at 3,500 requests a second, the rate of one prefix
+of S3). Buckets are per folder of keys: S3 partitions by prefix, and a hot one must not slow the others.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
+from refinedweb.storage.s3_client import FAULTS, Throttled, UploadGone, named
+from stages.errors import RetryError
+
+R = TypeVar("R")
+
+ATTEMPTS = 10
+FIRST_WAIT = 0.1
+MOST_WAIT = 20.0
+MOST_RATE = 3500.0
+LEAST_RATE = 0.5
+GROWTH = 1.02
+MEASURED = 32
+
+
+class Pace:
+    """The token bucket of one prefix. Rates are requests per second of this process."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._asked: deque[float] = deque(maxlen=MEASURED)
+        self.rate = MOST_RATE
+
+    def take(self) -> None:
+        """Wait for a token: tokens lie one interval of the rate apart, and at most one is saved up."""
+        with self._lock:
+            now = self._clock()
+            at = max(now, self._next)
+            self._next = at + 1 / self.rate
+            self._asked.append(at)
+        if at > now:
+            self._sleep(at - now)
+
+    def slowed(self) -> None:
+        """The store said SlowDown: half of what was really asked, not of what would have been allowed."""
+        with self._lock:
+            span = self._asked[-1] - self._asked[0] if self._asked else 0.0
+            asked = (len(self._asked) - 1) / span if span > 0 else self.rate
+            self.rate = max(LEAST_RATE, min(self.rate, asked) / 2)
+
+    def went_well(self) -> None:
+        self.rate = min(MOST_RATE, self.rate * GROWTH)
+
+
+@lru_cache(maxsize=4096)
+def pace_of(prefix: str) -> Pace:
+    """The process's one bucket for a prefix."""
+    return Pace()
+
+
+def again(uri: str, call: Callable[[], R]) -> R:
+    """One idempotent request, until it is answered. Raises what `s3_client.named` makes of the last error."""
+    pace = pace_of(uri.rpartition("/")[0])
+    for attempt in range(ATTEMPTS):
+        try:
+            return once(uri, pace, call)
+        except UploadGone:
+            raise  # it stays gone
+        except RetryError:
+            if attempt == ATTEMPTS - 1:
+                raise
+        back_off(attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def once(uri: str, pace: Pace, call: Callable[[], R]) -> R:
+    """One request at the prefix's pace, its error named."""
+    pace.take()
+    try:
+        answer = call()
+    except FAULTS as error:
+        meaning = named(uri, error)
+        if isinstance(meaning, Throttled):
+            pace.slowed()
+        raise meaning from error
+    pace.went_well()
+    return answer
+
+
+def back_off(attempt: int) -> None:
+    """Wait before the next attempt, each a random time (many workers fail at once, and must not return at once)."""
+    time.sleep(random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2**attempt))

@@ -1,0 +1,161 @@
+"""Integrity: no byte of an object's content is used, or stored, that was not compared with a checksum.
+
+    uploads      carry Content-MD5; the store refuses what arrives otherwise
+    our objects  64-bit xxh3 of every 128 KiB, as metadata of an object put at once, in `.sums/` beside one put in
+                 parts (metadata must be known before the first part): so a range can be checked alone
+    others'      the etag, which is the MD5 of an object put at once, and the MD5 of its parts' MD5s of others: checked
+                 when all was read in order. Random reads of others' large objects are left to TLS.
+
+Where etags are not MD5s (KMS, customer keys, directory buckets) those are not checked; where a store hides that, set
+REFINEDWEB_S3_ETAGS=opaque. Listings and headers have no checksum in S3: use https.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from refinedweb.storage.base import ObjectInfo
+from refinedweb.storage.s3_client import client
+from stages.errors import RetryError
+
+BLOCK = 128 << 10
+SUMS = "refinedweb-sums"
+BESIDE = "beside"
+_MD5 = re.compile(r"[0-9a-f]{32}(-\d+)?")
+
+
+class Corrupt(RetryError):
+    """What came over the wire is not what was stored."""
+
+
+def etag_of(answer: dict[str, Any]) -> str:
+    """Without quotes: Ceph RGW's If-Match wants them off, and other stores take both."""
+    return str(answer["ETag"]).strip('"')
+
+
+def content_md5(data: bytes) -> str:
+    """The header by which a store checks what arrives."""
+    return base64.b64encode(_md5(data).digest()).decode()
+
+
+def block_sums(data: bytes | memoryview) -> bytes:
+    """The xxh3 of every block, 8 bytes each, little-endian."""
+    view = memoryview(data)
+    sums = [xxhash.xxh3_64_intdigest(view[start : start + BLOCK]) for start in range(0, len(view), BLOCK)]
+    return np.array(sums, "<u8").tobytes()
+
+
+def sums_metadata(data: bytes) -> dict[str, str]:
+    """The metadata of an object put at once. At most 16 MiB: metadata may be 2 kB."""
+    return {SUMS: base64.b64encode(block_sums(data)).decode()}
+
+
+def sums_of(answer: dict[str, Any]) -> bytes | None:
+    """The block sums that an object carries itself."""
+    text = answer.get("Metadata", {}).get(SUMS)
+    return None if text is None or text == BESIDE else base64.b64decode(text)
+
+
+def beside(key: str) -> str:
+    """Where the sums of an object put in parts lie."""
+    folder, slash, name = key.rpartition("/")
+    return f"{folder}{slash}.sums/{name}"
+
+
+def is_beside(key: str) -> bool:
+    return "/.sums/" in f"/{key}"
+
+
+def blocks_around(first: int, last: int, size: int) -> tuple[int, int]:
+    """First and last byte of the whole blocks that hold the bytes first…last."""
+    return first // BLOCK * BLOCK, min(size, (last // BLOCK + 1) * BLOCK) - 1
+
+
+def check_blocks(uri: str, data: bytes, sums: bytes, first: int) -> None:
+    """Raises Corrupt where `data`, whole blocks from byte `first` on, is not what `sums` (of all blocks) say."""
+    start = first // BLOCK * 8
+    found = block_sums(data)
+    if found != sums[start : start + len(found)]:
+        raise Corrupt(f"{uri}: bytes {first} to {first + len(data)} are not those that were stored")
+
+
+def check_all(uri: str, data: bytes, answer: dict[str, Any]) -> None:
+    """Raises Corrupt where the whole content is not what the store says of it."""
+    sums = sums_of(answer)
+    if sums is not None:
+        if block_sums(data) != sums:
+            raise Corrupt(f"{uri}: its content is not what was stored")
+    elif (digest := digest_of(answer, None)) is not None:
+        digest.update(data)
+        digest.check(uri)
+
+
+def digest_of(answer: dict[str, Any], part_bytes: int | None) -> Digest | None:
+    """What computes the etag of an object from its bytes; None where the etag says nothing about them."""
+    etag = etag_of(answer)
+    encrypted = "kms" in answer.get("ServerSideEncryption", "") or "SSECustomerAlgorithm" in answer
+    opaque = os.environ.get("REFINEDWEB_S3_ETAGS") == "opaque"
+    if encrypted or opaque or _MD5.fullmatch(etag) is None or ("-" in etag and part_bytes is None):
+        return None
+    return Digest(etag, part_bytes if "-" in etag else None)
+
+
+def part_bytes_of(at: dict[str, Any], info: ObjectInfo) -> int | None:
+    """Bytes per part of an object put in parts; None of others, and where the store doesn't tell."""
+    parts = int(info.etag.partition("-")[2] or 0)
+    if parts == 0:
+        return None
+    length = int(client().head_object(**at, PartNumber=1)["ContentLength"])
+    return length if length > 0 and -(-info.size // length) == parts else None
+
+
+class Digest:
+    """The etag of bytes that come in order."""
+
+    def __init__(self, etag: str, part_bytes: int | None) -> None:
+        self._etag = etag
+        self._part_bytes = part_bytes
+        self._parts: list[bytes] = []
+        self._current = _md5(b"")
+        self._filled = 0
+
+    def update(self, data: bytes) -> None:
+        view = memoryview(data)
+        while self._part_bytes is not None and self._filled + len(view) >= self._part_bytes:
+            left = self._part_bytes - self._filled
+            self._current.update(view[:left])
+            self._end_part()
+            view = view[left:]
+        self._current.update(view)
+        self._filled += len(view)
+
+    def _end_part(self) -> None:
+        self._parts.append(self._current.digest())
+        self._current, self._filled = _md5(b""), 0
+
+    def check(self, uri: str) -> None:
+        """Raises Corrupt. Once, at the end."""
+        if self._part_bytes is not None and self._filled:
+            self._end_part()
+        found = self._current.hexdigest() if self._part_bytes is None else etag_of_parts(self._parts)
+        if found != self._etag:
+            raise Corrupt(
+                f"{uri}: the MD5 of what was read is {found}, its etag {self._etag}; if this store's etags are never "
+                "MD5s, set REFINEDWEB_S3_ETAGS=opaque"
+            )
+
+
+def etag_of_parts(md5s: list[bytes]) -> str:
+    """The etag of an object put in parts."""
+    return f"{_md5(b''.join(md5s)).hexdigest()}-{len(md5s)}"
+
+
+def _md5(data: bytes) -> Any:
+    return hashlib.md5(data, usedforsecurity=False)

@@ -1,0 +1,77 @@
+"""Drivers of a step with simulated tasks, of which each commits a record and nothing else (see test_claimants).
+
+`python -m tests.faults.claimants STORE TASKS BLOCK DRIVERS SEED LOOK`: so many drivers as threads of this process, each
+with a store and claims of its own, looking for others' work every LOOK seconds; dies by SIGKILL where SEED is not 0.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Hashable
+from typing import Any
+
+from refinedweb.claims import Claims
+from refinedweb.engine import blocks, loop
+from refinedweb.engine.inline import InlinePool
+from refinedweb.engine.loop import Loop, Task
+from refinedweb.engine.pool import Outcome
+from refinedweb.manifest import Ledger, Record
+from refinedweb.storage import open_store
+
+STEP = "00-many"
+LEASE = 6.0
+
+
+def record_of(task: int, driver: str) -> Record:
+    """What a task answers: the same from whomever, but for who did it."""
+    return Record(
+        task=task, fingerprint="f", code_version="1", input_key=f"in/{task}", input_etag="e", input_size=task,
+        rows_in=3 * task, rows_kept=2 * task, bytes_kept=task, removed={"a_v1": {"why": task}}, outputs=[],
+        driver=driver,
+    )  # fmt: skip
+
+
+class Mortal(InlinePool):
+    """Dies, with all its process, at its `fatal`-th task (never where None)."""
+
+    def __init__(self, fatal: int | None) -> None:
+        super().__init__()
+        self._left = fatal
+
+    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().wait(seconds)
+
+
+def drive(root: str, tasks: int, block: int, fatal: int | None) -> None:
+    store = open_store(root)
+    ledger, claims = Ledger(store, STEP), Claims(store, STEP, LEASE)
+    pool = Mortal(fatal)
+
+    def work(number: int, payload: Any, careful: bool) -> Record:
+        return ledger.commit(record_of(number, claims.owner))
+
+    pool.use(work)
+    Loop([Task(n, None, n) for n in range(tasks)], block, ledger, claims, pool, lambda progress: None).run()
+
+
+def main() -> None:
+    root, (tasks, block, drivers, seed) = sys.argv[1], map(int, sys.argv[2:6])
+    blocks.LOOK_SECONDS = loop.TICK = float(sys.argv[6])
+    fatal = random.Random(seed).randrange(2) if seed else None
+    threads = [threading.Thread(target=drive, args=(root, tasks, block, fatal)) for _ in range(drivers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Proof by exhaustion: whichever request of a run fails, in whichever way, before or after it took effect, the run ends
+well, with one commit per task, the right bytes, and no claim left.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.faults.proxy import Proxy, Request
+from tests.faults.runs import ALONE, KINDS, every_first, exactly, put_input, run, state, strikes
+
+ONE_SHARD, GLOBAL = "url_v1", "url_v1,exact_v1"
+
+
+class Quiet(NamedTuple):
+    """What an undisturbed run asked for and left behind."""
+
+    source: str
+    out: str
+    log: list[Request]
+    state: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def quiet(running_proxy: Proxy, s3_server: str) -> dict[str, Quiet]:
+    """An undisturbed run of each recipe through the proxy."""
+    found = {}
+    source = put_input(f"{s3_server}/quiet-input")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", running_proxy.url)
+        for spec in (ONE_SHARD, GLOBAL):
+            _refresh()
+            running_proxy.begin()
+            out = f"quiet-{spec.replace(',', '-')}"
+            run(spec, source, f"{s3_server}/{out}")
+            log = list(running_proxy.log)
+            found[spec] = Quiet(source, out, log, state(f"{s3_server}/{out}"))
+    _refresh()
+    return found
+
+
+def _refresh() -> None:
+    from refinedweb.storage.s3_client import client
+
+    client.cache_clear()
+
+
+def assert_same(out: str, quiet: Quiet, what: object) -> None:
+    found = state(out)
+    assert found.keys() == quiet.state.keys(), what
+    assert found == quiet.state, what
+
+
+@pytest.mark.parametrize("fault", ALONE)
+def test_each_single_fault_of_a_shard_ends_in_one_commit_and_the_right_bytes(
+    proxy: Proxy, quiet: dict[str, Quiet], out: str, fault: str
+) -> None:
+    requests = list(strikes(quiet[ONE_SHARD].log, fault))
+    assert requests
+    for request in requests:
+        proxy.begin(exactly(request.number, fault))
+        here = f"{out}-{request.number}"
+        run(ONE_SHARD, quiet[ONE_SHARD].source, here)
+        (struck,) = proxy.struck
+        assert struck[0].what == request.what.replace(quiet[ONE_SHARD].out, here.rpartition("/")[2])
+        proxy.begin()
+        assert_same(here, quiet[ONE_SHARD], (request, fault))
+
+
+@pytest.mark.parametrize("fault", KINDS)
+def test_a_global_step_whose_every_request_fails_once_is_the_same(
+    proxy: Proxy, quiet: dict[str, Quiet], out: str, fault: str
+) -> None:
+    """Each kind of fault meets each request of the run, all in one run: harsher than one at a time, and 140 times as
+    fast."""
+    proxy.begin(every_first(fault))
+    run(GLOBAL, quiet[GLOBAL].source, out)
+    met = {at.what.replace(out.rpartition("/")[2], "OUT") for at, _ in proxy.struck}
+    assert met >= {at.what.replace(quiet[GLOBAL].out, "OUT") for at in strikes(quiet[GLOBAL].log, fault)}
+    proxy.begin()
+    assert_same(out, quiet[GLOBAL], fault)
