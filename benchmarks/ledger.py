@@ -20,7 +20,7 @@ from pathlib import Path
 from refinedweb import recipe
 from refinedweb.claims import Claims
 from refinedweb.engine.blocks import Blocks
-from refinedweb.engine.run import LOCAL_STEP, start_or_resume
+from refinedweb.engine.run import start_or_resume
 from refinedweb.inputs import Input
 from refinedweb.manifest import Ledger, Output, Record, task_name
 from refinedweb.storage import open_store
@@ -34,13 +34,14 @@ REASONS = {
     "lines_v1": {"too_many_words_removed": 1_900},
 }
 PENDING = 1_000
+STEP = "00-filter"
 
 
 def record(shard: int) -> Record:
     """A record as large as those of real WARCs."""
     removed = sum(n for reasons in REASONS.values() for n in reasons.values())
     outputs = [Output(f"corpus/{task_name(shard)}.parquet", 5_000, 9_000_000, "0" * 32)]
-    outputs += [Output(f"{LOCAL_STEP}/removed/{s}/{task_name(shard)}.parquet", 1, 1, "0" * 32) for s in REASONS]
+    outputs += [Output(f"{STEP}/removed/{s}/{task_name(shard)}.parquet", 1, 1, "0" * 32) for s in REASONS]
     return Record(
         task=shard, fingerprint="f" * 32, code_version="0.1.0+abcdef0", input_key=uri(shard), input_etag="0" * 32,
         input_size=1_000_000_000, rows_in=5_000 + removed, rows_kept=5_000, bytes_kept=25_000_000, removed=REASONS,
@@ -58,7 +59,7 @@ def prepare(out: Path, shards: int) -> None:
     """A run with all but PENDING of its shards committed (records written without syncing: only reading is timed)."""
     inputs = [Input(uri(n), "0" * 32, 1_000_000_000) for n in range(shards + PENDING)]
     start_or_resume(recipe.load("url_v1"), inputs, str(out))
-    folder = out / LOCAL_STEP / "manifest"
+    folder = out / STEP / "manifest"
     folder.mkdir(parents=True)
     for n in range(shards):
         (folder / f"{task_name(n)}.json").write_bytes(record(n).to_json())
@@ -67,10 +68,10 @@ def prepare(out: Path, shards: int) -> None:
 def find_pending(out: Path, shards: int) -> None:
     """What a resuming driver does before its first task."""
     store = open_store(str(out))
-    ledger = Ledger(store, LOCAL_STEP)
+    ledger = Ledger(store, STEP)
     committed = ledger.committed()
     pending = {n: 1 for n in range(shards + PENDING) if n not in committed}
-    blocks = Blocks(pending, 64, ledger, Claims(store, LOCAL_STEP))
+    blocks = Blocks(pending, 64, ledger, Claims(store, STEP))
     assert len(blocks.pending) == PENDING
 
 
@@ -96,7 +97,7 @@ def main() -> None:
     out = Path(tempfile.mkdtemp())
     try:
         prepare(out, shards)
-        ledger = Ledger(open_store(str(out)), LOCAL_STEP)
+        ledger = Ledger(open_store(str(out)), STEP)
         print(f"{shards:,} committed shards, {PENDING:,} pending; medians of 5")
         print(f"| find the pending shards | {median(lambda: find_pending(out, shards)):.2f} s |")
         print(f"| status, no rollups | {median(lambda: status(out)):.2f} s |")

@@ -4,6 +4,7 @@
     run = rw.open("OUT"); run.funnel(); run.sample(10, stage="quality_v1")
     rw.explain(page, url="https://…")
     rw.run_stage("quality_v1", table, min_words=30)
+    rw.run("refinedweb", ["crawl/"], "OUT")
 
 What is not needed is not imported: `import refinedweb` is instant, and nothing here starts Ray.
 """
@@ -11,6 +12,7 @@ What is not needed is not imported: `import refinedweb` is instant, and nothing 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from refinedweb.notebook import Run
     from refinedweb.recipe import Recipe
 
-__all__ = ["explain", "open", "run_stage"]
+__all__ = ["explain", "open", "run", "run_stage"]
 
 
 def open(out: str) -> Run:
@@ -47,6 +49,31 @@ def run_stage(name: str, table: pa.Table | Frame, **params: Any) -> Frame:
 
     load_stages()
     return Frame(build(name, params)(table.arrow if isinstance(table, Frame) else table))
+
+
+def run(
+    recipe: str | Recipe, inputs: Sequence[str], out: str, settings: Sequence[str] = (), index: Sequence[str] = ()
+) -> Run:
+    """Run or resume `recipe` over `inputs` in this process, one task at a time, as `refinedweb run` does on all cores.
+
+    `settings`: `stage.param=value`, as `--set`; `index`: earlier runs, as `--index`. Raises ConfigError for wrong use,
+    ShardError where tasks failed for good.
+    """
+    from refinedweb import inputs as files
+    from refinedweb import recipe as recipes
+    from refinedweb.claims import LEASE_SECONDS
+    from refinedweb.engine.inline import InlinePool
+    from refinedweb.engine.run import execute_on
+    from stages.errors import ShardError
+
+    loaded = recipes.load(recipe, settings, index=index) if isinstance(recipe, str) else recipe
+    found = files.find(inputs, out=out)
+    result = execute_on(InlinePool, loaded, found.inputs, out, LEASE_SECONDS, lambda progress: None)
+    if result.failed:
+        raise ShardError(
+            f"{len(result.failed)} tasks of {result.failed_step} failed: {next(iter(result.failed.values()))}"
+        )
+    return open(out)
 
 
 def _warn_of_shadows() -> None:

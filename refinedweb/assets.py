@@ -55,6 +55,8 @@ def _fetch(uri: str, digest: str | None) -> Path:
     store, key = split_uri(uri.rstrip("/"))
     objects = _objects(store, key)
     for name in objects:
+        if ".." in name.split("/") or "\0" in name:
+            raise ConfigError(f"{store.uri(name)!r} is no name of a file: it would lead out of its folder")
         copy = partial / target.name / name.removeprefix(key).lstrip("/") if name != key else partial / target.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         with store.open(name) as source, copy.open("wb") as out:

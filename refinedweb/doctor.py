@@ -1,7 +1,8 @@
 """Is this machine fit, and does this store keep the promises that the ledger stands on?
 
 The store is asked by racing processes: a server without a lock answers one client at a time correctly, and still lets
-several writers win at once (Ceph RGW 16 does so on versioned buckets).
+several writers win at once (Ceph RGW 16 does so on versioned buckets). They start together at a barrier, whatever the
+load of this machine.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Barrier
 
 from refinedweb.storage import Changed, Exists, open_store
 from stages.errors import CommitUnknown, RefinedWebError
 
 RACERS = 8
 ROUNDS = 12
-HEAD_START = 0.15
+PATIENCE = 120.0
 GIB = 1 << 30
 
 
@@ -90,20 +92,33 @@ def _ray() -> str:
 
 
 def check_store(uri: str) -> Iterator[Check]:
-    """Rights, create-only writes and compare-and-swap, each raced by processes. Leaves nothing behind."""
+    """Rights, checksums, create-only writes and compare-and-swap, these raced by processes. Leaves nothing behind."""
     store = open_store(uri)
     folder = f"doctor-{uuid.uuid4().hex[:12]}"
+    spawn = get_context("spawn")
+    line = spawn.Barrier(RACERS)
     try:
         yield _rights(uri, folder)
-        with ProcessPoolExecutor(RACERS, mp_context=get_context("spawn")) as pool:
+        if uri.startswith("s3://"):
+            yield _checksums(store.uri(f"{folder}/sums"))
+        with ProcessPoolExecutor(RACERS, mp_context=spawn, initializer=_line_up, initargs=(line,)) as pool:
             list(pool.map(_warm, [uri] * RACERS))
-            yield _raced("atomic create", [_winners(_creators(pool, uri, folder, n)) for n in range(ROUNDS)])
-            yield _raced("compare and swap", [_winners(_swappers(pool, uri, folder, n)) for n in range(ROUNDS)])
+            yield _raced("atomic create", lambda number: _creators(pool, uri, folder, number))
+            yield _raced("compare and swap", lambda number: _swappers(pool, uri, folder, number))
     finally:
         for info in list(store.list(folder + "/")):
             store.delete(info.key)
         if not uri.startswith("s3://"):
             Path(store.root, folder).rmdir()
+
+
+def _checksums(uri: str) -> Check:
+    from refinedweb.storage.s3_probe import checks_uploads, etags_hold
+
+    checked = "are checked" if checks_uploads(uri) else "are not checked (use https)"
+    fit = etags_hold(uri)
+    etags = "hold" if fit else "are not MD5s"
+    return Check("checksums", fit, f"uploads {checked}, etags {etags}", "set REFINEDWEB_S3_ETAGS=opaque")
 
 
 def _rights(uri: str, folder: str) -> Check:
@@ -117,47 +132,55 @@ def _rights(uri: str, folder: str) -> Check:
     )
 
 
-def _raced(name: str, winners: list[int]) -> Check:
-    wrong = [n for n in winners if n != 1]
-    found = f"{len(winners)} races of {RACERS} processes: " + (
-        f"{wrong} winners in some" if wrong else "one winner each"
-    )
-    return Check(name, not wrong, found, "do not share a run on this store (S3: is the bucket versioned?)")
-
-
-def _winners(racers: list[Future[bool]]) -> int:
-    return sum(racer.result() for racer in racers)
+def _raced(name: str, race: Callable[[int], list[Future[bool]]]) -> Check:
+    """Up to `ROUNDS` races; the first that does not have one winner says enough."""
+    for number in range(ROUNDS):
+        winners = sum(racer.result() for racer in race(number))
+        if winners != 1:
+            found = f"{winners} of {RACERS} racing processes won"
+            return Check(name, False, found, "do not share a run on this store (S3: is the bucket versioned?)")
+    return Check(name, True, f"{ROUNDS} races of {RACERS} processes: one winner each")
 
 
 def _creators(pool: Executor, uri: str, folder: str, number: int) -> list[Future[bool]]:
-    at, key = time.time() + HEAD_START, f"{folder}/new-{number}"
-    return [pool.submit(_create, at, uri, key) for _ in range(RACERS)]
+    return [pool.submit(_create, uri, f"{folder}/new-{number}") for _ in range(RACERS)]
 
 
 def _swappers(pool: Executor, uri: str, folder: str, number: int) -> list[Future[bool]]:
-    at, key = time.time() + HEAD_START, f"{folder}/swap-{number}"
+    key = f"{folder}/swap-{number}"
     etag = open_store(uri).put(key, b"0")
-    return [pool.submit(_swap, at, uri, key, etag) for _ in range(RACERS)]
+    return [pool.submit(_swap, uri, key, etag) for _ in range(RACERS)]
 
 
-def _create(at: float, uri: str, key: str) -> bool:
-    time.sleep(max(0.0, at - time.time()))
+_line: list[Barrier] = []
+
+
+def _line_up(line: Barrier) -> None:
+    """Once per racer: barriers are handed on when a process starts, and not later."""
+    _line[:] = [line]
+
+
+def _create(uri: str, key: str) -> bool:
+    store, data = open_store(uri), uuid.uuid4().bytes
+    _line[0].wait(PATIENCE)
     try:
-        open_store(uri).put_new(key, uuid.uuid4().bytes)
+        store.put_new(key, data)
     except (Exists, CommitUnknown):
         return False
     return True
 
 
-def _swap(at: float, uri: str, key: str, etag: str) -> bool:
-    time.sleep(max(0.0, at - time.time()))
+def _swap(uri: str, key: str, etag: str) -> bool:
+    store, data = open_store(uri), uuid.uuid4().bytes
+    _line[0].wait(PATIENCE)
     try:
-        open_store(uri).put_match(key, uuid.uuid4().bytes, etag)
+        store.put_match(key, data, etag)
     except (Changed, CommitUnknown):
         return False
     return True
 
 
 def _warm(uri: str) -> None:
-    """Import and connect before the race."""
+    """Import and connect before the race; the barrier gives each racer one of these."""
     list(open_store(uri).list("doctor-warm-up"))
+    _line[0].wait(PATIENCE)

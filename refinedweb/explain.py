@@ -13,6 +13,7 @@ from refinedweb.recipe import Recipe
 from refinedweb.recipe import load as load_recipe
 from refinedweb.sources import decode_html
 from stages.base import Limit, Measured, Stage, set_column
+from stages.dedup import Global
 from stages.schema import documents, is_measure
 
 
@@ -33,12 +34,20 @@ class Reading:
 
 @dataclass(frozen=True)
 class Step:
-    """What one stage made of the page. `changed` are the columns it wrote, measures aside."""
+    """What one stage made of the page. `changed` are the columns it wrote, measures aside; `note`: why there is no
+    verdict.
+    """
 
     stage: str
     drop: str | None
+    note: str = ""
     readings: list[Reading] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> str:
+        """The reason to drop the page, `ok`, or why neither can be said."""
+        return self.drop or self.note or "ok"
 
 
 @dataclass(frozen=True)
@@ -68,14 +77,14 @@ class Explanation:
     def __repr__(self) -> str:
         lines = [f"{self.url or 'page'}: {self.verdict}"]
         for step in self.steps:
-            lines.append(f"{step.stage}: {step.drop or 'ok'}")
+            lines.append(f"{step.stage}: {step.outcome}")
             lines += [f"  {_reading(reading)}" for reading in step.readings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = []
         for step in self.steps:
-            rows.append(f"<tr><th>{html.escape(step.stage)}</th><th>{html.escape(step.drop or 'ok')}</th></tr>")
+            rows.append(f"<tr><th>{html.escape(step.stage)}</th><th>{html.escape(step.outcome)}</th></tr>")
             rows += [f"<tr><td></td><td>{html.escape(_reading(r))}</td></tr>" for r in step.readings]
         title = f"<p>{html.escape(self.url or 'page')}: <b>{html.escape(self.verdict)}</b></p>"
         return f"{title}<table>{''.join(rows)}</table>"
@@ -108,7 +117,10 @@ def _step(stage: Stage, before: pa.Table, after: pa.Table) -> Step:
         if name not in ("drop", "html") and not is_measure(name) and value != old.get(name)
     }
     measures = {name.partition(".")[2]: v for name, v in new.items() if name.startswith(f"{stage.name}.")}
-    return Step(stage.name, new.get("drop"), _readings(stage, measures), changed)
+    if isinstance(stage, Global):
+        counts = ", ".join(f"{len(found)} {name}" for name, found in measures.items() if name != "checks")
+        return Step(stage.name, None, f"decides over a whole corpus; this page has {counts}", changed=changed)
+    return Step(stage.name, new.get("drop"), readings=_readings(stage, measures), changed=changed)
 
 
 def _readings(stage: Stage, measures: Mapping[str, float]) -> list[Reading]:

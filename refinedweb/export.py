@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb.engine.run import LOCAL_STEP, open_run
+from refinedweb.engine.run import open_run
 from refinedweb.manifest import Ledger
 from refinedweb.storage import Store, open_store
 from stages.errors import ConfigError
@@ -33,7 +33,7 @@ def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: 
     Raises ConfigError where the run is not finished: an export of a part would look like the whole.
     """
     run, store, target = open_run(out), open_store(out), open_store(destination)
-    ledger = Ledger(store, LOCAL_STEP)
+    ledger = Ledger(store, run.steps[-1].name)
     committed = ledger.committed()
     if len(committed) < len(run.inputs):
         raise ConfigError(f"{out} has {len(committed)} of {len(run.inputs)} shards; finish it before you export it")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from refinedweb.manifest import Totals
+from refinedweb.totals import StepState
 
 # Share of the crawl's documents left after the stage: Penedo et al. 2023, figure 2 and section 4.
-PAPER = {"url_v1": 0.978, "language_v1": 0.48, "lines_v1": 0.23}
+PAPER = {"url_v1": 0.978, "language_v1": 0.48, "lines_v1": 0.23, "url_dedup_v1": 0.1167}
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,17 @@ def funnel(stages: Sequence[str], totals: Totals, *, faithful: bool) -> list[Row
     return rows
 
 
-def status_json(step: str, total: int, totals: Totals) -> dict[str, Any]:
+def status_json(states: Sequence[StepState], totals: Totals) -> dict[str, Any]:
     """What `status --json` prints."""
-    one = {
-        "step": step,
-        "shards_done": totals.tasks,
-        "shards_total": total,
-        "rows_in": totals.rows_in,
-        "rows_kept": totals.rows_kept,
-        "removed": totals.removed,
-    }
-    return {"steps": [one], "rows_in": totals.rows_in, "rows_kept": totals.rows_kept}
+    steps = [
+        {
+            "step": state.step.name,
+            "shards_done": state.done,
+            "shards_total": state.total,
+            "rows_in": state.totals.rows_in,
+            "rows_kept": state.totals.rows_kept,
+            "removed": state.totals.removed,
+        }
+        for state in states
+    ]
+    return {"steps": steps, "rows_in": totals.rows_in, "rows_kept": totals.rows_kept}

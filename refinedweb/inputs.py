@@ -55,7 +55,7 @@ def find(specs: Iterable[str], *, out: str, base: str | None = None) -> Found:
         taken = [item for item in taken if not item.uri.startswith(open_store(out).root + "/")]
         if not taken:
             raise ConfigError(
-                f"no input files at {spec}; give WARC, ARC, WET, Parquet or JSONL files, or a prefix of them"
+                f"no input files at {masked(spec)}; give WARC, ARC, WET, Parquet or JSONL files, or a prefix of them"
             )
         inputs.update((item.uri, item) for item in taken)
         left_out += left
@@ -64,7 +64,7 @@ def find(specs: Iterable[str], *, out: str, base: str | None = None) -> Found:
 
 def _expand(spec: str, base: str | None) -> tuple[list[Input], list[str]]:
     store, key = _locate(spec)
-    if any(sign in key for sign in "*?["):
+    if any(sign in key for sign in "*?[") and not (isinstance(store, LocalStore) and os.path.exists(store.uri(key))):
         return _globbed(store, key), []
     if PATHS_LIST.search(key):
         return _listed(store, key, base), []
@@ -78,8 +78,18 @@ def _expand(spec: str, base: str | None) -> tuple[list[Input], list[str]]:
 
 def _locate(spec: str) -> tuple[Store, str]:
     if spec.startswith("s3://"):
+        if not spec.removeprefix("s3://").strip("/"):
+            raise ConfigError(f"{spec!r} names no bucket; write s3://BUCKET/PREFIX")
         return split_uri(spec.rstrip("/"))
+    if "://" in spec:
+        raise ConfigError(f"{masked(spec)}: only local paths and s3:// are supported")
     return split_uri(LocalStore(spec).root)
+
+
+def masked(spec: str) -> str:
+    """A URI without its query: that of a signed URL is as good as a password."""
+    path, mark, _ = spec.partition("?")
+    return f"{path}?…" if mark and "=" in spec else spec
 
 
 def _folder(store: Store, key: str) -> tuple[list[Input], list[str]]:
@@ -104,7 +114,10 @@ def _glob(pattern: str) -> Callable[[str], object]:
     """`*` and `?` stay within a folder, `**` crosses folders, `[…]` is a set of characters."""
     parts = re.split(r"(\*\*/?|\*|\?|\[[^\]]+\])", pattern)
     signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(signs.get(p, p if p.startswith("[") else re.escape(p)) for p in parts) + "$").match
+    try:
+        return re.compile("".join(signs.get(p, p if p.startswith("[") else re.escape(p)) for p in parts) + "$").match
+    except re.error as error:
+        raise ConfigError(f"{pattern!r} is no pattern of file names: {error}") from error
 
 
 def _listed(store: Store, key: str, base: str | None) -> list[Input]:

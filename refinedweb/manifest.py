@@ -40,7 +40,8 @@ class Record:
     """What one task did: the commit record, and the only proof that its outputs exist.
 
     `removed` counts rows by stage and reason; `skipped` counts input records that are no documents, by their type;
-    `damage` says where the input broke (the shard is then partial); `quarantined` names documents that killed a worker.
+    `facts` are other numbers that a later task needs; `damage` says where the input broke (the shard is then partial);
+    `quarantined` names documents that killed a worker.
     """
 
     task: int
@@ -57,6 +58,7 @@ class Record:
     skipped: dict[str, int] = field(default_factory=dict)
     damage: list[dict[str, Any]] = field(default_factory=list)
     quarantined: list[dict[str, str]] = field(default_factory=list)
+    facts: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,11 +12,16 @@ import pyarrow.parquet as pq
 import xxhash
 
 from refinedweb import funnel
-from refinedweb.engine.run import LOCAL_STEP, open_run
+from refinedweb.engine.run import open_run
 from refinedweb.frame import Frame
 from refinedweb.manifest import Ledger, Output, Totals
+from refinedweb.plan import removed_folders
 from refinedweb.storage import open_store
+from refinedweb.totals import StepState, ledger_folders, run_totals, step_states, totals_of
 from stages.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from refinedweb.decisions import Decisions
 
 CORPUS = "corpus"
 
@@ -28,20 +34,23 @@ class Run:
         self.file = open_run(out)
         self.stages = [stage["name"] for stage in self.file.recipe["stages"]]
         self._store = open_store(out)
-        self._ledger = Ledger(self._store, LOCAL_STEP)
 
     def totals(self) -> Totals:
-        """The sums of all commit records so far."""
-        return self._ledger.totals(self._ledger.committed())
+        """The sums of the commit records of all passes so far."""
+        return run_totals(self._store, self.file.steps)
+
+    def states(self) -> list[StepState]:
+        """How far each step is."""
+        return step_states(self._store, self.file.steps, len(self.file.inputs))
 
     def failed(self) -> dict[int, str]:
-        """Why shards failed, by shard number."""
-        return self._ledger.failed()
+        """Why tasks failed, by their number: those of the first step that has any."""
+        ledgers = (Ledger(self._store, folder) for folder in ledger_folders(self._store, self.file.steps))
+        return next((failed for ledger in ledgers if (failed := ledger.failed())), {})
 
     def funnel(self) -> Frame:
         """A row per stage: rows in, removed, kept, share of all input left, the paper's share, reasons."""
-        faithful = self.file.recipe_name == "refinedweb"
-        rows = funnel.funnel(self.stages, self.totals(), faithful=faithful)
+        rows = funnel.funnel(self.stages, self.totals(), faithful=self.file.faithful)
         columns = ("stage", "rows_in", "rows_removed", "rows_kept", "left", "paper")
         data: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in columns}
         reasons = [", ".join(f"{reason} {n}" for reason, n in row.removed.items()) for row in rows]
@@ -49,8 +58,12 @@ class Run:
 
     def table(self, step: str = CORPUS) -> Frame:
         """All rows of the corpus, or all removed rows of the stage called `step` (in memory: for runs that fit)."""
-        tables = list(self._tables(self._outputs(step)))
+        tables = list(self.tables(step))
         return Frame(pa.concat_tables(tables, promote_options="default") if tables else pa.table({}))
+
+    def tables(self, step: str = CORPUS) -> Iterator[pa.Table]:
+        """The same, object by object."""
+        return self._tables(self._outputs(step))
 
     def sample(self, n: int = 10, stage: str | None = None, reason: str | None = None, seed: int = 0) -> Frame:
         """Up to `n` kept rows, or rows that `stage` removed (for `reason`). The same seed gives the same rows."""
@@ -66,13 +79,31 @@ class Run:
                 break
         return Frame(pa.concat_tables(chosen, promote_options="default") if chosen else pa.table({}))
 
-    def _outputs(self, step: str) -> Iterator[Output]:
+    def decisions(self, stage: str) -> Decisions | None:
+        """What a deduplicating stage decided, pair by pair; None for a stage that decides on its own."""
+        name = self.stage(stage)
+        if not any(step.kind == "global" and name in step.stages for step in self.file.steps):
+            return None
+        from refinedweb.decisions import Decisions  # kernels: dear to import
+
+        return Decisions(self._store, self.file, name)
+
+    def stage(self, name: str) -> str:
+        """The full name of a stage of the run: `minhash` stands for `minhash_v1`. Raises ConfigError."""
         known = [CORPUS, "source", *self.stages, "quarantine"]
-        if step not in known:
-            raise ConfigError(f"the run has no stage {step!r}: {nearest(step, known)}")
-        folder = "corpus/" if step == CORPUS else f"{LOCAL_STEP}/removed/{step}/"
-        for record in self._ledger.records(sorted(self._ledger.committed())):
-            yield from (output for output in record.outputs if output.key.startswith(folder) and output.rows)
+        short = [stage for stage in known if stage.rpartition("_v")[0] == name]
+        if name not in known and len(short) != 1:
+            raise ConfigError(f"the run has no stage {name!r}: {nearest(name, known)}")
+        return name if name in known else short[0]
+
+    def _outputs(self, step: str) -> Iterator[Output]:
+        stage = self.stage(step)
+        last = self.file.steps[-1]
+        places = [(last, "corpus/")] if stage == CORPUS else removed_folders(self.file.steps, stage)
+        for place, folder in places:
+            ledger = Ledger(self._store, place.name)
+            for record in ledger.records(sorted(ledger.committed())):
+                yield from (output for output in record.outputs if output.key.startswith(folder) and output.rows)
 
     def _tables(self, outputs: Iterator[Output] | list[Output]) -> Iterator[pa.Table]:
         for output in outputs:
@@ -81,9 +112,10 @@ class Run:
                 yield pq.read_table(pa.BufferReader(file.read()))
 
     def __repr__(self) -> str:
-        totals = self.totals()
+        states = self.states()
+        totals = totals_of(states)
         return (
-            f"Run {self.out}: {totals.tasks}/{len(self.file.inputs)} shards, "
+            f"Run {self.out}: {sum(state.complete for state in states)}/{len(states)} steps, "
             f"{totals.rows_in:,} documents in, {totals.rows_kept:,} kept"
         )
 

@@ -17,7 +17,7 @@ import dataclasses
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -27,20 +27,29 @@ from typing import Any, Literal
 from refinedweb import params
 from refinedweb.assets import pin_assets
 from refinedweb.sources import SourceOptions
+from refinedweb.storage import open_store
 from stages.base import Stage, build, registry
 from stages.errors import ConfigError, nearest
 
 BUILT_IN_STAGES = (
+    "badwords",
     "c4",
+    "classifier",
+    "exact",
     "extract",
     "fineweb",
     "language",
     "language_gate",
     "lines",
+    "minhash",
+    "paragraph",
     "pii",
+    "profanity",
     "quality",
     "repetition",
+    "substring",
     "url",
+    "url_dedup",
 )
 SHIPPED = Path(__file__).parent / "recipes"
 FORMAT = 1
@@ -88,6 +97,11 @@ class Recipe:
         """Equal for two recipes exactly when they give the same output from the same input."""
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:32]
 
+    def only(self, names: Sequence[str]) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """The stages of these names, in this order, with their parameters."""
+        known = dict(self.stages)
+        return tuple((name, known[name]) for name in names)
+
     def build(self) -> list[Stage]:
         """The stages, ready to be called."""
         return [build(name, values) for name, values in self.stages]
@@ -111,17 +125,46 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
-def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = ()) -> Recipe:
+def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), index: Sequence[str] = ()) -> Recipe:
     """The recipe behind `spec`: a shipped name, the path of a .toml, or stage names joined by commas.
 
-    `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). Raises ConfigError.
+    `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). `index`: earlier runs for
+    every stage that takes some. Raises ConfigError.
     """
     imports = tuple(imports)
     load_stages(imports)
     raw = _read(spec)
+    _check_tables(raw)
     for override in overrides:
         _override(raw, override)
+    if index:
+        _set_index(raw, index)
     return _resolve(raw, imports)
+
+
+def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str]) -> Recipe:
+    """The recipe of an earlier run, from its `content`, with the `wanted` stages; models are taken as pinned then."""
+    load_stages()
+    stages = []
+    for table in content["stages"]:
+        if table["name"] in wanted:
+            cls = registry()[table["name"]]
+            values = {key: value for key, value in table.items() if key != "name"}
+            stages.append((table["name"], params.coerce(cls, values, table["name"])))
+    return Recipe(name, tuple(stages))
+
+
+def _set_index(raw: dict[str, Any], index: Sequence[str]) -> None:
+    known = registry()
+    stages = [stage for stage in raw.get("stage", []) if "index" in _fields(known.get(stage.get("name")))]
+    if not stages:
+        raise ConfigError("--index: the recipe has no stage that takes an index (url_dedup_v1, exact_v1, minhash_v1)")
+    for stage in stages:
+        stage["index"] = [*index]
+
+
+def _fields(cls: type[Any] | None) -> list[str]:
+    return [] if cls is None else [f.name for f in dataclasses.fields(cls)]
 
 
 def _read(spec: str) -> dict[str, Any]:
@@ -173,6 +216,7 @@ def _resolve(raw: Mapping[str, Any], imports: tuple[str, ...]) -> Recipe:
     for key in raw:
         if key not in known:
             raise ConfigError(f"unknown key {key!r} in the recipe: {nearest(key, known)}")
+    _check_tables(raw)
     stages = tuple(_resolve_stage(table) for table in raw.get("stage", []))
     _check_names([name for name, _ in stages])
     return Recipe(
@@ -185,6 +229,19 @@ def _resolve(raw: Mapping[str, Any], imports: tuple[str, ...]) -> Recipe:
     )
 
 
+def _check_tables(raw: Mapping[str, Any]) -> None:
+    """Raises ConfigError where [run], [source] or [[stage]] is anything but tables, or a stage's name no text."""
+    for key in ("run", "source"):
+        if not isinstance(raw.get(key, {}), Mapping):
+            raise ConfigError(f"{key!r} of the recipe is to be a table; write [{key}] and its parameters below it")
+    stages = raw.get("stage", [])
+    if not isinstance(stages, list) or not all(isinstance(table, Mapping) for table in stages):
+        raise ConfigError('"stage" of the recipe is to be a list of tables; write [[stage]] before each')
+    wrong = [table["name"] for table in stages if not isinstance(table.get("name", ""), str)]
+    if wrong:
+        raise ConfigError(f"the name of a stage is a text, not {wrong[0]!r}; see `refinedweb stages`")
+
+
 def _resolve_stage(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     values = dict(table)
     name = values.pop("name", None)
@@ -194,6 +251,8 @@ def _resolve_stage(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"unknown stage {name!r} in the recipe: {nearest(name, list(registry()))}")
     cls = registry()[name]
     values = pin_assets(cls, params.coerce(cls, values, name))
+    if values.get("index"):
+        values["index"] = tuple(open_store(path).root for path in values["index"])
     stage = build(name, values)
     return name, {f.name: getattr(stage, f.name) for f in dataclasses.fields(cls)}
 

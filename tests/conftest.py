@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,36 +33,52 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`s3://bucket` on a server of our own (moto, a process on loopback), with the AWS settings in the environment.
 
-    Where REFINEDWEB_TEST_S3 names a bucket, that store is tested instead, with the AWS settings that are there.
+    REFINEDWEB_TEST_S3=rgw takes a real store instead, Ceph RGW (a cluster of our own, up in 15 s), and
+    REFINEDWEB_TEST_S3=s3://bucket/prefix one that is there, with the AWS settings that are there.
     """
     named = os.environ.get("REFINEDWEB_TEST_S3")
-    if named is not None:
+    if named is not None and named != "rgw":
         yield named.rstrip("/")
         return
+    start = _moto() if named is None else _rgw(tmp_path_factory.mktemp("ceph") / "rgw")
+    with pytest.MonkeyPatch.context() as patch, start as endpoint:
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        from refinedweb.storage.s3_client import client
+
+        client().create_bucket(Bucket=BUCKET)
+        yield f"s3://{BUCKET}"
+
+
+@contextmanager
+def _moto() -> Iterator[str]:
     port = _free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test-secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        _wait_for(port, server)
-        from refinedweb.storage.s3 import client
-
-        client().create_bucket(Bucket=BUCKET)
-        yield f"s3://{BUCKET}"
+    _wait_for(port, server)
+    yield f"http://127.0.0.1:{port}"
     server.terminate()
     server.wait()
+
+
+@contextmanager
+def _rgw(folder: Path) -> Iterator[str]:
+    """Needs `apt-get install --no-install-recommends ceph-mon ceph-osd ceph-common radosgw`, and root."""
+    if shutil.which("radosgw") is None:
+        raise RuntimeError("REFINEDWEB_TEST_S3=rgw needs Ceph RGW; CONTRIBUTING.md says how to install it")
+    settings = {**os.environ, "D": str(folder), "PORT": str(_free_port()), "MON": str(_free_port())}
+    script = [str(ROOT / "tests" / "rgw.sh")]
+    subprocess.run([*script, "start"], env=settings, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield f"http://127.0.0.1:{settings['PORT']}"
+    subprocess.run([*script, "stop"], env=settings, check=True)
+    shutil.rmtree(folder)
 
 
 def _free_port() -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "stages": "look",
     "doctor": "check",
     "export": "export",
+    "classifier": "classifier",
 }
 ENTRY_POINTS = "refinedweb.commands"
 INTERRUPTED = 130
@@ -63,6 +64,13 @@ def cli() -> None:
     """
 
 
+def _complain(error: Exception) -> None:
+    """Messages name files and quote what is in them: neither is to drive the terminal."""
+    from refinedweb.cli.text import printable
+
+    click.secho(f"Error: {printable(str(error))}", fg="red", err=True)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """The console entry point: every error the user can mend is one message, without a traceback."""
     try:
@@ -79,9 +87,9 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.stderr.close()  # the reader of our output (head, less) went away: nothing to report, and nowhere to
         code = 0
     except OSError as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
+        _complain(error)
         code = 1
     except RefinedWebError as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
+        _complain(error)
         code = 2 if isinstance(error, ConfigError) else 1
     sys.exit(code or 0)

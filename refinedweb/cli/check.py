@@ -33,17 +33,19 @@ def verify(out: str, quick: bool, as_json: bool) -> int:
         return code
     totals = verdict.totals
     removed = totals.rows_in - totals.rows_kept
-    click.echo(
-        f"{totals.tasks:,} of {verdict.tasks:,} shards committed, {verdict.objects:,} objects, {verdict.size:,} bytes"
-    )
+    done = verdict.tasks - verdict.pending
+    click.echo(f"{done:,} of {verdict.tasks:,} tasks committed, {verdict.objects:,} objects, {verdict.size:,} bytes")
     click.echo(f"{totals.rows_in:,} rows in = {totals.rows_kept:,} kept + {removed:,} removed")
     for problem in verdict.problems:
         click.secho(f"Problem: {problem}", fg="red")
+    if len(verdict.code_versions) > 1:
+        by = ", ".join(f"{version} ({n:,} tasks)" for version, n in sorted(verdict.code_versions.items()))
+        click.secho(f"Written by more than one version of the code: {by}", fg="yellow")
     if verdict.unrecorded:
         shown = ", ".join(verdict.unrecorded[:3])
         click.echo(f"{len(verdict.unrecorded)} objects without a record (of unfinished attempts; harmless): {shown}")
     if verdict.pending:
-        click.secho(f"{verdict.pending:,} shards are not done: run the same `refinedweb run` again", fg="yellow")
+        click.secho(f"{verdict.pending:,} tasks are not done: run the same `refinedweb run` again", fg="yellow")
     if code == 0:
         click.secho(
             "The ledger holds." if not quick else "The ledger holds (sizes and rows; content not read).", fg="green"

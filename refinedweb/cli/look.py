@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from refinedweb.cli.text import json_line, printable
+from refinedweb.cli.text import line as one_line
+
 if TYPE_CHECKING:
+    from refinedweb.decisions import Cut, Pair
     from refinedweb.explain import Explanation, Step
+    from refinedweb.totals import StepState
 
 SHOWN_TEXT = 800
 PAGE_BYTES = 10 << 20
@@ -24,23 +29,35 @@ def status(out: str, as_json: bool) -> int:
     """How far the run OUT is, and its funnel so far."""
     from refinedweb import funnel
     from refinedweb.cli.progress import show_funnel, show_trouble
-    from refinedweb.engine.run import LOCAL_STEP
     from refinedweb.notebook import Run
+    from refinedweb.totals import totals_of
 
     run = Run(out)
-    totals = run.totals()
+    states = run.states()
+    totals = totals_of(states)
     if as_json:
-        click.echo(json.dumps(funnel.status_json(LOCAL_STEP, len(run.file.inputs), totals)))
+        click.echo(json.dumps(funnel.status_json(states, totals)))
         return 0
-    share = totals.tasks / max(1, len(run.file.inputs))
     click.echo(f"{run.file.recipe_name} since {run.file.created_at}, code {run.file.code_version}")
-    click.echo(f"{totals.tasks:,} of {len(run.file.inputs):,} shards committed ({share:.0%})")
+    for state in states:
+        click.echo(f"  {state.step.name:20} {_progress(state)}")
     if totals.tasks:
         rate = totals.rows_in / max(1e-9, totals.seconds)
         click.echo(f"{rate:,.1f} documents/s per core, peak memory {totals.peak_memory / 2**20:,.0f} MiB per worker")
-        show_funnel(run.stages, totals, faithful=run.file.recipe_name == "refinedweb")
+        show_funnel(run.stages, totals, faithful=run.file.faithful)
     show_trouble(totals, run.failed())
     return 0
+
+
+def _progress(state: StepState) -> str:
+    """`complete`, `waiting`, or how far the step is."""
+    if state.complete:
+        return "complete"
+    if state.done == 0:
+        return "waiting"
+    if state.step.kind == "global":
+        return f"{state.done:,} tasks done"
+    return f"{state.done:,} of {state.total:,} shards ({state.done / state.total:.0%})"
 
 
 @click.command()
@@ -52,27 +69,43 @@ def status(out: str, as_json: bool) -> int:
 @click.option("--text", "whole", is_flag=True, help="Show whole texts.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per document.")
 def inspect(out: str, stage: str | None, reason: str | None, number: int, seed: int, whole: bool, as_json: bool) -> int:
-    """Show a sample of the documents that the run OUT kept, or that a stage removed."""
+    """Show a sample of the documents that the run OUT kept, or that a stage removed.
+
+    Of a deduplicating stage (`--stage minhash`): each removed document beside the one that was kept, with what differs
+    and, where texts are compared, their Jaccard similarity; of `substring` the spans that were cut.
+    """
     from refinedweb.notebook import Run
 
     run = Run(out)
+    if stage is not None and (decisions := run.decisions(stage)) is not None:
+        return _inspect_decisions(decisions.sample(number, seed, reason), whole, as_json)
     rows = list(run.sample(number, stage, reason, seed))
     if not rows:
         what = f"removed by {stage}" + (f" for {reason}" if reason else "") if stage else "kept"
         click.echo(f"no documents {what}; `refinedweb status {out}` shows stages and reasons", err=True)
     for row in rows:
         if as_json:
-            click.echo(json.dumps(row, ensure_ascii=False, default=_plain))
+            click.echo(json_line(row))
         else:
             _show_document(row, whole)
     return 0
 
 
+def _inspect_decisions(found: list[Pair | Cut], whole: bool, as_json: bool) -> int:
+    from refinedweb.cli.pairs import show
+
+    if not found:
+        click.echo("nothing was removed or cut by this stage, or it is not over yet", err=True)
+    for one in found:
+        show(one, whole=whole, as_json=as_json)
+    return 0
+
+
 def _show_document(row: dict[str, Any], whole: bool) -> None:
-    click.secho(row.get("url") or row["id"], bold=True)
+    click.secho(one_line(row.get("url") or row["id"]), bold=True)
     names = ("drop", "language", "language_score", "timestamp", "dump", "source", "offset")
     facts = [
-        f"{name} {row[name]:.2f}" if isinstance(row[name], float) else f"{name} {row[name]}"
+        f"{name} {row[name]:.2f}" if isinstance(row[name], float) else f"{name} {one_line(row[name])}"
         for name in names
         if row.get(name) is not None
     ]
@@ -81,16 +114,7 @@ def _show_document(row: dict[str, Any], whole: bool) -> None:
     if not text and row.get("html"):
         text = row["html"].decode("utf-8", "replace")
     shown = text if whole or len(text) <= SHOWN_TEXT else text[:SHOWN_TEXT] + f" … ({len(text):,} characters)"
-    click.echo("".join(f"    {line}\n" for line in _printable(shown).splitlines()) or "    (content not kept)\n")
-
-
-def _printable(text: str) -> str:
-    """Without control characters: a page must not be able to drive the reader's terminal."""
-    return "".join(c if c == "\n" or c.isprintable() or c == "\u3000" else " " for c in text)
-
-
-def _plain(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    click.echo("".join(f"    {line}\n" for line in printable(shown).splitlines()) or "    (content not kept)\n")
 
 
 @click.command()
@@ -98,12 +122,22 @@ def _plain(value: Any) -> str:
 @click.option("--recipe", default="refinedweb", show_default=True, help="A recipe's name or path, or stage names.")
 @click.option("--set", "overrides", metavar="STAGE.PARAM=VALUE", multiple=True, help="Change a parameter; repeatable.")
 @click.option("--url", help="The page's URL, where PAGE is a file.")
+@click.option("--run", "out", metavar="OUT", help="Instead: what became of the document with this URL or id in a run.")
 @click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def explain(
-    page: str, recipe: str, overrides: tuple[str, ...], url: str | None, imports: tuple[str, ...], as_json: bool
-) -> int:
-    """One page through every stage, with each measure beside its limit. URL is fetched; FILE is HTML (- = stdin)."""
+    page: str, recipe: str, overrides: tuple[str, ...], url: str | None, out: str | None, imports: tuple[str, ...],
+    as_json: bool,
+) -> int:  # fmt: skip
+    """One page through every stage, with each measure beside its limit. URL is fetched; FILE is HTML (- = stdin).
+
+    With --run, what became of a document of that run: the stage that removed it and why, and of the deduplicating
+    stages the document kept instead, the bands in common, the spans cut and where they stand too.
+    """
+    if out is not None:
+        from refinedweb.cli.pairs import show_stories
+
+        return show_stories(out, page, as_json=as_json)
     from refinedweb import recipe as recipes
     from refinedweb.explain import explain as explained
 
@@ -113,7 +147,7 @@ def explain(
         url = page
     explanation = explained(data, url=url, recipe=loaded)
     if as_json:
-        click.echo(json.dumps(explanation.to_dict(), ensure_ascii=False, default=str))
+        click.echo(json_line(explanation.to_dict()))
     else:
         _show_explanation(explanation)
     return 0
@@ -139,14 +173,14 @@ def _page(page: str) -> bytes:
 
 
 def _show_explanation(explanation: Explanation) -> None:
-    click.secho(f"{explanation.url or 'page'}: {explanation.verdict}", bold=True)
+    click.secho(f"{one_line(explanation.url or 'page')}: {explanation.verdict}", bold=True)
     for step in explanation.steps:
-        click.secho(f"{step.stage}: {step.drop or 'ok'}", fg="red" if step.drop else "green")
+        click.secho(f"{step.stage}: {step.outcome}", fg="red" if step.drop else None if step.note else "green")
         _show_step(step)
     if explanation.text:
         click.echo(
             "\nText:\n"
-            + _printable(explanation.text[:SHOWN_TEXT])
+            + printable(explanation.text[:SHOWN_TEXT])
             + (" …" if len(explanation.text) > SHOWN_TEXT else "")
         )
 
@@ -158,7 +192,7 @@ def _show_step(step: Step) -> None:
         line = f"  {'  ' if reading.inside else '✗ '}{low}{reading.measure}{high}: {reading.value:.4g}"
         click.secho(line, fg=None if reading.inside else "red")
     for name, value in step.changed.items():
-        click.echo(f"    {name} → {' '.join(_printable(str(value)).split())[:100]}")
+        click.echo(f"    {name} → {' '.join(printable(str(value)).split())[:100]}")
 
 
 @click.command()

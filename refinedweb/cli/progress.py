@@ -13,10 +13,12 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from refinedweb import funnel
+from refinedweb.cli.text import line
 from refinedweb.engine.loop import Progress as RunProgress
-from refinedweb.engine.run import LOCAL_STEP, Result
+from refinedweb.engine.run import Result
 from refinedweb.inputs import Found
 from refinedweb.manifest import Totals
 from refinedweb.recipe import Recipe
@@ -29,11 +31,11 @@ class Display:
     """Shows the progress of one run on stderr."""
 
     def __init__(self, total: int, *, quiet: bool) -> None:
-        self._total = total
         self._quiet = quiet
         self._console = Console(stderr=True)
         self._live = _live_display(self._console) if self._console.is_terminal and not quiet else None
         self._row = None if self._live is None else self._live.add_task("Starting workers", total=total, facts="")
+        self._step = ""
         self._seen = Totals()
         self._last: object = None
         self._since = time.monotonic()
@@ -63,6 +65,8 @@ class Display:
         """Show the state of the loop. Raises KeyboardInterrupt where the user asked to stop."""
         if self.interrupted:
             raise KeyboardInterrupt
+        if progress.step != self._step:
+            self._begin(progress)
         if progress.last is not None and progress.last is not self._last:
             self._last = progress.last
             self._seen.add(progress.last)
@@ -71,19 +75,29 @@ class Display:
             self._live.update(self._row, completed=progress.done + len(progress.failed), facts=facts)
         elif time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
-            self._say(
-                f"{progress.done}/{progress.total} shards · {progress.running} running{facts}{self._eta(progress)}"
-            )
+            done = f"{progress.step}: {progress.done}/{progress.total} {self._noun}"
+            self._say(f"{done} · {progress.running} running{facts}{self._eta(progress)}")
+
+    def _begin(self, progress: RunProgress) -> None:
+        """Another step, or phase of a global one: its own count, rate and time."""
+        self._step = progress.step
+        self._seen, self._since = Totals(), time.monotonic()
+        if self._live is not None and self._row is not None:
+            self._live.reset(self._row, total=progress.total, description=progress.step)
+
+    @property
+    def _noun(self) -> str:
+        return "tasks" if "/" in self._step else "shards"
 
     def _facts(self, progress: RunProgress) -> str:
         facts = ""
-        if self._seen.rows_in:
+        if self._seen.rows_in and self._noun == "shards":
             rate = self._seen.rows_in / max(1e-9, time.monotonic() - self._since)
             facts += f" · {rate:,.0f} documents/s · {self._seen.rows_kept / self._seen.rows_in:.1%} kept"
         if progress.deaths:
             facts += f" · {_many(progress.deaths, 'worker death')}"
         if progress.failed:
-            facts += f" · {_many(len(progress.failed), 'shard')} failed"
+            facts += f" · {len(progress.failed):,} {self._noun} failed"
         return facts
 
     def _eta(self, progress: RunProgress) -> str:
@@ -110,23 +124,26 @@ def _live_display(console: Console) -> Progress:
     columns: list[ProgressColumn] = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        TextColumn("{task.completed}/{task.total} shards{task.fields[facts]}"),
+        TextColumn("{task.completed}/{task.total}{task.fields[facts]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     ]
     return Progress(*columns, console=console, transient=True)
 
 
-def show_result(recipe: Recipe, result: Result, out: str, total: int, *, as_json: bool) -> None:
+def show_result(recipe: Recipe, result: Result, out: str, *, as_json: bool) -> None:
     """The funnel, where the output lies, and what needs attention."""
     if as_json:
-        summary = funnel.status_json(LOCAL_STEP, total, result.totals)
+        from refinedweb.notebook import Run
+
+        summary = funnel.status_json(Run(out).states(), result.totals)
         click.echo(json.dumps({**summary, "failed": result.failed, "exit_code": result.exit_code}))
         return
     show_funnel([name for name, _ in recipe.stages], result.totals, faithful=recipe.name == "refinedweb")
-    click.echo(f"Corpus:         {out.rstrip('/')}/corpus   ({_bytes(result.totals.bytes_kept)} of text)")
-    click.echo(f"Removed, why:   {out.rstrip('/')}/{LOCAL_STEP}/removed")
-    show_trouble(result.totals, result.failed)
+    if not result.failed:
+        click.echo(f"Corpus:         {out.rstrip('/')}/corpus   ({_bytes(result.totals.bytes_kept)} of text)")
+    click.echo(f"Removed, why:   refinedweb inspect {out.rstrip('/')} --stage STAGE")
+    show_trouble(result.totals, result.failed, result.failed_step)
 
 
 def show_funnel(stages: list[str], totals: Totals, *, faithful: bool) -> None:
@@ -139,14 +156,21 @@ def show_funnel(stages: list[str], totals: Totals, *, faithful: bool) -> None:
     table.add_column("reasons")
     for row in funnel.funnel(stages, totals, faithful=faithful):
         paper = [("" if row.paper is None else f"{row.paper:.1%}")] if faithful else []
-        table.add_row(row.stage, f"{row.rows_in:,}", f"{row.rows_removed:,}", f"{row.left:.1%}", *paper, _reasons(row))
+        table.add_row(
+            Text(line(row.stage)),
+            f"{row.rows_in:,}",
+            f"{row.rows_removed:,}",
+            f"{row.left:.1%}",
+            *paper,
+            Text(_reasons(row)),
+        )
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
     if totals.skipped:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(totals.skipped.items()))
         click.echo(f"Records that are no documents: {kinds}")
 
 
-def show_trouble(totals: Totals, failed: dict[int, str]) -> None:
+def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None:
     """Partial shards, quarantined documents and failed shards, if there are any."""
     if totals.partial:
         click.secho(
@@ -155,13 +179,14 @@ def show_trouble(totals: Totals, failed: dict[int, str]) -> None:
     if totals.quarantined:
         click.secho(f"{_many(totals.quarantined, 'document')} quarantined: they killed or broke a stage", fg="yellow")
     for number, error in list(failed.items())[:5]:
-        click.secho(f"Shard {number} failed: {error}", fg="red")
+        click.secho(f"Shard {number} failed: {line(error, 1000)}", fg="red")
     if failed:
-        click.secho(f"{_many(len(failed), 'shard')} failed; the same command tries them again", fg="red")
+        where = f" in {step}, and the steps after it wait" if step else ""
+        click.secho(f"{_many(len(failed), 'shard')} failed{where}; the same command tries them again", fg="red")
 
 
 def _reasons(row: funnel.Row, most: int = 4) -> str:
-    items = [f"{reason} {n:,}" for reason, n in row.removed.items()]
+    items = [f"{line(reason, 80)} {n:,}" for reason, n in row.removed.items()]
     return ", ".join(items[:most]) + (f", {len(items) - most} more" if len(items) > most else "")
 
 

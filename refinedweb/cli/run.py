@@ -23,13 +23,27 @@ ADDRESS = "REFINEDWEB_ADDRESS"
 @click.option("--workers", type=click.IntRange(1), help="Tasks at once [default: all cores].")
 @click.option("--address", envvar=ADDRESS, help="A running Ray cluster (`auto` or HOST:PORT) instead of this machine.")
 @click.option("--limit", type=click.IntRange(1), help="Read only the first N documents of each input file.")
+@click.option(
+    "--index",
+    metavar="OUT",
+    multiple=True,
+    help="An earlier run: its documents stay, and remove their duplicates here.",
+)
 @click.option("--base", metavar="URI", help="What the entries of a list of paths (warc.paths.gz) are relative to.")
 @click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
 @click.option(
     "--lease", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds until a claim expires."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def run(recipe: str, paths: tuple[str, ...], overrides: tuple[str, ...], limit: int | None, **how: Any) -> int:
+def run(
+    recipe: str,
+    paths: tuple[str, ...],
+    overrides: tuple[str, ...],
+    imports: tuple[str, ...],
+    limit: int | None,
+    index: tuple[str, ...],
+    **how: Any,
+) -> int:
     """Run RECIPE over INPUT... and write everything below OUT.
 
     RECIPE is a shipped name (refinedweb, falcon, fineweb), the path of a .toml file, or stage names joined by commas.
@@ -43,7 +57,7 @@ def run(recipe: str, paths: tuple[str, ...], overrides: tuple[str, ...], limit: 
         raise click.UsageError("give at least one INPUT and then OUT")
     if limit is not None:
         overrides = (*overrides, f"limit={limit}")
-    loaded = recipes.load(recipe, overrides, how.pop("imports"))
+    loaded = recipes.load(recipe, overrides, imports, index)
     return _execute(loaded, list(paths[:-1]), paths[-1], **how)
 
 
@@ -82,7 +96,7 @@ def _execute(
         click.echo("\nInterrupted: what is committed is safe. To resume, run the same command again:", err=True)
         click.echo(f"  refinedweb {_quoted(sys.argv[1:])}", err=True)
         return INTERRUPTED
-    show_result(recipe, result, out, len(found.inputs), as_json=as_json)
+    show_result(recipe, result, out, as_json=as_json)
     return result.exit_code
 
 

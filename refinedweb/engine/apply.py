@@ -39,7 +39,7 @@ def apply_stages(stages: Sequence[Stage], docs: pa.Table, seconds: MutableMappin
         start = time.perf_counter()
         judged = stage(docs)
         seconds[stage.name] = seconds.get(stage.name, 0.0) + time.perf_counter() - start
-        _check_law(stage, docs, judged)
+        check_law(stage, docs, judged)
         docs, rows = split(docs, judged)
         removed.append(Removal(stage.name, rows))
     return Split(docs, removed)
@@ -58,7 +58,8 @@ def split(entered: pa.Table, judged: pa.Table) -> tuple[pa.Table, pa.Table]:
     return judged.filter(pc.invert(dropped)), out
 
 
-def _check_law(stage: Stage, before: pa.Table, after: pa.Table) -> None:
+def check_law(stage: Stage, before: pa.Table, after: pa.Table) -> None:
+    """Raises ShardError where `after` has other rows than `before`, or in another order."""
     if after.num_rows != before.num_rows:
         raise ShardError(f"stage {stage.name} got {before.num_rows} rows and gave {after.num_rows}; rows must stay")
     if not after.column("id").equals(before.column("id")):

@@ -1,4 +1,4 @@
-"""One local step over one shard: read it once, run the fused stages over each batch, write once, commit."""
+"""One pass of a step over one shard: read it once, run the fused stages over each batch, write once, commit."""
 
 from __future__ import annotations
 
@@ -9,82 +9,94 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
-from refinedweb.engine.apply import Split, apply_stages, split
+from refinedweb.dedup.index import index_key, index_schema
+from refinedweb.engine.apply import Split, apply_stages
 from refinedweb.engine.careful import Careful
 from refinedweb.engine.outputs import RemovedWriter, RowsWriter, ShardOutputs, content_bytes
+from refinedweb.engine.shards import SOURCE, InputShard, KeptShard, ShardSource
 from refinedweb.engine.stage_cache import built
 from refinedweb.inputs import Input
+from refinedweb.kept import kept_shards
 from refinedweb.manifest import Ledger, Record, task_name
+from refinedweb.plan import Step
 from refinedweb.recipe import Recipe
-from refinedweb.sources import Damage, open_reader
-from refinedweb.storage import open_store, split_uri
+from refinedweb.sources import Damage
+from refinedweb.storage import Store, open_store
 from refinedweb.version import code_version
-from stages.errors import ShardError
-from stages.schema import DOCUMENT, is_measure
+from stages.dedup import ROW, Clustered
+from stages.schema import is_measure
 
-SOURCE = "source"
-NOT_IN_CORPUS = ("drop",)
+NOT_IN_CORPUS = ("drop", ROW)
 MOST_DAMAGE = 100
 
 
 @dataclass(frozen=True)
 class LocalStep:
-    """The work of one step, the same for all its shards; called with one shard's number and input."""
+    """The work of one pass, the same for all its shards; called with one shard's number and input."""
 
     out: str
-    step: str
+    step: Step
     recipe: Recipe
     driver: str = ""
 
-    def __call__(self, shard: int, item: Input, careful: bool) -> Record:
-        """The committed record. `careful` runs the stages in a child process and quarantines what kills it."""
-        return _Pass(self, shard, item, careful).run()
+    def __call__(self, shard: int, item: Input | None, careful: bool) -> Record:
+        """The committed record. `item` None: the shard that the pass before kept. `careful` runs the stages in a child
+        process and quarantines what kills it.
+        """
+        store = open_store(self.out)
+        return _Pass(self, store, shard, self._source(store, shard, item), careful).run()
+
+    def _source(self, store: Store, shard: int, item: Input | None) -> ShardSource:
+        if item is not None:
+            return InputShard(item, self.recipe.source, self.recipe.run.limit)
+        return KeptShard(kept_shards(store, self.step, self.recipe), shard)
 
 
 class _Pass:
     """The state of one pass over one shard."""
 
-    def __init__(self, step: LocalStep, shard: int, item: Input, careful: bool) -> None:
+    def __init__(self, step: LocalStep, store: Store, shard: int, source: ShardSource, careful: bool) -> None:
         self._step = step
         self._recipe = step.recipe
-        self._item = item
+        self._source = source
         self._shard = shard
-        self._store = open_store(step.out)
-        self._stages = built(self._recipe.stages, self._recipe.imports)
+        self._store = store
+        chosen = step.recipe.only(step.step.stages)
+        self._stages = built(chosen, self._recipe.imports)
+        self._indexed = _indexed(step) if step.step.last else []
         self._seconds: dict[str, float] = {}
-        self._careful = Careful(self._recipe.stages, self._recipe.imports) if careful else None
+        self._careful = Careful(chosen, self._recipe.imports) if careful else None
         self._rows_in = 0
         self._bytes_kept = 0
 
     def run(self) -> Record:
         start = time.perf_counter()
-        with self._open_input() as file:
-            reader = open_reader(file, self._item.uri, self._recipe.source)
-            batches = self._limited(self._timed(reader.batches()))
-            first = next(batches, DOCUMENT.empty_table())
-            with self._outputs(first.slice(0, 0)) as outputs:
-                for batch in chain([first], batches):
-                    self._take(batch, outputs)
-                written = outputs.finish()
+        batches = self._timed(self._source.batches())
+        first = next(batches)
+        with self._outputs(first.kept.slice(0, 0)) as outputs:
+            for batch in chain([first], batches):
+                self._take(batch, outputs)
+            written = outputs.finish()
         poison = [] if self._careful is None else self._careful.poison
+        item, report = self._source.item, self._source.report
         record = Record(
             task=self._shard,
             fingerprint=self._recipe.fingerprint(),
             code_version=code_version(),
-            input_key=self._item.uri,
-            input_etag=self._item.etag,
-            input_size=self._item.size,
+            input_key=item.uri,
+            input_etag=item.etag,
+            input_size=item.size,
             rows_in=self._rows_in,
             rows_kept=outputs.kept.rows,
             bytes_kept=self._bytes_kept,
             removed=outputs.removed.counts,
             outputs=written,
-            skipped=dict(reader.report.skipped),
-            damage=_damage(reader.report.damage),
+            skipped=dict(report.skipped),
+            damage=_damage(report.damage),
             quarantined=[{"id": p.id, "error": p.error} for p in poison],
             seconds=round(time.perf_counter() - start, 3),
             stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
@@ -93,26 +105,20 @@ class _Pass:
             driver=self._step.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        return Ledger(self._store, self._step.step).commit(record)
-
-    def _open_input(self) -> BinaryIO:
-        store, key = split_uri(self._item.uri)
-        found = store.info(key)
-        if found.etag != self._item.etag:
-            raise ShardError(
-                f"{self._item.uri} changed since the run began (etag {self._item.etag} then, {found.etag} now); "
-                "put the old file back, or start a new run with another output"
-            )
-        return store.open(key)
+        return Ledger(self._store, self._step.step.name).commit(record)
 
     def _outputs(self, empty: pa.Table) -> ShardOutputs:
         """Writers with the columns that the stages make of an empty table (a law lets them be asked)."""
         name = task_name(self._shard)
         kept_schema = self._written(apply_stages(self._stages, empty, {}).kept).schema
-        kept = RowsWriter(self._store, f"corpus/{name}.parquet", kept_schema)
-        return ShardOutputs(kept, RemovedWriter(self._store, self._step.step, name, self._recipe.run))
+        kept = RowsWriter(self._store, f"{self._step.step.kept_folder}/{name}.parquet", kept_schema)
+        index = [
+            RowsWriter(self._store, index_key(stage.name, name), index_schema(stage, stage(empty).schema))
+            for stage in self._indexed
+        ]
+        return ShardOutputs(kept, RemovedWriter(self._store, self._step.step.name, name, self._recipe.run), index)
 
-    def _timed(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    def _timed(self, batches: Iterator[Split]) -> Iterator[Split]:
         while True:
             start = time.perf_counter()
             batch = next(batches, None)
@@ -121,24 +127,20 @@ class _Pass:
                 return
             yield batch
 
-    def _limited(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        left = self._recipe.run.limit
-        for batch in batches:
-            yield batch if left is None else batch.slice(0, left)
-            if left is not None:
-                left -= batch.num_rows
-                if left <= 0:
-                    return
-
-    def _take(self, batch: pa.Table, outputs: ShardOutputs) -> None:
-        self._rows_in += batch.num_rows
-        usable, unusable = split(batch, batch)
-        outputs.removed.write(SOURCE, unusable)
-        for part in self._apply(usable):
+    def _take(self, batch: Split, outputs: ShardOutputs) -> None:
+        self._rows_in += batch.kept.num_rows + sum(removal.rows.num_rows for removal in batch.removed)
+        self._write_removed(batch, outputs)
+        for part in self._apply(batch.kept):
             self._bytes_kept += int(content_bytes(part.kept).sum())
             outputs.kept.write(self._written(part.kept))
-            for removal in part.removed:
-                outputs.removed.write(removal.stage, self._without_measures(removal.rows))
+            for stage, writer in zip(self._indexed, outputs.more, strict=True):
+                writer.write(stage(part.kept))
+            self._write_removed(part, outputs)
+
+    def _write_removed(self, part: Split, outputs: ShardOutputs) -> None:
+        for removal in part.removed:
+            rows = removal.rows.drop_columns([name for name in (ROW,) if name in removal.rows.column_names])
+            outputs.removed.write(removal.stage, self._without_measures(rows))
 
     def _apply(self, docs: pa.Table) -> list[Split]:
         if self._careful is not None:
@@ -152,6 +154,12 @@ class _Pass:
         if self._recipe.run.keep_measures:
             return rows
         return rows.select([name for name in rows.column_names if not is_measure(name)])
+
+
+def _indexed(step: LocalStep) -> list[Clustered]:
+    """The stages whose keys of the corpus are left for later runs."""
+    names = [name for name, values in step.recipe.stages if values.get("write_index")]
+    return [stage for stage in built(step.recipe.only(names), step.recipe.imports) if isinstance(stage, Clustered)]
 
 
 def _damage(found: list[Damage]) -> list[dict[str, Any]]:

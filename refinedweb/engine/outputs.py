@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from refinedweb.manifest import Output
 from refinedweb.recipe import RunOptions
 from refinedweb.storage import Store
+from stages.errors import RefinedWebError
 
 GROUP_ROWS = 8192
 GROUP_BYTES = 32 << 20
@@ -28,6 +30,7 @@ IDENTIFYING = (
     "language",
     "language_score",
     "drop",
+    "kept_id",
 )
 
 
@@ -39,7 +42,13 @@ class RowsWriter:
         self._schema = schema
         self._sink = store.create(key)
         names = [name for name in DICTIONARIES if name in schema.names]
-        self._writer = pq.ParquetWriter(self._sink, schema, compression="zstd", use_dictionary=names)
+        try:
+            self._writer = pq.ParquetWriter(
+                self._sink, schema, compression="zstd", use_dictionary=names, write_page_checksum=True
+            )
+        except (OSError, RefinedWebError):
+            self._sink.discard()
+            raise
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
@@ -74,6 +83,7 @@ class RowsWriter:
 
     def discard(self) -> None:
         """Nothing appears."""
+        self._writer.is_open = False  # or its finaliser would write a footer
         self._sink.discard()
 
 
@@ -139,19 +149,21 @@ def _blank(rows: pa.Table, whole: pa.Array) -> pa.Table:
 
 
 class ShardOutputs:
-    """The kept and the removed rows of one shard: all appear together at `finish`, or none."""
+    """The kept and the removed rows of one shard, and `more` of the kept: all appear at `finish`, or none."""
 
-    def __init__(self, kept: RowsWriter, removed: RemovedWriter) -> None:
+    def __init__(self, kept: RowsWriter, removed: RemovedWriter, more: Sequence[RowsWriter] = ()) -> None:
         self.kept = kept
         self.removed = removed
+        self.more = more
 
     def __enter__(self) -> ShardOutputs:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is not None:
-            self.kept.discard()
+            for writer in (self.kept, *self.more):
+                writer.discard()
             self.removed.discard()
 
     def finish(self) -> list[Output]:
-        return [self.kept.finish(), *self.removed.finish()]
+        return [self.kept.finish(), *(writer.finish() for writer in self.more), *self.removed.finish()]

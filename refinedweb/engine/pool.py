@@ -25,6 +25,9 @@ ENVIRONMENT = {
     "RAY_grpc_keepalive_time_ms": "10000",
     "RAY_grpc_keepalive_timeout_ms": "5000",
 }
+# Ray takes 127.0.0.1 for this machine's address in the network, and then listens on all of them; told that there are no
+# clusters (as on macOS), it listens on loopback alone.
+EMBEDDED = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 OBJECT_STORE_BYTES = 128 << 20
 
 
@@ -40,6 +43,10 @@ class Outcome:
 class Pool(Protocol):
     """Runs tasks side by side."""
 
+    def use(self, work: Work) -> None:
+        """What the tasks submitted from now on do."""
+        ...
+
     def slots(self) -> int:
         """How many tasks can run at once, now."""
         ...
@@ -54,6 +61,10 @@ class Pool(Protocol):
 
     def cancel(self, handle: Hashable) -> None:
         """End an attempt whose outcome is no longer wanted."""
+        ...
+
+    def close(self) -> None:
+        """End what runs."""
         ...
 
 
@@ -81,8 +92,9 @@ def _place(error: Exception) -> str:
 class RayPool:
     """A pool over `ray.init()` on this machine (`address` None) or over a running cluster."""
 
-    def __init__(self, work: Work, workers: int | None, address: str | None, recycle: int) -> None:
-        os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+    def __init__(self, workers: int | None, address: str | None, recycle: int) -> None:
+        settings = ENVIRONMENT if address is not None else {**ENVIRONMENT, **EMBEDDED}
+        os.environ.update({name: value for name, value in settings.items() if name not in os.environ})
         import ray
 
         self._ray = ray
@@ -91,7 +103,10 @@ class RayPool:
         _start(ray, workers, address)
         remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
         self._submit = remote.remote
-        self._work = ray.put(work)
+        self._work: Any = None
+
+    def use(self, work: Work) -> None:
+        self._work = self._ray.put(work)
 
     def slots(self) -> int:
         cpus = int(self._ray.cluster_resources().get("CPU", 1))

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from refinedweb.claims import LEASE_SECONDS, Claims
-from refinedweb.engine.loop import Loop, Progress, Task, Watch
+from refinedweb.claims import LEASE_SECONDS
+from refinedweb.engine.loop import Watch
+from refinedweb.engine.pool import Pool, RayPool
 from refinedweb.inputs import Input
-from refinedweb.manifest import Ledger, Totals, load_or_none
+from refinedweb.manifest import Totals, load_or_none
+from refinedweb.plan import Step, steps_of
 from refinedweb.recipe import Recipe, differences
 from refinedweb.storage import Exists, Store, open_store
+from refinedweb.totals import is_complete, run_totals
 from refinedweb.version import code_version
 from stages.errors import ConfigError
 
 RUN_FILE = "run.json"
-LOCAL_STEP = "00-filter"
 BLOCKS = 512
 MOST_PER_BLOCK = 64
 RECYCLE_BYTES = 16 << 30
@@ -36,24 +38,32 @@ class RunFile:
     code_version: str
     inputs: list[Input]
     block: int
-    steps: list[str]
+    steps: list[Step]
     created_at: str
     token: str
 
     def to_json(self) -> bytes:
-        return json.dumps(self.__dict__, ensure_ascii=False).encode()
+        plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps]}
+        return json.dumps(plain, ensure_ascii=False).encode()
 
     @classmethod
     def from_json(cls, loaded: dict[str, Any]) -> RunFile:
-        return cls(**{**loaded, "inputs": [Input(*item) for item in loaded["inputs"]]})
+        steps = [Step.from_json(step) for step in loaded["steps"]]
+        return cls(**{**loaded, "inputs": [Input(*item) for item in loaded["inputs"]], "steps": steps})
+
+    @property
+    def faithful(self) -> bool:
+        """Is it the recipe of the paper, so that the paper's rates may stand beside ours?"""
+        return self.recipe_name == "refinedweb"
 
 
 @dataclass
 class Result:
-    """How a run ended."""
+    """How a run ended. Tasks that `failed` for good are those of `failed_step`: the steps after it were not begun."""
 
     totals: Totals
     failed: dict[int, str] = field(default_factory=dict)
+    failed_step: str = ""
     attempts: int = 0
     deaths: int = 0
 
@@ -82,7 +92,7 @@ def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFil
         code_version=code_version(),
         inputs=list(inputs),
         block=max(1, min(MOST_PER_BLOCK, len(inputs) // BLOCKS)),
-        steps=[LOCAL_STEP],
+        steps=steps_of([name for name, _ in recipe.stages]),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         token=uuid.uuid4().hex,
     )
@@ -142,24 +152,13 @@ def execute(
     recipe: Recipe, inputs: Sequence[Input], out: str, settings: Settings, watch: Watch, started: Callable[[], None]
 ) -> Result:
     """Run or resume to the end. `watch` sees the progress several times a second, `started` when workers are up."""
-    run = start_or_resume(recipe, inputs, out)
-    ledger = Ledger(open_store(out), LOCAL_STEP)
-    committed = ledger.committed()
-    if len(committed) == len(run.inputs):
-        return _result(ledger, Progress(LOCAL_STEP, len(run.inputs)))
-    from refinedweb.engine.local_step import LocalStep
-    from refinedweb.engine.pool import RayPool
 
-    claims = Claims(ledger.store, LOCAL_STEP, settings.lease)
-    work = LocalStep(ledger.store.root, LOCAL_STEP, recipe, claims.owner)
-    pool = RayPool(work, settings.workers, settings.address, _recycle(run.inputs))
-    try:
+    def start() -> Pool:
+        pool = RayPool(settings.workers, settings.address, _recycle(inputs))
         started()
-        tasks = [Task(number, item, item.size) for number, item in enumerate(run.inputs)]
-        progress = Loop(tasks, run.block, ledger, claims, pool, watch).run()
-    finally:
-        pool.close()
-    return _result(ledger, progress)
+        return pool
+
+    return execute_on(start, recipe, inputs, out, settings.lease, watch)
 
 
 def _recycle(inputs: Sequence[Input]) -> int:
@@ -168,9 +167,27 @@ def _recycle(inputs: Sequence[Input]) -> int:
     return max(4, min(2000, RECYCLE_BYTES // mean))
 
 
-def _result(ledger: Ledger, progress: Progress) -> Result:
-    committed = ledger.committed()
-    ledger.roll_up(committed)
-    if len(committed) == progress.total:
-        ledger.store.tidy()
-    return Result(ledger.totals(committed), progress.failed, progress.attempts, progress.deaths)
+def execute_on(
+    start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch
+) -> Result:
+    """`execute` on workers that `start` gives when the first task needs them."""
+    from refinedweb.dedup.planning import check_index  # kernels: dear to import, and not wanted to look at runs
+    from refinedweb.engine.steps import Crew, run_global, run_local
+
+    check_index(recipe)
+    run, store = start_or_resume(recipe, inputs, out), open_store(out)
+    result = Result(Totals())
+    with Crew(recipe, run.inputs, start, lease, watch) as crew:
+        for step in run.steps:
+            if is_complete(store, step, len(run.inputs)):
+                continue
+            done = (run_local if step.kind == "local" else run_global)(crew, store, step, run.block)
+            result.attempts += done.attempts
+            result.deaths += done.deaths
+            if done.failed:
+                result.failed, result.failed_step = done.failed, step.name
+                break
+    if not result.failed:
+        store.tidy()
+    result.totals = run_totals(store, run.steps, roll_up=True)
+    return result

@@ -4,7 +4,8 @@ Names are matched as people use them: Falcon's published schema (`content`, `url
 `image_urls`), datatrove's and Dolma's (`text`, `id`, `metadata`), Nemotron's and our own. What matches nothing is kept:
 a column of a document's name but another type is renamed to `input_<name>`.
 
-Rows that bring a reason in `drop` keep it. A row with neither html nor text gets `empty_payload`, one with more than
+Rows that bring a reason in `drop` keep it (`other_reason` where it is no snake_case name, as folders, tables and
+terminals show it). A row with neither html nor text gets `empty_payload`, one with more than
 `max_bytes` of either `too_large`, html bytes that cannot be decoded `undecodable_payload`. `source` and `offset` are
 the input's, where it has both (our own outputs), else the file's key and the row's number.
 """
@@ -35,6 +36,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("dump", "segment", "language", "language_score", "image_urls", "drop")},
     **{name: (name,) for name in ("source", "offset", "length")},
 }
+REASON = "[a-z][a-z0-9_]{0,63}"
 _OPTIONS = {"html", "text", "id", "url", "timestamp"}
 
 
@@ -135,11 +137,18 @@ def finish(docs: pa.Table, key: str, options: SourceOptions) -> pa.Table:
     blank = pc.and_(_blank(docs.column("html")), _blank(docs.column("text")))
     large = pc.or_(*(pc.greater(length, options.max_bytes) for length in size.values()))
     reasons = pc.if_else(large, "too_large", pc.if_else(blank, "empty_payload", pa.scalar(None, pa.string())))
+    docs = set_column(docs, "drop", _reasons(docs.column("drop")))
     unusable = pc.and_(pc.is_valid(reasons), pc.is_null(docs.column("drop")))
     for name in ("html", "text"):
         column = docs.column(name)
         docs = set_column(docs, name, pc.if_else(unusable, pa.scalar(None, column.type), column))
     return drop_where(docs, reasons)
+
+
+def _reasons(given: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The input's reasons, which may be any text."""
+    good = pc.match_substring_regex(given, f"^{REASON}$")
+    return pc.if_else(pc.fill_null(good, True), given, pa.scalar("other_reason", given.type))
 
 
 def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:

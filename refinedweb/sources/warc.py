@@ -27,7 +27,7 @@ from refinedweb.sources.stream import ByteStream
 
 _SKIPPED = frozenset({"warcinfo", "request", "metadata", "revisit", "continuation"})
 _KNOWN = _SKIPPED | {"response", "resource", "conversion"}
-_URN = re.compile(r"<?(?:urn:uuid:)?([^<>\s]*)>?", re.I)
+_URN = re.compile(r"<?(?:urn:uuid:)?([^<>\s]{0,512})>?", re.I)  # what is longer names nothing
 
 
 class WarcRows:

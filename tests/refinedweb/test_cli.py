@@ -100,8 +100,8 @@ def test_explain_shows_every_measure_beside_its_limit(tmp_path: Path) -> None:
 
 def test_an_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file stands where the folder should be")
-    done = refinedweb("run", "url_v1", CRAWL, tmp_path / "out", code=1)
-    assert "Not a directory" in done.stderr or "File exists" in done.stderr
+    done = refinedweb("run", "url_v1", CRAWL, tmp_path / "out", code=2)
+    assert "a file is where a folder is needed" in done.stderr
 
 
 def test_stages_tells_parameters_reasons_and_source() -> None:

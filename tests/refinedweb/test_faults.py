@@ -18,13 +18,13 @@ import psutil
 import pytest
 
 from refinedweb.claims import Claims
-from refinedweb.engine.run import LOCAL_STEP
 from refinedweb.storage import open_store
 from tests.conftest import ROOT
 from tests.refinedweb.cli import command, corpus_bytes, refinedweb
 
 LIMIT = ("--limit", "40")
 SHARDS = 8
+FIRST, LAST = "00-filter", "04-corpus"
 DEADLINE = 180.0
 
 
@@ -103,12 +103,17 @@ def wait_for(what: Callable[[], object], running: subprocess.Popen[str]) -> None
         time.sleep(0.05)
 
 
-def records(out: Path) -> list[str]:
-    return sorted(path.name for path in (out / LOCAL_STEP / "manifest").glob("*.json"))
+def records(out: Path, step: str = FIRST) -> list[str]:
+    return sorted(path.name for path in (out / step / "manifest").glob("*.json"))
+
+
+def contents(out: Path) -> dict[Path, bytes]:
+    """Every commit record of every step."""
+    return {path: path.read_bytes() for path in out.rglob("manifest/*.json")}
 
 
 def assert_same_corpus(out: Path, quiet: dict[str, bytes]) -> None:
-    assert len(records(out)) == SHARDS
+    assert len(records(out, FIRST)) == len(records(out, LAST)) == SHARDS
     assert corpus_bytes(out) == quiet
     assert "The ledger holds" in refinedweb("verify", out).stdout
 
@@ -126,13 +131,32 @@ def test_child_worker_and_driver_are_killed_and_the_corpus_is_the_same(
         left = descendants(running.pid)
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
-        before = {name: (out / LOCAL_STEP / "manifest" / name).read_bytes() for name in records(out)}
+        before = contents(out)
         for process in left:
             kill(process)
     assert 3 <= len(before) < SHARDS
     refinedweb("run", "refinedweb", crawl, out, "--workers", "1", *LIMIT)
-    after = {name: (out / LOCAL_STEP / "manifest" / name).read_bytes() for name in before}
-    assert after == before, "what was committed is not done again"
+    after = contents(out)
+    assert {path: after[path] for path in before} == before, "what was committed is not done again"
+    assert_same_corpus(out, quiet)
+
+
+@pytest.mark.parametrize("phase", ["02-substring_v1/2-group"])
+def test_a_driver_killed_within_a_global_step_goes_on_within_it(
+    crawl: Path, quiet: dict[str, bytes], tmp_path: Path, phase: str
+) -> None:
+    out = tmp_path / "out"
+    with driver(crawl, out, "--workers", "2") as running:
+        wait_for(lambda: records(out, phase), running)
+        left = descendants(running.pid)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        before = contents(out)
+        for process in left:
+            kill(process)
+    refinedweb("run", "refinedweb", crawl, out, *LIMIT)
+    after = contents(out)
+    assert {path: after[path] for path in before} == before
     assert_same_corpus(out, quiet)
 
 
@@ -143,7 +167,7 @@ def test_two_drivers_share_a_run(crawl: Path, quiet: dict[str, bytes], tmp_path:
             _, errors = running.communicate(timeout=DEADLINE)
             assert running.returncode == 0, errors
     assert_same_corpus(out, quiet)
-    loaded = [json.loads((out / LOCAL_STEP / "manifest" / name).read_bytes()) for name in records(out)]
+    loaded = [json.loads((out / FIRST / "manifest" / name).read_bytes()) for name in records(out)]
     assert len({record["token"] for record in loaded}) == SHARDS
     assert len({record["driver"] for record in loaded}) == 2, "both took part"
 
@@ -157,7 +181,7 @@ def test_ctrl_c_leaves_a_run_that_resumes_at_once(crawl: Path, quiet: dict[str, 
         assert running.returncode == 130
         assert "To resume, run the same command again" in errors
         assert "Traceback" not in errors
-    claims = Claims(open_store(str(out)), LOCAL_STEP)
+    claims = Claims(open_store(str(out)), FIRST)
     assert all(claims.take(block) for block in claims.claimed()), "every claim was given back"
     for block in claims.mine:
         claims.release(block, done=False)

@@ -32,7 +32,7 @@ def test_explain_goes_on_after_a_drop() -> None:
     page = "<html><body><article><p>Der Fluss ist in der Nacht wieder gestiegen.</p></article></body></html>"
     told = rw.explain(page, url="https://a.example/")
     assert told.verdict == "removed by language_v1: other_language"
-    assert [step.stage for step in told.steps][-1] == "lines_v1"
+    assert [step.stage for step in told.steps][-1] == "url_dedup_v1"
     assert "quality_v1: too_few_words" in repr(told)
     assert "<table>" in told._repr_html_()
 

@@ -37,14 +37,20 @@ def status(out: Path | str) -> dict[str, Any]:
 
 def test_every_document_of_the_sample_is_kept_or_removed_with_a_reason(demo: Path) -> None:
     told = status(demo)
-    (step,) = told["steps"]
-    removed = sum(n for reasons in step["removed"].values() for n in reasons.values())
-    assert told["rows_in"] == told["rows_kept"] + removed
+    passes = [step for step in told["steps"] if step["step"] in ("00-filter", "04-corpus")]
+    counts = {stage: sum(n.values()) for step in passes for stage, n in step["removed"].items()}
+    assert told["rows_in"] == told["rows_kept"] + sum(counts.values())
     assert told["rows_kept"] > 0
-    assert step["shards_done"] == step["shards_total"] == len(sample.crawl_files())
+    assert all(step["shards_done"] == step["shards_total"] > 0 for step in told["steps"])
+    assert [step["shards_total"] for step in passes] == [len(sample.crawl_files())] * 2
+    for step in told["steps"]:
+        removed = sum(n for reasons in step["removed"].values() for n in reasons.values())
+        assert step["rows_in"] == step["rows_kept"] + removed
+        if step not in passes:
+            ((stage, n),) = step["removed"].items() or (("url_dedup_v1", {}),)
+            assert sum(n.values()) == counts.get(stage, 0), "what was decided was carried out"
     run = rw.open(str(demo))
-    stages = [name for name in ("source", *run.stages) if name in step["removed"]]
-    assert sum(len(run.table(name)) for name in stages) == removed
+    assert {name: len(run.table(name)) for name in counts} == counts
     assert len(run.table()) == told["rows_kept"]
 
 
@@ -71,7 +77,7 @@ def test_verify_passes_and_notices_what_was_tampered_with(demo: Path, tmp_path: 
     assert "is missing, but its record stands" in refinedweb("verify", copy, "--quick", code=1).stdout
     (copy / "00-filter" / "manifest" / "000001.json").unlink()
     told = refinedweb("verify", copy, "--quick", code=1).stdout
-    assert "1 shards are not done" in told
+    assert "1 tasks are not done" in told
     assert "objects without a record" in told
 
 
@@ -118,7 +124,7 @@ def test_limit_reads_only_the_first_documents(tmp_path: Path) -> None:
 
 
 def test_our_own_corpus_is_an_input(demo: Path, tmp_path: Path) -> None:
-    refinedweb("run", "quality_v1", demo / "corpus", tmp_path)
+    refinedweb("run", "language_v1,minhash_v1", demo / "corpus", tmp_path)
     assert status(tmp_path)["rows_in"] == status(demo)["rows_kept"]
     assert status(tmp_path)["rows_kept"] == status(demo)["rows_kept"], "what passed once passes again"
 
@@ -173,6 +179,27 @@ def test_inspect_export_and_status_show_the_run(demo: Path, tmp_path: Path) -> N
     assert {json.loads(line)["language"] for line in lines} == {"en"}
 
 
+def test_what_deduplication_did_can_be_looked_at(demo: Path) -> None:
+    shown = refinedweb("inspect", demo, "--stage", "minhash", "-n", "20").stdout
+    assert shown.count("removed ") == shown.count("kept  ") > 5
+    assert "Jaccard 1.000 · 450 bands in common" in shown
+    assert "[-" in shown
+    pairs = [json.loads(x) for x in refinedweb("inspect", demo, "--stage", "minhash_v1", "--json").stdout.splitlines()]
+    assert min(pair["jaccard"] for pair in pairs) > 0.7
+    told = refinedweb("explain", pairs[0]["removed"]["id"], "--run", demo).stdout
+    assert "removed by minhash_v1: near_duplicate" in told
+    assert pairs[0]["kept"]["id"] in told
+    (cut, *_) = [
+        json.loads(x) for x in refinedweb("inspect", demo, "--stage", "substring", "--json").stdout.splitlines()
+    ]
+    told = refinedweb("explain", cut["document"]["url"], "--run", demo).stdout
+    assert "span 1 stands also in" in told
+    corpus = dict(zip(*(rw.open(str(demo)).table()[name].to_pylist() for name in ("id", "text")), strict=True))
+    assert cut["spans"][0] in cut["document"]["text"]
+    assert cut["spans"][0] not in corpus[cut["document"]["id"]]
+    assert "no document with the id" in refinedweb("explain", "nothing", "--run", demo, code=2).stderr
+
+
 def test_corpora_of_other_worker_counts_are_byte_identical(demo: Path, tmp_path: Path) -> None:
     again = ["--set", f"url_v1.blocklist={sample.blocklist()}", "--set", "keep_removed=full"]
     refinedweb("run", "refinedweb", *sample.crawl_files(), tmp_path, *again, "--workers", "1")
@@ -185,10 +212,16 @@ def test_the_demo_does_with_planted_pages_what_their_truth_says(demo: Path) -> N
     for stage in ("source", *run.stages):
         family = "read" if stage == "source" else stage.removesuffix("_v1")
         outcome.update((row["id"], (family, row["drop"])) for row in run.table(stage))
-    wrong = []
+    wrong: list[Any] = []
+    groups: dict[str, list[Any]] = {}
     for page in sample.truth():
+        if page["outcome"] == "one_kept":
+            groups.setdefault(page["group"], []).append((page, outcome.get(page["id"])))
         expected = {"kept": ["kept"], "removed": page["steps"]}.get(page["outcome"], [])
         found = outcome.get(page["id"], ("read", "a counted skip"))
         if expected and found[0] not in expected:
             wrong.append((page["kind"], page["url"], expected, found))
     assert not wrong
+    assert groups
+    for members in groups.values():
+        assert sum(found == ("kept", None) for _, found in members) == 1, members

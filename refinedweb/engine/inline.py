@@ -1,0 +1,40 @@
+"""A pool of this process alone: for notebooks, small runs and tests. The same steps, loop and ledger, without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import count
+from typing import Any
+
+from refinedweb.engine.pool import Outcome, Work, attempt
+
+
+class InlinePool:
+    """Runs one attempt at a time, when it is waited for. What kills a worker kills this process."""
+
+    def __init__(self) -> None:
+        self._work: Any = None
+        self._waiting: dict[Hashable, tuple[int, Any, bool]] = {}
+        self._handles = count()
+
+    def use(self, work: Work) -> None:
+        self._work = work
+
+    def slots(self) -> int:
+        return 1
+
+    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
+        handle = next(self._handles)
+        self._waiting[handle] = (task, payload, careful)
+        return handle
+
+    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+        del seconds
+        handle = next(iter(self._waiting))
+        return [(handle, attempt(self._work, *self._waiting.pop(handle)))]
+
+    def cancel(self, handle: Hashable) -> None:
+        self._waiting.pop(handle, None)
+
+    def close(self) -> None:
+        self._waiting.clear()

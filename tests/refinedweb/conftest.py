@@ -1,0 +1,33 @@
+"""Runs in this process, for the tests of the global steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from refinedweb.dedup import planning
+from refinedweb.engine import loop
+from tests.refinedweb.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS
+from tests.refinedweb.inline import ok, run, write_shards
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "BACKOFF", 0.0)
+    monkeypatch.setattr(loop, "TICK", 0.001)
+
+
+@pytest.fixture
+def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of about one shard and several partitions, as a large corpus would have."""
+    monkeypatch.setattr(planning, "LEAST_BLOCK", 1 << 10)
+    monkeypatch.setattr(planning, "LEAST_PARTITION", 1 << 12)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus as one file, in one task a phase."""
+    folder = tmp_path_factory.mktemp("whole")
+    ok(run(RECIPE, write_shards(DOCUMENTS, folder / "in", 1), folder / "out", *SETTINGS))
+    return folder / "out"
