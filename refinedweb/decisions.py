@@ -10,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from refinedweb.dedup.context import Context, is_old
 from refinedweb.dedup.planning import context_of
 from refinedweb.engine.run import RunFile
 from refinedweb.kept import decisions_key
+from refinedweb.parquet import read_parquet
 from refinedweb.plan import Step
 from refinedweb.recipe import of_content
 from refinedweb.storage import Missing, Store
@@ -79,7 +79,7 @@ class Decisions:
             data, _ = self._store.get(decisions_key(self._step.name, shard))
         except Missing:
             return None
-        return pq.read_table(pa.BufferReader(data))
+        return read_parquet(data)
 
     def sample(self, n: int, seed: int = 0, reason: str | None = None) -> list[Pair | Cut]:
         """Up to `n` documents that were removed or cut, of shards in random order. The same seed gives the same."""

@@ -14,6 +14,7 @@ from refinedweb.engine.apply import Removal, Split, check_law, split
 from refinedweb.engine.stage_cache import built
 from refinedweb.inputs import Input
 from refinedweb.manifest import task_name
+from refinedweb.parquet import read_parquet
 from refinedweb.plan import Step
 from refinedweb.recipe import Recipe
 from refinedweb.storage import Missing, Store
@@ -82,7 +83,7 @@ class KeptShards:
 
     def _decisions(self, decided: Decided, shard: int) -> pa.Table:
         data, _ = self.store.get(decisions_key(decided.step, shard))
-        return pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
+        return read_parquet(data)
 
     def _applied(self, docs: pa.Table, decisions: Sequence[pa.Table]) -> Split:
         removed = []

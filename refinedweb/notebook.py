@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from refinedweb import funnel
 from refinedweb.engine.run import open_run
 from refinedweb.frame import Frame
 from refinedweb.manifest import Ledger, Output, Totals
+from refinedweb.parquet import read_parquet
 from refinedweb.plan import removed_folders
 from refinedweb.storage import open_store
 from refinedweb.totals import StepState, ledger_folders, run_totals, step_states, totals_of
@@ -107,9 +107,8 @@ class Run:
 
     def _tables(self, outputs: Iterator[Output] | list[Output]) -> Iterator[pa.Table]:
         for output in outputs:
-            # All columns are wanted: whole bytes, as Arrow's reader threads over a Python file can outlive the program.
             with self._store.open(output.key) as file:
-                yield pq.read_table(pa.BufferReader(file.read()))
+                yield read_parquet(file.read())
 
     def __repr__(self) -> str:
         states = self.states()

@@ -53,7 +53,9 @@ class ParquetRows:
         about = metadata.row_group(group)
         done = 0
         try:
-            for batch in self._open(about.total_byte_size).iter_batches(self._batch_rows(about), row_groups=[group]):
+            for batch in self._open(about.total_byte_size).iter_batches(
+                self._batch_rows(about), row_groups=[group], use_threads=False
+            ):
                 given = pa.Table.from_batches([batch])
                 docs = to_documents(given, mapping, self._key, first_row + done, self._options)
                 done += docs.num_rows
