@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from refinedweb.storage import Changed, Exists, Missing, Store
 from stages.errors import CommitUnknown
@@ -63,6 +64,14 @@ class Holder:
         return self.machine != "" and self.machine == this_machine() and started_at(self.pid) != self.started
 
 
+class _Watched(NamedTuple):
+    """A claim that another holds: when it was first and last seen with this etag. Listings have etags of their own."""
+
+    etag: str
+    first: float
+    last: float
+
+
 class Claims:
     """This driver's claims on the blocks of one step."""
 
@@ -77,8 +86,8 @@ class Claims:
         self._mine: dict[int, str] = {}
         self._beat = 0
         self._renewed = clock()
-        self._watched: dict[int, tuple[str, float]] = {}
-        self._listed: dict[int, tuple[str, float]] = {}
+        self._listed: dict[int, _Watched] = {}
+        self._read: dict[int, _Watched] = {}
 
     @property
     def mine(self) -> set[int]:
@@ -87,18 +96,19 @@ class Claims:
 
     def claimed(self) -> set[int]:
         """The blocks that have a claim of anyone, dead or alive. Listings also tell which claims are `silent`."""
-        now, before, start = self.clock(), self._listed, len(self._folder)
-        self._listed = {}
+        before, self._listed = self._listed, {}
         for info in self._store.list(self._folder):
-            block = int(info.key[start:].removesuffix(".json"))
-            etag, since = before.get(block, ("", now))
-            self._listed[block] = (info.etag, since if etag == info.etag else now)
+            block = int(info.key[len(self._folder) :].removesuffix(".json"))
+            self._listed[block] = self._watched(before.get(block), info.etag)
         return set(self._listed)
 
     def silent(self) -> set[int]:
-        """The blocks whose claim was the same in all listings of a whole lease: their holders are dead."""
-        now = self.clock()
-        return {block for block, (_, since) in self._listed.items() if now - since >= self._lease}
+        """The blocks whose claim the last listing showed as one a whole lease before did: their holders are dead.
+
+        Nothing is known of them where that listing is older than a renewal: another may hold them by now.
+        """
+        old = self.clock() - self._lease / 3
+        return {b for b, seen in self._listed.items() if seen.last >= old and seen.last - seen.first >= self._lease}
 
     def take(self, block: int) -> bool:
         """Claim the block if nobody holds it, or if its holder is dead, gave it back or let its lease run out."""
@@ -116,7 +126,8 @@ class Claims:
             data, etag = self._store.get(self._key(block))
         except Missing:
             return False
-        expired = self._ran_out(block, etag) or block in self.silent()
+        seen = self._read[block] = self._watched(self._read.get(block), etag)
+        expired = seen.last - seen.first >= self._lease or block in self.silent()
         if not expired and not Holder(**json.loads(data)).is_free():
             return False
         try:
@@ -125,12 +136,10 @@ class Claims:
             return False
         return True
 
-    def _ran_out(self, block: int, etag: str) -> bool:
-        known, since = self._watched.get(block, ("", 0.0))
-        if known != etag:
-            self._watched[block] = (etag, self.clock())
-            return False
-        return self.clock() - since >= self._lease
+    def _watched(self, before: _Watched | None, etag: str) -> _Watched:
+        """Since when a claim has been what it is now, by this driver's clock."""
+        now = self.clock()
+        return _Watched(etag, before.first if before is not None and before.etag == etag else now, now)
 
     def renew(self) -> None:
         """Renew every claim when a third of the lease has passed. Blocks that another took over are forgotten."""

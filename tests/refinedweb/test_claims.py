@@ -60,6 +60,26 @@ def test_a_renewed_claim_is_left_alone(store: Store) -> None:
         pretend_other_machine(store, 0, beat=beat)
 
 
+def test_listings_show_who_is_silent_and_an_old_listing_shows_nothing(store: Store) -> None:
+    clock = Clock()
+    Claims(store, "00-x").take(0)
+    pretend_other_machine(store, 0)
+    watcher = Claims(store, "00-x", lease=60, clock=clock)
+    watcher.claimed()
+    clock.now = 60.0
+    assert not watcher.take(0), "one listing is no evidence"
+    watcher.claimed()
+    assert watcher.silent() == {0}
+    clock.now = 90.0
+    pretend_other_machine(store, 0, beat=1)
+    assert not watcher.take(0), "renewed since, and the listing is old"
+    watcher.claimed()
+    assert watcher.silent() == set()
+    clock.now = 150.0
+    watcher.claimed()
+    assert watcher.take(0)
+
+
 def test_renewing_keeps_what_is_ours_and_forgets_what_was_taken(store: Store) -> None:
     clock = Clock()
     ours = Claims(store, "00-x", lease=60, clock=clock)
