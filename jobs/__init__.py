@@ -1,0 +1,1 @@
+"""Amazon SageMaker: job specifications, launch, the container's entry point, watch and audits."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "check",
     "export": "export",
     "classifier": "classifier",
+    "plan": "plan",
 }
 ENTRY_POINTS = "refinedweb.commands"
 INTERRUPTED = 130

@@ -25,7 +25,8 @@ TIMEOUT = 30
 @click.command()
 @click.argument("out")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def status(out: str, as_json: bool) -> int:
+@click.option("--prometheus", is_flag=True, help="Print as Prometheus text.")
+def status(out: str, as_json: bool, prometheus: bool) -> int:
     """How far the run OUT is, and its funnel so far."""
     from refinedweb import funnel
     from refinedweb.cli.progress import show_funnel, show_trouble
@@ -37,6 +38,11 @@ def status(out: str, as_json: bool) -> int:
     totals = totals_of(states)
     if as_json:
         click.echo(json.dumps(funnel.status_json(states, totals)))
+        return 0
+    if prometheus:
+        from refinedweb import metrics
+
+        click.echo(metrics.prometheus(metrics.of_status(out, states, totals, len(run.failed()))), nl=False)
         return 0
     click.echo(f"{run.file.recipe_name} since {run.file.created_at}, code {run.file.code_version}")
     for state in states:

@@ -37,7 +37,6 @@ class Display:
         self._row = None if self._live is None else self._live.add_task("Starting workers", total=total, facts="")
         self._step = ""
         self._seen = Totals()
-        self._last: object = None
         self._since = time.monotonic()
         self._printed = self._since
         self.interrupted = False
@@ -67,9 +66,7 @@ class Display:
             raise KeyboardInterrupt
         if progress.step != self._step:
             self._begin(progress)
-        if progress.last is not None and progress.last is not self._last:
-            self._last = progress.last
-            self._seen.add(progress.last)
+        self._seen = progress.seen
         facts = self._facts(progress)
         if self._live is not None and self._row is not None:
             self._live.update(self._row, completed=progress.done + len(progress.failed), facts=facts)
@@ -81,7 +78,7 @@ class Display:
     def _begin(self, progress: RunProgress) -> None:
         """Another step, or phase of a global one: its own count, rate and time."""
         self._step = progress.step
-        self._seen, self._since = Totals(), time.monotonic()
+        self._since = time.monotonic()
         if self._live is not None and self._row is not None:
             self._live.reset(self._row, total=progress.total, description=progress.step)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 ADDRESS = "REFINEDWEB_ADDRESS"
+METRICS = "REFINEDWEB_METRICS"
 
 
 @click.command()
@@ -35,6 +36,13 @@ ADDRESS = "REFINEDWEB_ADDRESS"
     "--lease", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds until a claim expires."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--metrics",
+    metavar="emf|FILE.prom",
+    multiple=True,
+    envvar=METRICS,
+    help="Emit progress for CloudWatch on stdout, or for Prometheus into a file; repeatable.",
+)
 def run(
     recipe: str,
     paths: tuple[str, ...],
@@ -79,23 +87,29 @@ def demo(out: str, workers: int | None, address: str | None) -> int:
 
 def _execute(
     recipe: Recipe, specs: list[str], out: str, *, workers: int | None, address: str | None, base: str | None,
-    lease: float, as_json: bool,
+    lease: float, as_json: bool, metrics: tuple[str, ...] = (),
 ) -> int:  # fmt: skip
     from refinedweb import inputs
     from refinedweb.cli.progress import Display, show_result
     from refinedweb.engine.run import Settings, execute
+    from refinedweb.metrics import both, meter_of
 
+    meter = meter_of(metrics, out)
     found = inputs.find(specs, out=out, base=base)
     display = Display(len(found.inputs), quiet=as_json)
     display.start(recipe, found, out)
     _stop_politely(display)
+    watch = both(display.watch, meter)
     try:
         with display:
-            result = execute(recipe, found.inputs, out, Settings(workers, address, lease), display.watch, display.ready)
+            result = execute(recipe, found.inputs, out, Settings(workers, address, lease), watch, display.ready)
     except KeyboardInterrupt:
         click.echo("\nInterrupted: what is committed is safe. To resume, run the same command again:", err=True)
         click.echo(f"  refinedweb {_quoted(sys.argv[1:])}", err=True)
         return INTERRUPTED
+    finally:
+        if meter is not None:
+            meter.close()
     show_result(recipe, result, out, as_json=as_json)
     return result.exit_code
 

@@ -117,7 +117,7 @@ class PhaseWork:
             peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             host=socket.gethostname(),
             driver=self.driver,
-            committed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         return ledger_of(self.phase).commit(record)
 

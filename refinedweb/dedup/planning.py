@@ -59,10 +59,15 @@ def _plan(store: Store, step: Step, recipe: Recipe, shards: int) -> dict[str, ob
     index = index_files(stage, stage.index) if isinstance(stage, Clustered) else []
     old_sizes = [shuffle_bytes(stage, item.rows, item.input.size) for item in index]
     total = sum(sizes) + sum(old_sizes)
-    block = _between(LEAST_BLOCK, total // SHARES, MOST_BLOCK)
-    partition = _between(LEAST_PARTITION, total // SHARES, MOST_PARTITION)
+    block, partitions = cut(total)
     blocks = [*_blocks(sizes, 0, block), *_blocks(old_sizes, OLD, block)]
-    return {"blocks": blocks, "partitions": total // partition + 1, "index": [item.input for item in index]}
+    return {"blocks": blocks, "partitions": partitions, "index": [item.input for item in index]}
+
+
+def cut(total: int) -> tuple[int, int]:
+    """How so many bytes of shuffle are cut: bytes of a block, and the number of partitions."""
+    partition = _between(LEAST_PARTITION, total // SHARES, MOST_PARTITION)
+    return _between(LEAST_BLOCK, total // SHARES, MOST_BLOCK), total // partition + 1
 
 
 def shuffle_bytes(stage: Stage, documents: int, size: int) -> int:

@@ -103,7 +103,7 @@ class _Pass:
             peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             host=socket.gethostname(),
             driver=self._step.driver,
-            committed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         return Ledger(self._store, self._step.step.name).commit(record)
 

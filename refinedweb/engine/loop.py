@@ -17,7 +17,7 @@ from refinedweb.claims import Claims
 from refinedweb.engine.blocks import Blocks
 from refinedweb.engine.pool import Outcome, Pool
 from refinedweb.engine.rollups import RollUps
-from refinedweb.manifest import Ledger, Record
+from refinedweb.manifest import Ledger, Record, Totals
 from stages.errors import ConfigError
 
 TICK = 0.25
@@ -41,7 +41,7 @@ class Task(NamedTuple):
 
 @dataclass
 class Progress:
-    """What a watcher may show. `records` are those that this driver saw committed."""
+    """What a watcher may show. `seen` sums the records that this driver saw committed."""
 
     step: str
     total: int
@@ -50,7 +50,7 @@ class Progress:
     failed: dict[int, str] = field(default_factory=dict)
     attempts: int = 0
     deaths: int = 0
-    last: Record | None = None
+    seen: Totals = field(default_factory=Totals)
 
 
 @dataclass
@@ -169,7 +169,7 @@ class Loop:
         size = self._states[attempt.number].task.size
         self._rates.append((self._now() - attempt.since) / max(1, size))
         self._cancel_twins(attempt.number)
-        self.progress.last = record
+        self.progress.seen.add(record)
         self._blocks.settle(attempt.number)
 
     def _again_or_fail(self, number: int, outcome: Outcome) -> None:

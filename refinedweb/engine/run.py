@@ -91,9 +91,9 @@ def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFil
         fingerprint=recipe.fingerprint(),
         code_version=code_version(),
         inputs=list(inputs),
-        block=max(1, min(MOST_PER_BLOCK, len(inputs) // BLOCKS)),
+        block=block_of(len(inputs)),
         steps=steps_of([name for name, _ in recipe.stages]),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         token=uuid.uuid4().hex,
     )
     try:
@@ -154,17 +154,24 @@ def execute(
     """Run or resume to the end. `watch` sees the progress several times a second, `started` when workers are up."""
 
     def start() -> Pool:
-        pool = RayPool(settings.workers, settings.address, _recycle(inputs))
+        mean = sum(item.size for item in inputs) // len(inputs)
+        pool = RayPool(settings.workers, settings.address, recycle_of(mean))
         started()
         return pool
 
     return execute_on(start, recipe, inputs, out, settings.lease, watch)
 
 
-def _recycle(inputs: Sequence[Input]) -> int:
-    """Tasks per worker process: a new one after some gigabytes of input, against leaks in the C libraries."""
-    mean = max(1, sum(item.size for item in inputs) // len(inputs))
-    return max(4, min(2000, RECYCLE_BYTES // mean))
+def recycle_of(mean: int) -> int:
+    """Tasks per worker process, by the mean size of the inputs: a new one after some gigabytes, against leaks in the C
+    libraries.
+    """
+    return max(4, min(2000, RECYCLE_BYTES // max(1, mean)))
+
+
+def block_of(files: int) -> int:
+    """Tasks of a pass that are claimed together."""
+    return max(1, min(MOST_PER_BLOCK, files // BLOCKS))
 
 
 def execute_on(

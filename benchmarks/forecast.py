@@ -1,0 +1,156 @@
+"""`plan` against reality: runs with one and two workers, and a deduplication, forecast from smaller ones.
+
+    uv run python -m benchmarks.forecast [--copies 4] [--documents 40000] [--runs 3]
+
+Filter: the recipe's filters over the crawl (8 files) is the sample, over so many copies of it the run that is forecast;
+with two workers and with one, each forecast from a sample with as many workers, and once across. Deduplication:
+`minhash_v1` over planted corpora (`benchmarks.planted`); samples of an eighth and a quarter, two workers.
+
+Reality is the time of the command. The forecast is that of the run, plus what the sample's command took beside its run
+(imports, the end of Ray). Medians; load beside the sample and not beside the run (or the reverse) is in the error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import crawl, pairs, planted
+from refinedweb.forecast.forecast import Planned, forecast
+from refinedweb.forecast.machines import TYPES, Conditions, machine, quiet
+from refinedweb.forecast.measured import measure
+from refinedweb.forecast.workload import Input
+
+FILTERS = "url_v1,extract_v1,language_v1,repetition_v1,quality_v1,lines_v1"
+ALLOWED = 0.15
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One command: its seconds, and where the run lies."""
+
+    seconds: float
+    out: Path
+
+
+def ran(stages: str, inputs: Path, out: Path, workers: int) -> Ran:
+    """One run, alone."""
+    shutil.rmtree(out, ignore_errors=True)
+    call = [
+        sys.executable,
+        "-m",
+        "refinedweb",
+        "run",
+        stages,
+        str(inputs),
+        str(out),
+        "--workers",
+        str(workers),
+        "--json",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(crawl.ROOT)}
+    environment.pop("REFINEDWEB_ADDRESS", None)
+    start = time.monotonic()
+    done = subprocess.run(call, env=environment, cwd=crawl.ROOT, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - start
+    if done.returncode not in (0, 3):
+        raise SystemExit(done.stderr)
+    print(f"{out.name}: {seconds:.1f} s with {workers} workers, load {pairs.load():.1f}", file=sys.stderr, flush=True)
+    return Ran(seconds, out)
+
+
+def foretold(samples: list[Ran], files: int, size: float, workers: int) -> float:
+    """Seconds of the command over so many files."""
+    sample = measure([str(one.out) for one in samples])
+    largest = samples[-1]
+    here = quiet(sample.start)
+    itself = Input(len(sample.run.inputs), sample.bytes_in / len(sample.run.inputs))
+    box = machine("local", cores=workers)
+    beside = largest.seconds - forecast(Planned(sample, itself, box, here), 1).seconds
+    return forecast(Planned(sample, Input(files, size), box, here), 1).seconds + max(0.0, beside)
+
+
+def line(name: str, told: list[float], real: list[float]) -> None:
+    """A row of the table: medians, and the error."""
+    forecast_, reality = statistics.median(told), statistics.median(real)
+    error = forecast_ / reality - 1
+    print(
+        f"| {name} | {forecast_:.1f} s | {reality:.1f} s | {error:+.1%} | {'yes' if abs(error) <= ALLOWED else 'no'} |"
+    )
+
+
+def filters(folder: Path, copies: int, runs: int) -> Path:
+    """Forecast and reality of the filter pass; returns a sample for what comes after."""
+    small, large = folder / "small", folder / "large"
+    for target, times in ((small, 1), (large, copies)):
+        target.mkdir()
+        for number, part in enumerate(crawl.parts() * times):
+            shutil.copy(part, target / f"{number:04d}.warc.gz")
+    files = list(large.iterdir())
+    size = sum(file.stat().st_size for file in files) / len(files)
+    ran(FILTERS, small, folder / "warm-up", 2)
+    told: dict[tuple[int, int], list[float]] = {}
+    real: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(runs):
+        samples = {workers: ran(FILTERS, small, folder / f"sample-{workers}", workers) for workers in (1, 2)}
+        for workers in (1, 2):
+            real[workers].append(ran(FILTERS, large, folder / "run", workers).seconds)
+        for sampled, sample in samples.items():
+            for workers in (1, 2):
+                told.setdefault((sampled, workers), []).append(foretold([sample], len(files), size, workers))
+    for (sampled, workers), seconds in told.items():
+        line(f"filters, {workers} worker(s), sample with {sampled}", seconds, real[workers])
+    ratio = statistics.median(real[1]) / statistics.median(real[2])
+    print(f"\nScaling from 1 to 2 workers: {ratio:.2f} × (whole commands, start of Ray included)\n")
+    return folder / "sample-2"
+
+
+def deduplication(folder: Path, documents: int, runs: int) -> None:
+    """Forecast and reality of `minhash_v1`."""
+    corpora = {}
+    for count in (documents // 8, documents // 4, documents):
+        corpora[count] = folder / f"corpus-{count}"
+        planted.write(corpora[count], count, 8, seed=1)
+    *sizes, large = corpora
+    found = list((corpora[large] / "documents").glob("*.parquet"))
+    size = sum(file.stat().st_size for file in found) / len(found)
+    told, real = [], []
+    for _ in range(runs):
+        samples = [ran("minhash_v1", corpora[n] / "documents", folder / f"minhash-{n}", 2) for n in sizes]
+        real.append(ran("minhash_v1", corpora[large] / "documents", folder / "minhash", 2).seconds)
+        told.append(foretold(samples, len(found), size, 2))
+    line(f"minhash_v1, {documents:,} documents, samples of an eighth and a quarter", told, real)
+
+
+def efficiency(sample: Path) -> None:
+    """What the simulation says of many machines."""
+    measured = measure([str(sample)])
+    print("\n| machines | one cluster: hours, efficiency | each its own driver: hours, efficiency |\n|---|---|---|")
+    for count in (1, 10, 100, 257):
+        cells = []
+        for alone in (False, True):
+            world = Conditions(share_nothing=alone)
+            found = forecast(Planned(measured, Input(90_000, 1.1e9), TYPES["ml.c5.18xlarge"], world), count)
+            cells.append(f"{found.hours:.2f} h, {found.efficiency:.0%}")
+        print(f"| {count} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    options = pairs.arguments(__doc__, copies=4, documents=40_000)
+    pairs.warn_where_noisy()
+    print(f"| run | forecast | reality | error | within {ALLOWED:.0%} |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        deduplication(Path(folder), options.documents, options.runs)
+        sample = filters(Path(folder), options.copies, options.runs)
+        efficiency(sample)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""`refinedweb job …`: joins the command line by the entry point group `refinedweb.commands`.
+
+Commands live in modules that are imported when they are called: `refinedweb --help` stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+import click
+
+from stages.errors import nearest
+
+# name of the command -> module of this package that holds it
+COMMANDS: dict[str, str] = {
+    "watch": "watch_command",
+}
+
+
+class JobCommands(click.Group):
+    """The commands on jobs, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return cast(click.Command, getattr(import_module(f"jobs.{COMMANDS[cmd_name]}"), cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            ctx.fail(f"no command on jobs is called {args[0]!r}: {nearest(args[0], list(COMMANDS))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=JobCommands)
+def job() -> None:
+    """Runs on Amazon SageMaker: many machines with one command."""

@@ -1,0 +1,203 @@
+"""The ledger of a sample run → what each of its steps and phases costs.
+
+A worker's first task of a step is slower: it imports, opens models, loads compiled kernels. Those are told from the
+others by their times: a task that began before the first one was committed is some worker's first. Where all tasks are
+(a phase of one task), two samples of different size tell the warm-up from the work; with one sample all counts as work,
+which is too much for larger inputs, never too little.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from refinedweb.engine.run import RunFile, open_run
+from refinedweb.manifest import Ledger, Record
+from refinedweb.plan import Step
+from refinedweb.storage import open_store
+from refinedweb.totals import ledger_folders
+from stages.errors import ConfigError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One task: its work (bytes of input, or rows where it reads none), its seconds, and whether it was a first one."""
+
+    work: float
+    seconds: float
+    first: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """A step, or a phase of a global one. Sums over the tasks of the (largest) sample.
+
+    `rates`: seconds per unit of work, one per task that says something; `warm_up`: seconds more of a worker's first
+    task; `bytes_in`, `bytes_out`, `outputs`: read, written, and objects written; `bytes_kept`: text that goes on.
+    """
+
+    name: str
+    step: Step
+    tasks: int
+    work: float
+    rates: Floats
+    warm_up: float
+    bytes_in: float
+    bytes_out: float
+    outputs: float
+    rows: float
+    rows_kept: float
+    bytes_kept: float
+    peak_memory: int
+
+    @property
+    def phase(self) -> str:
+        """`1-sign` of `01-minhash_v1/1-sign`; empty for a pass."""
+        return self.name.partition("/")[2]
+
+    @property
+    def rate(self) -> float:
+        """Mean seconds per unit of work."""
+        return float(self.rates.mean())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a finished sample run measured. `start`: seconds until its first task began; `gap`: seconds between two
+    steps or phases, in which no task ran; `bytes_in`: of all its inputs.
+    """
+
+    run: RunFile
+    parts: list[Part]
+    start: float
+    gap: float
+    bytes_in: float
+    documents: int
+
+
+def measure(outs: Sequence[str]) -> Sample:
+    """What finished runs of one recipe measured: the sums of the largest, rates of all.
+
+    Raises ConfigError where one is not finished, or of another recipe.
+    """
+    runs = sorted((_Run(out) for out in outs), key=lambda run: run.bytes_in)
+    largest = runs[-1]
+    for run in runs:
+        if run.file.fingerprint != largest.file.fingerprint:
+            raise ConfigError(f"{run.out} and {largest.out} ran different recipes; give samples of one recipe")
+    parts = [_part(name, step, [run.records.get(name, []) for run in runs]) for name, step in largest.folders]
+    if not parts:
+        raise ConfigError(f"{largest.out} has no committed task; let the sample run finish")
+    documents = sum(record.rows_in for record in largest.records[parts[0].name])
+    return Sample(largest.file, parts, largest.start(), largest.gap(), largest.bytes_in, documents)
+
+
+class _Run:
+    """The records of one finished run."""
+
+    def __init__(self, out: str) -> None:
+        self.out = out
+        self.file = open_run(out)
+        store = open_store(out)
+        self.records: dict[str, list[Record]] = {}
+        self.folders: list[tuple[str, Step]] = []
+        for folder in ledger_folders(store, self.file.steps):
+            ledger = Ledger(store, folder)
+            records = list(ledger.records(sorted(ledger.committed())))
+            if records:
+                step = next(step for step in self.file.steps if step.name == folder.partition("/")[0])
+                self.records[folder] = records
+                self.folders.append((folder, step))
+        last, shards = self.file.steps[-1].name, len(self.file.inputs)
+        if len(self.records.get(last, [])) < shards:
+            raise ConfigError(f"{out} is not finished: {len(self.records.get(last, []))} of {shards} shards of {last}")
+        self.bytes_in = float(sum(item.size for item in self.file.inputs))
+
+    def start(self) -> float:
+        created = datetime.fromisoformat(self.file.created_at).timestamp()
+        begun = min(map(_begun, self.records[self.folders[0][0]]))
+        return max(0.0, begun - created)
+
+    def gap(self) -> float:
+        """The median: a run that was resumed the next day has one long gap."""
+        spans = [(min(map(_begun, records)), max(map(_ended, records))) for records in self.records.values()]
+        spans.sort()
+        gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(spans)]
+        return statistics.median(gaps) if gaps else 0.0
+
+
+def _ended(record: Record) -> float:
+    return datetime.fromisoformat(record.committed_at).timestamp()
+
+
+def _begun(record: Record) -> float:
+    return _ended(record) - record.seconds
+
+
+def work_of(record: Record) -> float:
+    """What a task's time grows with."""
+    return float(record.input_size or record.rows_in)
+
+
+def points(records: Sequence[Record]) -> list[Point]:
+    """The tasks of one step. On each host those are first that began before its first commit."""
+    first_commit: dict[str, float] = {}
+    for record in records:
+        first_commit[record.host] = min(_ended(record), first_commit.get(record.host, float("inf")))
+    return [Point(work_of(r), r.seconds, _begun(r) < first_commit[r.host]) for r in records]
+
+
+def fit(samples: Sequence[Sequence[Point]]) -> tuple[Floats, float]:
+    """Seconds per unit of work as an empirical distribution, and the warm-up in seconds."""
+    everything = [point for sample in samples for point in sample]
+    warm = [point for point in everything if not point.first and point.work > 0]
+    first = [point for point in everything if point.first]
+    if warm:
+        rates = np.array([point.seconds / point.work for point in warm])
+        rate = sum(p.seconds for p in warm) / sum(p.work for p in warm)
+        more = [point.seconds - rate * point.work for point in first]
+        return rates, max(0.0, statistics.median(more)) if more else 0.0
+    line = _line([point for point in first if point.work > 0])
+    if line is not None:
+        return np.array([line[0]]), line[1]
+    total = sum(point.work for point in everything)
+    return np.array([sum(point.seconds for point in everything) / total if total else 0.0]), 0.0
+
+
+def _line(found: Sequence[Point]) -> tuple[float, float] | None:
+    """Slope and intercept, neither negative; None where the sizes don't differ enough to tell (by a fifth)."""
+    work = np.array([point.work for point in found])
+    if len(work) < 2 or work.max() < 1.2 * work.min():
+        return None
+    slope, intercept = np.polyfit(work, np.array([point.seconds for point in found]), 1)
+    if slope <= 0:
+        return None
+    return float(slope), max(0.0, float(intercept))
+
+
+def _part(name: str, step: Step, samples: Sequence[Sequence[Record]]) -> Part:
+    rates, warm_up = fit([points(records) for records in samples])
+    records = samples[-1]
+    return Part(
+        name=name,
+        step=step,
+        tasks=len(records),
+        work=sum(map(work_of, records)),
+        rates=rates,
+        warm_up=warm_up,
+        bytes_in=float(sum(record.input_size for record in records)),
+        bytes_out=float(sum(output.size for record in records for output in record.outputs)),
+        outputs=float(sum(len(record.outputs) for record in records)),
+        rows=float(sum(record.rows_in for record in records)),
+        rows_kept=float(sum(record.rows_kept for record in records)),
+        bytes_kept=float(sum(record.bytes_kept for record in records)),
+        peak_memory=max(record.peak_memory for record in records),
+    )

@@ -1,0 +1,191 @@
+"""What a step of the sample becomes over a larger input: how many tasks, how large, with which requests.
+
+Everything grows in proportion to the input but the number of tasks of global steps, which `dedup/planning.py` chooses,
+and with it the requests: every task of a phase reads from every object of the phase before (`shuffle.py`).
+Duplicates grow faster than the corpus does; how fast is not known from one sample, so it is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from refinedweb.dedup.components import LINK_BYTES
+from refinedweb.dedup.planning import cut, shuffle_bytes
+from refinedweb.engine.run import block_of, recycle_of
+from refinedweb.forecast.measured import Part, Sample
+from refinedweb.forecast.simulation import Floats, Tasks
+from refinedweb.recipe import of_content
+from refinedweb.shuffle import MOST_PARTITIONS
+from refinedweb.storage.s3 import READ_AHEAD, SMALL
+from refinedweb.storage.s3_streams import PART_BYTES
+from stages.base import build
+from stages.kernels.unionfind import bytes_needed
+
+RECORD_AND_CLAIM = 2  # the commit record of a task, and its share of what a worker asks for besides
+ROUNDS = 6  # of large and small stars: the planted graphs of `benchmarks/components.py` took 4 to 6
+EDGE_BYTES = 16
+HELD = 3  # a gathering task holds its partition as read, as one table, and sorted
+
+
+@dataclass(frozen=True)
+class Input:
+    """The wanted input: files and bytes of each."""
+
+    files: int
+    size: float
+
+    @property
+    def bytes(self) -> float:
+        return self.files * self.size
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """How a global step is cut: blocks of documents, partitions of keys, and bytes of shuffled keys."""
+
+    blocks: int
+    partitions: int
+    bytes: float
+
+    @property
+    def possible(self) -> bool:
+        """Can blocks and partitions be told apart by 16 bits?"""
+        return max(self.blocks, self.partitions) <= MOST_PARTITIONS
+
+
+@dataclass(frozen=True)
+class Load:
+    """One step or phase over the wanted input. `memory`: bytes of a worker; `shuffle` of a global step."""
+
+    name: str
+    tasks: Tasks
+    gets: float
+    puts: float
+    bytes_in: float
+    bytes_out: float
+    memory: float
+    shuffle: Shuffle | None = None
+
+
+def loads(sample: Sample, wanted: Input, dice: np.random.Generator) -> list[Load]:
+    """Every step and phase of the run over the wanted input, in order."""
+    scale = wanted.bytes / sample.bytes_in
+    shuffles = _shuffles(sample, wanted, scale)
+    found: list[Load] = []
+    for part in sample.parts:
+        if part.step.kind == "local":
+            found.append(_pass(part, wanted, scale, dice))
+        else:
+            found += _phase(part, shuffles[part.step.name], wanted, scale, dice)
+    return found
+
+
+def drawn(part: Part, works: Floats, dice: np.random.Generator) -> Floats:
+    """Seconds of tasks with so much work each: the mean of as many of the sample's rates as fit into that work.
+
+    A shard of a crawl is a mixture of many pages: one that is a hundred times the sample's is that much evener.
+    """
+    typical = part.work / part.tasks if part.tasks else 1.0
+    draws = np.maximum(1, np.round(works / max(1e-9, typical))).astype(int)
+    spread = float(part.rates.std())
+    if draws.min() >= 30:  # the mean of many draws is normal
+        rates = part.rate + dice.standard_normal(len(works)) * spread / np.sqrt(draws)
+    else:
+        rates = np.array([dice.choice(part.rates, n).mean() for n in draws])
+    seconds: Floats = np.maximum(0.0, rates) * works
+    return seconds
+
+
+def _pass(part: Part, wanted: Input, scale: float, dice: np.random.Generator) -> Load:
+    files = wanted.files
+    each = scale / files
+    seconds = -np.sort(-drawn(part, np.full(files, part.work * each), dice))
+    read = max(part.bytes_in, 1.0) * each
+    written, objects = part.bytes_out * each, part.outputs / part.tasks
+    gets = 2 + math.ceil(read / READ_AHEAD)
+    puts = objects + objects * _parts(written / objects) + RECORD_AND_CLAIM
+    block = block_of(files)
+    tasks = Tasks(
+        seconds, part.warm_up, recycle_of(int(wanted.size)), gets, puts, read + written,
+        driver_requests=1 + 2 / block, per_claim=block,
+    )  # fmt: skip
+    return Load(part.name, tasks, gets * files, puts * files, read * files, written * files, part.peak_memory)
+
+
+def _parts(size: float) -> float:
+    """Requests beyond one for an object of that size: parts, their begin and end, and the sums beside it."""
+    return 0.0 if size < PART_BYTES else math.ceil(size / PART_BYTES) + 2
+
+
+def _shuffles(sample: Sample, wanted: Input, scale: float) -> dict[str, Shuffle]:
+    """By global step: what `dedup/planning.py` will plan."""
+    recipe = of_content(sample.run.recipe, sample.run.recipe_name, [n for s in sample.run.steps for n in s.stages])
+    passes = {part.name: part for part in sample.parts if part.step.kind == "local"}
+    found = {}
+    for step in sample.run.steps:
+        if step.kind == "global" and step.reads is not None:
+            ((name, values),) = recipe.only(step.stages)
+            read = passes[step.reads]
+            total = shuffle_bytes(build(name, values), int(read.rows_kept * scale), int(read.bytes_kept * scale))
+            block, partitions = cut(total)
+            files = max(1, int(block / max(1.0, total / wanted.files)))  # of a block
+            found[step.name] = Shuffle(-(-wanted.files // files), partitions, float(total))
+    return found
+
+
+def _phase(part: Part, shuffle: Shuffle, wanted: Input, scale: float, dice: np.random.Generator) -> list[Load]:
+    work, out = part.work * scale, part.bytes_out * scale
+    linking = part.phase == "3-link"
+    if linking and bytes_needed(int(part.rows * scale)) > LINK_BYTES:
+        return _stars(part, shuffle, scale, dice)
+    producers, tasks = _sides(part.phase, shuffle)
+    seconds = drawn(part, np.full(tasks, work / tasks), dice)
+    moved_in = shuffle.bytes if part.phase == "2-group" else out
+    objects = part.outputs / part.tasks if part.phase != "9-decide" else wanted.files / tasks
+    reads = _reads(producers, tasks, moved_in)
+    if part.phase.startswith(("1", "3-windows", "4-describe", "9")):
+        reads += 3 * wanted.files / tasks  # the documents of a block: head, footer, columns
+    puts = objects + objects * _parts(out / tasks / objects) + RECORD_AND_CLAIM
+    load = Tasks(
+        seconds, part.warm_up, gets=reads, puts=puts, moved=(moved_in + out) / tasks, waits=reads, driver_requests=3
+    )
+    memory = part.peak_memory + (HELD * shuffle.bytes / tasks if part.phase == "2-group" else 0)
+    return [Load(part.name, load, reads * tasks, puts * tasks, moved_in, out, memory, shuffle)]
+
+
+def _sides(phase: str, shuffle: Shuffle) -> tuple[int, int]:
+    """How many objects a task of the phase reads from, and how many tasks there are."""
+    blocks, partitions = shuffle.blocks, shuffle.partitions
+    if phase == "1-sign":
+        return 0, blocks
+    if phase == "3-link":
+        return partitions, 1
+    by_partition = {"2-group", "4-match", "5-elect", "3-link-label"}
+    return (blocks, partitions) if phase in by_partition else (partitions, blocks)
+
+
+def _reads(producers: int, tasks: int, moved: float) -> float:
+    """Requests of a task that reads its partition of so many objects: head, then the whole of a small object, or index
+    and range, and the sums of one that was written in parts.
+    """
+    if producers == 0:
+        return 0.0
+    size = moved / producers
+    return producers * (2.0 if size <= SMALL else 3.0 if size <= PART_BYTES else 4.0)
+
+
+def _stars(part: Part, shuffle: Shuffle, scale: float, dice: np.random.Generator) -> list[Load]:
+    """Components by stars over shuffled edges: every round reads and writes all edges twice, partition by partition."""
+    tasks, moved = shuffle.partitions, 2 * EDGE_BYTES * part.rows * scale
+    reads = _reads(tasks, tasks, moved)
+    seconds = drawn(part, np.full(tasks, 2 * part.work * scale / tasks), dice)
+    load = Tasks(
+        seconds, part.warm_up, gets=reads, puts=1 + RECORD_AND_CLAIM, moved=2 * moved / tasks, waits=reads,
+        driver_requests=3,
+    )  # fmt: skip
+    memory = part.peak_memory + HELD * moved / tasks
+    one = Load(part.name, load, reads * tasks, 3.0 * tasks, moved, moved, memory, shuffle)
+    return [one] * (2 * ROUNDS + 2)
