@@ -13,7 +13,8 @@ import click
 from stages.errors import nearest
 
 # name of the command -> module of this package that holds it
-COMMANDS: dict[str, str] = {
+COMMANDS = {
+    "launch": "launch_command",
     "watch": "watch_command",
 }
 

@@ -27,7 +27,7 @@ from typing import Any, Literal
 from refinedweb import params
 from refinedweb.assets import pin_assets
 from refinedweb.sources import SourceOptions
-from refinedweb.storage import open_store
+from refinedweb.storage import Missing, open_store, split_uri
 from stages.base import Stage, build, registry
 from stages.errors import ConfigError, nearest
 
@@ -171,7 +171,7 @@ def _read(spec: str) -> dict[str, Any]:
     if spec in shipped():
         return _parse(SHIPPED / f"{spec}.toml")
     if spec.endswith(".toml"):
-        return _parse(Path(spec))
+        return _fetched(spec) if spec.startswith("s3://") else _parse(Path(spec))
     names = [name.strip() for name in spec.split(",")]
     if any(name in registry() for name in names):
         return {"name": "custom", "stage": [{"name": name} for name in names]}
@@ -179,6 +179,16 @@ def _read(spec: str) -> dict[str, Any]:
     raise ConfigError(
         f"no recipe or stage is called {spec!r}: {nearest(spec, known)}; or give the path of a .toml file"
     )
+
+
+def _fetched(uri: str) -> dict[str, Any]:
+    store, key = split_uri(uri)
+    try:
+        return tomllib.loads(store.get(key)[0].decode())
+    except Missing:
+        raise ConfigError(f"no recipe file {uri}; shipped recipes: {', '.join(shipped())}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the recipe {uri}: {error}") from error
 
 
 def _parse(path: Path) -> dict[str, Any]:

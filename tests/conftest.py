@@ -70,7 +70,7 @@ def moto_server() -> Iterator[str]:
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    _wait_for(port, server)
+    wait_for_port("127.0.0.1", port, server)
     yield f"http://127.0.0.1:{port}"
     server.terminate()
     server.wait()
@@ -96,11 +96,12 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+def wait_for_port(address: str, port: int, server: subprocess.Popen[bytes]) -> None:
+    """Until something listens. Raises RuntimeError where the server ends before, or takes a minute."""
     deadline = time.monotonic() + 60
     while server.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.1)
     raise RuntimeError(f"the server on port {port} did not start (exit code {server.poll()})")
@@ -123,7 +124,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterato
             patch.setenv(name, value)
         ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", *arguments]
         head = subprocess.Popen(ray, stdout=out, stderr=out)
-        _wait_for(port, head)
+        wait_for_port("127.0.0.1", port, head)
         patch.setenv("REFINEDWEB_ADDRESS", f"127.0.0.1:{port}")
         yield f"127.0.0.1:{port}"
         head.terminate()

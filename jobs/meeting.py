@@ -1,0 +1,52 @@
+"""How the hosts of a job find each other and learn of its end: a few small objects below OUT/jobs/<job>/.
+
+The store is what every host must reach anyway, so there is no other service, port or protocol that can fail.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from refinedweb.storage import Missing, Store, open_store
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The head's last word. `code`: 0 where the run is complete."""
+
+    code: int
+    message: str = ""
+
+
+class Meeting:
+    """The meeting place of one job."""
+
+    def __init__(self, out: str, job: str) -> None:
+        self._store: Store = open_store(out)
+        self._folder = f"jobs/{job}"
+
+    def open(self) -> None:
+        """By the head, before all: SageMaker may restart the same job, whose end was then not the end."""
+        self._store.delete(f"{self._folder}/ended.json")
+
+    def join(self, host: str) -> None:
+        """This host takes part."""
+        self._store.put(f"{self._folder}/hosts/{host}", b"")
+
+    def joined(self) -> set[str]:
+        """The hosts that took part, by now or before the job was restarted."""
+        prefix = f"{self._folder}/hosts/"
+        return {info.key.removeprefix(prefix) for info in self._store.list(prefix)}
+
+    def end(self, ended: Ended) -> None:
+        """By the head, when nothing is left to do: everyone may go."""
+        self._store.put(f"{self._folder}/ended.json", json.dumps(ended.__dict__).encode())
+
+    def ended(self) -> Ended | None:
+        """The head's last word, if it has been said."""
+        try:
+            data, _ = self._store.get(f"{self._folder}/ended.json")
+        except Missing:
+            return None
+        return Ended(**json.loads(data))

@@ -1,0 +1,83 @@
+"""One host's part of a Ray cluster, as a process that ends when Ray on this host ends."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from refinedweb.engine.pool import ENVIRONMENT, OBJECT_STORE_BYTES
+
+PORT = 6379
+NODE_PORT = 6380
+START_SECONDS = 120.0
+STOP_SECONDS = 10.0
+
+
+def ray_environment(job: str, secret: str) -> dict[str, str]:
+    """What all nodes and the driver must agree on: keep-alives, and a token that only hosts of this job can know."""
+    token = hmac.new(secret.encode(), job.encode(), hashlib.sha256).hexdigest()
+    return {**ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+
+
+class Node:
+    """Ray on this host, started: the head (`head` None), or one that joins the head at that address."""
+
+    def __init__(self, address: str, head: str | None, cpus: int | None, environment: dict[str, str]) -> None:
+        self._address = address
+        self._since = time.monotonic()
+        self.seen = float("-inf")  # when it was last known to listen
+        self._process = subprocess.Popen(
+            node_command(address, head, cpus),
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,  # a page of advice on how to connect; what goes wrong is told on stderr
+            start_new_session=True,  # a Ctrl-C is for the driver: Ray must outlive it
+        )
+
+    def is_ready(self) -> bool:
+        """Does the host's raylet listen? Its parent alone says little: it lives on after a raylet that left in peace,
+        as one does that was taken for dead while its link was cut.
+        """
+        if self._process.poll() is not None:
+            return False
+        with socket.socket() as probe:
+            probe.settimeout(5.0)
+            listens = probe.connect_ex((self._address, NODE_PORT)) == 0
+        if listens:
+            self.seen = time.monotonic()
+        return listens
+
+    def is_lost(self) -> bool:
+        """It ended, or did not start in time."""
+        if self.is_ready():
+            return False
+        starting = self.seen < self._since and time.monotonic() - self._since < START_SECONDS
+        return self._process.poll() is not None or not starting
+
+    def stop(self) -> None:
+        """End Ray on this host."""
+        if self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def node_command(address: str, head: str | None, cpus: int | None) -> list[str]:
+    """`ray start` in the foreground. `cpus` None: all."""
+    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={address}"]
+    if head is None:
+        words += ["--head", f"--port={PORT}", "--include-dashboard=false"]
+    else:
+        words += [f"--address={head}:{PORT}"]
+    words += [f"--node-manager-port={NODE_PORT}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
+    words += ["--disable-usage-stats"]
+    return words if cpus is None else [*words, f"--num-cpus={cpus}"]
