@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "run",
     "status": "look",
     "verify": "check",
+    "report": "report",
     "inspect": "look",
     "explain": "look",
     "stages": "look",

@@ -80,6 +80,7 @@ def demo(out: str, workers: int | None, address: str | None) -> int:
     loaded = recipe.load("refinedweb", [f"url_v1.blocklist={sample.blocklist()}", "keep_removed=full"])
     crawl = [str(path) for path in sample.crawl_files()]
     code = _execute(loaded, crawl, out, workers=workers, address=address, base=None, lease=60.0, as_json=False)
+    click.echo(f"Look at it:     refinedweb report {out}")
     click.echo(f"Look closer:    refinedweb inspect {out} --stage quality_v1")
     click.echo(f"Check it:       refinedweb verify {out}")
     return code

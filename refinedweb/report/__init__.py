@@ -1,0 +1,1 @@
+"""`refinedweb report`: one self-contained HTML page about a run."""

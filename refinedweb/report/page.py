@@ -1,0 +1,115 @@
+"""The report as one HTML file: everything inside it, nothing fetched, nothing that runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from refinedweb.notebook import Run
+from refinedweb.recipe import differences
+from refinedweb.report import charts
+from refinedweb.report.facts import top
+from refinedweb.report.measures import Measure
+from refinedweb.report.view import View, gather
+from refinedweb.storage import open_store
+
+NAME = "report.html"
+TOP_DOMAINS = 15
+TOP_LANGUAGES = 12
+
+
+def write_report(out: str, destination: str | None = None, compare: str | None = None) -> str:
+    """The report of the run below `out`, beside that of the run below `compare`: written to the file `destination`, by
+    default `OUT/report.html`. Gives the place. Raises ConfigError where there is no run.
+    """
+    page = render(Run(out), None if compare is None else Run(compare)).encode()
+    if destination is None:
+        store, key = open_store(out), NAME
+    else:
+        folder, _, key = destination.rpartition("/")
+        store = open_store(folder or ("/" if destination.startswith("/") else "."))
+    store.put(key, page)
+    return store.uri(key)
+
+
+def render(run: Run, compare: Run | None = None) -> str:
+    """The page. The same runs give the same bytes."""
+    view = gather(run)
+    other = None if compare is None else gather(compare, examples=False)
+    template = environment("refinedweb.report").get_template("report.html")
+    return template.render(v=view, o=other, **_charts(view, other), **_tables(view, other))
+
+
+def environment(package: str) -> Environment:
+    """Templates of a package; whatever a document brings is escaped."""
+    loader = PackageLoader(package)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"n": number, "pct": percent, "bytes": size, "duration": duration}
+    return made
+
+
+def _charts(view: View, other: View | None) -> dict[str, Any]:
+    known = {} if other is None else {(m.stage, m.name): m for m in other.measures}
+    groups: dict[str, list[tuple[Measure, Markup]]] = {}
+    for measure in view.measures:
+        drawn = charts.measure_chart(measure, known.get((measure.stage, measure.name)))
+        groups.setdefault(measure.stage, []).append((measure, Markup(drawn)))
+    return {
+        "funnel_chart": Markup(charts.funnel_chart(view.funnel, None if other is None else other.funnel)),
+        "measure_charts": groups,
+        "cluster_charts": {stage: Markup(charts.cluster_chart(found)) for stage, found in view.clusters.items()},
+    }
+
+
+def _tables(view: View, other: View | None) -> dict[str, Any]:
+    there = {} if other is None else {(r.stage, reason): n for r in other.funnel for reason, n in r.removed.items()}
+    here = {(row.stage, reason): n for row in view.funnel for reason, n in row.removed.items()}
+    keys = [*here, *(key for key in there if key not in here)]
+    order = {row.stage: place for place, row in enumerate([*view.funnel, *(other.funnel if other else [])])}
+    keys.sort(key=lambda key: order[key[0]])
+    return {
+        "reasons": [(*key, here.get(key, 0), there.get(key, 0)) for key in keys],
+        "domains_kept": top(view.facts.domains, 0, TOP_DOMAINS),
+        "domains_removed": top(view.facts.domains, 1, TOP_DOMAINS),
+        "languages": _languages(view),
+        "changes": [] if other is None else differences(other.run.file.recipe, view.run.file.recipe),
+    }  # fmt: skip
+
+
+def _languages(view: View) -> list[tuple[str, int, int]]:
+    counts = view.facts.languages
+    ranked = sorted(counts, key=lambda name: (-sum(counts[name]), name))
+    rows = [(name, round(counts[name][0]), round(counts[name][1])) for name in ranked]
+    rest = rows[TOP_LANGUAGES:]
+    more = [(f"{len(rest)} others", sum(r[1] for r in rest), sum(r[2] for r in rest))] if rest else []
+    return [*rows[:TOP_LANGUAGES], *more]
+
+
+def number(value: float) -> str:
+    """1234567 → 1,234,567"""
+    return f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    """Two digits that say something: 12 %, 1.2 %, 0.12 %, and < 0.01 % where there is anything."""
+    if 0 < share < 0.0001:
+        return "< 0.01 %"
+    return f"{share * 100:.{0 if share in (0, 1) else 1 if share >= 0.01 else 2}f} %"
+
+
+def size(value: float) -> str:
+    """Bytes in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} PB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 120:
+        return f"{seconds:,.1f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

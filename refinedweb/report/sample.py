@@ -1,0 +1,99 @@
+"""A bounded part of a run to look at: some of its shards, chosen by hash, and what became of their documents.
+
+A run of 10⁸ documents has thousands of shards. What its ledger counts is exact; what only its objects know (languages,
+domains, measures, texts) is estimated from whole shards, so that kept and removed documents are in proportion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from refinedweb.manifest import Ledger, Output
+from refinedweb.notebook import CORPUS, Run
+from refinedweb.plan import Step
+from refinedweb.storage import Store, open_store
+
+MOST_ROWS = 200_000
+MOST_SHARDS = 48
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Shards that every pass so far has committed. `outputs`: their objects by where documents ended, `corpus` or the
+    stage that removed them; `removed`: exact counts by stage and reason; `rows` documents went in, `rows_all` into all.
+    """
+
+    store: Store
+    shards: list[int]
+    shards_all: int
+    rows: int
+    rows_all: int
+    kept: int
+    outputs: dict[str, list[Output]]
+    removed: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Is it all of the run?"""
+        return len(self.shards) == self.shards_all
+
+
+def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_SHARDS) -> Sample:
+    """Shards in the order of a hash of the run's fingerprint and their number, until `most_rows` documents."""
+    store = open_store(run.out)
+    ledgers = [Ledger(store, step.name) for step in _passes(run.file.steps)]
+    committed = [ledger.committed() for ledger in ledgers]
+    used = [(ledger, done) for ledger, done in zip(ledgers, committed, strict=True) if done]
+    common = set.intersection(*(done for _, done in used)) if used else set()
+    last = run.file.steps[-1].name
+    sample = Sample(store, [], len(common), 0, run.totals().rows_in, 0, {})
+    shards, rows, kept = sample.shards, 0, 0
+    for shard in sorted(common, key=lambda shard: shard_rank(run.file.fingerprint, shard)):
+        if shards and (rows >= most_rows or len(shards) >= most_shards):
+            break
+        shards.append(shard)
+        records = [ledger.record(shard) for ledger, _ in used]
+        rows += records[0].rows_in
+        for (ledger, _), record in zip(used, records, strict=True):
+            for stage, reasons in record.removed.items():
+                counts = sample.removed.setdefault(stage, {})
+                for reason, n in reasons.items():
+                    counts[reason] = counts.get(reason, 0) + n
+            for output in record.outputs:
+                end = _end(output.key, ledger.step)
+                if end is not None and output.rows:
+                    sample.outputs.setdefault(end, []).append(output)
+            kept += record.rows_kept if ledger.step == last else 0
+    return Sample(store, shards, len(common), rows, sample.rows_all, kept, sample.outputs, sample.removed)
+
+
+def shard_rank(fingerprint: str, shard: int) -> int:
+    """The lower, the sooner a shard is looked at: as good as random, and the same each time."""
+    return xxhash.xxh3_64_intdigest(f"{fingerprint} {shard}".encode())
+
+
+def _passes(steps: Sequence[Step]) -> list[Step]:
+    return [step for step in steps if step.kind == "local"]
+
+
+def _end(key: str, step: str) -> str | None:
+    """Where the documents of an object ended; None for those that only go on."""
+    if key.startswith(f"{CORPUS}/"):
+        return CORPUS
+    prefix = f"{step}/removed/"
+    return key.removeprefix(prefix).partition("/")[0] if key.startswith(prefix) else None
+
+
+def row_groups(store: Store, output: Output, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    """An object by row groups: those of `columns` that it has (None = all)."""
+    with store.open(output.key, random=True) as file:
+        parquet = pq.ParquetFile(file)
+        names = parquet.schema_arrow.names
+        wanted = names if columns is None else [name for name in names if name in columns]
+        for group in range(parquet.num_row_groups):
+            yield parquet.read_row_group(group, columns=wanted, use_threads=False)
