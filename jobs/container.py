@@ -226,12 +226,9 @@ class _Host:
 
 def _is_complete(out: str) -> bool:
     """Has every shard of every step its record?"""
-    from refinedweb.engine.run import open_run
-    from refinedweb.storage import open_store
-    from refinedweb.totals import is_complete
+    from refinedweb.notebook import Run
 
-    run, store = open_run(out), open_store(out)
-    return all(is_complete(store, step, len(run.inputs)) for step in run.steps)
+    return all(state.complete for state in Run(out).states())
 
 
 def _say(hosts: Hosts, text: str) -> None:
