@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.charset import decode
 from refinedweb.sources.payload import decode_payload
 from stages.base import build, registry
-from stages.errors import RefinedWebError, ShardError
+from stages.errors import ConfigError, RefinedWebError, ShardError
 from stages.extract import Extract
 from stages.kernels.buffers import utf8_views
 from stages.schema import documents
@@ -220,6 +221,15 @@ def test_toml_and_overrides_of_anything(text: str, override: str, tmp_path_facto
         except RefinedWebError as error:
             assert str(error)
     params.parse(text)
+
+
+@pytest.mark.parametrize("value", ["[" * 5_000, "9" * 5_000, "{a=" * 2_000], ids=["brackets", "digits", "tables"])
+def test_values_that_end_the_toml_parser(value: str, tmp_path: Path) -> None:
+    assert params.parse(value) == value
+    file = tmp_path / "deep.toml"
+    file.write_text(f"x = {value}")
+    with pytest.raises(ConfigError, match=r"cannot read the recipe .*deep\.toml"):
+        recipe.load(str(file))
 
 
 WORD = st.one_of(
