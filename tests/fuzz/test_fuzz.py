@@ -99,6 +99,15 @@ def test_readers_take_any_damage(name: str, edits: list[tuple[float, int, bytes]
     read(damaged(SEEDS[name], edits), name)
 
 
+def test_parquet_metadata_that_pyarrow_does_not_survive() -> None:
+    """Found by benchmarks/fuzz.py: asked for such a column (with a list of two under another field), pyarrow aborts."""
+    data = SEEDS["parquet"].replace(b"\x3c\x16\x10\x19\x06", b"\x3c\x01\x00\x19\x06")
+    assert data != SEEDS["parquet"]
+    reader = open_reader(io.BytesIO(data), "file.parquet", SMALL)
+    assert rows_of(reader) == []
+    assert "histogram size mismatch" in reader.report.damage[0].error
+
+
 @pytest.mark.parametrize("name", ["warc", "warc.gz", "warc.zst", "arc", "jsonl", "parquet", "unknown"])
 @cases(40)
 @given(data=st.binary(max_size=400))
