@@ -30,8 +30,8 @@ from resiliparse.extract.html2text import extract_plain_text
 from benchmarks import crawl
 from stages.extract import Extract
 from stages.extraction.formatting import formatted
-from stages.extraction.process import cpu_seconds
 from stages.extraction.supervisor import supervisor
+from stages.extraction.zygote import cpu_seconds
 from stages.schema import documents
 
 _WORD = re.compile(r"\w+")

@@ -18,6 +18,7 @@ from refinedweb.parquet import read_parquet
 from refinedweb.plan import Step
 from refinedweb.recipe import Recipe
 from refinedweb.storage import Missing, Store
+from refinedweb.storage.trouble import named
 from stages.base import set_column
 from stages.dedup import DECIDED, ROW, Global
 from stages.errors import ShardError
@@ -66,20 +67,23 @@ class KeptShards:
             yield self._applied(docs.append_column(ROW, pa.array(numbers)), decisions)
 
     def _groups(self, shard: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-        key = self.key(shard)
-        try:
-            with self.store.open(key, random=True) as file:
-                parquet = pq.ParquetFile(file, page_checksum_verification=True)
-                wanted = None if columns is None else [n for n in parquet.schema_arrow.names if n in columns]
-                for group in range(parquet.num_row_groups):
-                    yield parquet.read_row_group(group, columns=wanted, use_threads=False)
-                if parquet.num_row_groups == 0:
-                    empty = parquet.schema_arrow.empty_table()
-                    yield empty if wanted is None else empty.select(wanted)
-        except Missing as error:
-            raise ShardError(f"{error}, though its record stands; `refinedweb verify` tells what else is") from None
-        except (OSError, pa.ArrowInvalid) as error:
-            raise ShardError(f"{self.store.uri(key)} is damaged: {error}; delete its record, run again") from error
+        """Raises ShardError where the shard is damaged: what makes no sense is read once more, as it may have been the
+        way and not the object. A system that refuses to read is a RetryError or ConfigError.
+        """
+        uri, done = self.store.uri(self.key(shard)), 0
+        for again in (True, False):
+            try:
+                for group in _row_groups(self.store, self.key(shard), columns, done):
+                    yield group
+                    done += 1
+                return
+            except Missing as error:
+                raise ShardError(f"{error}, though its record stands; `refinedweb verify` tells what else is") from None
+            except (OSError, pa.ArrowInvalid) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise named(uri, error) from error
+                if not again:
+                    raise ShardError(f"{uri} is damaged: {error}; delete its record, run again") from error
 
     def _decisions(self, decided: Decided, shard: int) -> pa.Table:
         data, _ = self.store.get(decisions_key(decided.step, shard))
@@ -94,6 +98,18 @@ class KeptShards:
             removed.append(Removal(decided.stage.name, rows.drop_columns([ROW])))
             docs = _without_decisions(docs, decided.stage.name)
         return Split(docs, removed)
+
+
+def _row_groups(store: Store, key: str, columns: Sequence[str] | None, first: int) -> Iterator[pa.Table]:
+    """Row groups of a Parquet object from the `first` on; an empty table where there is none at all."""
+    with store.open(key, random=True) as file:
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        wanted = None if columns is None else [n for n in parquet.schema_arrow.names if n in columns]
+        for group in range(first, parquet.num_row_groups):
+            yield parquet.read_row_group(group, columns=wanted, use_threads=False)
+        if parquet.num_row_groups == 0:
+            empty = parquet.schema_arrow.empty_table()
+            yield empty if wanted is None else empty.select(wanted)
 
 
 def kept_shards(store: Store, step: Step, recipe: Recipe) -> KeptShards:

@@ -18,7 +18,7 @@ def parse(text: str) -> Any:
     """A command-line value: TOML where it is valid TOML (`0.5`, `true`, `["en"]`), else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # TOMLDecodeError, numbers of 5,000 digits, brackets within brackets
         return text
 
 

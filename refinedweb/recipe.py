@@ -196,7 +196,7 @@ def _parse(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no recipe file {path}; shipped recipes: {', '.join(shipped())}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:  # TOMLDecodeError, and what tomllib lets through
         raise ConfigError(f"cannot read the recipe {path}: {error}") from error
 
 

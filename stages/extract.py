@@ -30,7 +30,8 @@ class Extract:
 
     A page may take one second of CPU time and `seconds_per_mb` for each 10⁶ bytes of html, but `deadline_seconds` at
     most: the slowest of 1,541 crawled pages took 0.2 times that, a page made to hang takes all of it
-    (benchmarks/poison.py).
+    (benchmarks/poison.py). Where the cells of a page with a `rowspan` cover more than 10,000 places (500 in the crawl's
+    worst page), each is taken for one place.
 
     Extraction runs in a child process, one for each worker process and setting, so a page costs at most itself. `favor`
     and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column stays

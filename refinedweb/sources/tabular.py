@@ -6,6 +6,7 @@ readable footer is a `Damage` with no rows. `offset` is the row's number in the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -52,6 +53,7 @@ class ParquetRows:
     def _group(self, metadata: pq.FileMetaData, group: int, first_row: int, mapping: Mapping) -> Iterator[pa.Table]:
         about = metadata.row_group(group)
         done = 0
+        self._file.lowest = sys.maxsize
         try:
             for batch in self._open(about.total_byte_size).iter_batches(
                 self._batch_rows(about), row_groups=[group], use_threads=False
@@ -64,7 +66,7 @@ class ParquetRows:
                 yield docs
         except _ERRORS as error:
             lost = f"rows {first_row + done} to {first_row + about.num_rows - 1} of row group {group} are lost: {error}"
-            self._report.damage.append(Damage(_place(about), lost))
+            self._report.damage.append(Damage(self._file.place(), lost))
 
     def _open(self, group_bytes: int) -> pq.ParquetFile:
         buffer = _BUFFER if group_bytes > _LARGE_GROUP else 0
@@ -76,25 +78,25 @@ class ParquetRows:
         return int(max(1, min(self._options.batch_rows, self._options.batch_bytes // average)))
 
 
-def _place(about: pq.RowGroupMetaData) -> int:
-    """Where the row group begins in the file."""
-    if about.num_columns == 0:
-        return 0
-    column = about.column(0)
-    places = (column.dictionary_page_offset, column.data_page_offset)
-    return int(min((place for place in places if place), default=0))
-
-
 class _Counted:
-    """A file as pyarrow wants it, that counts the bytes read into the report and stays open."""
+    """A file as pyarrow wants it, that counts the bytes read into the report and stays open.
+
+    `lowest`: the first place that was read since it was set: where a row group begins. (Its metadata knows too, but
+    to ask damaged metadata for a column aborts the process: pyarrow 26 lets the C++ exception through.)
+    """
 
     closed = False
+    lowest = sys.maxsize
 
     def __init__(self, file: BinaryIO, report: SourceReport) -> None:
         self._file = file
         self._report = report
 
+    def place(self) -> int:
+        return 0 if self.lowest == sys.maxsize else self.lowest
+
     def read(self, size: int = -1) -> bytes:
+        self.lowest = min(self.lowest, self._file.tell())
         data = self._file.read(size)
         self._report.bytes_read += len(data)
         return data

@@ -1,8 +1,12 @@
 """The child process: reads pages from a pipe, extracts each under its limits, writes the answers to another.
 
-Started as `python -m stages.extraction.child SETTINGS PARENT`. The kernel enforces the limits, so that they hold inside
-of C code too: a timer of CPU time that ends the process (SIGPROF), and a cap on private memory (RLIMIT_DATA) that lets
-allocations fail. Whatever ends the process costs one page: the parent sees which, and starts another child.
+Started as `python -m stages.extraction.child SETTINGS PARENT`, which loads the extractor once and then only forks: this
+zygote is asked over a socket, with the pipes of the child to be, and says which process it is and how it ended. So a
+child that a page cost is replaced in a hundredth of a second. The zygote sees no page, and has one thread.
+
+The kernel enforces the limits, so that they hold inside of C code too: a timer of CPU time that ends the process
+(SIGPROF), and a cap on private memory (RLIMIT_DATA) that lets allocations fail. Whatever ends a child costs one page:
+the parent sees which, and asks for another child.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 from typing import BinaryIO
 
@@ -24,6 +29,7 @@ from stages.extraction.wire import Answer, Status
 
 _PR_SET_PDEATHSIG = 1
 _STDERR_BYTES = 1 << 20
+WARM_UP = b"<p>A page so short that trafilatura tries all it knows, and loads what it needs for that."
 
 
 class Swallowed(logging.Handler):
@@ -59,13 +65,36 @@ def set_limits(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_STDERR_BYTES, _STDERR_BYTES))
 
 
-def private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The two pipes, out of reach of libraries that print: their stdout becomes stderr."""
-    pages, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+def private_socket() -> socket.socket:
+    """The way to the parent, out of reach of libraries that read or print: their stdout becomes stderr."""
+    control = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)
-    return pages, answers
+    return control
+
+
+def fork_children(control: socket.socket) -> tuple[BinaryIO, BinaryIO]:
+    """Forks a child for every three files (pages, answers, stderr) that come, one after the other, until the parent
+    closes the socket. Returns in each child, with its pipes.
+    """
+    zygote = os.getpid()
+    while len(files := socket.recv_fds(control, 1, 3)[1]) == 3:
+        pages, answers, errors = files
+        pid = os.fork()
+        if pid == 0:
+            die_with(zygote)
+            control.close()
+            os.dup2(errors, 1)
+            os.dup2(errors, 2)
+            os.close(errors)
+            return os.fdopen(pages, "rb"), os.fdopen(answers, "wb")
+        for file in files:
+            os.close(file)
+        control.sendall(wire.NUMBER.pack(pid))
+        control.sendall(wire.NUMBER.pack(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+    raise SystemExit(0)
 
 
 class Peak:
@@ -117,14 +146,14 @@ def main() -> None:
     faulthandler.enable()
     if parent != 0:
         die_with(parent)
-    pages, answers = private_pipes()
+    control = private_socket()
     set_limits(settings.memory_mb)
     extract = engine(settings)
+    attempt(extract, WARM_UP, None)
     gc.collect()
     gc.freeze()
-    answers.write(wire.encoded(Answer(Status.READY, False, "", [])))
-    answers.flush()
-    serve(extract, settings, pages, answers)
+    control.sendall(wire.NUMBER.pack(os.getpid()))
+    serve(extract, settings, *fork_children(control))
 
 
 if __name__ == "__main__":

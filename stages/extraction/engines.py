@@ -1,9 +1,10 @@
 """The extractors: a page in, its main text and images out. Runs in the child process only (see `child.py`).
 
 `trafilatura` (Barbaresi 2021): one lxml tree per page, shared by the text and the images; no metadata, no comments, no
-deduplication (its cache of repeated segments would let one page's text depend on the pages before it). Three settings
+deduplication (its cache of repeated segments would let one page's text depend on the pages before it). Four settings
 make it up to twice as fast and change nothing it answers: elements are made without a Python call each, its XPath
-expressions are screened (`xpath.py`), and jusText's stop words are found without being hashed anew.
+expressions are screened (`xpath.py`), jusText's stop words are found without being hashed anew, and its paragraphs
+without joining the names of all their ancestors.
 
 `resiliparse` (Bevendorff et al. 2018): main content by rules over a DOM of its own, several times as fast.
 
@@ -22,6 +23,7 @@ from stages.extraction import images
 from stages.extraction.formatting import formatted
 
 LEAST_SECONDS = 1.0
+MOST_SPANNED = 10_000  # places; the crawled page with the most has 500
 
 EngineName = Literal["trafilatura", "resiliparse"]
 Favor = Literal["precision", "balanced", "recall"]
@@ -94,6 +96,7 @@ def _trafilatura(settings: Settings) -> Engine:
     _speed_up_trafilatura()
     sys.setrecursionlimit(20_000)
     parser = html_parser()
+    spanning = lxml.etree.XPath("//*[@rowspan]")
     options: dict[str, Any] = {
         "fast": settings.fast,
         "favor_precision": settings.favor == "precision",
@@ -107,6 +110,7 @@ def _trafilatura(settings: Settings) -> Engine:
             tree = lxml.html.document_fromstring(well_formed(html), parser=parser)
         except lxml.etree.ParserError as error:
             raise Unparsable(str(error)) from error
+        without_absurd_spans(spanning(tree))
         text = formatted(trafilatura.extract(tree, **options) or "")
         found = images.from_tree(tree, text, url) if settings.image_urls else []
         utils.trim.cache_clear()
@@ -114,6 +118,23 @@ def _trafilatura(settings: Settings) -> Engine:
         return Extracted(text, found)
 
     return extract
+
+
+def without_absurd_spans(cells: list[Any]) -> None:
+    """Takes their spans away from these cells where they span more than any real table has.
+
+    trafilatura makes an element of every place that a cell spans, and each costs as much as its row is long.
+    """
+    if sum(_span(cell, "rowspan") * _span(cell, "colspan") for cell in cells) > MOST_SPANNED:
+        for cell in cells:
+            for name in ("rowspan", "colspan"):
+                cell.attrib.pop(name, None)
+
+
+def _span(cell: Any, name: str) -> int:
+    """As trafilatura reads it: at most 100."""
+    value = cell.get(name, "1")
+    return min(int(value), 100) if len(value) < 20 and value.isdecimal() else 1
 
 
 def html_parser() -> Any:
@@ -146,6 +167,25 @@ def _element_classes() -> Any:
     )
 
 
+class Path:
+    """Where jusText is in the tree. Its own joins the names of all ancestors at every paragraph, twice: the square of
+    the depth. Its paragraphs want to know the names alone.
+    """
+
+    xpath = ""
+
+    def __init__(self) -> None:
+        self.above: list[int] = []
+        self.dom = ""
+
+    def append(self, name: str) -> None:
+        self.above.append(len(self.dom))
+        self.dom = f"{self.dom}.{name}" if self.dom else name
+
+    def pop(self) -> None:
+        self.dom = self.dom[: self.above.pop()]
+
+
 class Stoplist(tuple[str, ...]):
     """jusText looks its stop words up in a cache, by a hash over all 100,000 of them; this one is known beforehand."""
 
@@ -156,6 +196,7 @@ class Stoplist(tuple[str, ...]):
 
 
 def _speed_up_trafilatura() -> None:
+    from justext import core
     from trafilatura import external, utils, xpaths
 
     from stages.extraction.xpath import screened
@@ -164,6 +205,7 @@ def _speed_up_trafilatura() -> None:
     for expressions in vars(xpaths).values():
         if isinstance(expressions, list):
             expressions[:] = [screened(expression) for expression in expressions]
+    core.PathInfo = Path
     external.JT_STOPLIST = Stoplist(external.jt_stoplist_init())
 
 

@@ -16,11 +16,14 @@ _ODD = re.compile(f"{_CONTROL.pattern}|[\r\v\f\x85\u2028\u2029]")
 _NEWLINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"(?<=\S)[ \t]+(?=[ \t.,;:!?])")
 
-# A URL ends at white space, quotes and angle brackets, and where a script begins that puts no space behind a URL (Thai,
-# Chinese, Japanese …) or at general punctuation (“ … ”).
+# A URL ends at white space, quotes and angle brackets, and where a script begins that puts no space behind it (Thai,
+# Chinese, Japanese …) or at general punctuation (“ … ”): told with their case, as the capitals of k and å are among
+# them (the Kelvin and the Ångström sign). Nothing behind a URL could make it shorter, so the loops are possessive: one
+# of megabytes would take hundreds of them to go back in.
 _URL = re.compile(
-    r"""(?P<open>[(\[<]?) (?<![a-z0-9]) (?P<url> (?:(?:https?|ftp)://|www\.)
-    [a-z0-9\[] (?: (?![\u0e00-\u0eff\u1000-\u1dff\u2000-\uffff]) [\w\-.~:/?#\[\]@!$&'()*+,;=%] )* ) (?P<close>>?)""",
+    r"""(?P<open>[(\[<]?) (?<![a-z0-9]) (?P<url> (?:(?:https?|ftp)://|www\.) [a-z0-9\[]
+    (?: (?-i: [A-Za-z0-9_\-.~:/?#\[\]@!$&'()*+,;=%]++ | (?![\u0e00-\u0eff\u1000-\u1dff\u2000-\uffff]) \w ) )*+ )
+    (?P<close>>?)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _CLOSER = {"(": ")", "[": "]", "<": ">"}

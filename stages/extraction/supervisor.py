@@ -19,8 +19,9 @@ from typing import NamedTuple
 from stages.errors import RetryError
 from stages.extraction.engines import Settings
 from stages.extraction.images import Image
-from stages.extraction.process import Child, Lost, Page
+from stages.extraction.process import Child, Page
 from stages.extraction.wire import Answer, Status
+from stages.extraction.zygote import Lost, Zygote
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.zygote: Zygote | None = None
         self.child: Child | None = None
         self.lock = threading.Lock()
 
@@ -85,21 +87,26 @@ class Supervisor:
 
     def _extract_some(self, pages: Sequence[Page], outcomes: list[Outcome]) -> None:
         """Goes on until the batch is done, or until the child should be replaced."""
-        if self.child is None:
-            self.child = Child(self.settings)
-        child = self.child
+        child = self._living()
         for answer in child.extract(pages[len(outcomes) :]):
             if answer.doubtful:
-                self.close()
+                self._end_child()
             if child.fresh or not answer.doubtful:
                 self._report(answer, pages[len(outcomes)][1])
                 outcomes.append(outcome(answer))
             if answer.doubtful:
                 return
 
+    def _living(self) -> Child:
+        if self.child is None:
+            if self.zygote is None or self.zygote.closed:
+                self.zygote = Zygote(self.settings)
+            self.child = Child(self.zygote)
+        return self.child
+
     def _judge(self, lost: Lost, url: str | None, outcomes: list[Outcome], losses: int) -> None:
         reason = verdict(lost, self.child is not None and self.child.fresh)
-        self.close()
+        self._end_child()
         if reason is not None:
             log.warning("%s: %s: %s", reason, url, lost)
             outcomes.append(Outcome("", [], reason))
@@ -111,10 +118,16 @@ class Supervisor:
         if answer.status in (Status.MEMORY, Status.FAILED):
             log.warning("%s: %s: %s", REASONS[answer.status], url, answer.text)
 
-    def close(self) -> None:
+    def _end_child(self) -> None:
         if self.child is not None:
             self.child.close()
             self.child = None
+
+    def close(self) -> None:
+        self._end_child()
+        if self.zygote is not None:
+            self.zygote.close()
+            self.zygote = None
 
 
 _SUPERVISORS: dict[Settings, Supervisor] = {}

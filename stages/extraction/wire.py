@@ -17,10 +17,10 @@ from stages.extraction.images import Image
 
 REQUEST = struct.Struct("<Qi")
 ANSWER = struct.Struct("<BBQQ")
+NUMBER = struct.Struct("<q")  # of a process, or how it ended: all that the zygote says
 
 
 class Status(IntEnum):
-    READY = 0
     EXTRACTED = 1
     UNPARSABLE = 2
     MEMORY = 3

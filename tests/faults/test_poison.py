@@ -36,7 +36,6 @@ for file, out in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 
 # What must become of a kind, where it is not left to the recipe: the reason, or several that may be.
 FATES = {
-    "colspan 9007199254740991": {"extract_timeout"},
     "nested tables": {"extract_timeout", "no_main_text"},
     "bytes that are no UTF-8": {"undecodable_payload"},
     "half surrogates in UTF-16": {"undecodable_payload"},

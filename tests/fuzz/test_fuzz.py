@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.charset import decode
 from refinedweb.sources.payload import decode_payload
 from stages.base import build, registry
-from stages.errors import RefinedWebError, ShardError
+from stages.errors import ConfigError, RefinedWebError, ShardError
 from stages.extract import Extract
 from stages.kernels.buffers import utf8_views
 from stages.schema import documents
@@ -96,6 +97,15 @@ def read(data: bytes, name: str) -> None:
 @given(edits=EDITS)
 def test_readers_take_any_damage(name: str, edits: list[tuple[float, int, bytes]]) -> None:
     read(damaged(SEEDS[name], edits), name)
+
+
+def test_parquet_metadata_that_pyarrow_does_not_survive() -> None:
+    """Found by benchmarks/fuzz.py: asked for such a column (with a list of two under another field), pyarrow aborts."""
+    data = SEEDS["parquet"].replace(b"\x3c\x16\x10\x19\x06", b"\x3c\x01\x00\x19\x06")
+    assert data != SEEDS["parquet"]
+    reader = open_reader(io.BytesIO(data), "file.parquet", SMALL)
+    assert rows_of(reader) == []
+    assert "histogram size mismatch" in reader.report.damage[0].error
 
 
 @pytest.mark.parametrize("name", ["warc", "warc.gz", "warc.zst", "arc", "jsonl", "parquet", "unknown"])
@@ -220,6 +230,15 @@ def test_toml_and_overrides_of_anything(text: str, override: str, tmp_path_facto
         except RefinedWebError as error:
             assert str(error)
     params.parse(text)
+
+
+@pytest.mark.parametrize("value", ["[" * 5_000, "9" * 5_000, "{a=" * 2_000], ids=["brackets", "digits", "tables"])
+def test_values_that_end_the_toml_parser(value: str, tmp_path: Path) -> None:
+    assert params.parse(value) == value
+    file = tmp_path / "deep.toml"
+    file.write_text(f"x = {value}")
+    with pytest.raises(ConfigError, match=r"cannot read the recipe .*deep\.toml"):
+        recipe.load(str(file))
 
 
 WORD = st.one_of(

@@ -173,6 +173,8 @@ def test_no_url_is_left(around: str, scheme: str, rest: str) -> None:
         ("网址https://example.org/中文", "网址中文"),
         ("https://de.example.org/Über_uns heißt das", "heißt das"),
         ("https://example.org/a_(b) and on", "and on"),
+        ("See http://spark.apache.org/docs?k=Kk for more", "See for more"),
+        ("www.skåne.example/Åke och", "och"),
         ("Is it www.example.org? Yes!", "Is it? Yes!"),
         ("nothing here: print(x), 10.5 :// w.w.w", "nothing here: print(x), 10.5 :// w.w.w"),
         ("(a) [b] f() stay; www.x.org goes", "(a) [b] f() stay; goes"),
@@ -297,3 +299,19 @@ def test_a_page_without_text_has_no_main_text(params: dict[str, Any]) -> None:
 def test_refused_parameters_are_explained(params: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Extract(**params)
+
+
+def spanned(count: int, span: int) -> bytes:
+    cell = f"<tr><td rowspan={span} colspan={span}>{SENTENCE}</td><td>and more</td></tr>"
+    return page(paragraphs(3), "<table>" + cell * count + "</table>")
+
+
+def test_cells_that_span_more_than_any_table_are_cells_of_one_place() -> None:
+    absurd = outcome(spanned(300, 9007199254740991))
+    assert absurd["drop"] is None
+    assert absurd["text"] == outcome(spanned(300, 1))["text"]
+
+
+def test_spans_of_real_tables_stay() -> None:
+    """The limit is 20 times what the crawl has."""
+    assert outcome(spanned(20, 5))["text"] != outcome(spanned(20, 1))["text"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,11 +23,12 @@ from hypothesis import strategies as st
 
 from stages.errors import ConfigError, RetryError
 from stages.extract import Extract
-from stages.extraction import process, supervisor, wire
+from stages.extraction import supervisor, wire, zygote
 from stages.extraction.engines import Settings
-from stages.extraction.process import Child, Lost
+from stages.extraction.process import Child
 from stages.extraction.supervisor import verdict
 from stages.extraction.wire import Answer, Status
+from stages.extraction.zygote import Lost, Zygote
 from stages.schema import documents
 from tests.stages.test_extract import SENTENCE, page, paragraphs
 
@@ -41,7 +44,20 @@ TANGLED = page("<div><a href=x>link text here</a>" * 1500)  # ten seconds of tra
 def _no_child_is_left() -> Iterator[None]:
     yield
     supervisor.close_all()
-    assert [child for child in psutil.Process().children() if "stages.extraction.child" in child.cmdline()] == []
+    assert extraction_processes() == []
+
+
+def extraction_processes() -> list[psutil.Process]:
+    """Zygotes and their children."""
+    found = psutil.Process().children(recursive=True)
+    return [each for each in found if each.is_running() and "stages.extraction.child" in arguments(each)]
+
+
+def arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def child_of(stage: Extract) -> Child:
@@ -72,7 +88,7 @@ def when_started(stage: Extract, act: Callable[[psutil.Process], None], delay: f
         time.sleep(delay)
         child = known.child
         if child is not None:
-            act(psutil.Process(child.process.pid))
+            act(psutil.Process(child.pid))
 
     return in_background(wait)
 
@@ -182,9 +198,10 @@ def test_the_child_survives_being_killed_at_any_moment(engine: Any, count: int, 
     def kill() -> None:
         while not done.wait(dice.uniform(0.01, 0.2)) and len(kills) < 3:
             child = supervisor.supervisor(stage.settings()).child
-            if child is not None and not child.fresh and child.process.pid not in kills:
-                kills.append(child.process.pid)
-                os.kill(child.process.pid, dice.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV]))
+            if child is not None and not child.fresh and child.pid is not None and child.pid not in kills:
+                kills.append(child.pid)
+                victim = dice.choice([child.pid, child.zygote.process.pid])
+                os.kill(victim, dice.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV]))
 
     thread = in_background(kill)
     noisy = [stage(docs) for _ in range(2)]
@@ -194,9 +211,41 @@ def test_the_child_survives_being_killed_at_any_moment(engine: Any, count: int, 
     assert all(found == quiet for found in noisy)
 
 
+def test_a_lost_child_is_forked_anew_from_the_same_zygote() -> None:
+    drops(QUICK, GOOD)
+    first = child_of(QUICK)
+    os.kill(first.pid or 0, signal.SIGKILL)
+    assert drops(QUICK, GOOD) == [None]
+    second = child_of(QUICK)
+    assert (second.zygote, second.pid == first.pid) == (first.zygote, False)
+
+
+def test_a_child_dies_with_its_zygote_and_both_are_replaced() -> None:
+    drops(QUICK, GOOD)
+    lost = child_of(QUICK)
+    child = psutil.Process(lost.pid)
+    lost.zygote.process.kill()
+    child.wait(timeout=20)
+    assert drops(QUICK, GOOD) == [None]
+    assert child_of(QUICK).zygote is not lost.zygote
+
+
+@pytest.mark.parametrize("engine", ["trafilatura", "resiliparse"])
+def test_a_zygote_has_one_thread_and_its_child_no_files_of_others(engine: Any) -> None:
+    stage = Extract(engine=engine)
+    drops(stage, GOOD)
+    child = child_of(stage)
+    assert psutil.Process(child.zygote.process.pid).num_threads() == 1
+    files = Path(f"/proc/{child.pid}/fd")
+    kinds = sorted(os.readlink(file).partition(":")[0].rpartition("/")[2] for file in files.iterdir())
+    assert [kind for kind in kinds if "deleted" not in kind] == ["null", "pipe", "pipe", "status"], "stderr is deleted"
+
+
 def test_a_fresh_child_that_crashes_condemns_its_page(caplog: pytest.LogCaptureFixture) -> None:
     stage = Extract(engine="resiliparse", include_tables=False)
-    supervisor.supervisor(stage.settings()).child = Child(stage.settings())
+    known = supervisor.supervisor(stage.settings())
+    known.zygote = Zygote(stage.settings())
+    known.child = Child(known.zygote)
     thread = when_started(stage, lambda child: child.send_signal(signal.SIGSEGV), 0.2)
     assert drops(stage, SLOW, GOOD) == ["extract_crash", None]
     thread.join()
@@ -205,14 +254,14 @@ def test_a_fresh_child_that_crashes_condemns_its_page(caplog: pytest.LogCaptureF
 
 
 def test_a_child_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "PATIENCE", 0.3)
-    monkeypatch.setattr(process, "HANG", 0)
+    monkeypatch.setattr(zygote, "PATIENCE", 0.3)
+    monkeypatch.setattr(zygote, "HANG", 0)
     stage = QUICK
     drops(stage, GOOD)
-    first = child_of(stage).process.pid
+    first = child_of(stage).pid
     psutil.Process(first).suspend()
     assert drops(stage, GOOD, GOOD) == [None, None]
-    assert child_of(stage).process.pid != first
+    assert child_of(stage).pid != first
 
 
 def test_a_child_that_is_always_killed_is_not_the_pages_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,9 +270,9 @@ def test_a_child_that_is_always_killed_is_not_the_pages_fault(monkeypatch: pytes
 
     def kill() -> None:
         while not done.is_set():
-            for child in psutil.Process().children():
-                if "stages.extraction.child" in child.cmdline():
-                    child.kill()
+            for each in extraction_processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
             time.sleep(0.01)
 
     thread = in_background(kill)
@@ -238,15 +287,15 @@ def test_a_child_that_is_always_killed_is_not_the_pages_fault(monkeypatch: pytes
 
 def test_an_engine_that_cannot_start_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = {**os.environ, "PYTHONPATH": "/nonexistent", "PYTHONSAFEPATH": "1"}
-    monkeypatch.setattr(process, "_environment", lambda: {**broken, "PYTHONHOME": "/nonexistent"})
+    monkeypatch.setattr(zygote, "_environment", lambda: {**broken, "PYTHONHOME": "/nonexistent"})
     with pytest.raises(ConfigError, match="cannot start"):
-        Child(Settings())
+        Zygote(Settings())
 
 
 def test_an_interrupt_ends_the_child_and_the_next_batch_works() -> None:
     stage = QUICK
     drops(stage, GOOD)
-    first = child_of(stage).process.pid
+    first = child_of(stage).pid
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -272,9 +321,9 @@ def test_threads_share_a_child_that_outlives_them() -> None:
     for thread in threads:
         thread.join()
     assert all(text.startswith(f"{n} ") for n, texts in found.items() for text in texts)
-    first = child_of(stage).process.pid
+    first = child_of(stage).pid
     assert drops(stage, GOOD) == [None]
-    assert child_of(stage).process.pid == first
+    assert child_of(stage).pid == first
 
 
 PARENT = """
@@ -284,7 +333,7 @@ from stages.extraction.supervisor import supervisor
 from stages.schema import documents
 stage = Extract(engine="resiliparse")
 stage(documents(html=[b"<p>x"]))
-print(supervisor(stage.settings()).child.process.pid, flush=True)
+print(supervisor(stage.settings()).child.pid, flush=True)
 if sys.argv[1] == "fork":
     pid = os.fork()
     texts = stage(documents(html=[open(sys.argv[2], "rb").read()])).column("text").to_pylist()
@@ -328,11 +377,17 @@ def test_a_forked_process_has_a_child_of_its_own(tmp_path: Path) -> None:
 def test_libraries_cannot_write_into_the_answers() -> None:
     """The child's stdout is its stderr, and neither reaches the parent's."""
     code = (
-        "import os, sys\nfrom stages.extraction import child\npages, answers = child.private_pipes()\n"
-        "print('noise', flush=True)\nos.system('echo more noise')\nanswers.write(b'answer')\nanswers.close()\n"
+        "import os\nfrom stages.extraction import child\ncontrol = child.private_socket()\n"
+        "print('noise', flush=True)\nos.system('echo more noise')\ncontrol.send(b'answer')\nprint(input())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
-    assert (done.stdout, done.stderr) == (b"answer", b"noise\nmore noise\n")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        call = [sys.executable, "-c", code]
+        done = subprocess.run(call, cwd=ROOT, stdin=theirs, capture_output=True, check=False)
+        assert ours.recv(100) == b"answer"
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"noise\nmore noise\n")
+    assert b"EOFError" in done.stderr, "there is nothing to read"
 
 
 @pytest.mark.parametrize(
@@ -373,4 +428,4 @@ def test_answers_come_whole_however_they_are_cut(sent: list[Answer], size: int) 
 
 def test_settings_travel_as_json() -> None:
     settings = Extract(favor="recall", deadline_seconds=7).settings()
-    assert Settings(**json.loads(process._arguments(settings))) == settings
+    assert Settings(**json.loads(zygote._arguments(settings))) == settings

