@@ -105,8 +105,9 @@ def test_its_steps_build_an_installation_that_runs(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(base)], check=True)
     built = tmp_path / "build.sh"
     built.write_text(script(STEPS, ROOT, root, NOT_HERE))
-    clean = {"PATH": f"{base}/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
-    clean |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
+    ours = ("PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "REFINEDWEB_ADDRESS")
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
+    clean["PATH"] = f"{base}/bin:/usr/local/bin:/usr/bin:/bin"
     done = subprocess.run(["bash", str(built)], env=clean, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "refinedweb: ready" in done.stdout
