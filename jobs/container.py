@@ -35,6 +35,7 @@ ML_ROOT = "REFINEDWEB_ML_ROOT"
 CPUS = "REFINEDWEB_CPUS"
 LOOK_SECONDS = 3.0
 LOST_SECONDS = 300.0
+START_ATTEMPTS = 3
 FAILED = 1
 INTERRUPTED = 130
 
@@ -118,9 +119,9 @@ class _Host:
         """The head: Ray, the others, the run, and word to the others that it is over."""
         self._meeting.open()
         own = self._address(self._hosts.head)
-        node = Node(own, None, self._settings.cpus, environment)
+        node = self._started(own, environment)
         try:
-            self._gather(node)
+            self._gather()
             code = self._drive(["--address", f"{own}:{PORT}"], environment)
             self._meeting.end(Ended(code))
         except Stopped:
@@ -132,9 +133,24 @@ class _Host:
             node.stop()
         return code
 
-    def _gather(self, node: Node) -> None:
+    def _started(self, own: str, environment: dict[str, str]) -> Node:
+        """Ray on the head. Ray gives its own start 30 s, which a busy machine may not keep: so more than once."""
+        for _ in range(START_ATTEMPTS):
+            node = Node(own, None, self._settings.cpus, environment)
+            try:
+                while not node.is_lost():
+                    if node.is_ready():
+                        return node
+                    self._signals.pause()
+            except Stopped:
+                node.stop()
+                raise
+            node.stop()
+            self._say("Ray did not start; trying again")
+        raise LostHead("Ray did not start on the head; the log says why")
+
+    def _gather(self) -> None:
         """Wait until all are here; when time is up, for enough. Who comes later joins the work."""
-        self._until_ready(node)
         deadline = time.monotonic() + self._settings.join_seconds
         others = set(self._hosts.names) - {self._hosts.head}
         while missing := others - self._meeting.joined():
@@ -152,12 +168,6 @@ class _Host:
             least = f"--min-hosts is {self._settings.min_hosts}"
             raise RefinedWebError(f"{here} in {self._settings.join_seconds:.0f} s, but {least}; {who}. Launch again")
         self._say(f"going on with {here}; {who}")
-
-    def _until_ready(self, node: Node) -> None:
-        while not node.is_ready():
-            if node.is_lost():
-                raise LostHead("Ray did not start on the head; its log is above")
-            self._signals.pause()
 
     def _follow(self, environment: dict[str, str]) -> int:
         """Not the head: work for it until it says that the run is over."""

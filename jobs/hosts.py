@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +78,13 @@ def address_of(name: str, seconds: float, pause: Callable[[], None]) -> str:
 
 
 def leave_message(root: Path, kind: Kind, text: str) -> None:
-    """Write why it failed where SageMaker looks for it: UTF-8, cut at 1,024 bytes between characters."""
+    """Write why it failed where SageMaker looks for it: UTF-8, cut at 1,024 bytes between characters.
+
+    Where that may not be written, the log must do: the reason is not to be lost for a second one.
+    """
     path = root / MESSAGE[kind]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode()[:LONGEST_MESSAGE].decode("utf-8", "ignore").encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode()[:LONGEST_MESSAGE].decode("utf-8", "ignore").encode())
+    except OSError as error:
+        print(f"cannot leave a message at {path}: {error}", file=sys.stderr, flush=True)

@@ -68,10 +68,11 @@ def run_watched(command: list[str], environment: dict[str, str], pause: Callable
 
 def _relay(running: subprocess.Popen[bytes], last: deque[bytes]) -> None:
     assert running.stderr is not None
-    for line in running.stderr:
-        last.append(line)
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
+    with running.stderr:
+        for line in running.stderr:
+            last.append(line)
+            sys.stderr.write(line.decode("utf-8", "replace"))
+            sys.stderr.flush()
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:

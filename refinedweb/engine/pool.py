@@ -102,6 +102,7 @@ class RayPool:
 
         self._ray = ray
         self._workers = workers
+        self._cluster = address is not None
         self._running: dict[Any, None] = {}
         _start(ray, workers, address)
         remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
@@ -114,13 +115,19 @@ class RayPool:
         self._work = self._ray.put(work)
 
     def slots(self) -> int:
+        """On a cluster as many again as it has cores: one that scales itself grows only while tasks wait for more.
+        (A lasting request for cores would do as well, and would outlive a killed driver, nodes and bill included.)
+        """
+        cpus = self._cluster_cpus()
+        wanted = 2 * cpus + 1 if self._cluster else cpus
+        return max(1, wanted if self._workers is None else min(wanted, self._workers))
+
+    def _cluster_cpus(self) -> int:
+        """As they were a moment ago: a question to Ray's head, for which thousands of tasks a second would queue."""
         now = time.monotonic()
-        if (
-            now - self._counted >= COUNT_SECONDS
-        ):  # a question to Ray's head, which thousands of tasks a second queue for
-            self._counted, self._cpus = now, int(self._ray.cluster_resources().get("CPU", 1))
-        cpus = self._cpus
-        return max(1, cpus if self._workers is None else min(cpus, self._workers))
+        if now - self._counted >= COUNT_SECONDS:
+            self._counted, self._cpus = now, int(self._ray.cluster_resources().get("CPU", 0))
+        return self._cpus
 
     def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
         handle: Hashable = self._submit(self._work, task, payload, careful)

@@ -1,0 +1,36 @@
+"""For the image's build: does everything import, and are all kernels compiled? `python -m jobs.warm`.
+
+Runs the shipped recipes over the sample crawl: what they import and compile is what a run imports and compiles.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+import refinedweb
+from refinedweb import recipe, sample
+from refinedweb.doctor import check_machine
+
+# imported by nodes and drivers only, not on the way of a run in this process
+ALSO = ("ray", "ray.scripts.scripts", "boto3", "jobs.container", "jobs.cli")
+
+
+def warm() -> list[str]:
+    """Import, check and compile; what is wrong with this installation."""
+    for name in ALSO:
+        import_module(name)
+    crawl = [str(path) for path in sample.crawl_files()]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in recipe.shipped():
+            refinedweb.run(name, crawl, str(Path(folder, name)))
+            print(f"{name}: ready", flush=True)
+    needed = {"compiled kernels", "language model", "ray"}
+    checks = [check for check in check_machine() if check.name in needed]
+    return [f"{check.name}: {check.found}" for check in checks if not check.fit]
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(warm()) or 0)

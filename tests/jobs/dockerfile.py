@@ -1,0 +1,57 @@
+"""A Dockerfile as a list of instructions, and as a script that builds the same thing in a folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Instruction(NamedTuple):
+    """E.g. ("RUN", "pip install x")."""
+
+    name: str
+    text: str
+
+
+def parse(text: str) -> list[Instruction]:
+    """Comments gone, continued lines joined."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    words = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
+    return [Instruction(name.upper(), rest.strip()) for name, rest in words]
+
+
+def options(text: str) -> tuple[dict[str, str], list[str]]:
+    """The --name=value options of a COPY, and the rest: sources, then the target."""
+    words = shlex.split(text)
+    named = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
+    return named, [word for word in words if not word.startswith("--")]
+
+
+def script(instructions: Sequence[Instruction], context: Path, root: Path, skip: Sequence[str]) -> str:
+    """A bash script that carries the instructions out with `root` for /.
+
+    Steps whose text has one of the words of `skip` are left out; the stages share one root, so copies between them
+    are too.
+    """
+    lines = ["set -euo pipefail"]
+    for name, text in instructions:
+        here = re.sub(r"(?<![\w.])/(opt|src|home)\b", rf"{root}/\1", text)
+        if name == "ENV":
+            lines.append(f"export {here}")
+        elif name == "ARG" and "=" in here:
+            lines.append(here)
+        elif name == "WORKDIR":
+            lines.append(f"mkdir -p {here} && cd {here}")
+        elif name == "COPY" and "--from=" not in text:
+            *sources, target = options(here)[1]
+            lines.append(f"mkdir -p {target}")
+            for source in sources:
+                inner = "/." if (context / source).is_dir() else ""
+                lines.append(f"cp -r {context / source}{inner} {target}/")
+        elif name == "RUN" and not any(word in text for word in skip):
+            lines.append(here)
+    return "\n".join(lines)
