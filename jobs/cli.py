@@ -15,6 +15,7 @@ from stages.errors import nearest
 # name of the command -> module of this package that holds it
 COMMANDS: dict[str, str] = {
     "watch": "watch_command",
+    "alarms": "alarms",
 }
 
 
