@@ -16,6 +16,7 @@ from stages.errors import nearest
 COMMANDS: dict[str, str] = {
     "watch": "watch_command",
     "alarms": "alarms",
+    "audit": "audit_command",
 }
 
 
