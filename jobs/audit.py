@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,13 +63,27 @@ def sample(out: str, number: int, seed: int = 0) -> list[Item]:
     totals = run.totals()
     items = _of_rows(out, "corpus", KEPT, totals.rows_kept, run.sample(number, seed=seed), number)
     for stage, reasons in totals.removed.items():
-        quota = max(1, number // len(reasons))
-        for reason, count in sorted(reasons.items(), key=lambda found: -found[1]):
-            if len([item for item in items if item.stage == stage]) < number:
-                items += _of_reason(run, out, stage, reason, count, quota, seed)
+        for reason, quota in quotas(reasons, number).items():
+            items += _of_reason(run, out, stage, reason, reasons[reason], quota, seed)
     if not items:
         raise ConfigError(f"{out} has no document to judge yet; `refinedweb status {out}` tells how far it is")
     return items
+
+
+def quotas(reasons: Mapping[str, int], number: int) -> dict[str, int]:
+    """How many documents to look at for each reason: `number` in all, even shares, none beyond what there is.
+
+    Of more reasons than that, the most frequent ones.
+    """
+    usual = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+    given = dict.fromkeys(usual, 0)
+    left = min(number, sum(reasons.values()))
+    while left:
+        for reason in usual:
+            if left and given[reason] < reasons[reason]:
+                given[reason] += 1
+                left -= 1
+    return {reason: quota for reason, quota in given.items() if quota}
 
 
 def _of_reason(run: Run, out: str, stage: str, reason: str, count: int, quota: int, seed: int) -> list[Item]:

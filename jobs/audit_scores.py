@@ -48,12 +48,20 @@ def wilson(share: float, n: int) -> Interval:
 
 
 def bootstrap(strata: Sequence[Floats], weights: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
-    """The weighted mean of the strata's means, and its interval: each stratum is drawn again from itself."""
+    """The weighted mean of the strata's means, and its interval: each stratum is drawn again from itself.
+
+    A stratum of one item does not tell how its items differ: it is taken to vary as all items together do.
+    """
     dice = np.random.default_rng(seed)
     shares = np.array(weights, float) / sum(weights)
     means = np.array([stratum.mean() for stratum in strata])
     drawn = np.zeros(DRAWS)
+    everything = np.concatenate(strata)
     for share, stratum in zip(shares, strata, strict=True):
+        if len(stratum) == 1:
+            stratum = stratum + (everything - everything.mean())
+            drawn += share * dice.choice(stratum, DRAWS)
+            continue
         drawn += share * dice.choice(stratum, (DRAWS, len(stratum))).mean(axis=1)
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(shares @ means), (float(low), float(high))

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.audit import KEPT, Item, Score, read_items, sample, write_items
+from jobs.audit import KEPT, Item, Score, quotas, read_items, sample, write_items
 from jobs.audit_form import form, read_scores, sheet
 from jobs.audit_scores import ALL, table, wilson
 from jobs.audit_slack import client, message, post, read, scores_of
@@ -296,6 +296,24 @@ def test_a_stage_weighs_its_reasons_by_how_often_they_occurred() -> None:
     assert lines[ALL].score == pytest.approx(0.01 * 5 + 0.99 * 1)
     assert lines[ALL].wrong_interval is not None
     assert lines[ALL].wrong_interval[1] < 0.5
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), st.integers(1, 50), min_size=1), st.integers(1, 60))
+@settings(deadline=None)
+def test_quotas_are_even_and_used_up(reasons: dict[str, int], number: int) -> None:
+    given_ = quotas(reasons, number)
+    assert sum(given_.values()) == min(number, sum(reasons.values()))
+    assert all(quota <= reasons[reason] for reason, quota in given_.items())
+    short = [given_.get(reason, 0) for reason, count in reasons.items() if given_.get(reason, 0) < count]
+    assert max(given_.values()) - min(short, default=max(given_.values())) <= 1
+
+
+def test_reasons_with_one_item_each_are_not_certain() -> None:
+    items = {f"i{n}": Item(f"i{n}", "s_v1", f"r{n}", 10, "", "", "t") for n in range(5)}
+    *_, line = table(items, [Score(name, "me", 1 + n, False) for n, name in enumerate(items)])
+    assert line.reason == ALL
+    assert line.score_interval is not None
+    assert line.score_interval[0] < 2.7 < 3.3 < line.score_interval[1]
 
 
 def test_people_of_one_item_are_one_voice() -> None:
