@@ -16,6 +16,8 @@ from stages.errors import nearest
 COMMANDS = {
     "launch": "launch_command",
     "watch": "watch_command",
+    "alarms": "alarms",
+    "audit": "audit_command",
 }
 
 

@@ -34,6 +34,7 @@ CONTAINER_FILES = ("/opt/ml/config/resourceconfig.json", "/opt/ml/input/config/r
 METRICS = (
     ("ProgressPercent", "Percent", "progress_percent"),
     ("TasksDone", "Count", "tasks_done"),
+    ("Tasks", "Count", "tasks"),
     ("FailedTasks", "Count", "tasks_failed"),
     ("WorkerDeaths", "Count", "deaths"),
     ("Documents", "Count", "documents"),
@@ -46,7 +47,7 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """The state of one step, and what came since the reading before: documents, kept ones, worker deaths, dollars.
+    """The state of one step, and what came since the reading before: tasks, documents, worker deaths, dollars.
 
     `documents_per_second` and `kept_percent` are of that time too; None where no documents came.
     """
@@ -56,6 +57,7 @@ class Reading:
     progress_percent: float
     tasks_done: int
     tasks_failed: int
+    tasks: int
     deaths: int
     documents: int
     documents_kept: int
@@ -81,7 +83,7 @@ class Meter:
         self._clock = clock
         self._read_at = clock()
         self._current: Progress | None = None
-        self._before = (0, 0, 0)
+        self._before = (0, 0, 0, 0)
 
     def watch(self, progress: Progress) -> None:
         """Called by the loop several times a second."""
@@ -95,13 +97,13 @@ class Meter:
         """The last reading of a step."""
         if self._current is not None:
             self._read(self._current)
-        self._current, self._before = None, (0, 0, 0)
+        self._current, self._before = None, (0, 0, 0, 0)
 
     def _read(self, progress: Progress) -> None:
         now = self._clock()
         seconds, self._read_at = max(1e-9, now - self._read_at), now
-        seen = (progress.seen.rows_in, progress.seen.rows_kept, progress.deaths)
-        documents, kept, deaths = (new - old for new, old in zip(seen, self._before, strict=True))
+        seen = (progress.seen.tasks, progress.seen.rows_in, progress.seen.rows_kept, progress.deaths)
+        tasks, documents, kept, deaths = (new - old for new, old in zip(seen, self._before, strict=True))
         self._before = seen
         if "/" in progress.step:  # tasks of a global step count keys and pairs, not documents
             documents = kept = 0
@@ -111,6 +113,7 @@ class Meter:
             progress_percent=100.0 * progress.done / max(1, progress.total),
             tasks_done=progress.done,
             tasks_failed=len(progress.failed),
+            tasks=tasks,
             deaths=deaths,
             documents=documents,
             documents_kept=kept,
