@@ -102,6 +102,10 @@ class Decisions:
                 if row["id"] in ids:
                     yield self._shown(shard, row)
 
+    def about(self, shard: int, document: str) -> list[Pair | Cut]:
+        """What was decided about the document of this id in a shard."""
+        return [self._shown(shard, row) for row in self._rows(shard, None) if row["id"] == document]
+
     def elsewhere(self, cut: Cut, span: int) -> dict[str, Any] | None:
         """Another document with the first window of a span; None where only the same one has it again. Reads shard by
         shard until one is found, so on a large run it takes its time.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import xxhash
 
 from refinedweb import funnel
@@ -22,6 +23,7 @@ from stages.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from refinedweb.decisions import Decisions
+    from refinedweb.rethreshold import WhatIf
 
 CORPUS = "corpus"
 
@@ -64,6 +66,24 @@ class Run:
     def tables(self, step: str = CORPUS) -> Iterator[pa.Table]:
         """The same, object by object."""
         return self._tables(self._outputs(step))
+
+    def columns(self, step: str, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Those of the columns `names` that are there, by row group: for runs of any size."""
+        for output in self._outputs(step):
+            with self._store.open(output.key, random=True) as file:
+                parquet = pq.ParquetFile(file)
+                wanted = [name for name in parquet.schema_arrow.names if name in names]
+                for group in range(parquet.num_row_groups):
+                    yield parquet.read_row_group(group, columns=wanted, use_threads=False)
+
+    def rethreshold(self, stage: str, **params: Any) -> WhatIf:
+        """What other limits of a stage would change, from the measures that the run kept: nothing is run again.
+
+        `run.rethreshold("quality_v1", min_words=30)`. Raises ConfigError where the run kept none (`keep_measures`).
+        """
+        from refinedweb.rethreshold import rethreshold
+
+        return rethreshold(self, stage, params)
 
     def sample(self, n: int = 10, stage: str | None = None, reason: str | None = None, seed: int = 0) -> Frame:
         """Up to `n` kept rows, or rows that `stage` removed (for `reason`). The same seed gives the same rows."""

@@ -236,7 +236,8 @@ def test_looking_at_documents_shows_no_control_character(tmp_path: Path) -> None
     ]
     out = tmp_path / "out"
     ok(run("pii_v1,exact_v1", write_shards(docs, tmp_path / f"in{ESCAPES.replace('/', '')}", 1), out))
-    calls = [["status"], ["inspect"], ["inspect", "--stage", "source"], ["inspect", "--stage", "exact_v1"], ["verify"]]
+    look = ["inspect", "--text"]
+    calls = [["status"], look, [*look, "--stage", "source"], [*look, "--stage", "exact_v1"], ["verify"]]
     for name, *options in [*calls, ["inspect", "--json"], ["status", "--json"]]:
         shown = CliRunner().invoke(cli, [name, str(out), *options], color=False, catch_exceptions=False).stdout
         assert shown.strip()

@@ -70,12 +70,28 @@ def _progress(state: StepState) -> str:
 @click.argument("out")
 @click.option("--stage", help="Show what this stage removed [default: kept documents]. `source`: no usable pages.")
 @click.option("--reason", help="Only documents removed for this reason.")
-@click.option("-n", "--number", type=click.IntRange(1), default=5, show_default=True, help="How many.")
+@click.option(
+    "--labels", metavar="FILE", help="Where decisions marked as wrong go (.parquet), to train a classifier on."
+)
+@click.option(
+    "--label-names", nargs=2, metavar="KEEP REMOVE", default=("keep", "remove"), show_default=True,
+    help="The labels of pages that should have been kept, and removed.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The page's port [default: any free one].")
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+@click.option("--text", "as_text", is_flag=True, help="Print a sample here instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print a sample, one JSON object per document.")
+@click.option("-n", "--number", type=click.IntRange(1), default=5, show_default=True, help="How many to print.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another sample.")
-@click.option("--text", "whole", is_flag=True, help="Show whole texts.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per document.")
-def inspect(out: str, stage: str | None, reason: str | None, number: int, seed: int, whole: bool, as_json: bool) -> int:
-    """Show a sample of the documents that the run OUT kept, or that a stage removed.
+@click.option("--whole", is_flag=True, help="Print whole texts.")
+def inspect(
+    out: str, stage: str | None, reason: str | None, as_text: bool, as_json: bool, number: int, seed: int, whole: bool,
+    **page: Any,
+) -> int:  # fmt: skip
+    """Read what the run OUT kept and removed: on a page in the browser, or with --text or --json in the terminal.
+
+    The page is for this machine alone: browse, search, filter, flip through random samples, see HTML beside the text
+    and duplicates beside each other, and mark decisions that are wrong (--labels).
 
     Of a deduplicating stage (`--stage minhash`): each removed document beside the one that was kept, with what differs
     and, where texts are compared, their Jaccard similarity; of `substring` the spans that were cut.
@@ -83,6 +99,10 @@ def inspect(out: str, stage: str | None, reason: str | None, number: int, seed: 
     from refinedweb.notebook import Run
 
     run = Run(out)
+    if not as_text and not as_json:
+        from refinedweb.cli.inspect_page import serve_page
+
+        return serve_page(run, stage, reason, seed, **page)
     if stage is not None and (decisions := run.decisions(stage)) is not None:
         return _inspect_decisions(decisions.sample(number, seed, reason), whole, as_json)
     rows = list(run.sample(number, stage, reason, seed))

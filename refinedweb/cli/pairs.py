@@ -102,7 +102,7 @@ def changes(removed: str, kept: str, whole: bool) -> Iterator[str]:
     if not blocks:
         yield "the same words; white space differs"
     if len(blocks) > MOST_CHANGES and not whole:
-        yield f"and {len(blocks) - MOST_CHANGES} more differences (--text shows all)"
+        yield f"and {len(blocks) - MOST_CHANGES} more differences (--whole shows all)"
 
 
 def _shortened(words: list[str], most: int = 40) -> str:

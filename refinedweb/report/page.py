@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from refinedweb.notebook import Run
 from refinedweb.recipe import differences
 from refinedweb.report import charts
+from refinedweb.report.environment import environment
 from refinedweb.report.facts import top
 from refinedweb.report.measures import Measure
 from refinedweb.report.view import View, gather
@@ -40,14 +40,6 @@ def render(run: Run, compare: Run | None = None) -> str:
     other = None if compare is None else gather(compare, examples=False)
     template = environment("refinedweb.report").get_template("report.html")
     return template.render(v=view, o=other, **_charts(view, other), **_tables(view, other))
-
-
-def environment(package: str) -> Environment:
-    """Templates of a package; whatever a document brings is escaped."""
-    loader = PackageLoader(package)
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"n": number, "pct": percent, "bytes": size, "duration": duration}
-    return made
 
 
 def _charts(view: View, other: View | None) -> dict[str, Any]:
@@ -85,31 +77,3 @@ def _languages(view: View) -> list[tuple[str, int, int]]:
     rest = rows[TOP_LANGUAGES:]
     more = [(f"{len(rest)} others", sum(r[1] for r in rest), sum(r[2] for r in rest))] if rest else []
     return [*rows[:TOP_LANGUAGES], *more]
-
-
-def number(value: float) -> str:
-    """1234567 → 1,234,567"""
-    return f"{value:,.0f}"
-
-
-def percent(share: float) -> str:
-    """Two digits that say something: 12 %, 1.2 %, 0.12 %, and < 0.01 % where there is anything."""
-    if 0 < share < 0.0001:
-        return "< 0.01 %"
-    return f"{share * 100:.{0 if share in (0, 1) else 1 if share >= 0.01 else 2}f} %"
-
-
-def size(value: float) -> str:
-    """Bytes in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} PB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 120:
-        return f"{seconds:,.1f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

@@ -65,7 +65,7 @@ def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_S
                 for reason, n in reasons.items():
                     counts[reason] = counts.get(reason, 0) + n
             for output in record.outputs:
-                end = _end(output.key, ledger.step)
+                end = end_of(output.key, ledger.step)
                 if end is not None and output.rows:
                     sample.outputs.setdefault(end, []).append(output)
             kept += record.rows_kept if ledger.step == last else 0
@@ -81,7 +81,7 @@ def _passes(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step.kind == "local"]
 
 
-def _end(key: str, step: str) -> str | None:
+def end_of(key: str, step: str) -> str | None:
     """Where the documents of an object ended; None for those that only go on."""
     if key.startswith(f"{CORPUS}/"):
         return CORPUS

@@ -172,7 +172,7 @@ def _cut(run: Run, sample: Sample, stage: str, ids: list[str]) -> dict[str, list
 def _shown(row: dict[str, Any], stage: Stage | None, reason: str | None, cut: Sequence[tuple[int, int]] = ()) -> Shown:
     text, note = row.get("text"), ""
     if text is None and row.get("html"):
-        text, note = _visible(row["html"]), "what a reader sees of the page (it was removed before extraction)"
+        text, note = visible_text(row["html"]), "what a reader sees of the page (it was removed before extraction)"
     facts = []
     if row.get("language"):
         facts.append(f"{row['language']} {row['language_score'] or 0:.2f}")
@@ -183,12 +183,12 @@ def _shown(row: dict[str, Any], stage: Stage | None, reason: str | None, cut: Se
     url = row.get("url") or row["id"]
     if not text:
         return Shown(url, facts, [], note="no text: the page has none" if text == "" else "the text was not kept")
-    marked = _characters(text, cut) if cut else [] if reason is None or note else _spans(stage, reason, text)
+    marked = _characters(text, cut) if cut else [] if reason is None or note else offending_spans(stage, reason, text)
     pieces, left_out = excerpt(text, marked)
     return Shown(url, facts, pieces, left_out, note)
 
 
-def _spans(stage: Stage | None, reason: str, text: str) -> list[Span]:
+def offending_spans(stage: Stage | None, reason: str, text: str) -> list[Span]:
     """By the rule of the reason; else, where the stage rewrites texts, the lines that it would take out."""
     found = spans(reason, text)
     if found or stage is None or isinstance(stage, Global):
@@ -210,7 +210,7 @@ def _characters(text: str, spans_in_bytes: Sequence[tuple[int, int]]) -> list[Sp
     return [tuple(len(data[:at].decode("utf-8", "ignore")) for at in span) for span in spans_in_bytes]  # type: ignore[misc]
 
 
-def _visible(html: bytes) -> str:
+def visible_text(html: bytes) -> str:
     """The visible text of a page, links included."""
     views = utf8_views(pa.chunked_array([pa.array([html], pa.binary())]))
     _, data = visible(*views, READ_BYTES, VISIBLE_BYTES, 0)

@@ -12,7 +12,8 @@ from selenium.webdriver.common.by import By
 import refinedweb as rw
 from refinedweb.notebook import Run
 from refinedweb.report import marks, sample, view
-from refinedweb.report.page import percent, render, write_report
+from refinedweb.report.environment import percent
+from refinedweb.report.page import render, write_report
 from stages.errors import ConfigError
 from tests.refinedweb.browser import chromium
 from tests.refinedweb.cli import refinedweb

@@ -167,7 +167,7 @@ def test_inspect_export_and_status_show_the_run(demo: Path, tmp_path: Path) -> N
     assert "documents in" in refinedweb("status", demo).stdout
     kept = refinedweb("inspect", demo, "-n", "3", "--json").stdout.splitlines()
     assert len(kept) == 3
-    removed = refinedweb("inspect", demo, "--stage", "language_v1", "-n", "2").stdout
+    removed = refinedweb("inspect", demo, "--stage", "language_v1", "-n", "2", "--text").stdout
     assert "drop " in removed
     assert "did you mean 'quality_v1'" in refinedweb("inspect", demo, "--stage", "qualty_v1", code=2).stderr
     refinedweb("export", demo, tmp_path / "falcon")
@@ -180,7 +180,7 @@ def test_inspect_export_and_status_show_the_run(demo: Path, tmp_path: Path) -> N
 
 
 def test_what_deduplication_did_can_be_looked_at(demo: Path) -> None:
-    shown = refinedweb("inspect", demo, "--stage", "minhash", "-n", "20").stdout
+    shown = refinedweb("inspect", demo, "--stage", "minhash", "-n", "20", "--text").stdout
     assert shown.count("removed ") == shown.count("kept  ") > 5
     assert "Jaccard 1.000 · 450 bands in common" in shown
     assert "[-" in shown

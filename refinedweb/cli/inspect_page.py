@@ -1,0 +1,35 @@
+"""`inspect` without --text: the page in the browser."""
+
+from __future__ import annotations
+
+import webbrowser
+
+import click
+
+from refinedweb.notebook import CORPUS, Run
+from refinedweb.page.browse import Query
+from refinedweb.page.labels import Labels
+from refinedweb.page.server import Inspector, address, bound, serve
+from stages.errors import ConfigError
+
+
+def serve_page(
+    run: Run, stage: str | None, reason: str | None, seed: int, *, labels: str | None, label_names: tuple[str, str],
+    port: int, browser: bool,
+) -> int:  # fmt: skip
+    """Serve the page of a run until interrupted."""
+    query = Query(stage=run.stage(stage) if stage else "", reason=reason or "", seed=max(0, seed))
+    if reason and query.stage in ("", CORPUS):
+        raise ConfigError("--reason goes with --stage: give the stage that removed documents for it")
+    inspector = Inspector(run, None if labels is None else Labels(labels), label_names)
+    try:
+        listening = bound(port)
+    except OSError as error:
+        raise ConfigError(f"--port {port}: {error}; leave it out to take any free port") from error
+    with listening:
+        where = address(inspector, listening, query)
+        click.echo(f"{where}\nThe address holds a secret: it is for you alone. Ctrl-C ends.")
+        if browser:
+            webbrowser.open(where)
+        serve(inspector, listening)
+    return 0

@@ -1,0 +1,41 @@
+"""Templates of pages: whatever a document brings is escaped, and numbers are written for people."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def environment(package: str) -> Environment:
+    """Templates of a package; whatever a document brings is escaped."""
+    loader = PackageLoader(package)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"n": number, "pct": percent, "bytes": size, "duration": duration}
+    return made
+
+
+def number(value: float) -> str:
+    """1234567 → 1,234,567"""
+    return f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    """Two digits that say something: 12 %, 1.2 %, 0.12 %, and < 0.01 % where there is anything."""
+    if 0 < share < 0.0001:
+        return "< 0.01 %"
+    return f"{share * 100:.{0 if share in (0, 1) else 1 if share >= 0.01 else 2}f} %"
+
+
+def size(value: float) -> str:
+    """Bytes in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} PB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 120:
+        return f"{seconds:,.1f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
