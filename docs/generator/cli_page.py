@@ -46,17 +46,17 @@ def _usage(name: str, command: click.Command) -> str:
 
 
 def _option(option: click.Option) -> str:
-    flags = ", ".join(f"`{flag}`" for flag in option.opts)
-    if option.secondary_opts:
-        flags += " / " + ", ".join(f"`{flag}`" for flag in option.secondary_opts)
-    if option.is_flag:
-        return flags
-    takes = option.metavar or (
-        " \\| ".join(option.type.choices)
-        if isinstance(option.type, click.Choice)
-        else option.type.name.upper().split()[0]
-    )
-    return f"{flags} {takes}"
+    flags = [f"`{flag}`" for flag in (*option.opts, *option.secondary_opts)]
+    if not option.is_flag:
+        flags[-1] = f"{flags[-1][:-1]} {option.metavar or _takes(option.type)}`"
+    return ", ".join(flags)
+
+
+def _takes(kind: click.ParamType) -> str:
+    return "\\|".join(kind.choices) if isinstance(kind, click.Choice) else _KINDS[kind.name.split()[0]]
+
+
+_KINDS = {"integer": "N", "float": "X", "text": "TEXT", "path": "FILE", "file": "FILE"}
 
 
 def _help(option: click.Option) -> str:

@@ -15,7 +15,9 @@ def type_name(kind: Any) -> str:
         return "one of " + ", ".join(
             f"`{choice.strip(chr(34))}`" for choice in choices[1].replace("'", '"').split(", ")
         )
-    return " or ".join(_TYPES.get(part, f"`{part}`") for part in told.split(" | "))
+    return " or ".join(
+        _TYPES.get(part) or _TYPES.get(part.partition("[")[0], f"`{part}`") for part in told.split(" | ")
+    )
 
 
 _TYPES = {
@@ -27,6 +29,9 @@ _TYPES = {
     "Asset": "path",
     "tuple[str, ...]": "list of texts",
     "tuple[int, ...]": "list of whole numbers",
+    "list": "list",
+    "dict": "object",
+    "Removed": "object",
 }
 
 
