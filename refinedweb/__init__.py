@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from refinedweb.explain import Explanation
+    from refinedweb.explanation import Explanation
     from refinedweb.frame import Frame
     from refinedweb.notebook import Run
     from refinedweb.recipe import Recipe
@@ -36,7 +36,7 @@ def open(out: str) -> Run:
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:
     """One page (HTML) through every stage of `recipe`, with each measure beside its limit."""
-    from refinedweb.explain import explain as explained
+    from refinedweb.explanation import explain as explained
 
     return explained(page, url=url, recipe=recipe)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -13,10 +13,14 @@ SHOWN_CHARACTERS = 200
 
 
 class Frame:
-    """An Arrow table with an HTML repr. Other libraries read it through the Arrow C stream protocol."""
+    """An Arrow table with an HTML repr. Other libraries read it through the Arrow C stream protocol.
 
-    def __init__(self, arrow: pa.Table) -> None:
+    `shown`: what notebooks show instead of the plain table.
+    """
+
+    def __init__(self, arrow: pa.Table, shown: Callable[[], str] | None = None) -> None:
         self.arrow = arrow
+        self._shown = shown
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame."""
@@ -38,8 +42,10 @@ class Frame:
         return f"{len(self):,} rows × {len(self.arrow.column_names)}: {', '.join(self.arrow.column_names)}"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.arrow.column_names)
+        if self._shown is not None:
+            return self._shown()
         rows = self.arrow.slice(0, SHOWN_ROWS).to_pylist()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.arrow.column_names)
         body = "".join("<tr>" + "".join(f"<td>{_cell(v)}</td>" for v in row.values()) + "</tr>" for row in rows)
         note = f"<p>{len(self):,} rows, {SHOWN_ROWS} shown</p>" if len(self) > SHOWN_ROWS else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"

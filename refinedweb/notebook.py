@@ -13,8 +13,9 @@ import xxhash
 
 from refinedweb import funnel
 from refinedweb.engine.run import open_run
-from refinedweb.frame import Frame
+from refinedweb.frame import SHOWN_ROWS, Frame
 from refinedweb.manifest import Ledger, Output, Totals
+from refinedweb.notebook_html import cut_html, documents_html, funnel_html, pair_html
 from refinedweb.parquet import read_parquet
 from refinedweb.plan import removed_folders
 from refinedweb.storage import open_store
@@ -22,10 +23,20 @@ from refinedweb.totals import StepState, ledger_folders, run_totals, step_states
 from stages.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from refinedweb.decisions import Decisions
+    from refinedweb.decisions import Cut, Decisions, Pair
     from refinedweb.rethreshold import WhatIf
 
 CORPUS = "corpus"
+
+
+class Decided(list["Pair | Cut"]):
+    """What a deduplicating stage decided about some documents: a list that shows itself."""
+
+    def _repr_html_(self) -> str:
+        from refinedweb.decisions import Pair
+
+        shown = [pair_html(one) if isinstance(one, Pair) else cut_html(one) for one in self]
+        return "".join(shown) or "<p>nothing was removed or cut by this stage, or it is not over yet</p>"
 
 
 class Run:
@@ -56,7 +67,7 @@ class Run:
         columns = ("stage", "rows_in", "rows_removed", "rows_kept", "left", "paper")
         data: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in columns}
         reasons = [", ".join(f"{reason} {n}" for reason, n in row.removed.items()) for row in rows]
-        return Frame(pa.table({**data, "reasons": reasons}))
+        return Frame(pa.table({**data, "reasons": reasons}), lambda: funnel_html(rows))
 
     def table(self, step: str = CORPUS) -> Frame:
         """All rows of the corpus, or all removed rows of the stage called `step` (in memory: for runs that fit)."""
@@ -97,7 +108,18 @@ class Run:
             rows += picked.num_rows
             if rows >= n:
                 break
-        return Frame(pa.concat_tables(chosen, promote_options="default") if chosen else pa.table({}))
+        sampled = pa.concat_tables(chosen, promote_options="default") if chosen else pa.table({})
+        return Frame(sampled, lambda: documents_html(sampled.slice(0, SHOWN_ROWS).to_pylist(), sampled.num_rows))
+
+    def pairs(self, stage: str, n: int = 5, reason: str | None = None, seed: int = 0) -> Decided:
+        """Up to `n` decisions of a deduplicating stage: removed documents beside those kept instead, or what was cut.
+
+        Raises ConfigError for a stage that decides on its own.
+        """
+        decisions = self.decisions(stage)
+        if decisions is None:
+            raise ConfigError(f"{stage} removes documents on its own; `sample(stage={stage!r})` shows them")
+        return Decided(decisions.sample(n, seed, reason))
 
     def decisions(self, stage: str) -> Decisions | None:
         """What a deduplicating stage decided, pair by pair; None for a stage that decides on its own."""

@@ -14,7 +14,7 @@ from refinedweb.cli.text import line as one_line
 
 if TYPE_CHECKING:
     from refinedweb.decisions import Cut, Pair
-    from refinedweb.explain import Explanation, Step
+    from refinedweb.explanation import Explanation, Step
     from refinedweb.totals import StepState
 
 SHOWN_TEXT = 800
@@ -165,7 +165,7 @@ def explain(
 
         return show_stories(out, page, as_json=as_json)
     from refinedweb import recipe as recipes
-    from refinedweb.explain import explain as explained
+    from refinedweb.explanation import explain as explained
 
     loaded = recipes.load(recipe, overrides, imports)
     data = _page(page)

@@ -10,7 +10,7 @@ from typing import Any
 
 from refinedweb import params
 from refinedweb.decisions import Cut, Pair
-from refinedweb.explain import Explanation, explain_row
+from refinedweb.explanation import Explanation, explain_row
 from refinedweb.inputs import Input
 from refinedweb.notebook import CORPUS, Run
 from refinedweb.page.browse import KEY, Hit

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from refinedweb.explain import Explanation
+from refinedweb.explanation import Explanation
 from refinedweb.notebook import CORPUS, Run
 from refinedweb.page.browse import Hits, Query, find, load
 from refinedweb.page.document import Page, Reader

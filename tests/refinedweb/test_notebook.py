@@ -37,6 +37,12 @@ def test_explain_goes_on_after_a_drop() -> None:
     assert "<table>" in told._repr_html_()
 
 
+def test_what_the_package_offers_stays_callable_after_it_was_called() -> None:
+    """A module of a function's name would take its place as soon as something imports it."""
+    modules = {path.stem for path in (ROOT / "refinedweb").iterdir()}
+    assert modules & set(rw.__all__) == set()
+
+
 def test_tables_show_themselves_without_running_what_they_hold() -> None:
     frame = Frame(pa.table({"text": ["<script>alert(1)</script>", None], "n": [0.123456, 2.0]}))
     shown = frame._repr_html_()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
+from refinedweb.notebook_html import explanation_html
 from refinedweb.recipe import Recipe
 from refinedweb.recipe import load as load_recipe
 from refinedweb.sources import decode_html
@@ -82,12 +82,7 @@ class Explanation:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = []
-        for step in self.steps:
-            rows.append(f"<tr><th>{html.escape(step.stage)}</th><th>{html.escape(step.outcome)}</th></tr>")
-            rows += [f"<tr><td></td><td>{html.escape(_reading(r))}</td></tr>" for r in step.readings]
-        title = f"<p>{html.escape(self.url or 'page')}: <b>{html.escape(self.verdict)}</b></p>"
-        return f"{title}<table>{''.join(rows)}</table>"
+        return explanation_html(self.url or "page", self.verdict, self.steps)
 
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:

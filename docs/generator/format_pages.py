@@ -1,0 +1,162 @@
+"""Recipes, columns, records and exit codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from inspect import cleandoc, getsource
+from typing import Any
+
+from generator.described import COLUMNS, ENGINE_COLUMNS, RECORD, RUN_FILE
+from generator.fields import default_of, type_name
+from generator.markup import described, markdown_table, prose
+from refinedweb import cli, funnel, manifest, recipe, sources
+from refinedweb.engine import run
+from refinedweb.sources import columns
+from stages import dedup, errors, schema
+
+_COMMENT = re.compile(r"^\s*#\s?(.*)$")
+
+
+def recipes_page() -> str:
+    """The keys of a recipe file, and the recipes that ship."""
+    parts = ["# Recipes", prose(recipe.__doc__ or ""), "A value on the command line (`--set`) wins over the file's."]
+    parts += ["## `[run]`", prose(recipe.RunOptions.__doc__ or ""), _options_table(recipe.RunOptions)]
+    parts += ["## `[source]`", "How the inputs are read.", _options_table(sources.SourceOptions)]
+    parts += [
+        "## `[[stage]]`",
+        "One table per stage, in the order in which they run: `name`, and any of its parameters ({doc}`stages/index`).",
+        "## Top level",
+        markdown_table(["key", ""], [["`name`", "What the run is called."], ["`description`", "For readers."]]),
+        "## Shipped recipes",
+    ]
+    for name in recipe.shipped():
+        loaded = recipe.load(name)
+        parts += [f"### {name}", loaded.description, f"```toml\n{(recipe.SHIPPED / f'{name}.toml').read_text()}```"]
+    rows = [[f"`{stage}`", f"{share:.2%}"] for stage, share in funnel.PAPER.items()]
+    parts += [
+        "## The paper's funnel",
+        "Share of the crawl's documents left after the stage, as RefinedWeb's figure 2 and section 4 give it. Shown "
+        "beside a run's own numbers where the recipe is `refinedweb`.",
+        markdown_table(["after", "left"], rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _options_table(cls: type[Any]) -> str:
+    comments = field_comments(cls)
+    rows = [
+        [f"`{f.name}`", type_name(f.type), default_of(f), described(comments.get(f.name, ""))]
+        for f in dataclasses.fields(cls)
+    ]
+    headers = ["key", "type", "default", ""]
+    if not comments:
+        headers, rows = headers[:3], [row[:3] for row in rows]
+    return markdown_table(headers, rows)
+
+
+def field_comments(cls: type[Any]) -> dict[str, str]:
+    """The comment lines above each field of a dataclass; a comment holds for the fields that follow it directly."""
+    found: dict[str, str] = {}
+    comment: list[str] = []
+    fresh = False
+    for line in getsource(cls).splitlines():
+        if match := _COMMENT.match(line):
+            comment = [match[1]] if not fresh else [*comment, match[1]]
+            fresh = True
+        elif (field := re.match(r"^    (\w+): ", line)) and comment:
+            found[field[1]] = " ".join(comment)
+            fresh = False
+        elif line.strip() == "" or "def " in line:
+            comment, fresh = [], False
+    return found
+
+
+def columns_page() -> str:
+    """The columns of a document, of a removed one, and of what a global step decides."""
+    rows = [[f"`{f.name}`", f"`{f.type}`", COLUMNS[f.name]] for f in schema.DOCUMENT]
+    check_described(set(COLUMNS), set(schema.DOCUMENT.names), "columns of a document")
+    more = [[f"`{name}`", kind, text] for name, (kind, text) in ENGINE_COLUMNS.items()]
+    decided = [[f"`{f.name}`", f"`{f.type}`"] for f in dedup.DECISION]
+    names = [[f"`{ours}`", ", ".join(f"`{name}`" for name in theirs)] for ours, theirs in columns.NAMES.items()]
+    parts = [
+        "# Columns",
+        "A corpus is Parquet. Every file has these columns, in this order; what stages add comes after them.",
+        markdown_table(["column", "type", ""], rows),
+        "## Further columns",
+        "A name with a dot is a measure. Measures are written only with `keep_measures = true`.",
+        markdown_table(["column", "type", ""], more),
+        "## Names that are read",
+        "Parquet and JSON Lines inputs: the first of these that is there. `[source]` can name others.",
+        markdown_table(["column", "read from"], names),
+        "## Decisions",
+        "What a deduplicating step wrote about one shard, `OUT/<step>/decisions/<shard>.parquet`: a row per "
+        "document that something was decided about.",
+        markdown_table(["column", "type"], decided),
+        prose(dedup.__doc__ or ""),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def ledger_page() -> str:
+    """The commit record, `run.json`, and where they lie."""
+    parts = ["# Ledger", prose(manifest.__doc__ or "")]
+    parts += [
+        "## A commit record",
+        "`OUT/<step>/manifest/<task>.json`, and `OUT/<step>/<phase>/manifest/<task>.json` for the phases of a global "
+        "step. One JSON object. A task is a shard in a pass, a block or a partition in a phase.",
+        _fields_table(manifest.Record, RECORD),
+        "Each of `outputs` is an object: `key`, `rows`, `size` (bytes), `checksum`.",
+        "## run.json",
+        "Written once, when the run begins. A later call with another recipe or other inputs is refused.",
+        _fields_table(run.RunFile, RUN_FILE),
+        "## Other objects",
+        markdown_table(["object", "what it is"], [list(row) for row in _OBJECTS]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_OBJECTS = (
+    ("`<step>/kept/<shard>.parquet`", "What a pass kept for the passes after it."),
+    ("`corpus/<shard>.parquet`", "What the last pass kept: the result."),
+    ("`<step>/removed/<stage>/<shard>.parquet`", "Documents as they came to the stage that removed them, with `drop`."),
+    ("`<step>/decisions/<shard>.parquet`", "What a global step decided about a shard."),
+    ("`<step>/rollup/<block>.json`", "The sum of 1,000 records, so that `status` need not read each."),
+    ("`<step>/failed/<task>.json`", "Why a task failed for good. The next run tries it again."),
+    ("`<step>/claims/<block>.json`", "Who works on a block of tasks, while the run goes on."),
+    ("`<step>/plan.json`", "How a global step is cut into blocks and partitions."),
+    ("`<step>/phases.json`", "A global step is complete: how many tasks each of its phases had."),
+    ("`index/<stage>/<shard>.parquet`", "The keys of the corpus, for later runs (`write_index = true`)."),
+)
+
+
+def _fields_table(cls: type[Any], texts: dict[str, str]) -> str:
+    names = [f.name for f in dataclasses.fields(cls)]
+    check_described(set(texts), set(names), cls.__name__)
+    rows = [[f"`{f.name}`", type_name(f.type), texts[f.name]] for f in dataclasses.fields(cls)]
+    return markdown_table(["field", "type", ""], rows)
+
+
+def exit_codes_page() -> str:
+    """What the process says to the shell, and the errors behind it."""
+    codes = (cli.cli.help or "").partition("Exit codes:")[2]
+    found = re.findall(r"(\d+) ([^,(.]+(?:\([^)]*\))?)", " ".join(codes.split()))
+    rows = [[f"`{code}`", text.strip().capitalize()] for code, text in found]
+    tree = cleandoc(errors.__doc__ or "").split("\n\n")[1]
+    return (
+        "# Exit codes\n\n"
+        f"{markdown_table(['code', 'meaning'], rows)}\n\n"
+        "`verify` returns `0` where everything holds, `1` where something does not, `3` where what is there holds "
+        "but the run is not finished.\n\n"
+        f"## Errors\n\nIn Python, errors are named by what the engine does next.\n\n```text\n{tree}\n```\n\n"
+        "A message says what, where (stage, shard, document) and what to do. A bad document is never an error: it is a "
+        "[reason](reasons.md).\n"
+    )
+
+
+def check_described(told: set[str], there: set[str], what: str) -> None:
+    """Ends the build where a name that is there has no description, or one that is gone has."""
+    if told != there:
+        raise SystemExit(
+            f"docs/generator/described.py: {what}: describe {sorted(there - told)}, remove {sorted(told - there)}"
+        )
