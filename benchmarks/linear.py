@@ -4,8 +4,8 @@
 
 Each kind of `tests/faults/poison.py` goes as one document through each stage that judges, rewrites or signs texts (the
 median of `--times`), and two copies of it through each global step, less what the run takes without documents. 1 is
-linear, 10 the square. Times below a hundredth of a second say nothing and are left out. Exit code 1 where a ratio is
-over 2.
+linear, 10 the square; sorting and leaving the processor's caches make up to 2 of it. Times below a hundredth of a second
+say nothing and are left out. Exit code 1 where a ratio is over 3.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STAGES = (
 GLOBAL = ("exact_v1", "minhash_v1", "paragraph_v1", "substring_v1", "url_dedup_v1")
 SCALES = (100, 1000)  # of TEXTS: 0.5 and 5 MB
 LEAST = 0.01
-MOST = 2.0
+MOST = 3.0
 PRESET = {"minhash_v1": {"preset": "fineweb"}}
 
 

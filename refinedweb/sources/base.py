@@ -17,8 +17,9 @@ Row = dict[str, Any]
 class SourceOptions:
     """The `[source]` table of a recipe. Every field is part of the recipe's fingerprint."""
 
-    # Decoded payload of a page, in bytes; a larger one is dropped (`too_large`) without being decoded to its end.
-    max_bytes: int = 10_000_000
+    # Decoded payload of a page, in bytes; a larger one is dropped (`too_large`) without being decoded to its end. The
+    # default is where Common Crawl cuts pages (the largest of 2,466 crawled ones has 2.3 MB); books want more.
+    max_bytes: int = 5 << 20
     # A batch ends at so many rows or bytes (html and text), whichever comes first.
     batch_rows: int = 512
     batch_bytes: int = 32 << 20

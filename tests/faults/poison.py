@@ -10,10 +10,12 @@ from functools import cache
 
 import brotli
 
+from refinedweb.sources import SourceOptions
 from tests.refinedweb.archives import http, warc
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while the old farmer watches them from the wooden gate. "
 MIB = 1 << 20
+LARGEST = SourceOptions.max_bytes
 END = b"\r\n\r\n"
 
 Record = Sequence[bytes]
@@ -41,9 +43,9 @@ PAGES: dict[str, Callable[[], bytes]] = {
     "nested inline elements": lambda: b"<b><i><a href=x>word " * 10_000,
     "colspan 9007199254740991": lambda: _columns(2_000),
     "billion laughs": _laughs,
-    "entities": lambda: b"<p>" + b"&amp;&lt;&#1234;&#x1F600;" * 300_000,
-    "9 MB in one text node": lambda: b"<html><p>" + (SENTENCE.encode() * 90_000)[: 9 * MIB],
-    "9 MB in one line without spaces": lambda: b"<html><p>" + b"a" * (9 * MIB),
+    "entities": lambda: b"<p>" + b"&amp;&lt;&#1234;&#x1F600;" * 209_000,
+    "5 MB in one text node": lambda: b"<html><p>" + (SENTENCE.encode() * 60_000)[: LARGEST - 9],
+    "5 MB in one line without spaces": lambda: b"<html><p>" + b"a" * (LARGEST - 9),
     "10 MB data URI": lambda: b"<html><img src='data:image/png;base64," + b"QUJD" * (2 * MIB) + b"'><p>hello",
     "endless URL": lambda: b"<html><p>" + b"http://" * 500_000 + b")" * 500_000,
     "endless address": lambda: b"<html><p>" + b"a@a." * 1_000_000,
