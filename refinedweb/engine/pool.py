@@ -7,6 +7,7 @@ before anything is run again.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -29,6 +30,7 @@ ENVIRONMENT = {
 # clusters (as on macOS), it listens on loopback alone.
 EMBEDDED = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 OBJECT_STORE_BYTES = 128 << 20
+CONNECT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ class RayPool:
 
 def _start(ray: Any, workers: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    if address is not None:
+        _check_listening(address)
     try:
         if address is not None:
             ray.init(address=address, **quiet)
@@ -162,6 +166,23 @@ def _start(ray: Any, workers: int | None, address: str | None) -> None:
                 **quiet,
             )
     except ConnectionError as error:
+        raise ConfigError(
+            f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine"
+        ) from error
+    except ValueError as error:
+        if address is None or not address.startswith("ray://"):
+            raise
+        raise ConfigError(f"--address {address}: {error}; or install refinedweb[cluster]") from error
+
+
+def _check_listening(address: str) -> None:
+    """Ray itself takes minutes to find out that nobody is there. Raises ConfigError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
         raise ConfigError(
             f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine"
         ) from error
