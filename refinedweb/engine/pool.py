@@ -7,6 +7,7 @@ before anything is run again.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ ENVIRONMENT = {
 EMBEDDED = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 OBJECT_STORE_BYTES = 128 << 20
 COUNT_SECONDS = 1.0
+CONNECT_SECONDS = 20.0
 STARTS = 3
 
 
@@ -163,13 +165,35 @@ def _start(ray: Any, workers: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     if address is None:
         _start_here(ray, workers, quiet)
-        return
+    else:
+        _connect(ray, address, quiet)
+
+
+def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
+    _check_listening(address)
     try:
         ray.init(address=address, **quiet)
     except ConnectionError as error:
-        raise ConfigError(
-            f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine"
-        ) from error
+        raise _no_cluster(address, error) from error
+    except ValueError as error:
+        if not address.startswith("ray://"):
+            raise
+        raise ConfigError(f"--address {address}: {error}; or install refinedweb[cluster]") from error
+
+
+def _check_listening(address: str) -> None:
+    """Ray itself takes minutes to find out that nobody is there. Raises ConfigError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: OSError) -> ConfigError:
+    return ConfigError(f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine")
 
 
 def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:

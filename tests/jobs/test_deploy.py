@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from jobs import image
-from refinedweb.engine.pool import ENVIRONMENT
+from refinedweb.engine.pool import ENVIRONMENT, RayPool
+from stages.errors import ConfigError
 
 DEPLOY = image.ROOT / "jobs" / "deploy"
 KEEPALIVE = {name: value for name, value in ENVIRONMENT.items() if "keepalive" in name}
@@ -87,3 +88,9 @@ def test_the_documented_files_are_there() -> None:
     named = {word.strip("`;,") for word in readme.split() if word.startswith("jobs/deploy/")}
     assert named
     assert [name for name in named if not Path(image.ROOT, name).exists()] == []
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
+def test_a_cluster_that_is_not_there_is_told_at_once(address: str) -> None:
+    with pytest.raises(ConfigError, match="no Ray cluster at"):
+        RayPool(None, address, 1)

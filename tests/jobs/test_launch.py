@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from click.testing import CliRunner, Result
 
 from jobs import image, launch, spec
 from jobs.cli import COMMANDS, job
+from refinedweb.cli import ENTRY_POINTS
 from refinedweb.storage import open_store
 from stages.errors import CommitUnknown, ConfigError
 from tests.jobs.test_spec import JOB, ROLE
+from tests.refinedweb.cli import refinedweb
 
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/refinedweb"
 SOURCE = image.Source("3f2a91c0aa11" + "0" * 28)
@@ -282,6 +286,22 @@ def test_an_unknown_command_is_told_the_nearest() -> None:
 def test_the_readme_shows_every_command() -> None:
     readme = (image.ROOT / "jobs" / "README.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"refinedweb job {name}" not in readme] == []
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom jobs.cli import job\n"
+        "try: job(['launch', '--help'], prog_name='job')\nexcept SystemExit as e: assert not e.code\n"
+        "print([m for m in ('ray', 'numba', 'pyarrow', 'boto3', 'botocore') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=image.ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_commands_join_the_command_line_where_the_package_is_installed() -> None:
+    if not entry_points(group=ENTRY_POINTS, name="job"):
+        pytest.skip("the installed package is older than the entry point: install it again (uv sync)")
+    assert "launch" in refinedweb("job", "--help").stdout
 
 
 def test_cost_is_a_product_or_an_advice() -> None:
