@@ -2,6 +2,8 @@
 
     uv run python -m benchmarks.forecast [--copies 4] [--documents 40000] [--runs 3]
 
+Paced: a stage that sleeps for every document, so that load beside it hardly counts: whether the forecast's machinery
+(queue, tail, pauses, warm-up) is right; there from the first task's begin to the last one's end.
 Filter: the recipe's filters over the crawl (8 files) is the sample, over so many copies of it the run that is forecast;
 with two workers and with one, each forecast from a sample with as many workers, and once across. Deduplication:
 `minhash_v1` over planted corpora (`benchmarks.planted`); samples of an eighth and a quarter, two workers.
@@ -12,7 +14,9 @@ Reality is the time of the command. The forecast is that of the run, plus what t
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -20,13 +24,17 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from benchmarks import crawl, pairs, planted
+from refinedweb.engine.run import open_run
 from refinedweb.forecast.forecast import Planned, forecast
 from refinedweb.forecast.machines import TYPES, Conditions, machine, quiet
 from refinedweb.forecast.measured import measure
 from refinedweb.forecast.workload import Input
+from refinedweb.manifest import Ledger
+from refinedweb.storage import open_store
 
 FILTERS = "url_v1,extract_v1,language_v1,repetition_v1,quality_v1,lines_v1"
 ALLOWED = 0.15
@@ -43,18 +51,8 @@ class Ran:
 def ran(stages: str, inputs: Path, out: Path, workers: int) -> Ran:
     """One run, alone."""
     shutil.rmtree(out, ignore_errors=True)
-    call = [
-        sys.executable,
-        "-m",
-        "refinedweb",
-        "run",
-        stages,
-        str(inputs),
-        str(out),
-        "--workers",
-        str(workers),
-        "--json",
-    ]
+    call = [sys.executable, "-m", "refinedweb", "run", stages, str(inputs), str(out), "--json"]
+    call += ["--workers", str(workers), "--import", "benchmarks.paced"]
     environment = {**os.environ, "PYTHONPATH": str(crawl.ROOT)}
     environment.pop("REFINEDWEB_ADDRESS", None)
     start = time.monotonic()
@@ -112,6 +110,35 @@ def filters(folder: Path, copies: int, runs: int) -> Path:
     return folder / "sample-2"
 
 
+def paced(folder: Path, runs: int) -> None:
+    """Forecast and reality where tasks only sleep."""
+    dice, sizes = random.Random(1), {"paced-small": 16, "paced-large": 80}
+    for name, files in sizes.items():
+        (folder / name).mkdir()
+        for number in range(files):
+            texts = (json.dumps({"id": f"{number}-{n}", "text": "x"}) for n in range(dice.randint(20, 60)))
+            (folder / name / f"{number:04d}.jsonl").write_text("\n".join(texts))
+    size = sum(file.stat().st_size for file in (folder / "paced-large").iterdir()) / 80
+    for workers in (1, 2):
+        told, real = [], []
+        for _ in range(runs):
+            sample = ran("paced_v1", folder / "paced-small", folder / "paced-sample", workers)
+            large = ran("paced_v1", folder / "paced-large", folder / "paced-run", workers)
+            measured = measure([str(sample.out)])
+            box = machine("local", cores=workers)
+            told.append(forecast(Planned(measured, Input(80, size), box, quiet(0.0)), 1).seconds)
+            real.append(span(large.out))
+        line(f"paced, {workers} worker(s), sample of a fifth", told, real)
+
+
+def span(out: Path) -> float:
+    """Seconds from the begin of the first task to the end of the last."""
+    run = open_run(str(out))
+    records = list(Ledger(open_store(str(out)), run.steps[0].name).records(range(len(run.inputs))))
+    ends = [datetime.fromisoformat(record.committed_at).timestamp() for record in records]
+    return max(ends) - min(end - record.seconds for end, record in zip(ends, records, strict=True))
+
+
 def deduplication(folder: Path, documents: int, runs: int) -> None:
     """Forecast and reality of `minhash_v1`."""
     corpora = {}
@@ -147,6 +174,7 @@ def main() -> None:
     pairs.warn_where_noisy()
     print(f"| run | forecast | reality | error | within {ALLOWED:.0%} |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
+        paced(Path(folder), options.runs)
         deduplication(Path(folder), options.documents, options.runs)
         sample = filters(Path(folder), options.copies, options.runs)
         efficiency(sample)

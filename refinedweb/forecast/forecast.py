@@ -95,7 +95,8 @@ def forecast(planned: Planned, machines: int) -> Forecast:
     last: Load | None = None
     for load in loads(planned.sample, planned.part, dice):
         if load is not last:  # rounds of stars are all alike
-            outcome = Simulation(load.tasks, machine, ready, conditions, dice).run()
+            tasks = replace(load.tasks, pause=planned.sample.pause)
+            outcome = Simulation(tasks, machine, ready, conditions, dice).run()
             outcome.seconds += planned.sample.gap
         last = load
         idle = _idle(outcome, ready, machine)

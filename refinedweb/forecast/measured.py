@@ -72,13 +72,15 @@ class Part:
 @dataclass(frozen=True)
 class Sample:
     """What a finished sample run measured. `start`: seconds until its first task began; `gap`: seconds between two
-    steps or phases, in which no task ran; `bytes_in`: of all its inputs.
+    steps or phases, in which no task ran; `pause`: seconds from the end of a task to the begin of the next on the same
+    core; `bytes_in`: of all its inputs.
     """
 
     run: RunFile
     parts: list[Part]
     start: float
     gap: float
+    pause: float
     bytes_in: float
     documents: int
 
@@ -97,7 +99,7 @@ def measure(outs: Sequence[str]) -> Sample:
     if not parts:
         raise ConfigError(f"{largest.out} has no committed task; let the sample run finish")
     documents = sum(record.rows_in for record in largest.records[parts[0].name])
-    return Sample(largest.file, parts, largest.start(), largest.gap(), largest.bytes_in, documents)
+    return Sample(largest.file, parts, largest.start(), largest.gap(), largest.pause(), largest.bytes_in, documents)
 
 
 class _Run:
@@ -132,6 +134,26 @@ class _Run:
         spans.sort()
         gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(spans)]
         return statistics.median(gaps) if gaps else 0.0
+
+    def pause(self) -> float:
+        """The median over the tasks of the first pass that were not a core's first."""
+        found = pauses([(_begun(r), _ended(r)) for r in self.records[self.folders[0][0]]])
+        return statistics.median(found) if found else 0.0
+
+
+def pauses(spans: Sequence[tuple[float, float]]) -> list[float]:
+    """Tasks' begins and ends → how long the core that took each had been free. Which core it was is not recorded: the
+    one that was free first, as tasks are handed out in that order.
+    """
+    free: list[float] = []
+    found = []
+    for begun, ended in sorted(spans):
+        before = [at for at in free if at <= begun]
+        if before:
+            free.remove(min(before))
+            found.append(begun - min(before))
+        free.append(ended)
+    return found
 
 
 def _ended(record: Record) -> float:

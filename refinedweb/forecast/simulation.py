@@ -28,7 +28,7 @@ READY, DONE, TAKEN = range(3)
 class Tasks:
     """The tasks of one step: core seconds of each, in the order in which they are handed out, and per task requests
     and bytes moved; `waits`: requests that are waited for one after the other; `claims`: requests of the driver per
-    task, and tasks per claim.
+    task, and tasks per claim; `pause`: seconds that the core waits for the next task.
     """
 
     seconds: Floats
@@ -40,6 +40,7 @@ class Tasks:
     waits: float = 0.0
     driver_requests: float = 0.0
     per_claim: int = 1
+    pause: float = 0.0
 
 
 @dataclass
@@ -168,7 +169,7 @@ class Simulation:
         self.outcome.warm += warm
         self.outcome.slower("latency", waits)
         self.outcome.slower(cause, alone * (factor - 1))
-        return work, warm + alone * factor
+        return work, warm + alone * factor + self._tasks.pause
 
     def _stretch(self, alone: float) -> tuple[str, float]:
         """What is short while this task runs beside the others that will run by then, and by which factor."""

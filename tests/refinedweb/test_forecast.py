@@ -15,7 +15,7 @@ from refinedweb.cli.plan import parsed, plan
 from refinedweb.dedup.planning import cut
 from refinedweb.forecast.forecast import Planned, curve, forecast
 from refinedweb.forecast.machines import Conditions, Machine, machine, quiet
-from refinedweb.forecast.measured import Point, fit, measure
+from refinedweb.forecast.measured import Point, fit, measure, pauses
 from refinedweb.forecast.simulation import Outcome, Simulation, Tasks
 from refinedweb.forecast.workload import Input, Shuffle
 from stages.errors import ConfigError
@@ -110,6 +110,22 @@ def test_two_sizes_tell_the_warm_up_of_a_phase_of_one_task(rate: float, warm_up:
     alone, none = fit([[large]])
     assert none == 0
     assert alone.mean() >= rate * 0.999, "one sample may say too much, never too little"
+
+
+@given(durations, st.integers(1, 5), st.floats(0, 5))
+@settings(deadline=None)
+def test_pauses_are_read_from_begins_and_ends(seconds: np.ndarray, cores: int, pause: float) -> None:
+    """A schedule with that pause after each task is read back."""
+    free, spans = [0.0] * cores, []
+    for each in seconds:
+        core = free.index(min(free))
+        spans.append((free[core], free[core] + each))
+        free[core] += each + pause
+    found = pauses(spans)
+    assert len(found) <= max(0, len(seconds) - 1)
+    assert all(0 <= one <= pause + 1e-6 for one in found)
+    if cores == 1:
+        assert found == pytest.approx([pause] * (len(seconds) - 1), abs=1e-6)
 
 
 @pytest.fixture(scope="module")
