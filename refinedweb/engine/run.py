@@ -178,6 +178,7 @@ def execute_on(
     start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch
 ) -> Result:
     """`execute` on workers that `start` gives when the first task needs them."""
+    from refinedweb.card import write_card
     from refinedweb.dedup.planning import check_index  # kernels: dear to import, and not wanted to look at runs
     from refinedweb.engine.steps import Crew, run_global, run_local
 
@@ -194,7 +195,8 @@ def execute_on(
             if done.failed:
                 result.failed, result.failed_step = done.failed, step.name
                 break
-    if not result.failed:
-        store.tidy()
     result.totals = run_totals(store, run.steps, roll_up=True)
+    if not result.failed:
+        write_card(store, run, result.totals)
+        store.tidy()
     return result
