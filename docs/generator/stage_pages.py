@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -15,6 +16,7 @@ from generator.fields import default_of, type_name
 from generator.markup import first_sentence, markdown_table, prose
 from refinedweb import recipe
 from refinedweb.engine import careful
+from refinedweb.plan import is_global
 from refinedweb.sources import columns, warc
 from stages import base
 
@@ -33,8 +35,7 @@ def stage_page(name: str, cls: type[Any]) -> str:
             "The defaults, in the order in which they are checked. A document stays where `min ≤ measure ≤ max`.",
             markdown_table(["measure", "min", "max", "reason"], rows),
         ]
-    used = [name_ for name_ in recipe.shipped() if name in dict(recipe.load(name_).stages)]
-    parts += ["## Where it is used", _used(used, cls)]
+    parts += ["## Where it is used", _used(name)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,15 +49,17 @@ def _parameters(name: str, cls: type[Any]) -> str:
     return f"{hint}\n\n{markdown_table(['parameter', 'type', 'default'], rows)}"
 
 
-def _used(recipes: list[str], cls: type[Any]) -> str:
-    where = "decides over the whole corpus, as a step of its own" if is_global(cls) else "is fused into a pass"
-    shipped = f"Recipes: {', '.join(f'`{name}`' for name in recipes)}." if recipes else "In no shipped recipe."
-    return f"{shipped} In a run it {where} ({{doc}}`/explanation/ledger`)."
+def _used(name: str) -> str:
+    recipes = [f"`{shipped}`" for shipped, stages in _shipped().items() if name in stages]
+    where = "decides over the whole corpus, as a step of its own" if is_global(name) else "is fused into a pass"
+    told = f"Recipes: {', '.join(recipes)}." if recipes else "In no shipped recipe."
+    return f"{told} In a run it {where} ({{doc}}`/explanation/ledger`)."
 
 
-def is_global(cls: type[Any]) -> bool:
-    """Does the stage need the whole corpus?"""
-    return isinstance(getattr(cls, "reads", None), tuple)
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, list[str]]:
+    """The stages of every recipe that ships."""
+    return {name: [stage for stage, _ in recipe.load(name).stages] for name in recipe.shipped()}
 
 
 def _limits(cls: type[Any]) -> list[base.Limit]:
@@ -104,7 +107,7 @@ def stages_page(known: Iterable[str]) -> str:
     registry = base.registry()
     rows = []
     for name in known:
-        kind = "corpus" if is_global(registry[name]) else "document"
+        kind = "corpus" if is_global(name) else "document"
         rows.append([f"[`{name}`]({name}.md)", first_sentence(registry[name].__doc__ or ""), kind])
     toc = "\n".join(known)
     return (
