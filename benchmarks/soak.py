@@ -1,6 +1,7 @@
 """Random SIGKILLs of drivers, Ray's raylet and workers, and extraction children, over runs of the crawl.
 
     python -m benchmarks.soak --kills 100 --limit 100 --store DIR
+    python -m benchmarks.soak --kills 100 --limit 100 --store s3                   (a server of its own on loopback)
     python -m benchmarks.soak --kills 100 --limit 100 --store s3://bucket/soak     (AWS settings from the environment)
 
 First a quiet run, then disturbed ones, each driven to its end by starting the same command again, until so many kills
@@ -19,7 +20,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +110,11 @@ class Soak:
             self._end(known)
             _, said = driver.communicate()
         self.report.ends[end] += 1
+        print(
+            f"{out}: a driver ended ({end}), {sum(self.report.kills.values())} kills so far",
+            file=sys.stderr,
+            flush=True,
+        )
         if end == "hung" or "Traceback" in said:
             self.report.problems.append(f"{out}: a driver {end}: {said[-1500:]}")
         return driver.returncode != 0
@@ -186,20 +192,35 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--kills", type=int, default=100)
     options.add_argument("--limit", type=int, default=100, help="documents of each input file")
-    options.add_argument("--store", required=True, help="a folder or s3:// prefix for the runs")
+    options.add_argument("--store", required=True, help="a folder or s3:// prefix for the runs, or `s3` alone")
     options.add_argument("--pause", type=float, default=4.0, help="mean seconds between kills")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
-    soak = Soak(given.store, given.limit, given.kills, given.pause, given.seed)
+    with own_server() if given.store == "s3" else nullcontext(given.store) as store:
+        report = run(Soak(store, given.limit, given.kills, given.pause, given.seed), given.kills)
+    sys.exit(1 if report.problems else 0)
+
+
+@contextmanager
+def own_server() -> Iterator[str]:
+    """A prefix on the S3 server that the tests use, for as long as the soak runs."""
+    from tests.conftest import a_bucket, moto_server
+
+    with moto_server() as endpoint, a_bucket(endpoint) as bucket:
+        yield f"{bucket}/soak"
+
+
+def run(soak: Soak, kills: int) -> Report:
+    """Disturbed runs until so many kills were done, or one went wrong."""
     wanted, quiet = soak.quiet()
     if not wanted:
         raise SystemExit("the quiet run kept nothing: raise --limit")
     number = 0
-    while sum(soak.report.kills.values()) < given.kills and not soak.report.problems:
+    while sum(soak.report.kills.values()) < kills and not soak.report.problems:
         soak.disturbed(number, wanted)
         number += 1
         print(json.dumps(told(soak.report, quiet)), flush=True)
-    sys.exit(1 if soak.report.problems else 0)
+    return soak.report
 
 
 if __name__ == "__main__":

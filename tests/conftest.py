@@ -43,8 +43,15 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if named is not None and named != "rgw":
         yield named.rstrip("/")
         return
-    start = _moto() if named is None else _rgw(tmp_path_factory.mktemp("ceph") / "rgw")
-    with pytest.MonkeyPatch.context() as patch, start as endpoint:
+    start = moto_server() if named is None else _rgw(tmp_path_factory.mktemp("ceph") / "rgw")
+    with start as endpoint, a_bucket(endpoint) as bucket:
+        yield bucket
+
+
+@contextmanager
+def a_bucket(endpoint: str) -> Iterator[str]:
+    """A new bucket of a server of our own, and the AWS settings that lead to it in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
@@ -56,7 +63,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def _moto() -> Iterator[str]:
+def moto_server() -> Iterator[str]:
+    """The endpoint of an S3 server on loopback."""
     port = _free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],

@@ -1,0 +1,181 @@
+"""Resident memory over time of driver, workers and extraction children, on one run over the crawl repeated.
+
+    uv run python -m benchmarks.leak [--minutes 30] [--workers 2]
+
+One `refinedweb run` of the filter pass (language gate, trafilatura) over so many links to the crawl's files that it
+outlasts the time, then is interrupted. Sizes are sampled every five seconds. A least-squares line through the samples
+after the first third gives MB per hour: by role, over all its processes that lived that long, the steepest of them.
+Workers are recycled by bytes of input (`RECYCLE_BYTES`), so seldom that here it does not happen; what it costs is
+measured after it: the same small shards with a new worker for each task, and with none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from benchmarks.crawl import ROOT, parts
+from benchmarks.filter_pass import GATED
+
+MB = 1e6
+INTERVAL = 5.0
+REPORT_SECONDS = 60.0
+NEVER = 1 << 60
+RECYCLED_SHARDS, RECYCLED_LIMIT, EVERY = 80, 10, 4
+ROLES = {"worker": "ray::_in_worker", "extraction child": "stages.extraction.child", "raylet": "/raylet/raylet"}
+# The command line as a user has it, but for the bytes of input after which a worker is replaced.
+DRIVER = (
+    "import sys; from refinedweb.engine import run; run.RECYCLE_BYTES = {}; from refinedweb.cli import main; main()"
+)
+
+
+@dataclass
+class Life:
+    """Samples of one process: seconds since the start and resident MB."""
+
+    role: str
+    times: list[float] = field(default_factory=list)
+    sizes: list[float] = field(default_factory=list)
+
+    def slope(self, since: float) -> float | None:
+        """MB per hour from `since` on; None where the process lived through less than half of that."""
+        times, sizes = np.array(self.times), np.array(self.sizes)
+        late = times >= since
+        if late.sum() < 10 or times[-1] - times[late][0] < (times[-1] - since) / 2:
+            return None
+        return float(np.polyfit(times[late], sizes[late], 1)[0] * 3600)
+
+
+class Watch:
+    """The resident sizes of a driver and its descendants over time."""
+
+    def __init__(self, driver: psutil.Process) -> None:
+        self._driver = driver
+        self._start = time.monotonic()
+        self.lives: dict[tuple[int, float], Life] = {}
+
+    def look(self) -> None:
+        now = time.monotonic() - self._start
+        for process in [self._driver, *self._driver.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                role = "driver" if process == self._driver else role_of(process)
+                if role is not None:
+                    life = self.lives.setdefault((process.pid, process.create_time()), Life(role))
+                    life.times.append(now)
+                    life.sizes.append(process.memory_info().rss / MB)
+
+    def line(self) -> str:
+        """Sizes now, of the processes that live."""
+        now = max(life.times[-1] for life in self.lives.values())
+        alive = [f"{life.role} {life.sizes[-1]:.0f}" for life in self.lives.values() if life.times[-1] == now]
+        return f"{now / 60:.1f} min: " + ", ".join(sorted(alive))
+
+
+def role_of(process: psutil.Process) -> str | None:
+    """Idle workers count as workers once they have run a task."""
+    words = " ".join(process.cmdline())
+    return next((role for role, part in ROLES.items() if part in words), None)
+
+
+@contextmanager
+def driver(inputs: Path, out: Path, recycle: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A run that is interrupted at the end of the block, if it is not over."""
+    call = [sys.executable, "-c", DRIVER.format(recycle), "run", GATED, str(inputs), str(out), *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("REFINEDWEB_ADDRESS", None)
+    with subprocess.Popen(call, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            process.wait(timeout=120)
+
+
+def link(folder: Path, shards: int) -> Path:
+    """A folder of so many links to the crawl's files."""
+    folder.mkdir()
+    found = parts()
+    for number in range(shards):
+        (folder / f"{number:06d}.warc.gz").symlink_to(found[number % len(found)])
+    return folder
+
+
+def watched(folder: Path, minutes: float, workers: int) -> Watch:
+    with driver(link(folder / "many", 20_000), folder / "out", NEVER, "--workers", str(workers)) as process:
+        watch = Watch(psutil.Process(process.pid))
+        end, said = time.monotonic() + minutes * 60, time.monotonic()
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise SystemExit(f"the run ended by itself with {process.returncode}")
+            watch.look()
+            if time.monotonic() - said >= REPORT_SECONDS:
+                said = time.monotonic()
+                print(watch.line(), file=sys.stderr, flush=True)
+            time.sleep(INTERVAL)
+    return watch
+
+
+def report(watch: Watch, minutes: float, shards: int) -> None:
+    """A row for every process that lived through more than half of the time that counts."""
+    size = sum(part.stat().st_size for part in parts()) / len(parts())
+    print(f"{minutes:.0f} minutes, {shards:,} shards of {size / MB:.1f} MB")
+    print("| process | lived | MB at a third of the time | at the end | most | MB per hour since |")
+    print("|---|---|---|---|---|---|")
+    since = minutes * 60 / 3
+    for role in ("driver", *ROLES):
+        lives = [life for life in watch.lives.values() if life.role == role]
+        for life in lives:
+            slope = life.slope(since)
+            if slope is not None:
+                at = next(size for moment, size in zip(life.times, life.sizes, strict=True) if moment >= since)
+                lived = (life.times[-1] - life.times[0]) / 60
+                sizes = f"{at:.0f} | {life.sizes[-1]:.0f} | {max(life.sizes):.0f}"
+                print(f"| {role} | {lived:.0f} min | {sizes} | {slope:+.1f} |")
+        print(f"{role}: {len(lives)} processes in all", file=sys.stderr)
+
+
+def recycling(folder: Path, workers: int) -> None:
+    """Seconds of one core that a new worker costs: the same shards with one every few tasks, and with none."""
+    inputs = link(folder / "few", RECYCLED_SHARDS)
+    each = sum(path.stat().st_size for path in inputs.iterdir()) // RECYCLED_SHARDS
+    seconds: dict[int, list[float]] = {NEVER: [], EVERY * each: []}
+    for number in range(4):
+        recycle = list(seconds)[number % 2]
+        start = time.monotonic()
+        options = ["--workers", str(workers), "--limit", str(RECYCLED_LIMIT)]
+        with driver(inputs, folder / f"recycled-{number}", recycle, *options) as process:
+            process.wait()
+        seconds[recycle].append(time.monotonic() - start)
+    without, often = (min(times) for times in seconds.values())
+    cost = (often - without) * workers / (RECYCLED_SHARDS / EVERY - workers)
+    print(f"{RECYCLED_SHARDS} small shards: {without:.1f} s; with a new worker every {EVERY} tasks: {often:.1f} s")
+    print(f"a new worker costs {cost:.1f} s of one core")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--minutes", type=float, default=30.0)
+    options.add_argument("--workers", type=int, default=2)
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        watch = watched(folder, given.minutes, given.workers)
+        report(watch, given.minutes, len(list((folder / "out").glob("*/manifest/*.json"))))
+        recycling(folder, given.workers)
+
+
+if __name__ == "__main__":
+    main()
