@@ -73,11 +73,12 @@ class Claims:
         self._store = store
         self._folder = f"{step}/claims/"
         self._lease = lease
-        self._clock = clock
+        self.clock = clock
         self._mine: dict[int, str] = {}
         self._beat = 0
         self._renewed = clock()
         self._watched: dict[int, tuple[str, float]] = {}
+        self._listed: dict[int, tuple[str, float]] = {}
 
     @property
     def mine(self) -> set[int]:
@@ -85,26 +86,38 @@ class Claims:
         return set(self._mine)
 
     def claimed(self) -> set[int]:
-        """The blocks that have a claim of anyone, dead or alive."""
-        names = (info.key[len(self._folder) :] for info in self._store.list(self._folder))
-        return {int(name.removesuffix(".json")) for name in names}
+        """The blocks that have a claim of anyone, dead or alive. Listings also tell which claims are `silent`."""
+        now, before, start = self.clock(), self._listed, len(self._folder)
+        self._listed = {}
+        for info in self._store.list(self._folder):
+            block = int(info.key[start:].removesuffix(".json"))
+            etag, since = before.get(block, ("", now))
+            self._listed[block] = (info.etag, since if etag == info.etag else now)
+        return set(self._listed)
+
+    def silent(self) -> set[int]:
+        """The blocks whose claim was the same in all listings of a whole lease: their holders are dead."""
+        now = self.clock()
+        return {block for block, (_, since) in self._listed.items() if now - since >= self._lease}
 
     def take(self, block: int) -> bool:
         """Claim the block if nobody holds it, or if its holder is dead, gave it back or let its lease run out."""
         try:
             self._mine[block] = self._store.put_new(self._key(block), self._holder())
         except Exists:
-            return self._take_over(block)
+            return self.take_over(block)
         except CommitUnknown:
             return False
         return True
 
-    def _take_over(self, block: int) -> bool:
+    def take_over(self, block: int) -> bool:
+        """Claim a block that has a claim, if its holder is dead, gave it back or let its lease run out."""
         try:
             data, etag = self._store.get(self._key(block))
         except Missing:
             return False
-        if not Holder(**json.loads(data)).is_free() and not self._ran_out(block, etag):
+        expired = self._ran_out(block, etag) or block in self.silent()
+        if not expired and not Holder(**json.loads(data)).is_free():
             return False
         try:
             self._mine[block] = self._store.put_match(self._key(block), self._holder(), etag)
@@ -115,15 +128,15 @@ class Claims:
     def _ran_out(self, block: int, etag: str) -> bool:
         known, since = self._watched.get(block, ("", 0.0))
         if known != etag:
-            self._watched[block] = (etag, self._clock())
+            self._watched[block] = (etag, self.clock())
             return False
-        return self._clock() - since >= self._lease
+        return self.clock() - since >= self._lease
 
     def renew(self) -> None:
         """Renew every claim when a third of the lease has passed. Blocks that another took over are forgotten."""
-        if self._clock() - self._renewed < self._lease / 3:
+        if self.clock() - self._renewed < self._lease / 3:
             return
-        self._renewed = self._clock()
+        self._renewed = self.clock()
         self._beat += 1
         for block, etag in list(self._mine.items()):
             try:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from refinedweb.storage import Exists, Missing, Store
 from stages.errors import ShardError
 
 ROLLUP = 1000
+PAGE_DIGITS = 3  # tasks that differ in so many last digits fill a page of a listing: 1000 keys
 
 Removed = dict[str, dict[str, int]]
 
@@ -149,6 +151,21 @@ class Ledger:
         """The tasks that have a record."""
         return self._numbers("manifest")
 
+    def recorded(self, tasks: Collection[int]) -> set[int]:
+        """Those of a few tasks that have a record: a look at each on disk, a page or two of the listing on S3."""
+        if self.store.parallel == 1:
+            return {task for task in tasks if self._exists(task)}
+        prefixes = {self._key("manifest", task)[: -len(".json") - PAGE_DIGITS] for task in tasks}
+        pages = (self.store.list(prefix) for prefix in sorted(prefixes))
+        return {_number(info.key) for page in pages for info in page}.intersection(tasks)
+
+    def _exists(self, task: int) -> bool:
+        try:
+            self.store.info(self._key("manifest", task))
+        except Missing:
+            return False
+        return True
+
     def failed(self) -> dict[int, str]:
         """The message of every task that failed for good and has no record."""
         numbers = sorted(self._numbers("failed") - self.committed())
@@ -207,14 +224,22 @@ class Ledger:
 
     def roll_up(self, committed: set[int]) -> int:
         """Write the rollups that are due; how many."""
-        due = {n // ROLLUP for n in committed} - self._numbers("rollup")
-        due = {block for block in due if committed.issuperset(_tasks_of(block))}
+        due = self.due(committed)
         for block in due:
-            total = Totals()
-            for record in self.records(_tasks_of(block)):
-                total.add(record)
-            self.store.put(self._key("rollup", block), json.dumps(dataclasses.asdict(total)).encode())
+            self.roll_up_block(block)
         return len(due)
+
+    def due(self, committed: set[int]) -> list[int]:
+        """The full blocks of ROLLUP tasks that have no rollup yet."""
+        full = [block for block, n in Counter(task // ROLLUP for task in committed).items() if n == ROLLUP]
+        return sorted(set(full) - self._numbers("rollup")) if full else []
+
+    def roll_up_block(self, block: int) -> None:
+        """Write the sum of a full block's records."""
+        total = Totals()
+        for record in self.records(_tasks_of(block)):
+            total.add(record)
+        self.store.put(self._key("rollup", block), json.dumps(dataclasses.asdict(total)).encode())
 
     def _rollup(self, block: int) -> Totals:
         return Totals(**json.loads(self.store.get(self._key("rollup", block))[0]))
@@ -223,14 +248,17 @@ class Ledger:
         return f"{self.step}/{folder}/{task_name(number)}.json"
 
     def _numbers(self, folder: str) -> set[int]:
-        prefix = f"{self.step}/{folder}/"
-        names = (info.key[len(prefix) :] for info in self.store.list(prefix))
-        return {int(name.removesuffix(".json")) for name in names if name.endswith(".json")}
+        found = self.store.list(f"{self.step}/{folder}/")
+        return {_number(info.key) for info in found if info.key.endswith(".json")}
 
 
 def task_name(number: int) -> str:
     """The name of a task's objects: its number, so that no input's name can lead outside the output."""
     return f"{number:06d}"
+
+
+def _number(key: str) -> int:
+    return int(key[key.rfind("/") + 1 : -len(".json")])
 
 
 def load_or_none(store: Store, key: str) -> Any | None:

@@ -83,7 +83,7 @@ class _Check:
 
     def _global(self, step: Step) -> None:
         """The records of its phases and its decisions; shuffle objects are gone when it is complete."""
-        complete = is_complete(self._store, step, 0)
+        complete = is_complete(self._store, step)
         self._verdict.tasks += 1
         self._verdict.pending += not complete
         for folder in ledger_folders(self._store, [step]):

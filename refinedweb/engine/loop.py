@@ -7,14 +7,16 @@ A task that dies is retried, then run carefully (its poison quarantined), then r
 from __future__ import annotations
 
 import statistics
-import time
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from time import sleep
 from typing import Any, NamedTuple
 
 from refinedweb.claims import Claims
 from refinedweb.engine.blocks import Blocks
 from refinedweb.engine.pool import Outcome, Pool
+from refinedweb.engine.rollups import RollUps
 from refinedweb.manifest import Ledger, Record
 from stages.errors import ConfigError
 
@@ -23,7 +25,8 @@ DEATHS = 2
 MOST_DEATHS = 6
 RETRIES = 6
 BACKOFF = 0.5
-ROLL_UP_SECONDS = 60.0
+MOST_WAITING = 64
+RATES = 1000
 STRAGGLER_FACTOR = 4.0
 STRAGGLER_SECONDS = 60.0
 
@@ -73,18 +76,22 @@ class Loop:
     """See `run`."""
 
     def __init__(
-        self, tasks: Sequence[Task], block: int, ledger: Ledger, claims: Claims, pool: Pool, watch: Watch
-    ) -> None:
+        self, tasks: Sequence[Task], block: int, ledger: Ledger, claims: Claims, pool: Pool, watch: Watch,
+        committed: set[int] | None = None,
+    ) -> None:  # fmt: skip
+        """`committed`: what the ledger said a moment ago, where that was asked (a listing of all records)."""
         self._ledger = ledger
         self._pool = pool
         self._watch = watch
         self._states = {task.number: _State(task) for task in tasks}
-        committed = ledger.committed()
-        self._blocks = Blocks({t.number: t.size for t in tasks if t.number not in committed}, block, ledger, claims)
+        committed = ledger.committed() if committed is None else committed
+        self._now = claims.clock
+        self._blocks = Blocks({t.number: t.size for t in tasks}, committed, block, ledger, claims)
         self._queue: list[int] = []
         self._running: dict[Hashable, _Attempt] = {}
-        self._rates: list[float] = []
-        self._rolled_up = time.monotonic()
+        self._twins: set[int] = set()
+        self._rates: deque[float] = deque(maxlen=RATES)
+        self._rollups = RollUps(ledger)
         self.progress = Progress(ledger.step, len(tasks), done=len(committed))
 
     def run(self) -> Progress:
@@ -95,7 +102,7 @@ class Loop:
                 self._fill()
                 self._collect()
                 self._show()
-                self._roll_up()
+                self._blocks.settle_all(self._rollups.tick())
         finally:
             self._give_back()
         return self.progress
@@ -109,29 +116,37 @@ class Loop:
             self._run_stragglers_again(slots)
 
     def _next(self) -> int | None:
-        """The next task of a block that is ours, claiming another block where none is left."""
-        now = time.monotonic()
+        """The next task of a block that is ours, claiming another block where none is left.
+
+        None where too many wait for their next attempt: whatever ails them would befall those of other blocks too.
+        """
         while True:
-            ready = [n for n in self._queue if self._states[n].not_before <= now]
-            if ready:
-                self._queue.remove(ready[0])
-                return ready[0]
+            number = self._pop_ready()
+            if number is not None or len(self._queue) >= MOST_WAITING:
+                return number
             taken = self._blocks.take()
             if taken is None:
                 return None
-            self._queue.extend(taken)
+            # A block that was lost and taken again brings its tasks twice: once is enough.
+            known = {attempt.number for attempt in self._running.values()}.union(self._queue)
+            self._queue.extend(number for number in taken if number not in known)
+
+    def _pop_ready(self) -> int | None:
+        """A pending task whose time has come."""
+        now = self._now()
+        self._queue = [number for number in self._queue if self._blocks.is_pending(number)]
+        place = next((at for at, n in enumerate(self._queue) if self._states[n].not_before <= now), None)
+        return None if place is None else self._queue.pop(place)
 
     def _submit(self, number: int) -> None:
         state = self._states[number]
         handle = self._pool.submit(number, state.task.payload, state.careful)
-        self._running[handle] = _Attempt(number, time.monotonic())
+        self._running[handle] = _Attempt(number, self._now())
         self.progress.attempts += 1
 
     def _collect(self) -> None:
         if not self._running:
-            if self._blocks.pending and not self._queue:
-                self._blocks.look_again()
-            time.sleep(TICK if self._blocks.pending else 0)
+            sleep(TICK if self._blocks.pending else 0)
             return
         for handle, outcome in self._pool.wait(TICK):
             attempt = self._running.pop(handle, None)
@@ -145,14 +160,14 @@ class Loop:
             self._done(attempt, outcome.record)
         elif (record := self._blocks.record_of(attempt.number)) is not None:
             self._done(attempt, record)  # it died or doubted after its commit, or another driver was faster
-        elif self._running_elsewhere(attempt.number):
+        elif self._is_running(attempt.number):
             return
         else:
             self._again_or_fail(attempt.number, outcome)
 
     def _done(self, attempt: _Attempt, record: Record) -> None:
         size = self._states[attempt.number].task.size
-        self._rates.append((time.monotonic() - attempt.since) / max(1, size))
+        self._rates.append((self._now() - attempt.since) / max(1, size))
         self._cancel_twins(attempt.number)
         self.progress.last = record
         self._blocks.settle(attempt.number)
@@ -170,7 +185,7 @@ class Loop:
         """Change the state to that of the next attempt; False where there is none."""
         if outcome.kind == "retry":
             state.retries += 1
-            state.not_before = time.monotonic() + min(30.0, BACKOFF * 2**state.retries)
+            state.not_before = self._now() + min(30.0, BACKOFF * 2**state.retries)
             return state.retries <= RETRIES
         if outcome.kind == "raised":
             was_careful, state.careful = state.careful, True
@@ -190,14 +205,17 @@ class Loop:
         numbers = [attempt.number for attempt in self._running.values()]
         for attempt in sorted(self._running.values(), key=lambda a: a.since)[:slots]:
             expected = STRAGGLER_FACTOR * usual * self._states[attempt.number].task.size
-            late = time.monotonic() - attempt.since > max(STRAGGLER_SECONDS, expected)
+            late = self._now() - attempt.since > max(STRAGGLER_SECONDS, expected)
             if late and numbers.count(attempt.number) == 1:
+                self._twins.add(attempt.number)
                 self._submit(attempt.number)
 
-    def _running_elsewhere(self, number: int) -> bool:
+    def _is_running(self, number: int) -> bool:
         return any(attempt.number == number for attempt in self._running.values())
 
     def _cancel_twins(self, number: int) -> None:
+        if number not in self._twins:
+            return
         for handle in [h for h, attempt in self._running.items() if attempt.number == number]:
             del self._running[handle]
             self._pool.cancel(handle)
@@ -207,14 +225,9 @@ class Loop:
         self.progress.done = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
         self._watch(self.progress)
 
-    def _roll_up(self) -> None:
-        """Now and then: `status` must stay fast while the run goes on, and after it was killed."""
-        if time.monotonic() - self._rolled_up >= ROLL_UP_SECONDS:
-            self._ledger.roll_up(self._ledger.committed())
-            self._rolled_up = time.monotonic()
-
     def _give_back(self) -> None:
         for handle in list(self._running):
             self._pool.cancel(handle)
         self._running.clear()
         self._blocks.release()
+        self._rollups.close()

@@ -47,13 +47,14 @@ class Crew:
     def run(self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work]) -> Done:
         """All tasks of one ledger, until each is committed, by whomever, or failed. `work` gets the driver's name."""
         ledger = Ledger(store, step)
-        if ledger.committed().issuperset(task.number for task in tasks):
+        committed = ledger.committed()
+        if committed.issuperset(task.number for task in tasks):
             return Done()
         claims = Claims(store, step, self._lease)
         if self._pool is None:
             self._pool = self._start()
         self._pool.use(work(claims.owner))
-        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch).run()
+        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed).run()
         return Done(progress.failed, progress.attempts, progress.deaths)
 
     def __enter__(self) -> Crew:
