@@ -1,28 +1,31 @@
-"""The ledger at scale: `status`, and finding what is pending, over 100,000 committed shards on local disk.
+"""The ledger at scale: `status`, `verify` and finding what is pending, over 100,000 committed shards on local disk.
 
-    uv run python -m benchmarks.ledger [--shards 100000]
+    uv run python -m benchmarks.ledger [--shards 100000] [--runs 5] [--folder DIR]
 
-Budgets: status ≤ 5 s, finding the pending shards ≤ 10 s. Both are timed with and without rollups.
+Budgets at 100,000: status ≤ 5 s, finding the pending shards ≤ 10 s. Both are timed with and without rollups. Commits
+are simulated: records as large as real ones but for their outputs, of which there are none, so that `verify` reads the
+ledger alone. Each row is a process of its own: seconds by the clock and of the CPU, and its peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 
-from refinedweb import recipe
 from refinedweb.claims import Claims
 from refinedweb.engine.blocks import Blocks
-from refinedweb.engine.run import start_or_resume
+from refinedweb.engine.run import open_run, start_or_resume
 from refinedweb.inputs import Input
-from refinedweb.manifest import Ledger, Output, Record, task_name
+from refinedweb.manifest import ROLLUP, Ledger, Record, task_name
 from refinedweb.storage import open_store
 
 REASONS = {
@@ -37,15 +40,13 @@ PENDING = 1_000
 STEP = "00-filter"
 
 
-def record(shard: int) -> Record:
-    """A record as large as those of real WARCs."""
-    removed = sum(n for reasons in REASONS.values() for n in reasons.values())
-    outputs = [Output(f"corpus/{task_name(shard)}.parquet", 5_000, 9_000_000, "0" * 32)]
-    outputs += [Output(f"{STEP}/removed/{s}/{task_name(shard)}.parquet", 1, 1, "0" * 32) for s in REASONS]
+def record(shard: int, fingerprint: str) -> Record:
+    """A record of a real WARC's size, of a shard in which nothing was found."""
+    none = {stage: dict.fromkeys(reasons, 0) for stage, reasons in REASONS.items()}
     return Record(
-        task=shard, fingerprint="f" * 32, code_version="0.1.0+abcdef0", input_key=uri(shard), input_etag="0" * 32,
-        input_size=1_000_000_000, rows_in=5_000 + removed, rows_kept=5_000, bytes_kept=25_000_000, removed=REASONS,
-        outputs=outputs, skipped={"request": 30_000, "metadata": 30_000, "warcinfo": 1}, seconds=900.0,
+        task=shard, fingerprint=fingerprint, code_version="0.1.0+abcdef0", input_key=uri(shard), input_etag="0" * 32,
+        input_size=1_000_000_000, rows_in=0, rows_kept=0, bytes_kept=0, removed=none, outputs=[],
+        skipped={"request": 30_000, "metadata": 30_000, "warcinfo": 1}, seconds=900.0,
         stage_seconds=dict.fromkeys(REASONS, 10.0),
     )  # fmt: skip
 
@@ -58,53 +59,105 @@ def uri(shard: int) -> str:
 def prepare(out: Path, shards: int) -> None:
     """A run with all but PENDING of its shards committed (records written without syncing: only reading is timed)."""
     inputs = [Input(uri(n), "0" * 32, 1_000_000_000) for n in range(shards + PENDING)]
-    start_or_resume(recipe.load("url_v1"), inputs, str(out))
+    from refinedweb import recipe  # dear to import: not in the processes that are measured
+
+    loaded = recipe.load("url_v1")
+    start_or_resume(loaded, inputs, str(out))
     folder = out / STEP / "manifest"
     folder.mkdir(parents=True)
+    template = record(0, loaded.fingerprint()).to_json()
     for n in range(shards):
-        (folder / f"{task_name(n)}.json").write_bytes(record(n).to_json())
+        data = template.replace(b'"task":0', b'"task":%d' % n).replace(uri(0).encode(), uri(n).encode())
+        (folder / f"{task_name(n)}.json").write_bytes(data)
+
+
+def committed(out: Path, shards: int) -> None:
+    assert len(Ledger(open_store(str(out)), STEP).committed()) == shards
+
+
+def totals(out: Path, shards: int) -> None:
+    ledger = Ledger(open_store(str(out)), STEP)
+    assert ledger.totals(ledger.committed()).tasks == shards
 
 
 def find_pending(out: Path, shards: int) -> None:
     """What a resuming driver does before its first task."""
     store = open_store(str(out))
     ledger = Ledger(store, STEP)
-    committed = ledger.committed()
-    pending = {n: 1 for n in range(shards + PENDING) if n not in committed}
-    blocks = Blocks(pending, 64, ledger, Claims(store, STEP))
+    sizes = {n: item.size for n, item in enumerate(open_run(str(out)).inputs)}
+    blocks = Blocks(sizes, ledger.committed(), 64, ledger, Claims(store, STEP))
     assert len(blocks.pending) == PENDING
+    taken = blocks.take()
+    assert taken
+    blocks.release()
 
 
-def status(out: Path) -> None:
+def roll_up(out: Path, shards: int) -> None:
+    ledger = Ledger(open_store(str(out)), STEP)
+    assert ledger.roll_up(ledger.committed()) == shards // ROLLUP
+
+
+def status(out: Path, shards: int) -> None:
+    main_of("status", out)
+
+
+def verify(out: Path, shards: int) -> None:
+    main_of("verify", out)
+
+
+def main_of(command: str, out: Path) -> None:
     """The command, as a user waits for it."""
-    subprocess.run([sys.executable, "-m", "refinedweb", "status", str(out)], check=True, stdout=subprocess.DEVNULL)
+    from refinedweb.cli import main as refinedweb
+
+    with suppress(SystemExit), redirect_stdout(StringIO()):
+        refinedweb([command, str(out)])
 
 
-def median(call: Callable[[], None], runs: int = 5) -> float:
-    """Median seconds of several runs."""
-    times = []
-    for _ in range(runs):
+JOBS = {job.__name__: job for job in (committed, totals, find_pending, status, roll_up, verify)}
+ROWS = ("committed", "find_pending", "totals", "status", "verify", "roll_up", "totals", "status", "verify")
+ONCE = ("roll_up",)
+
+
+def measured(job: str, out: Path, shards: int, runs: int) -> None:
+    """A row of the table: median seconds and peak memory of processes that do nothing else."""
+    seconds, cpu, memory = [], [], 0.0
+    for _ in range(1 if job in ONCE else runs):
         start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.ledger", "--job", job, "--folder", str(out), "--shards", str(shards)]
+        )
+        _, ended, usage = os.wait4(process.pid, 0)
+        if ended != 0:
+            raise SystemExit(f"{job} ended with {os.waitstatus_to_exitcode(ended)}")
+        seconds.append(time.perf_counter() - start)
+        cpu.append(usage.ru_utime + usage.ru_stime)
+        memory = max(memory, usage.ru_maxrss / 1024)
+    print(
+        f"| {job} | {statistics.median(seconds):.1f} s | {statistics.median(cpu):.1f} s | {memory:.0f} MB |", flush=True
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--shards", type=int, default=100_000)
-    shards = parser.parse_args().shards
-    out = Path(tempfile.mkdtemp())
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.job is not None:
+        JOBS[given.job](given.folder, given.shards)
+        return
+    out = Path(tempfile.mkdtemp(dir=given.folder))
     try:
-        prepare(out, shards)
-        ledger = Ledger(open_store(str(out)), STEP)
-        print(f"{shards:,} committed shards, {PENDING:,} pending; medians of 5")
-        print(f"| find the pending shards | {median(lambda: find_pending(out, shards)):.2f} s |")
-        print(f"| status, no rollups | {median(lambda: status(out)):.2f} s |")
-        start = time.perf_counter()
-        blocks = ledger.roll_up(ledger.committed())
-        print(f"| writing {blocks} rollups | {time.perf_counter() - start:.2f} s (once) |")
-        print(f"| status, with rollups | {median(lambda: status(out)):.2f} s |")
+        prepare(out, given.shards)
+        size = (out / "run.json").stat().st_size / 1e6
+        print(
+            f"{given.shards:,} committed shards, {PENDING:,} pending; medians of {given.runs}; run.json {size:.0f} MB"
+        )
+        print("| | seconds | CPU seconds | peak memory |")
+        print("|---|---|---|---|")
+        for job in ROWS:
+            measured(job, out, given.shards, given.runs)
     finally:
         shutil.rmtree(out)
 

@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from refinedweb.storage import Exists, Missing, Store
 from stages.errors import ShardError
@@ -25,6 +26,7 @@ ROLLUP = 1000
 PAGE_DIGITS = 3  # tasks that differ in so many last digits fill a page of a listing: 1000 keys
 
 Removed = dict[str, dict[str, int]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class Ledger:
             yield from map(self.record, tasks)
             return
         with ThreadPoolExecutor(self.store.parallel) as pool:
-            yield from pool.map(self.record, tasks)
+            for some in chunks(tasks, ROLLUP):  # the pool would keep all records that nobody has taken yet
+                yield from pool.map(self.record, some)
 
     def commit(self, record: Record) -> Record:
         """Record the task as done; the winner's record, which is another's where that one came first.
@@ -255,6 +258,13 @@ class Ledger:
 def task_name(number: int) -> str:
     """The name of a task's objects: its number, so that no input's name can lead outside the output."""
     return f"{number:06d}"
+
+
+def chunks(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """The items in lists of `most`, the last one shorter."""
+    items = iter(items)
+    while some := list(islice(items, most)):
+        yield some
 
 
 def _number(key: str) -> int:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from refinedweb.engine.run import RunFile, open_run
-from refinedweb.manifest import Ledger, Output, Record, Totals
+from refinedweb.manifest import Ledger, Output, Record, Totals, chunks
 from refinedweb.plan import Step
 from refinedweb.shuffle import Damaged, ShuffleReader
 from refinedweb.storage import Missing, Store, open_store
@@ -18,6 +18,7 @@ from refinedweb.totals import combined, is_complete, ledger_folders
 from stages.errors import ShardError
 
 CHUNK = 8 << 20
+AT_ONCE = 256  # records whose objects are checked side by side
 
 
 @dataclass
@@ -64,7 +65,8 @@ class _Check:
                 sums.append(self._local(step))
                 verdict.problems += _handover_problems(sums, step)
         verdict.totals = combined(sums)
-        verdict.unrecorded = sorted(set(_data_objects(self._store, self._run)) - self._named)
+        found = _data_objects(self._store, self._run)
+        verdict.unrecorded = sorted(key for key in found if key not in self._named)
         return verdict
 
     def _local(self, step: Step) -> Totals:
@@ -73,11 +75,13 @@ class _Check:
         self._verdict.tasks += len(self._run.inputs)
         self._verdict.pending += len(self._run.inputs) - len(committed)
         summed = Totals()
-        for record in ledger.records(sorted(committed)):
-            summed.add(record)
-            self._count_version(record)
-            self._verdict.problems += [*_record_problems(self._run, record), *_pass_problems(self._run, step, record)]
-            self._objects(record.outputs)
+        for records in chunks(ledger.records(sorted(committed)), AT_ONCE):
+            for record in records:
+                summed.add(record)
+                self._count_version(record)
+                self._verdict.problems += _record_problems(self._run, record)
+                self._verdict.problems += _pass_problems(self._run, step, record)
+            self._objects([output for record in records for output in record.outputs])
         self._verdict.problems += _rollup_problems(ledger, committed, summed)
         return summed
 

@@ -7,6 +7,7 @@ before anything is run again.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -29,6 +30,7 @@ ENVIRONMENT = {
 # clusters (as on macOS), it listens on loopback alone.
 EMBEDDED = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 OBJECT_STORE_BYTES = 128 << 20
+COUNT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,19 @@ class RayPool:
         remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
         self._submit = remote.remote
         self._work: Any = None
+        self._cpus = 1
+        self._counted = float("-inf")
 
     def use(self, work: Work) -> None:
         self._work = self._ray.put(work)
 
     def slots(self) -> int:
-        cpus = int(self._ray.cluster_resources().get("CPU", 1))
+        now = time.monotonic()
+        if (
+            now - self._counted >= COUNT_SECONDS
+        ):  # a question to Ray's head, which thousands of tasks a second queue for
+            self._counted, self._cpus = now, int(self._ray.cluster_resources().get("CPU", 1))
+        cpus = self._cpus
         return max(1, cpus if self._workers is None else min(cpus, self._workers))
 
     def submit(self, task: int, payload: Any, careful: bool) -> Hashable:

@@ -209,7 +209,7 @@ def test_requests_per_shard_do_not_grow(tmp_path: Path, monkeypatch: pytest.Monk
     """A whole run and a resumed one that finds all done: four times the shards, at most four times the requests and
     the listed keys.
     """
-    few, many = (asked_by_a_run(tmp_path / str(shards), shards, monkeypatch) for shards in (100, 400))
+    few, many = (asked_by_a_run(tmp_path / str(shards), shards, monkeypatch) for shards in (40, 160))
     for what in few:
         assert many[what] <= 4 * few[what], (what, few, many)
 
