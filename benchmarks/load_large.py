@@ -1,0 +1,126 @@
+"""One large WARC file beside small ones, in one run: who waits for whom, and what memory the workers take.
+
+    uv run python -m benchmarks.load_large --megabytes 2000 --small 8        (memory: ≤ 1.5 GB a worker)
+    uv run python -m benchmarks.load_large --times 50 --small 100            (skew: one shard 50 times the others)
+
+The large file is the crawl, repeated; the small ones are links to its first file. Stages: URL filter, language gate,
+resiliparse. `--drivers` runs of `--workers` each share the work. The large shard should end at most 1.2 times its own
+time after the last of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.crawl import ROOT, parts, repeated
+from benchmarks.filter_pass import RESILIPARSE
+from benchmarks.leak import role_of
+
+MB = 1_000_000
+BUDGET = 1_500
+INTERVAL = 0.25
+STAGES = "url_v1,language_gate_v1,extract_v1"
+
+
+def build(folder: Path, size: int, small: int) -> Path:
+    """The large file lies in the midst of the small ones: nothing may depend on its place."""
+    folder.mkdir()
+    for number in range(small):
+        (folder / f"part-{number:05d}.warc.gz").symlink_to(parts()[0])
+    repeated(folder / f"part-{small // 2:05d}-large.warc.gz", size)
+    return folder
+
+
+@contextmanager
+def drivers(inputs: Path, out: Path, number: int, workers: int) -> Iterator[list[psutil.Popen]]:
+    call = [sys.executable, "-m", "refinedweb", "run", STAGES, str(inputs), str(out), "--set", RESILIPARSE]
+    call += ["--workers", str(workers)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("REFINEDWEB_ADDRESS", None)
+    running = [psutil.Popen(call, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) for _ in range(number)]
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait()
+
+
+def watch(running: list[psutil.Popen]) -> dict[str, float]:
+    """The largest resident size of a process of each role until all drivers ended, in MB."""
+    peaks: dict[str, float] = {}
+    while any(process.poll() is None for process in running):
+        for driver in running:
+            with suppress(psutil.NoSuchProcess):
+                for process in [driver, *driver.children(recursive=True)]:
+                    see(process, "driver" if process.pid == driver.pid else None, peaks)
+        time.sleep(INTERVAL)
+    codes = [process.returncode for process in running]
+    if any(codes):
+        raise SystemExit(f"drivers ended with {codes}")
+    return peaks
+
+
+def see(process: psutil.Process, role: str | None, peaks: dict[str, float]) -> None:
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        role = role or role_of(process)
+        if role is not None:
+            peaks[role] = max(peaks.get(role, 0.0), process.memory_info().rss / MB)
+
+
+def records(out: Path) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Each record and when it was committed, by the file's time: the record's own has no fractions."""
+    for path in sorted(out.glob("*/manifest/*.json")):
+        yield path.stat().st_mtime, json.loads(path.read_bytes())
+
+
+def report(out: Path, peaks: dict[str, float]) -> None:
+    found = sorted(records(out), key=lambda pair: -pair[1]["input_size"])
+    (end, large), rest = found[0], found[1:]
+    others = max(end for end, _ in rest)
+    usual = sum(record["seconds"] for _, record in rest) / len(rest)
+    size, least = large["input_size"] / MB, rest[0][1]["input_size"] / MB
+    print(f"large: {size:.0f} MB, {large['rows_in']:,} documents, {large['seconds']:.0f} s")
+    print(f"others: {len(rest)} of {least:.1f} MB, {usual:.1f} s each")
+    late = end - others
+    print(f"it ended {late:+.1f} s after the others: {late / large['seconds']:+.2f} of its own time (≤ 1.2)")
+    print(f"a record says at most {max(r['peak_memory'] for _, r in found) / MB:.0f} MB (worker alone)")
+    for role, peak in sorted(peaks.items()):
+        print(f"| {role} | {peak:.0f} MB |" + (f" ≤ {BUDGET:,} MB |" if role == "worker" else ""))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    size = options.add_mutually_exclusive_group(required=True)
+    size.add_argument("--megabytes", type=int, help="size of the large file")
+    size.add_argument("--times", type=int, help="size of the large file in small ones")
+    options.add_argument("--small", type=int, default=8)
+    options.add_argument("--drivers", type=int, default=1)
+    options.add_argument("--workers", type=int, default=2)
+    given = options.parse_args()
+    folder = Path(tempfile.mkdtemp())
+    try:
+        large = given.megabytes * MB if given.times is None else given.times * parts()[0].stat().st_size
+        inputs = build(folder / "in", large, given.small)
+        with drivers(inputs, folder / "out", given.drivers, given.workers) as running:
+            peaks = watch(running)
+        report(folder / "out", peaks)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
