@@ -55,7 +55,8 @@ def drivers(inputs: Path, out: Path, number: int, workers: int) -> Iterator[list
         yield running
     finally:
         for process in running:
-            process.terminate()
+            if process.poll() is None:
+                process.terminate()
             process.wait()
 
 

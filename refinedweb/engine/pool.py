@@ -31,6 +31,7 @@ ENVIRONMENT = {
 EMBEDDED = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 OBJECT_STORE_BYTES = 128 << 20
 COUNT_SECONDS = 1.0
+STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -153,10 +154,21 @@ class RayPool:
 
 def _start(ray: Any, workers: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    if address is None:
+        _start_here(ray, workers, quiet)
+        return
     try:
-        if address is not None:
-            ray.init(address=address, **quiet)
-        else:
+        ray.init(address=address, **quiet)
+    except ConnectionError as error:
+        raise ConfigError(
+            f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine"
+        ) from error
+
+
+def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:
+    """Ray gives itself 30 seconds to start, which is not enough where many others compute: it gets more tries."""
+    for attempt in range(1, STARTS + 1):
+        try:
             ray.init(
                 address="local",  # without it, Ray joins whatever cluster was last started on this machine
                 num_cpus=workers,
@@ -165,10 +177,17 @@ def _start(ray: Any, workers: int | None, address: str | None) -> None:
                 _node_ip_address="127.0.0.1",
                 **quiet,
             )
-    except ConnectionError as error:
-        raise ConfigError(
-            f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine"
-        ) from error
+        except Exception as error:
+            if type(error) is not Exception:  # that is how Ray says that it was not up in time
+                raise
+            ray.shutdown()
+            if attempt == STARTS:
+                raise RetryError(
+                    f"Ray did not start on this machine in {STARTS} tries: {error} Free the machine of other work and "
+                    "run the same command again"
+                ) from error
+        else:
+            return
 
 
 def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> Outcome:

@@ -170,10 +170,11 @@ class LocalSink:
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         with explained(folder):
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
     except (FileNotFoundError, NotADirectoryError):
         return
-    for entry in entries:
+    while entries:
+        entry = entries.pop()  # let go of it: each keeps its stat, a gigabyte for a million files
         key = f"{prefix}/{entry.name}" if prefix else entry.name
         if entry.is_dir():
             if entry.name != TEMPORARY:

@@ -21,9 +21,11 @@ from refinedweb.claims import Claims, Holder, started_at, this_machine
 from refinedweb.engine import loop, rollups
 from refinedweb.engine.blocks import ASKED, LONE, LOOK_SECONDS, Blocks, cut
 from refinedweb.engine.loop import TICK
+from refinedweb.engine.pool import STARTS, _start
 from refinedweb.manifest import Ledger
 from refinedweb.storage import ObjectInfo, Store, open_store
 from refinedweb.storage.local import LocalStore
+from stages.errors import RetryError
 from tests.refinedweb.inline import ok, run
 from tests.refinedweb.test_claims import Clock
 from tests.refinedweb.test_manifest import record
@@ -246,3 +248,28 @@ def counting_keys(method: Any, asked: Counter[str]) -> Any:
             yield info
 
     return counted
+
+
+class SlowRay:
+    """Ray on a machine so busy that it is up in time only at the `good`-th try."""
+
+    def __init__(self, good: int) -> None:
+        self.left = good
+        self.cleaned = 0
+
+    def init(self, **settings: Any) -> None:
+        assert settings["address"] == "local"
+        self.left -= 1
+        if self.left > 0:
+            raise Exception("The current node timed out during startup.")
+
+    def shutdown(self) -> None:
+        self.cleaned += 1
+
+
+def test_ray_gets_more_tries_to_start_where_the_machine_is_busy() -> None:
+    slow = SlowRay(STARTS)
+    _start(slow, 2, None)
+    assert slow.cleaned == STARTS - 1
+    with pytest.raises(RetryError, match=r"did not start on this machine .* timed out .* run the same command again"):
+        _start(SlowRay(STARTS + 1), 2, None)
