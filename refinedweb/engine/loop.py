@@ -97,7 +97,7 @@ class Loop:
     def run(self) -> Progress:
         """Until every task is committed, by whomever, or has failed for good here."""
         try:
-            while self._blocks.pending or self._running:
+            while self._blocks.pending:  # what still runs then was done by others, or is a twin that hangs
                 self._blocks.claims.renew()
                 self._fill()
                 self._collect()
@@ -146,12 +146,14 @@ class Loop:
 
     def _collect(self) -> None:
         if not self._running:
-            sleep(TICK if self._blocks.pending else 0)
+            sleep(TICK)
             return
         for handle, outcome in self._pool.wait(TICK):
             attempt = self._running.pop(handle, None)
             if attempt is not None and self._blocks.is_pending(attempt.number):
                 self._settle(attempt, outcome)
+            elif attempt is not None:
+                self._cancel_twins(attempt.number)  # its record was seen before its outcome
 
     def _settle(self, attempt: _Attempt, outcome: Outcome) -> None:
         if outcome.kind == "config":
