@@ -4,6 +4,8 @@
 
 Each shard is a JSONL file of three documents, filtered by url_v1, so that the engine's own cost is what is measured.
 `--folder` on tmpfs takes the disk's syncs (six per shard) out of it. Memory is the peak of the command's own process.
+`--simulated`: all but the shards' own work is real (listing, run.json, claims, loop, ledger, rollups); in its place
+stands a commit of a record without documents.
 """
 
 from __future__ import annotations
@@ -18,8 +20,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.crawl import ROOT
+from refinedweb import inputs, recipe
+from refinedweb.claims import LEASE_SECONDS
+from refinedweb.engine.inline import InlinePool
+from refinedweb.engine.run import execute_on
+from refinedweb.inputs import Input
+from refinedweb.manifest import Ledger, Record
+from refinedweb.storage import open_store
 
 DOCUMENTS = 3
 
@@ -35,13 +45,46 @@ def build(folder: Path, shards: int) -> None:
         (folder / f"{shard:06d}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def timed(name: str, arguments: Sequence[str], copies: int = 1) -> None:
+class Committing(InlinePool):
+    """Commits a record for each shard, and does no other work."""
+
+    def use(self, work: Any) -> None:
+        ledger = Ledger(open_store(work.out), work.step.name)
+        fingerprint = work.recipe.fingerprint()
+
+        def commit(shard: int, item: Input, careful: bool) -> Record:
+            return ledger.commit(
+                Record(
+                    task=shard,
+                    fingerprint=fingerprint,
+                    code_version="simulated",
+                    input_key=item.uri,
+                    input_etag=item.etag,
+                    input_size=item.size,
+                    rows_in=0,
+                    rows_kept=0,
+                    bytes_kept=0,
+                    removed={},
+                    outputs=[],
+                )  # fmt: skip
+            )
+
+        super().use(commit)
+
+
+def simulate(source: str, out: str) -> None:
+    """A run of shards that cost nothing."""
+    found = inputs.find([source], out=out)
+    execute_on(Committing, recipe.load("url_v1"), found.inputs, out, LEASE_SECONDS, lambda progress: None)
+
+
+def timed(name: str, arguments: Sequence[str], copies: int = 1, module: str = "refinedweb") -> None:
     """A row of the table: seconds, CPU seconds and peak memory of a command, run so many times side by side."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("REFINEDWEB_ADDRESS", None)
     start = time.monotonic()
     running = [
-        subprocess.Popen([sys.executable, "-m", "refinedweb", *arguments], env=environment, stdout=subprocess.DEVNULL)
+        subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stdout=subprocess.DEVNULL)
         for _ in range(copies)
     ]
     ended = [os.wait4(process.pid, 0) for process in running]
@@ -58,7 +101,12 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--drivers", type=int, default=1)
     options.add_argument("--folder", type=Path, help="where inputs and outputs lie for as long as this runs")
+    options.add_argument("--simulated", action="store_true")
+    options.add_argument("--simulate", nargs=2, metavar=("IN", "OUT"), help=argparse.SUPPRESS)
     given = options.parse_args()
+    if given.simulate is not None:
+        simulate(*given.simulate)
+        return
     folder = Path(tempfile.mkdtemp(dir=given.folder))
     try:
         build(folder / "in", given.shards)
@@ -67,7 +115,10 @@ def main() -> None:
         print("| command | seconds | CPU seconds | peak memory | exit code |")
         print("|---|---|---|---|---|")
         run = ["run", "url_v1", str(folder / "in"), out, "--workers", str(given.workers)]
-        timed("run", run, given.drivers)
+        if given.simulated:
+            timed("run, simulated", ["--simulate", run[2], out], given.drivers, "benchmarks.load_shards")
+        else:
+            timed("run", run, given.drivers)
         timed("run again", run)
         timed("status", ["status", out])
         timed("verify --quick", ["verify", out, "--quick"])
