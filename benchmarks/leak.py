@@ -6,7 +6,7 @@ One `refinedweb run` of the filter pass (language gate, trafilatura) over so man
 outlasts the time, then is interrupted. Sizes are sampled every five seconds. A least-squares line through the samples
 after the first third gives MB per hour: by role, over all its processes that lived that long, the steepest of them.
 Workers are recycled by bytes of input (`RECYCLE_BYTES`), so seldom that here it does not happen; what it costs is
-measured after it: the same small shards with a new worker for each task, and with none.
+measured after it, in CPU seconds, on a process of its own.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from benchmarks import pairs
 from benchmarks.crawl import ROOT, parts
 from benchmarks.filter_pass import GATED
+from refinedweb.engine.run import RECYCLE_BYTES
 
 MB = 1e6
 INTERVAL = 5.0
 REPORT_SECONDS = 60.0
 NEVER = 1 << 60
-RECYCLED_SHARDS, RECYCLED_LIMIT, EVERY = 80, 10, 4
+RECYCLED_LIMIT = 10
 ROLES = {"worker": "ray::_in_worker", "extraction child": "stages.extraction.child", "raylet": "/raylet/raylet"}
 # The command line as a user has it, but for the bytes of input after which a worker is replaced.
 DRIVER = (
@@ -147,22 +149,16 @@ def report(watch: Watch, minutes: float, shards: int) -> None:
         print(f"{role}: {len(lives)} processes in all", file=sys.stderr)
 
 
-def recycling(folder: Path, workers: int) -> None:
-    """Seconds of one core that a new worker costs: the same shards with one every few tasks, and with none."""
-    inputs = link(folder / "few", RECYCLED_SHARDS)
-    each = sum(path.stat().st_size for path in inputs.iterdir()) // RECYCLED_SHARDS
-    seconds: dict[int, list[float]] = {NEVER: [], EVERY * each: []}
-    for number in range(4):
-        recycle = list(seconds)[number % 2]
-        start = time.monotonic()
-        options = ["--workers", str(workers), "--limit", str(RECYCLED_LIMIT)]
-        with driver(inputs, folder / f"recycled-{number}", recycle, *options) as process:
-            process.wait()
-        seconds[recycle].append(time.monotonic() - start)
-    without, often = (min(times) for times in seconds.values())
-    cost = (often - without) * workers / (RECYCLED_SHARDS / EVERY - workers)
-    print(f"{RECYCLED_SHARDS} small shards: {without:.1f} s; with a new worker every {EVERY} tasks: {often:.1f} s")
-    print(f"a new worker costs {cost:.1f} s of one core")
+def recycling() -> None:
+    """CPU seconds that a new worker and its extraction child cost: those of a first small shard above a second's."""
+    with pairs.ours(max(os.sched_getaffinity(0))) as us:
+        shard = {"warc": str(parts()[0]), "stages": GATED, "overrides": [f"limit={RECYCLED_LIMIT}"], "with_ids": False}
+        us.ask("filter_pass", **shard)
+        first = us.cpu_seconds()
+        usual = us.ask("filter_pass", **shard)["cpu_seconds"]
+    print(
+        f"a new worker, every {RECYCLE_BYTES / 1e9:.0f} GB of input, costs {first - usual:.1f} CPU seconds and Ray's part"
+    )
 
 
 def main() -> None:
@@ -174,7 +170,7 @@ def main() -> None:
         folder = Path(name)
         watch = watched(folder, given.minutes, given.workers)
         report(watch, given.minutes, len(list((folder / "out").glob("*/manifest/*.json"))))
-        recycling(folder, given.workers)
+    recycling()
 
 
 if __name__ == "__main__":

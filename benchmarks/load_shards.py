@@ -66,7 +66,7 @@ class Committing(InlinePool):
                     bytes_kept=0,
                     removed={},
                     outputs=[],
-                )  # fmt: skip
+                )
             )
 
         super().use(commit)
