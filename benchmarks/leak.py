@@ -157,7 +157,7 @@ def recycling() -> None:
         first = us.cpu_seconds()
         usual = us.ask("filter_pass", **shard)["cpu_seconds"]
     print(
-        f"a new worker, every {RECYCLE_BYTES / 1e9:.0f} GB of input, costs {first - usual:.1f} CPU seconds and Ray's part"
+        f"a new worker costs {first - usual:.1f} CPU seconds and Ray's part, every {RECYCLE_BYTES / 1e9:.0f} GB of input"
     )
 
 
