@@ -156,9 +156,7 @@ def recycling() -> None:
         us.ask("filter_pass", **shard)
         first = us.cpu_seconds()
         usual = us.ask("filter_pass", **shard)["cpu_seconds"]
-    print(
-        f"a new worker costs {first - usual:.1f} CPU seconds and Ray's part, every {RECYCLE_BYTES / 1e9:.0f} GB of input"
-    )
+    print(f"a new worker costs {first - usual:.1f} CPU seconds and Ray's, every {RECYCLE_BYTES / 1e9:.0f} GB of input")
 
 
 def main() -> None:
