@@ -2,10 +2,12 @@
 
     uv run python -m benchmarks.load_large --megabytes 2000 --small 8        (memory: ≤ 1.5 GB a worker)
     uv run python -m benchmarks.load_large --times 50 --small 100            (skew: one shard 50 times the others)
+    uv run python -m benchmarks.load_large --times 50 --small 100 --pages 30 --drivers 2 --inline
 
-The large file is the crawl, repeated; the small ones are links to its first file. Stages: URL filter, language gate,
-resiliparse. `--drivers` runs of `--workers` each share the work. The large shard should end at most 1.2 times its own
-time after the last of the others.
+The large file is the crawl, repeated; the small ones are its first file, or so many of its pages, and the large one
+those repeated. Stages: URL filter, language gate, resiliparse. `--drivers` of `--workers` each share the work;
+`--inline`: drivers of one process each, without Ray. The large shard should end at most 1.2 times its own time after the
+last of the others.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.crawl import ROOT, parts, repeated
+from benchmarks.crawl import ROOT, packed_pages, parts, repeated
 from benchmarks.filter_pass import RESILIPARSE
 from benchmarks.leak import role_of
 
@@ -33,24 +36,35 @@ MB = 1_000_000
 BUDGET = 1_500
 INTERVAL = 0.25
 STAGES = "url_v1,language_gate_v1,extract_v1"
+INLINE = f"import sys, refinedweb as rw; rw.run({STAGES!r}, [sys.argv[1]], sys.argv[2], [{RESILIPARSE!r}])"
 
 
-def build(folder: Path, size: int, small: int) -> Path:
+def build(folder: Path, given: argparse.Namespace) -> Path:
     """The large file lies in the midst of the small ones: nothing may depend on its place."""
     folder.mkdir()
-    for number in range(small):
-        (folder / f"part-{number:05d}.warc.gz").symlink_to(parts()[0])
-    repeated(folder / f"part-{small // 2:05d}-large.warc.gz", size)
+    small = parts()[0]
+    if given.pages is not None:
+        small = folder.with_name("small.warc.gz")
+        small.write_bytes(b"".join(islice(packed_pages(parts()[0]), given.pages)))
+    for number in range(given.small):
+        (folder / f"part-{number:05d}.warc.gz").symlink_to(small)
+    large = folder / f"part-{given.small // 2:05d}-large.warc.gz"
+    if given.times is None:
+        repeated(large, given.megabytes * MB)
+    else:
+        large.write_bytes(small.read_bytes() * given.times)
     return folder
 
 
 @contextmanager
-def drivers(inputs: Path, out: Path, number: int, workers: int) -> Iterator[list[psutil.Popen]]:
+def drivers(inputs: Path, out: Path, given: argparse.Namespace) -> Iterator[list[psutil.Popen]]:
     call = [sys.executable, "-m", "refinedweb", "run", STAGES, str(inputs), str(out), "--set", RESILIPARSE]
-    call += ["--workers", str(workers)]
+    call += ["--workers", str(given.workers)]
+    if given.inline:
+        call = [sys.executable, "-c", INLINE, str(inputs), str(out)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("REFINEDWEB_ADDRESS", None)
-    running = [psutil.Popen(call, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) for _ in range(number)]
+    running = [psutil.Popen(call, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) for _ in range(given.drivers)]
     try:
         yield running
     finally:
@@ -109,14 +123,14 @@ def main() -> None:
     size.add_argument("--megabytes", type=int, help="size of the large file")
     size.add_argument("--times", type=int, help="size of the large file in small ones")
     options.add_argument("--small", type=int, default=8)
+    options.add_argument("--pages", type=int, help="pages of a small file [default: a whole file of the crawl]")
     options.add_argument("--drivers", type=int, default=1)
     options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--inline", action="store_true")
     given = options.parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
-        large = given.megabytes * MB if given.times is None else given.times * parts()[0].stat().st_size
-        inputs = build(folder / "in", large, given.small)
-        with drivers(inputs, folder / "out", given.drivers, given.workers) as running:
+        with drivers(build(folder / "in", given), folder / "out", given) as running:
             peaks = watch(running)
         report(folder / "out", peaks)
     finally:
