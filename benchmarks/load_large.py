@@ -6,8 +6,8 @@
 
 The large file is the crawl, repeated; the small ones are its first file, or so many of its pages, and the large one
 those repeated. Stages: URL filter, language gate, resiliparse. `--drivers` of `--workers` each share the work;
-`--inline`: drivers of one process each, without Ray. The large shard should end at most 1.2 times its own time after the
-last of the others.
+`--inline`: drivers of one process each, without Ray. The large shard should end at most 1.2 times its own time after
+the last of the others.
 """
 
 from __future__ import annotations
