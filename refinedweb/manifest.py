@@ -170,7 +170,8 @@ class Ledger:
 
     def failed(self) -> dict[int, str]:
         """The message of every task that failed for good and has no record."""
-        numbers = sorted(self._numbers("failed") - self.committed())
+        failed = self._numbers("failed")
+        numbers = sorted(failed - self.recorded(failed))
         return {n: json.loads(self.store.get(self._key("failed", n))[0])["error"] for n in numbers}
 
     def record(self, task: int) -> Record:
