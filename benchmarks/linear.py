@@ -4,8 +4,8 @@
 
 Each kind of `tests/faults/poison.py` goes as one document through each stage that judges, rewrites or signs texts (the
 median of `--times`), and two copies of it through each global step, less what the run takes without documents. 1 is
-linear, 10 the square; sorting and leaving the processor's caches make up to 2 of it. Times below a hundredth of a second
-say nothing and are left out. Exit code 1 where a ratio is over 3.
+linear, 10 the square; sorting and leaving the processor's caches make up to 2 of it. Times below a hundredth of
+a second say nothing and are left out. Exit code 1 where a ratio is over 3.
 """
 
 from __future__ import annotations

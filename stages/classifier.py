@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from stages.assets import Asset
-from stages.base import drop_where, set_column, stage
+from stages.base import check_numbers, drop_where, set_column, stage
 from stages.kernels.buffers import utf8_views
 from stages.language import check_share
 from stages.profanity import classifier
@@ -58,6 +58,7 @@ class FastTextFilter:
     def __call__(self, docs: pa.Table) -> pa.Table:
         model = classifier(self.model, self.label)
         scores = model.score_rows(*utf8_views(docs.column("text")), self.label).scores
+        check_numbers(self.column, pa.array(scores))
         low = self._low(docs, scores) if self.mode == "drop" else np.zeros(len(scores), bool)
         reasons = pc.if_else(pa.array(low), "low_classifier_score", pa.scalar(None, pa.string()))
         return set_column(drop_where(docs, reasons), self.column, pa.array(scores, pa.float32()))

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from classifiers import lid, lid_model
 from stages.assets import Asset, open_asset
-from stages.base import drop_where, set_column, stage
+from stages.base import check_numbers, drop_where, set_column, stage
 from stages.errors import ConfigError, nearest
 from stages.kernels.buffers import utf8_views
 
@@ -65,6 +65,7 @@ class Language:
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         found = identifier(self.model).identify(*utf8_views(docs.column("text")))
+        check_numbers("language_score", pa.array(found.scores))
         docs = set_column(docs, "language", pa.array(found.codes, pa.string()))
         docs = set_column(docs, "language_score", pa.array(found.scores, pa.float32()))
         return drop_where(docs, self.reasons(found))

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from classifiers.lid import Identified
 from stages.assets import Asset
-from stages.base import drop_where, measure_column, set_column, stage
+from stages.base import check_numbers, drop_where, measure_column, set_column, stage
 from stages.extraction.visible import visible
 from stages.kernels.buffers import utf8_views
 from stages.language import check_share, identifier, wanted
@@ -46,6 +46,7 @@ class LanguageGate:
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         sizes, found = self.judged(docs)
+        check_numbers("wanted_share", pa.array(found.shares))
         unwanted = (sizes >= self.min_text_bytes) & (found.shares < np.float32(self.min_share))
         docs = drop_where(docs, pc.if_else(pa.array(unwanted), "gate_other_language", pa.scalar(None, pa.string())))
         docs = set_column(docs, measure_column("language_gate_v1", "text_bytes"), pa.array(sizes))

@@ -12,7 +12,7 @@ from classifiers import predict
 from classifiers.lid_model import UnsupportedModel
 from classifiers.pages import Aggregates, aggregate
 from stages.assets import Asset, open_asset
-from stages.base import Limit, drop_where, measure_column, set_column, stage, verdicts
+from stages.base import Limit, check_numbers, drop_where, measure_column, set_column, stage, verdicts
 from stages.errors import ConfigError, nearest
 from stages.kernels.buffers import utf8_views
 from stages.language import check_share
@@ -84,9 +84,11 @@ class Profanity:
     def _aggregated(self, docs: pa.Table) -> Aggregates:
         model = classifier(self.model, self.label)
         try:
-            return aggregate(model.score_lines(*utf8_views(docs.column("text")), self.label), self.line_threshold)
+            lines = model.score_lines(*utf8_views(docs.column("text")), self.label)
         except UnsupportedModel as error:
             raise ConfigError(f"profanity_v1: {error}") from error
+        check_numbers("score of the lines, each a row,", pa.array(lines.scores))
+        return aggregate(lines, self.line_threshold)
 
     def limits(self) -> tuple[Limit, ...]:
         return (Limit(self.aggregate, "profane", max=self.threshold),)

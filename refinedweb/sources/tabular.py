@@ -53,11 +53,10 @@ class ParquetRows:
     def _group(self, metadata: pq.FileMetaData, group: int, first_row: int, mapping: Mapping) -> Iterator[pa.Table]:
         about = metadata.row_group(group)
         done = 0
-        self._file.lowest = sys.maxsize
         try:
-            for batch in self._open(about.total_byte_size).iter_batches(
-                self._batch_rows(about), row_groups=[group], use_threads=False
-            ):
+            parquet = self._open(about.total_byte_size)
+            self._file.lowest = sys.maxsize
+            for batch in parquet.iter_batches(self._batch_rows(about), row_groups=[group], use_threads=False):
                 given = pa.Table.from_batches([batch])
                 docs = to_documents(given, mapping, self._key, first_row + done, self._options)
                 done += docs.num_rows
