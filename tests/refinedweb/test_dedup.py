@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -78,6 +79,20 @@ def test_new_documents_never_remove_those_of_an_index(tmp_path: Path) -> None:
     assert named & older, "removed documents name the old one that stays"
     for reason, kept, _ in removed(outs[2]).values():
         assert reason == "empty_payload" or kept in older | {doc["id"] for doc in DOCUMENTS}
+
+
+@pytest.mark.parametrize("keys", [(), ("exact_v1.write_index=true",)])
+def test_an_index_on_s3_decides_as_one_on_disk(tmp_path: Path, s3_server: str, keys: tuple[str, ...]) -> None:
+    old, new = write_shards(DOCUMENTS, tmp_path / "in", 2)
+    answers = []
+    for place in (str(tmp_path / "old"), f"{s3_server}/{uuid.uuid4().hex}"):
+        ok(run("exact_v1", [old], place, *keys))
+        out = tmp_path / f"new-{len(answers)}"
+        ok(run("exact_v1", [new], out, index=[place]))
+        answers.append(answer(out))
+    assert answers[0] == answers[1]
+    ids = {kept for _, kept, _ in answers[0][1].values()}
+    assert ids - {row["id"] for row in map(json.loads, new.read_text().splitlines())}, "some are of the index"
 
 
 def test_a_wrong_index_is_refused_before_any_work(tmp_path: Path) -> None:
