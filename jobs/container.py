@@ -126,7 +126,7 @@ class _Host:
             self._meeting.end(Ended(code))
         except Stopped:
             raise
-        except RefinedWebError as error:
+        except (RefinedWebError, OSError) as error:
             self._meeting.end(Ended(FAILED, str(error)))
             raise
         finally:

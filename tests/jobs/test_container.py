@@ -23,6 +23,7 @@ from refinedweb.storage import Store, open_store
 from refinedweb.verify import verify
 from stages.errors import ConfigError, RefinedWebError
 from tests.conftest import ROOT
+from tests.refinedweb import inline
 from tests.refinedweb.cli import corpus_bytes, refinedweb
 
 WORDS = ["url_v1,extract_v1", "--limit", "10"]
@@ -158,6 +159,22 @@ def test_a_stop_gives_the_other_process_time_to_end() -> None:
 def test_the_last_words_of_a_command_are_kept() -> None:
     code = "import sys; print('one\\ntwo', file=sys.stderr); sys.exit(5)"
     assert run_watched([sys.executable, "-c", code], {}, lambda: time.sleep(0.05)) == (5, "one\ntwo")
+
+
+def test_a_run_with_quarantined_documents_is_complete_and_one_with_failed_shards_is_not(tmp_path: Path) -> None:
+    (tmp_path / "docs.jsonl").write_text('{"url": "https://a.com/", "text": "one page"}\n')
+    out = tmp_path / "out"
+    inline.ok(inline.run("url_v1", [tmp_path / "docs.jsonl"], out))
+    settings = container.Settings("job", "", True, 1, 0, 1)
+    host = container._Host(Hosts("algo-1", ("algo-1",)), settings, ["url_v1", "in", str(out)], Signals())
+    assert host._judged(0, "") == 0
+    assert host._judged(3, "") == 0
+    [record] = (out / "00-filter" / "manifest").glob("*.json")
+    record.unlink()
+    with pytest.raises(RefinedWebError, match="exit code 3: two shards failed"):
+        host._judged(3, "two shards failed")
+    with pytest.raises(RefinedWebError, match="exit code 2: wrong"):
+        host._judged(2, "wrong")
 
 
 # --- containers on this machine ---
