@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,14 +54,15 @@ def plan(
     if world["spot"] and price is None:
         found = replace(found, price=found.price * _spot_share())
     planned = forecasts.Planned(sample, parsed(wanted), found, _conditions(sample, kind, **world), parts)
-    runs = forecasts.spread(planned, instances, 3)
-    curve = forecasts.curve(planned, sorted({*forecasts.CURVE, instances})) if kind != "local" else []
+    runs = sorted(forecasts.spread(planned, instances, 3), key=lambda run: run.seconds)
+    usual = replace(planned, conditions=replace(planned.conditions, seed=runs[1].seed))
+    curve = forecasts.curve(usual, sorted({*forecasts.CURVE, instances})) if kind != "local" else []
     if as_json:
-        told = {"plan": _plain(runs[0]), "hours": [run.hours for run in runs], "curve": [_short(one) for one in curve]}
+        told = {"plan": _plain(runs[1]), "hours": [run.hours for run in runs], "curve": [_short(one) for one in curve]}
         click.echo(json.dumps(told))
     else:
         _show(planned, runs, curve)
-    return 1 if runs[0].problems else 0
+    return 1 if runs[1].problems else 0
 
 
 def parsed(text: str) -> Input:
@@ -116,8 +118,8 @@ def _show(planned: Planned, runs: list[Forecast], curve: list[Forecast]) -> None
     from rich.table import Table
 
     console = Console(width=None if Console().is_terminal else 160)
-    found, wanted, machine = runs[0], planned.wanted, planned.machine
-    hours = sorted(run.hours for run in runs)
+    found, wanted, machine = runs[1], planned.wanted, planned.machine
+    hours = [run.hours for run in runs]
     mode = "each its own driver" if planned.conditions.share_nothing else "one cluster"
     click.echo(
         f"{wanted.files:,} files, {_size(wanted.bytes)}, on {found.machines} × {machine.name} "
@@ -125,7 +127,7 @@ def _show(planned: Planned, runs: list[Forecast], curve: list[Forecast]) -> None
         + (f", in {planned.parts:,} parts: steps are those of one part" if planned.parts > 1 else "")
     )
     click.echo(
-        f"{time_of(found.seconds)} ({hours[0]:.2f} to {hours[-1]:.2f} h over {len(runs)} throws of the dice), "
+        f"{time_of(found.seconds)} ({hours[0]:.2f} to {hours[-1]:.2f} h, by the dice), "
         f"${found.dollars:,.0f} of machines and ${found.request_dollars:,.0f} of requests; efficiency "
         f"{found.efficiency:.0%}; held back by: {found.bottleneck}"
         + (f"; {found.interruptions} interruptions" if found.interruptions else "")
@@ -133,11 +135,13 @@ def _show(planned: Planned, runs: list[Forecast], curve: list[Forecast]) -> None
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("step", "tasks", "time", "core hours", "work", "read", "written", "requests", "GiB/worker", "held by"):
         table.add_column(name, justify="left" if name in ("step", "held by") else "right")
-    for step in found.steps:
+    for step, same in groupby(found.steps):
+        times = len(list(same))
+        name = step.name if times == 1 else f"{step.name}, {times} ×"
         requests = f"{step.gets + step.puts:,.0f}"
         cells = (time_of(step.seconds), f"{step.work / 3600:,.1f}", f"{step.efficiency:.0%}", _size(step.bytes_in))
         memory = f"{step.memory / 2**30:.1f}"
-        table.add_row(step.name, f"{step.tasks:,}", *cells, _size(step.bytes_out), requests, memory, step.bottleneck)
+        table.add_row(name, f"{step.tasks:,}", *cells, _size(step.bytes_out), requests, memory, step.bottleneck)
     console.print(table)
     if curve:
         console.print(_curve_table(curve))

@@ -42,9 +42,10 @@ class StepForecast:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A whole run. `seconds` with the machines' start; `problems`: why it would fail, or nearly."""
+    """A whole run. `seconds` with the machines' start; `problems`: why it would fail."""
 
     machines: int
+    seed: int
     steps: list[StepForecast]
     seconds: float
     dollars: float
@@ -95,9 +96,9 @@ def forecast(planned: Planned, machines: int) -> Forecast:
     last: Load | None = None
     for load in loads(planned.sample, planned.part, dice):
         if load is not last:  # rounds of stars are all alike
-            tasks = replace(load.tasks, pause=planned.sample.pause)
+            tasks = replace(load.tasks, pause=planned.sample.pause / conditions.speed)
             outcome = Simulation(tasks, machine, ready, conditions, dice).run()
-            outcome.seconds += planned.sample.gap
+            outcome.seconds += planned.sample.gap / conditions.speed
         last = load
         idle = _idle(outcome, ready, machine)
         causes.update({**outcome.limited, "idle": idle, "warm-up": outcome.warm, "interruptions": outcome.lost})
@@ -109,6 +110,7 @@ def forecast(planned: Planned, machines: int) -> Forecast:
     requests = sum(step.gets * GET_DOLLARS + step.puts * PUT_DOLLARS for step in steps) * planned.parts
     return Forecast(
         machines=machines,
+        seed=conditions.seed,
         steps=steps,
         seconds=clock * rounds,
         dollars=clock / 3600 * each * planned.parts * machine.price,
