@@ -19,7 +19,7 @@ from refinedweb.notebook_html import cut_html, documents_html, funnel_html, pair
 from refinedweb.parquet import read_parquet
 from refinedweb.plan import removed_folders
 from refinedweb.storage import open_store
-from refinedweb.totals import StepState, ledger_folders, run_totals, step_states, totals_of
+from refinedweb.totals import StepState, is_complete, ledger_folders, run_totals, step_states, totals_of
 from stages.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -129,6 +129,12 @@ class Run:
         from refinedweb.decisions import Decisions  # kernels: dear to import
 
         return Decisions(self._store, self.file, name)
+
+    def decided(self, stage: str) -> Decisions | None:
+        """The same of a stage whose step is over; None where there is nothing to look at yet."""
+        step = next((step for step in self.file.steps if step.kind == "global" and stage in step.stages), None)
+        over = step is not None and is_complete(self._store, step, len(self.file.inputs))
+        return self.decisions(stage) if over else None
 
     def stage(self, name: str) -> str:
         """The full name of a stage of the run: `minhash` stands for `minhash_v1`. Raises ConfigError."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from selenium.webdriver.common.by import By
 
 import refinedweb as rw
+from refinedweb.cli import cli
 from refinedweb.notebook import Run
+from refinedweb.page import browse
+from refinedweb.page.document import Reader
 from refinedweb.report import marks, sample, view
 from refinedweb.report.environment import percent
 from refinedweb.report.page import render, write_report
 from stages.errors import ConfigError
 from tests.refinedweb.browser import chromium
-from tests.refinedweb.cli import refinedweb
 from tests.refinedweb.looked_at import HOSTILE, looked_at
 
 VOID = {"meta", "br", "img", "input", "link", "hr"}
@@ -143,6 +147,26 @@ def test_a_part_of_the_shards_stands_for_the_rest(out: Path) -> None:
     assert every.rows == every.rows_all
 
 
+def test_a_run_that_is_not_over_says_so(out: Path, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    shutil.copytree(out / "00-filter", part / "00-filter")
+    shutil.copy(out / "run.json", part)
+    (part / "00-filter" / "manifest" / "000002.json").unlink()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copy(out / "run.json", empty)
+    for folder in (part, empty):
+        page = render(rw.open(str(folder)))
+        parsed(page)
+        assert "This run is not over: 0 of 4 steps are complete" in page
+    run = rw.open(str(part))
+    assert sample.sample_of(run).shards_all == 2
+    for hit in browse.find(run, browse.Query()).found:
+        loaded = browse.load(run, hit.at)
+        assert loaded is not None
+        assert Reader(run).page(*loaded).twins == []
+
+
 def test_compare_lays_the_other_run_beside(out: Path, bare: Path) -> None:
     page = render(Run(str(out)), Run(str(bare)))
     parsed(page)
@@ -154,7 +178,8 @@ def test_compare_lays_the_other_run_beside(out: Path, bare: Path) -> None:
 def test_the_command_writes_it_where_asked(out: Path, tmp_path: Path) -> None:
     assert write_report(str(out)) == str(out / "report.html")
     target = tmp_path / "deep" / "page.html"
-    assert refinedweb("report", out, "-o", target).stdout.strip() == str(target)
+    done = CliRunner().invoke(cli, ["report", str(out), "-o", str(target)], catch_exceptions=False)
+    assert done.output.strip() == str(target)
     assert target.read_bytes() == (out / "report.html").read_bytes()
     with pytest.raises(ConfigError, match="no run at"):
         write_report(str(out), str(target), str(tmp_path))
