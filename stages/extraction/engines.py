@@ -23,7 +23,7 @@ from stages.extraction.formatting import formatted
 
 LEAST_SECONDS = 1.0
 
-EngineName = Literal["trafilatura", "resiliparse"]
+EngineName = Literal["trafilatura", "resiliparse", "blocks"]
 Favor = Literal["precision", "balanced", "recall"]
 
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
