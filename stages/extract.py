@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.base import drop_where, set_column, stage
+from stages.extraction import blocks
 from stages.extraction.engines import EngineName, Favor, Settings
 from stages.extraction.process import Page
 from stages.extraction.supervisor import Outcome, supervisor
 from stages.kernels.buffers import utf8_views
 from stages.schema import IMAGE_URLS
 
-ENGINES = ("trafilatura", "resiliparse")
+ENGINES = ("trafilatura", "resiliparse", "blocks")
 FAVORS = ("precision", "balanced", "recall")
 
 
@@ -33,11 +34,14 @@ class Extract:
     (benchmarks/poison.py). Where the cells of a page with a `rowspan` cover more than 10,000 places (500 in the crawl's
     worst page), each is taken for one place.
 
-    Extraction runs in a child process, one for each worker process and setting, so a page costs at most itself. `favor`
-    and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column stays
-    null, which saves about a tenth of the time. Measured on 181 pages, 4-gram F1
-    against the texts as published, URLs and all: trafilatura precision 0.962, resiliparse 0.924
-    (benchmarks/extraction.py).
+    `blocks` is ours: scores of blocks of text by a small model (classifiers/models/BLOCKS.md), in this process, for it
+    takes linear time and bounded memory on any page. Of the parameters it knows `include_tables`, `include_comments`
+    and `image_urls`.
+
+    The other engines run in a child process, one for each worker process and setting, so a page costs at most itself.
+    `favor` and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column
+    stays null, which saves about a tenth of the time. Measured on 181 pages, 4-gram F1 against the texts as published,
+    URLs and all: trafilatura precision 0.962, resiliparse 0.924 (benchmarks/extraction.py).
     """
 
     engine: EngineName = "trafilatura"
@@ -79,9 +83,21 @@ class Extract:
         rows = _rows(docs)
         filled = _with_empty_columns(docs)
         if len(rows):
-            outcomes = supervisor(self.settings()).extract(_pages(docs, rows))
+            outcomes = self._outcomes(_pages(docs, rows))
             filled = _filled(filled, rows, outcomes, self.image_urls)
         return filled.drop_columns(["html"]) if "html" in filled.column_names else filled
+
+    def _outcomes(self, pages: list[Page]) -> list[Outcome]:
+        """`blocks` cannot hang or crash on a page, so it needs no child process."""
+        if self.engine == "blocks":
+            return [self._by_blocks(*page) for page in pages]
+        return supervisor(self.settings()).extract(pages)
+
+    def _by_blocks(self, html: bytes | memoryview, url: str | None) -> Outcome:
+        if b"<" not in bytes(html):
+            return Outcome("", [], "unparsable_html")
+        text, images = blocks.extract(html, url, self.include_tables, self.include_comments, self.image_urls)
+        return Outcome(text, images, None if text else "no_main_text")
 
 
 def _rows(docs: pa.Table) -> Any:

@@ -25,7 +25,7 @@ from stages.extraction.formatting import formatted
 LEAST_SECONDS = 1.0
 MOST_SPANNED = 10_000  # places; the crawled page with the most has 500
 
-EngineName = Literal["trafilatura", "resiliparse"]
+EngineName = Literal["trafilatura", "resiliparse", "blocks"]
 Favor = Literal["precision", "balanced", "recall"]
 
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))

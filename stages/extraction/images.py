@@ -134,6 +134,11 @@ def from_source(html: str, text: str, url: str | None) -> list[Image]:
     return _resolved(islice(_surrounded(html, text), MOST), url, None)
 
 
+def from_tags(tags: Iterable[str], url: str | None) -> list[Image]:
+    """Images of these `<img>` tags, each as it stands in the page."""
+    return _resolved(map(_attributes, islice(tags, MOST)), url, None)
+
+
 def _span(html: str, text: str) -> tuple[int, int]:
     """Where in the source the extracted text begins and ends, by its first and last long lines that occur literally."""
     probes = [line[:RUN] for line in text.split("\n") if len(line) >= RUN]

@@ -22,6 +22,7 @@ NAMES = [name for name, cls in registry().items() if cls.__module__.startswith("
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in NAMES),
     ("extract_v1", {"engine": "resiliparse"}),
+    ("extract_v1", {"engine": "blocks"}),
     ("repetition_v1", {"dialect": "datatrove"}),
     ("quality_v1", {"dialect": "datatrove"}),
 ]

@@ -1,0 +1,178 @@
+"""Training: grouped folds, two stages of lightgbm, the same bytes each time. Run `python -m classifiers.blocks`.
+
+A first-stage score that the second stage learns from comes from trees that have not seen the page's group. Class and
+id cues of a training page come from the other groups. One thread, fixed seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from classifiers.blocks import context, data, labels, scan, trees
+from classifiers.blocks.cues import Counts, Tables
+from classifiers.blocks.features import Blocks, featured
+from classifiers.blocks.model import Model, rounded
+from classifiers.blocks.trees import Floats, Trees
+
+NEGATIVES = 0.5  # of the blocks without main text that are trained on; they count for the others
+Text = Callable[[bytes], str]
+
+
+@dataclass(frozen=True)
+class Training:
+    """`folds` are of groups; `rounds` = trees of a stage."""
+
+    folds: int = 3
+    rounds: tuple[int, int] = (100, 100)
+    leaves: int = 31
+    depth: int = 8
+    learning_rate: float = 0.12
+    least_rows: int = 60
+    seed: int = 1
+
+
+@dataclass
+class Sample:
+    """A page with its labels. `weight` is that of the whole page, divided among its blocks."""
+
+    page: scan.Page
+    labels: Floats
+    sizes: Floats
+    weight: float
+    group: int
+    fold: int
+    first: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    def weights(self) -> Floats:
+        """Long blocks count more, but not by their length: a page's menu is to be learnt too."""
+        roots = np.sqrt(self.sizes + 1)
+        return np.asarray(roots * (self.weight / max(roots.sum(), 1e-9)), np.float32)
+
+
+def samples(rows: Sequence[data.Row], weak: Text, folds: int) -> list[Sample]:
+    """Pages with labels, by their truth or else by the text that `weak` finds; pages without either are left out."""
+    numbers = data.groups(rows)
+    by_fold = data.folds(numbers, folds)
+    found = []
+    for row, group, fold in zip(rows, numbers, by_fold, strict=True):
+        truth = row.truth or weak(row.html)
+        if not truth:
+            continue
+        html = np.frombuffer(row.html, np.uint8)
+        page = trimmed(html)
+        shares, sizes = labels.labelled(texts(page), truth)
+        if page.state[scan.TITLE] >= 0:
+            shares[page.state[scan.TITLE]] = sizes[page.state[scan.TITLE]] = 0
+        # A truth that is not on the page (rendered by scripts, or another page's) teaches nothing.
+        if len(shares) == 0 or (shares * sizes).sum() < 0.3 * len(labels.words(truth)):
+            continue
+        found.append(Sample(page, shares, sizes, 1.0 if row.truth else data.WEAK_WEIGHT, group, fold))
+    return found
+
+
+def trimmed(html: scan.Bytes) -> scan.Page:
+    """The page read, without the room that it did not need."""
+    page = scan.new_page(html)
+    scan.read(html, page)
+    size, nodes = int(page.state[scan.SIZE]), int(page.state[scan.NODES])
+    return page._replace(
+        text=page.text[: page.state[scan.HERE] + 1].copy(),
+        blocks=page.blocks[: size + 1].copy(),
+        nodes=page.nodes[: nodes + 1].copy(),
+        tokens=page.tokens[: nodes + 1].copy(),
+    )
+
+
+def texts(page: scan.Page) -> list[str]:
+    data_of = page.text.tobytes()
+    spans = page.blocks[: page.state[scan.SIZE], : scan.END + 1].tolist()
+    return [data_of[start:end].decode(errors="replace") for start, end in spans]
+
+
+def counted(found: Sequence[Sample]) -> Counts:
+    counts = Counts(1 + max((s.group for s in found), default=0))
+    for s in found:
+        counts.add(s.group, s.page, s.labels, s.sizes, s.weight)
+    return counts
+
+
+def fit(found: Sequence[Sample], parameters: Training = Training()) -> tuple[Model, dict[int, Model]]:
+    """A model of all these pages, and by fold one of the pages outside of it.
+
+    The second stage learns from first-stage scores of pages that the first had not seen. So that each stage is trained
+    once for each fold and once for all, the first stages are shared: the scores that a fold's second stage learns from
+    are of trees which have seen that fold's pages. What that lends the folds' figures is of second order.
+    """
+    counts = counted(found)
+    firsts: dict[int, Trees] = {}
+    for fold in sorted({s.fold for s in found}):
+        outside = [s for s in found if s.fold != fold]
+        tables = counts.tables(s.group for s in outside)
+        firsts[fold] = _trained(outside, [b.features for b in _featured(outside, tables)], parameters, 0)
+        inside = [s for s in found if s.fold == fold]
+        for s, b in zip(inside, _featured(inside, tables), strict=True):
+            s.first = trees.probabilities(firsts[fold], b.features)
+    models = {
+        fold: _second([s for s in found if s.fold != fold], counts, first, parameters) for fold, first in firsts.items()
+    }
+    blocks = _featured(found, counts.tables(s.group for s in found))
+    return _second(found, counts, _trained(found, [b.features for b in blocks], parameters, 0), parameters), models
+
+
+def _second(found: Sequence[Sample], counts: Counts, first: Trees, parameters: Training) -> Model:
+    tables = counts.tables(s.group for s in found)
+    rows = [context.extended(b, s.first) for s, b in zip(found, _featured(found, tables), strict=True)]
+    return Model(rounded(tables.all()), first, _trained(found, rows, parameters, 1))
+
+
+def _featured(found: Sequence[Sample], tables: Tables) -> list[Blocks]:
+    known: dict[int, Floats] = {}
+    return [featured(s.page, _of_group(tables, s.group, known)) for s in found]
+
+
+def _of_group(tables: Tables, group: int, known: dict[int, Floats]) -> Floats:
+    if group not in known:
+        known[group] = rounded(tables.without(group))
+    return known[group]
+
+
+def _trained(found: Sequence[Sample], rows: Sequence[Floats], parameters: Training, stage: int) -> Trees:
+    import lightgbm
+
+    options: dict[str, Any] = {
+        "objective": "cross_entropy",
+        "num_leaves": parameters.leaves,
+        "max_depth": parameters.depth,
+        "learning_rate": parameters.learning_rate,
+        "min_data_in_leaf": parameters.least_rows,
+        "feature_fraction": 0.5,
+        "max_bin": 63,
+        "lambda_l2": 1.0,
+        "seed": parameters.seed,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbosity": -1,
+        "use_missing": False,
+    }
+    taken = [_taken(s, parameters.seed + number) for number, s in enumerate(found)]
+    weights = np.concatenate(
+        [s.weights()[t] * np.where(s.labels[t] > 0, 1, 1 / NEGATIVES) for s, t in zip(found, taken, strict=True)]
+    )
+    dataset = lightgbm.Dataset(
+        np.concatenate([r[t] for r, t in zip(rows, taken, strict=True)]),
+        np.concatenate([s.labels[t] for s, t in zip(found, taken, strict=True)]),
+        weight=weights * (len(weights) / weights.sum()),
+        params=options,
+    )
+    booster = lightgbm.train(options, dataset, num_boost_round=parameters.rounds[stage])
+    return trees.from_dump(booster.dump_model())
+
+
+def _taken(sample: Sample, seed: int) -> Any:
+    """All blocks of main text, and some of the others, which are many and much alike."""
+    return (sample.labels > 0) | (np.random.default_rng(seed).random(len(sample.labels)) < NEGATIVES)

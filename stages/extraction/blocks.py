@@ -1,0 +1,145 @@
+"""The engine `blocks`: main text by a model's scores of a page's blocks (see `classifiers.blocks`), in this process.
+
+No tree is built and no child process is needed: reading, features and trees take time linear in the page and memory
+bounded by its size, whatever the page is. Blocks become lines: a paragraph or heading each, items behind `- `, the
+cells of a table's row in one line, code with its line breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from classifiers.blocks import model
+from classifiers.blocks.features import Blocks
+from classifiers.blocks.measure import SENTENCES, WORDS
+from classifiers.blocks.names import FLAGS, TAGS
+from classifiers.blocks.scan import CHARS, END, IMAGES, LINKED, NODE, NODE_FLAGS, PARENT, TAG, TITLE
+from stages.extraction import images
+from stages.extraction.formatting import formatted
+
+ITEM = "- "
+CELLS = " | "
+IMAGE_REACH = 3  # blocks between an image and main text on either side of it
+COMMENT_WORDS = 8
+_ITEMS = [TAGS["li"], TAGS["dd"]]
+_CELLS = [TAGS["td"], TAGS["th"]]
+_PARAGRAPHS = [TAGS[name] for name in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table")]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A page's blocks and the model's opinion: `kept` and `scores` by block, `confidence` = the F1 to be expected."""
+
+    blocks: Blocks
+    scores: Any
+    kept: Any
+    confidence: float
+
+    def text(self) -> str:
+        return formatted("\n".join(_lines(self.blocks, self.kept)))
+
+    def title(self) -> str:
+        at = int(self.blocks.page.state[TITLE])
+        return "" if at < 0 else " ".join(_text(self.blocks, at).split())
+
+    def explained(self) -> Iterator[tuple[bool, float, str]]:
+        """Kept or not, score and text of each block, the page's title left out."""
+        for at in range(self.blocks.size):
+            if at != int(self.blocks.page.state[TITLE]):
+                yield bool(self.kept[at]), float(self.scores[at]), _text(self.blocks, at)
+
+
+def score(html: bytes | memoryview, include_tables: bool = True, include_comments: bool = False) -> Scored:
+    """What of a page is main text. `html` is UTF-8; what is not is replaced where it is kept."""
+    blocks, scores = _model().scored(html)
+    kept, confidence = model.chosen(blocks, scores)
+    if blocks.size:
+        flags = _flags(blocks)
+        if not include_tables:
+            kept &= (flags & FLAGS["table"]) == 0
+        if include_comments:
+            kept |= _comments(blocks, flags)
+    return Scored(blocks, scores, kept, confidence)
+
+
+def extract(
+    html: bytes | memoryview,
+    url: str | None,
+    include_tables: bool = True,
+    include_comments: bool = False,
+    image_urls: bool = True,
+) -> tuple[str, list[images.Image]]:
+    """Main text, and the images among it."""
+    scored = score(html, include_tables, include_comments)
+    text = scored.text()
+    return text, _images(html, scored, url) if image_urls and text else []
+
+
+@lru_cache(maxsize=1)
+def _model() -> model.Model:
+    return model.load()
+
+
+def _flags(blocks: Blocks) -> Any:
+    page = blocks.page
+    return page.nodes[page.blocks[: blocks.size, NODE], NODE_FLAGS]
+
+
+def _comments(blocks: Blocks, flags: Any) -> Any:
+    """Readers' comments: sentences under an element that is called so."""
+    rows = blocks.page.blocks[: blocks.size]
+    prose = (blocks.raw[:, WORDS] >= COMMENT_WORDS) | (blocks.raw[:, SENTENCES] >= 1)
+    plain = 2 * rows[:, LINKED] < rows[:, CHARS]
+    outside = (flags & (FLAGS["form"] | FLAGS["hidden"] | FLAGS["nav"])) == 0
+    return ((flags & FLAGS["comment"]) != 0) & prose & plain & outside
+
+
+def _text(blocks: Blocks, at: int) -> str:
+    start, end = blocks.page.blocks[at, : END + 1].tolist()
+    return blocks.page.text[start:end].tobytes().decode(errors="replace")
+
+
+def _lines(blocks: Blocks, kept: Any) -> Iterator[str]:
+    """The kept blocks as lines, an empty one before and behind paragraphs."""
+    page = blocks.page
+    row_before = -1
+    cells: list[str] = []
+    for at in np.flatnonzero(kept).tolist():
+        node = int(page.blocks[at, NODE])
+        tag = int(page.nodes[node, TAG])
+        text = _text(blocks, at)
+        row = int(page.nodes[node, PARENT]) if tag in _CELLS else -1
+        if cells and row != row_before:
+            yield CELLS.join(cells)
+            cells = []
+        row_before = row
+        if row >= 0:
+            cells.append(" ".join(text.split("\n")))
+        elif tag in _PARAGRAPHS:
+            yield from ("", text, "")
+        else:
+            yield ITEM + text if tag in _ITEMS else text
+    if cells:
+        yield CELLS.join(cells)
+
+
+def _images(html: bytes | memoryview, scored: Scored, url: str | None) -> list[images.Image]:
+    """Images that stand among kept blocks: one before and one behind, or in an element that was kept."""
+    page, kept = scored.blocks.page, scored.kept
+    found: list[bytes] = []
+    for start, end, block in page.images[: page.state[IMAGES]].tolist():
+        before, behind = kept[max(block - IMAGE_REACH, 0) : block], kept[block : block + IMAGE_REACH]
+        if before.any() and behind.any() and not _furniture(scored.blocks, block):
+            found.append(bytes(html[start:end]))
+    return images.from_tags((tag.decode(errors="replace") for tag in found), url)
+
+
+def _furniture(blocks: Blocks, block: int) -> bool:
+    page = blocks.page
+    flags = int(page.nodes[page.blocks[min(block, len(page.blocks) - 1), NODE], NODE_FLAGS])
+    return bool(flags & (FLAGS["nav"] | FLAGS["footer"] | FLAGS["aside"] | FLAGS["form"] | FLAGS["button"]))
