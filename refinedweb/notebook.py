@@ -133,7 +133,7 @@ class Run:
     def decided(self, stage: str) -> Decisions | None:
         """The same of a stage whose step is over; None where there is nothing to look at yet."""
         step = next((step for step in self.file.steps if step.kind == "global" and stage in step.stages), None)
-        over = step is not None and is_complete(self._store, step, len(self.file.inputs))
+        over = step is not None and is_complete(self._store, step)
         return self.decisions(stage) if over else None
 
     def stage(self, name: str) -> str:
