@@ -43,7 +43,8 @@ def plan(
     """Forecast hours, dollars and bottleneck of a run over INPUT, from the measurements of the sample run OUT.
 
     Two samples of different size tell start-up costs from work better than one. The sample must have been made with
-    all cores busy, on a machine without other load, or the forecast inherits what disturbed it.
+    all cores busy, on a machine without other load, or the forecast inherits what disturbed it. Exit code 1: the
+    run would break, and where.
     """
     from refinedweb.forecast import forecast as forecasts
     from refinedweb.forecast.machines import machine
