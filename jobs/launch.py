@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jobs import image, spec
 from jobs.spec import Job, Kind
+from refinedweb.metrics import PRICE
 from refinedweb.recipe import Recipe
 from refinedweb.storage import open_store
 from stages.assets import split_pin
@@ -82,7 +83,9 @@ def plan(
     words = job.words if local is None else (f"{job.out.rstrip('/')}/{key}", *job.words[1:])
     name = Path(recipe).stem if recipe.endswith(".toml") else recipe.replace(",", "-")
     job = replace(job, words=words, secret=DOCUMENTED_SECRET, tags={**job.tags, **_tags(source)})
-    identity = {**job.__dict__, "environment": dict(job.environment), "tags": dict(job.tags)}
+    # The price is no part of what is launched: the same command with a price starts no second job.
+    environment = {name: value for name, value in job.environment.items() if name != PRICE}
+    identity = {**job.__dict__, "environment": environment, "tags": dict(job.tags)}
     planned = Planned(job, identity, name, source, repository, local, key)
     spec.check(planned.attempt(1))
     return planned

@@ -93,10 +93,19 @@ def _plan(context: click.Context, recipe: str, paths: tuple[str, ...], how: dict
         join_seconds=round(how["join_minutes"] * 60),
         subnets=how["subnets"],
         security_groups=how["security_groups"],
-        environment={"AWS_DEFAULT_REGION": region, **_pairs("--env", how["environment"])},
+        environment={"AWS_DEFAULT_REGION": region, **_cost(how), **_pairs("--env", how["environment"])},
         tags=_pairs("--tag", how["tags"]),
     )
     return launching.plan(job, recipe, source, repository, allow_dirty=how["allow_dirty"]), region
+
+
+def _cost(how: dict[str, Any]) -> dict[str, str]:
+    """Of what one driver speaks for: of all instances in a cluster, of its own where they share nothing."""
+    from refinedweb.metrics import PRICE
+
+    if how["price"] is None:
+        return {}
+    return {PRICE: f"{how['price'] * (1 if how['share_nothing'] else how['instances']):g}"}
 
 
 def _code(how: dict[str, Any]) -> tuple[Any, Any]:

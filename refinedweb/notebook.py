@@ -118,23 +118,22 @@ class Run:
         """
         decisions = self.decisions(stage)
         if decisions is None:
-            raise ConfigError(f"{stage} removes documents on its own; `sample(stage={stage!r})` shows them")
+            raise ConfigError(
+                f"{stage} removes documents on its own, or is not over; `sample(stage={stage!r})` shows what there is"
+            )
         return Decided(decisions.sample(n, seed, reason))
 
     def decisions(self, stage: str) -> Decisions | None:
-        """What a deduplicating stage decided, pair by pair; None for a stage that decides on its own."""
+        """What a deduplicating stage decided, pair by pair; None for a stage that decides on its own, and for one whose
+        step is not over.
+        """
         name = self.stage(stage)
-        if not any(step.kind == "global" and name in step.stages for step in self.file.steps):
+        step = next((step for step in self.file.steps if step.kind == "global" and name in step.stages), None)
+        if step is None or not is_complete(self._store, step):
             return None
         from refinedweb.decisions import Decisions  # kernels: dear to import
 
         return Decisions(self._store, self.file, name)
-
-    def decided(self, stage: str) -> Decisions | None:
-        """The same of a stage whose step is over; None where there is nothing to look at yet."""
-        step = next((step for step in self.file.steps if step.kind == "global" and stage in step.stages), None)
-        over = step is not None and is_complete(self._store, step)
-        return self.decisions(stage) if over else None
 
     def stage(self, name: str) -> str:
         """The full name of a stage of the run: `minhash` stands for `minhash_v1`. Raises ConfigError."""

@@ -80,6 +80,7 @@ def reference() -> dict[str, str]:
 
 
 def every_command() -> list[tuple[str, click.Command]]:
+    generator()  # its folder is on the path now
     from generator.cli_page import commands
 
     return list(commands())
@@ -213,7 +214,9 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     printed = ""
     for block in blocks(DOCS / "tutorial.md"):
         if block.language == "bash":
-            done = subprocess.run(["bash", "-ec", block.text], cwd=folder, env=env, capture_output=True, text=True)
+            done = subprocess.run(
+                ["bash", "-ec", block.text], cwd=folder, env=env, capture_output=True, text=True, timeout=300
+            )
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             printed = " ".join(done.stdout.split())
         elif printed:
@@ -238,7 +241,9 @@ def test_the_stage_of_the_guide_works(tmp_path: Path) -> None:
         "print(judged['drop'].to_pylist(), judged['shouting_v1.upper'].to_pylist())\n"
     )
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    done = subprocess.run([sys.executable, "use.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "use.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+    )
     assert done.stdout == "['too_much_upper_case', None, None, None] [1.0, 0.0, 0.0, 0.0]\n", done.stderr
 
 

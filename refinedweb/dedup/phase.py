@@ -7,7 +7,6 @@ writes the same bytes.
 
 from __future__ import annotations
 
-import resource
 import socket
 import time
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from refinedweb.dedup.context import Context
 from refinedweb.manifest import Ledger, Output, Record, Removed, task_name
+from refinedweb.memory import peak_memory
 from refinedweb.shuffle import Damaged, ShuffleReader, ShuffleWriter, concatenated
 from refinedweb.storage import Store
 from refinedweb.version import code_version
@@ -114,7 +114,7 @@ class PhaseWork:
             outputs=written,
             facts=counts.facts,
             seconds=round(time.perf_counter() - start, 3),
-            peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory=peak_memory(),
             host=socket.gethostname(),
             driver=self.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from refinedweb.engine.stage_cache import built
 from refinedweb.inputs import Input
 from refinedweb.kept import kept_shards
 from refinedweb.manifest import Ledger, Record, task_name
+from refinedweb.memory import peak_memory
 from refinedweb.plan import Step
 from refinedweb.recipe import Recipe
 from refinedweb.sources import Damage
@@ -100,7 +100,7 @@ class _Pass:
             quarantined=[{"id": p.id, "error": p.error} for p in poison],
             seconds=round(time.perf_counter() - start, 3),
             stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
-            peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory=peak_memory(),
             host=socket.gethostname(),
             driver=self._step.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import sleep
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from refinedweb.engine.blocks import Blocks
 from refinedweb.engine.pool import Outcome, Pool
 from refinedweb.engine.rollups import RollUps
 from refinedweb.manifest import Ledger, Record, Totals
-from stages.errors import ConfigError
+from stages.errors import ConfigError, RefinedWebError
 
 TICK = 0.25
 DEATHS = 2
@@ -231,5 +232,6 @@ class Loop:
         for handle in list(self._running):
             self._pool.cancel(handle)
         self._running.clear()
-        self._blocks.release()
+        with suppress(RefinedWebError, OSError):  # claims run out by themselves; what ended the loop is to be told
+            self._blocks.release()
         self._rollups.close()

@@ -134,7 +134,7 @@ class Reader:
         cuts: list[Cut] = []
         named = KEY.fullmatch(hit.key)
         for stage in self.run.stages if named is not None else ():
-            decisions = self.run.decided(stage)
+            decisions = self.run.decisions(stage)
             for event in decisions.about(int(named[1]), hit.id) if decisions is not None and named else ():
                 if isinstance(event, Cut):
                     cuts.append(event)

@@ -108,7 +108,7 @@ def cluster_sizes(run: Run, sample: Sample) -> dict[str, list[int]]:
     """Of each deduplicating stage the sizes of the clusters whose kept document lies in a shard of the sample."""
     sizes: dict[str, list[int]] = {}
     for step in run.file.steps:
-        decisions = run.decided(step.stages[0]) if step.kind == "global" else None
+        decisions = run.decisions(step.stages[0]) if step.kind == "global" else None
         if decisions is None:
             continue
         for shard in sample.shards:

@@ -158,7 +158,7 @@ def _removed(
 
 def _cut(run: Run, sample: Sample, stage: str, ids: list[str]) -> dict[str, list[tuple[int, int]]]:
     """By id the spans (bytes of the text) that a deduplicating stage found elsewhere too."""
-    decisions = run.decided(stage) if ids else None
+    decisions = run.decisions(stage) if ids else None
     found: dict[str, list[tuple[int, int]]] = {}
     for shard in sample.shards:
         table = None if decisions is None else decisions.table(shard)

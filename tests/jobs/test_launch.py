@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from jobs import image, launch, spec
 from jobs.cli import COMMANDS, job
 from refinedweb.cli import ENTRY_POINTS
+from refinedweb.metrics import PRICE
 from refinedweb.storage import open_store
 from stages.errors import CommitUnknown, ConfigError
 from tests.jobs.test_spec import JOB, ROLE
@@ -221,10 +222,12 @@ def test_the_command_builds_pushes_uploads_and_starts_once(s3_server: str, docke
         "--instances",
         "2",
     ]
-    assert "Dry run" in call(*words, "--dry-run").output
+    dry = call(*words, "--dry-run", "--price", "3.5").output
+    assert "Dry run" in dry
+    assert f'"{PRICE}": "7"' in dry, "what one driver speaks for"
     assert not docker.exists()
     assert list(open_store(out).list()) == []
-    told = call(*words)
+    told = call(*words, "--price", "3.5")
     assert told.exit_code == 0, told.output
     calls = docker.read_text().splitlines()
     assert [line.split()[0] for line in calls] == ["login", "build", "push"]
@@ -236,7 +239,7 @@ def test_the_command_builds_pushes_uploads_and_starts_once(s3_server: str, docke
     told_to = sagemaker.describe_processing_job(ProcessingJobName=started["ProcessingJobName"])
     arguments = told_to["AppSpecification"]["ContainerArguments"]
     assert arguments == [f"{out}/{uploaded.key}", f"{s3_server}/crawl", out, "--limit", "3"]
-    assert f"Not started: {started['ProcessingJobName']} is there already" in call(*words).output
+    assert f"Not started: {started['ProcessingJobName']} is there already" in call(*words).output, "at any price"
 
 
 def test_an_image_that_is_there_is_not_built(s3_server: str, docker: Path) -> None:
