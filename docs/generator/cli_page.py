@@ -20,14 +20,18 @@ def cli_page() -> str:
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command and sub-command of this package, with its whole name (`classifier train`)."""
-    context = click.Context(cli.cli, info_name="refinedweb")
-    for name in cli.cli.list_commands(context):
-        command = cli.cli.get_command(context, name)
+    """Every command and sub-command of this package, with its whole name (`classifier train`, `job audit read`)."""
+    yield from _below(cli.cli, "")
+
+
+def _below(group: click.Group, before: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
-        yield name, command
+        yield before + name, command
         if isinstance(command, click.Group):
-            yield from ((f"{name} {sub}", found) for sub, found in command.commands.items())
+            yield from _below(command, f"{before}{name} ")
 
 
 def _command(name: str, command: click.Command) -> list[str]:
