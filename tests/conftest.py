@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from refinedweb.engine.pool import ENVIRONMENT
@@ -20,6 +21,10 @@ from refinedweb.storage import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
 BUCKET = "test-bucket"
+
+# No test asserts a time: a busy machine, or a kernel that is compiled at its first call, is no falsified law.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

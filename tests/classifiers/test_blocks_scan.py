@@ -75,7 +75,7 @@ def expected(tree: Tree | str) -> list[str]:
 
 
 @given(trees)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_blocks_are_the_text_between_boundaries(tree: Tree) -> None:
     assert texts(written(tree)) == expected(tree)
 
@@ -189,7 +189,7 @@ def test_more_blocks_than_are_counted_are_one(monkeypatch: pytest.MonkeyPatch) -
 
 
 @given(st.binary(max_size=200) | st.text("<>/!-ab='\"& ;#x\n", max_size=200).map(str.encode))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_read_within_their_room(html: bytes) -> None:
     found = page(html)
     size, nodes = int(found.state[scan.SIZE]), int(found.state[scan.NODES])

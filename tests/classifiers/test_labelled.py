@@ -109,7 +109,7 @@ def test_near_duplicates_across_a_split_are_found() -> None:
     assert kept["text"].to_pylist() == [train[1], ""]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.text("abcdef ", min_size=20, max_size=60), min_size=1, max_size=6))
 def test_equal_texts_always_collide_and_similarity_is_jaccards(texts: list[str]) -> None:
     for row, text in enumerate(normalised(texts)):

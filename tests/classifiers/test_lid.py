@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from fasttext.FastText import _FastText
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers import lid, lid_model
@@ -74,13 +74,11 @@ def test_odd_texts_get_fasttexts_answer() -> None:
     agrees(lid.bundled_model(), ODD)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8")), max_size=5))
 def test_any_text_gets_fasttexts_answer(texts: list[str]) -> None:
     agrees(lid.bundled_model(), texts)
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=4))
 def test_bytes_that_are_not_utf8_are_survived(rows: list[bytes]) -> None:
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.normalise import Form, cut, disguises, normalised, packed, profane_words, whole
@@ -26,25 +26,21 @@ def one(text: str, form: Form = "folded_v1") -> str:
     return normalised([text], form)[0]
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from('abcXYZ ,;()\n\t"='), max_size=80))
 def test_plain_ascii_is_its_words_in_lower_case(text: str) -> None:
     assert one(text, "words_v1") == " ".join(re.findall(r"[a-z]+", text.lower()))
 
 
-@settings(deadline=None)
 @given(anything | odd, forms)
 def test_normalising_twice_changes_nothing(text: str, form: Form) -> None:
     assert one(one(text, form), form) == one(text, form)
 
 
-@settings(deadline=None)
 @given(st.lists(anything | odd, max_size=5), forms)
 def test_a_batch_is_its_texts_one_by_one(texts: list[str], form: Form) -> None:
     assert normalised(texts, form) == [one(text, form) for text in texts]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(categories=["Ll", "Lu"], exclude_characters="\u0345"), min_size=1, max_size=9)))
 def test_compatible_and_differently_composed_texts_are_equal(words: list[str]) -> None:
     text = " ".join(words)
@@ -54,7 +50,6 @@ def test_compatible_and_differently_composed_texts_are_equal(words: list[str]) -
             assert one(unicodedata.normalize(change, text), "words_v1") == one(text, "words_v1")
 
 
-@settings(deadline=None)
 @given(st.lists(anything | odd, max_size=4), forms, st.integers(0, 6), st.integers(7, 20))
 def test_cutting_keeps_every_word_and_its_order(texts: list[str], form: Form, least: int, most: int) -> None:
     lines = cut(*packed(texts), form, least, most)
@@ -119,7 +114,6 @@ def test_what_is_no_disguise_stays() -> None:
     assert one(INNOCENT) == one(INNOCENT, "words_v1")
 
 
-@settings(deadline=None)
 @given(odd | anything)
 def test_folding_brings_only_listed_words_in(text: str) -> None:
     """What folding adds is a listed word, or one without its repeats or with look-alikes as Latin letters."""
@@ -153,7 +147,6 @@ def test_hostile_texts_come_through(text: bytes) -> None:
         assert b" ".join(pieces.data.tobytes().split()).decode().split() == words or form == "folded_v1"
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), forms)
 def test_any_bytes_give_words_in_utf8(data: bytes, form: Form) -> None:
     lines = whole(np.array([0, len(data)]), np.frombuffer(data, np.uint8), form)

@@ -10,7 +10,7 @@ import fasttext
 import numpy as np
 import pytest
 from fasttext.FastText import _FastText
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers import linear_model, predict
@@ -113,7 +113,6 @@ def test_vectors_without_labels_and_unknown_forms_are_refused(tmp_path: Path, te
         linear_model.read(tmp_path / "vectors.bin")
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=5), st.floats(0, 1))
 def test_pages_are_the_sums_of_their_lines(texts: list[str], threshold: float) -> None:
     scored = predict.load().score_lines(*packed(texts), "profane")

@@ -42,7 +42,7 @@ SMALL = SourceOptions(max_bytes=5_000, batch_rows=7, batch_bytes=9_000)
 
 def cases(number: int) -> Any:
     return settings(
-        max_examples=number * TIMES, deadline=None, derandomize=TIMES == 1,
+        max_examples=number * TIMES, derandomize=TIMES == 1,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.validate import ParamValidator
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.alarms import MOST_HOSTS, Watched, alarm_requests, dashboard_request
@@ -32,7 +32,6 @@ def faults(operation: str, request: dict[str, Any]) -> str:
     st.integers(1, 300),
     st.sampled_from(["processing", "training"]),
 )
-@settings(deadline=None)
 def test_requests_are_what_the_api_takes(run: str, name: str | None, instances: int, kind: str) -> None:
     watched = Watched(run, "us-east-1", job=name, kind=kind, instances=instances)
     for request in alarm_requests(watched):

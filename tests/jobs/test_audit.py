@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.audit import KEPT, Item, Score, quotas, read_items, sample, write_items
@@ -92,7 +92,6 @@ ALLOWED = {
 
 
 @given(st.text(max_size=300), st.text(max_size=60), st.sampled_from(["", HOSTILE]))
-@settings(deadline=None)
 def test_no_page_breaks_out_of_the_form(text: str, url: str, beside: str) -> None:
     page = Page(form([Item("abc", "s_v1", HOSTILE, 1, "id", url, text + HOSTILE, beside)], HOSTILE))
     assert {tag for tag, _ in page.tags} <= ALLOWED
@@ -106,7 +105,6 @@ def test_no_page_breaks_out_of_the_form(text: str, url: str, beside: str) -> Non
 
 
 @given(st.lists(st.text(max_size=50), min_size=1, max_size=5))
-@settings(deadline=None)
 def test_the_sheet_holds_no_formula_and_reads_back(texts: list[str]) -> None:
     items = [Item(f"i{n}", "s", "r", 1, "id", "=1+1", text) for n, text in enumerate(texts)]
     rows = list(csv.DictReader(io.StringIO(sheet(items))))
@@ -224,7 +222,6 @@ def test_posts_are_plain_text_and_none_is_posted_twice(slack: Slack, tmp_path: P
 
 
 @given(st.text(max_size=5000), st.text(max_size=5000))
-@settings(deadline=None)
 def test_no_text_passes_the_limits_of_a_block(text: str, url: str) -> None:
     asked = message("C1", Item("i", "s" * 100, "r" * 100, 1, "id", url, text, text))
     for block in asked["blocks"]:
@@ -299,7 +296,6 @@ def test_a_stage_weighs_its_reasons_by_how_often_they_occurred() -> None:
 
 
 @given(st.dictionaries(st.text("abc", min_size=1), st.integers(1, 50), min_size=1), st.integers(1, 60))
-@settings(deadline=None)
 def test_quotas_are_even_and_used_up(reasons: dict[str, int], number: int) -> None:
     given_ = quotas(reasons, number)
     assert sum(given_.values()) == min(number, sum(reasons.values()))

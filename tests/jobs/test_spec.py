@@ -124,7 +124,7 @@ def test_what_sagemaker_would_refuse_is_refused_here(change: dict[str, Any], mes
         request(replace(JOB, **change))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     recipe=st.text(max_size=80),
     attempt=st.integers(1, 99),

@@ -158,7 +158,7 @@ class World:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_watchers_that_die_never_run_two_jobs_and_come_to_an_end(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:

@@ -123,7 +123,7 @@ def test_labels(label: str, codec: str | None) -> None:
     assert codec_of_label(label) == codec
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=300),
     st.one_of(st.none(), st.text(max_size=12), st.sampled_from(["utf-16", "hz", "iso-2022-jp"])),
@@ -134,7 +134,7 @@ def test_any_bytes_become_valid_utf8(body: bytes, header: str | None) -> None:
     assert 0 <= decoded.garbage <= 1
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff\0\x1b"), max_size=200))
 def test_utf8_passes_unchanged(text: str) -> None:
     assert decode(text.encode()).html == text.encode() or text.encode().isascii()

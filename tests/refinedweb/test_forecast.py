@@ -34,7 +34,6 @@ durations = st.lists(st.floats(0.1, 1000), min_size=1, max_size=60).map(lambda f
 
 
 @given(durations, st.integers(1, 5))
-@settings(deadline=None)
 def test_no_schedule_beats_the_bounds(seconds: np.ndarray, machines: int) -> None:
     """Graham: greedy list scheduling lies between the bound of all schedules and 2 - 1/m times it."""
     out = simulated(Tasks(seconds), machines, CALM)
@@ -46,7 +45,7 @@ def test_no_schedule_beats_the_bounds(seconds: np.ndarray, machines: int) -> Non
 
 
 @given(durations, st.integers(1, 4), st.integers(0, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_interruptions_lose_time_and_never_work(seconds: np.ndarray, machines: int, seed: int) -> None:
     rough = replace(CALM, interruptions=2.0, start=30.0, seed=seed)
     out = simulated(Tasks(seconds), machines, rough)
@@ -91,7 +90,6 @@ def test_one_driver_hands_out_one_after_the_other() -> None:
 
 
 @given(st.floats(1e-6, 1e-2), st.floats(0, 60), st.integers(2, 30))
-@settings(deadline=None)
 def test_the_fit_recovers_rate_and_warm_up(rate: float, warm_up: float, count: int) -> None:
     works = [1000.0 * (1 + n % 5) for n in range(count + 2)]
     found = [Point(w, rate * w + (warm_up if n < 2 else 0.0), n < 2) for n, w in enumerate(works)]
@@ -101,7 +99,6 @@ def test_the_fit_recovers_rate_and_warm_up(rate: float, warm_up: float, count: i
 
 
 @given(st.floats(1e-6, 1e-2), st.floats(0, 60))
-@settings(deadline=None)
 def test_two_sizes_tell_the_warm_up_of_a_phase_of_one_task(rate: float, warm_up: float) -> None:
     small, large = (Point(work, rate * work + warm_up, True) for work in (1000.0, 4000.0))
     rates, warm = fit([[small], [large]])
@@ -113,7 +110,6 @@ def test_two_sizes_tell_the_warm_up_of_a_phase_of_one_task(rate: float, warm_up:
 
 
 @given(durations, st.integers(1, 5), st.floats(0, 5))
-@settings(deadline=None)
 def test_pauses_are_read_from_begins_and_ends(seconds: np.ndarray, cores: int, pause: float) -> None:
     """A schedule with that pause after each task is read back."""
     free, spans = [0.0] * cores, []
@@ -178,7 +174,6 @@ def test_a_shuffle_beyond_sixteen_bits_is_a_problem(sample: Path) -> None:
 
 
 @given(st.integers(0, 1 << 50))
-@settings(deadline=None)
 def test_what_is_planned_is_what_the_engine_cuts(total: int) -> None:
     block, partitions = cut(total)
     assert 16 << 20 <= block <= 1 << 30

@@ -92,7 +92,7 @@ def folders(tmp_path: Path) -> Iterator[Path]:
 ENDINGS = ["done", "died", "retry", "failed", "raised", "died after commit", "doubt after commit"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.integers(0, 9), st.lists(st.sampled_from(ENDINGS), max_size=9)), st.integers(1, 4))
 def test_every_task_ends_in_one_record_or_one_failure(
     folders: Iterator[Path], script: dict[int, list[str]], block: int

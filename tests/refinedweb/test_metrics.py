@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refinedweb.engine.loop import Progress
@@ -34,7 +34,6 @@ def told(readings: list[Reading], field: str) -> float:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 50), st.integers(0, 9), st.floats(0, 100)), max_size=40))
-@settings(deadline=None)
 def test_increments_add_up_over_steps_and_time(ticks: list[tuple[int, int, int, float]]) -> None:
     clock, readings = Clock(), list[Reading]()
     meter = Meter("out", [readings.append], dollars_per_hour=36.0, every=60.0, clock=clock)
@@ -87,7 +86,6 @@ def test_a_share_of_no_documents_is_not_told() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["run", "step"]), st.text(), min_size=1), st.floats(allow_nan=False))
-@settings(deadline=None)
 def test_prometheus_text_reads_back(labels: dict[str, str], value: float) -> None:
     text = prometheus([Family("refinedweb_x", "gauge", "Help.", [(labels, value)])])
     line = text.split("\n", 2)[2].removesuffix("\n")

@@ -101,7 +101,6 @@ def test_bytes_that_are_not_in_their_coding_are_corrupt(coding: str) -> None:
 # Chunks ---------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=500), st.integers(1, 60))
 def test_chunks_are_joined(data: bytes, size: int) -> None:
     assert dechunk(chunked(data, size), LIMIT) == (data, "whole")
@@ -129,7 +128,7 @@ def test_a_cut_or_broken_chunk() -> None:
     assert decoded(b"ffffffffffffff\r\n<p>", transfer_encoding="chunked") == (b"<p>", "cut")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["", "gzip", "deflate", "br", "zstd", "gzip, br"]),

@@ -36,7 +36,7 @@ def read(store: Store, partition: int) -> list[int]:
     return keys
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=30), max_size=8),
     partitions=st.sampled_from([1, 2, 7, 1000]),

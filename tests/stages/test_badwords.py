@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers import wordlist
@@ -61,7 +61,6 @@ def test_entries_are_found(text: str, code: str | None, count: int, folder: Asse
 words = st.lists(st.sampled_from(["a", "b", "c", "d", "ab"]), max_size=12)
 
 
-@settings(deadline=None)
 @given(words, st.lists(words.filter(lambda entry: 0 < len(entry) <= 4), max_size=6))
 def test_hits_are_words_that_end_an_entry(text: list[str], entries: list[list[str]]) -> None:
     lists = wordlist.build({"en": [" ".join(entry) for entry in entries]})

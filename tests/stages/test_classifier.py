@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers import lid, predict
@@ -29,7 +29,6 @@ def judged(texts: list[str | None], **params: Any) -> list[dict[str, Any]]:
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([CLEAN, PROFANE, "", None, f"{CLEAN}\n\n{PROFANE}"]), max_size=6), st.floats(0, 1))
 def test_documents_under_the_threshold_go(texts: list[str | None], threshold: float) -> None:
     scores = predict.load().score_texts(texts, "clean")

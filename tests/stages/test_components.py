@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.kernels import edges as edges_module
@@ -29,7 +29,6 @@ def labels(edges: Iterable[Edge], chunk: int = 1 << 30) -> list[Edge]:
     return listed(components.labels())
 
 
-@settings(deadline=None)
 @given(edge_lists, st.integers(1, 10), st.randoms())
 def test_labels_are_the_oracles_whatever_the_order_chunks_and_direction(edges: list[Edge], chunk: int, random) -> None:  # type: ignore[no-untyped-def]
     expected = sorted(oracle(edges).items())
@@ -91,7 +90,6 @@ def test_too_many_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(components) <= 100
 
 
-@settings(deadline=None)
 @given(edge_lists, st.randoms())
 def test_a_forest_has_the_same_components_and_depends_on_the_set_of_edges_only(edges: list[Edge], random) -> None:  # type: ignore[no-untyped-def]
     found = listed(forest(*arrays(edges)))
@@ -116,7 +114,6 @@ def star_edges(rows: Iterable[Row], with_checks: bool) -> set[Edge]:
     return {(min(group), node) for group in members.values() for node in group if node != min(group)}
 
 
-@settings(deadline=None)
 @given(rows_of_any, st.booleans(), st.randoms())
 def test_grouped_edges_are_the_stars_of_the_groups(rows: list[Row], with_checks: bool, random) -> None:  # type: ignore[no-untyped-def]
     found = grouped(rows, with_checks)
@@ -164,7 +161,6 @@ def test_a_bucket_with_more_keys_than_its_table_has_slots(monkeypatch: pytest.Mo
     assert set(grouped(rows, False)) == star_edges(rows, False)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(nodes, nodes), max_size=60))
 def test_sorted_rows(rows: list[Edge]) -> None:
     both = np.array(rows, np.uint64).reshape(-1, 2)

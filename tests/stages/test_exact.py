@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 import xxhash
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.dedup import Clustered
@@ -38,7 +38,6 @@ def plain(text: str | None, normalise: bool) -> Key | None:
 
 
 @either
-@settings(deadline=None)
 @given(rows=values, cut=st.integers(0, 6))
 def test_keys_are_the_hash_of_the_text(normalise: bool, rows: list[str | None], cut: int) -> None:
     assert keys(rows, normalise) == [plain(text, normalise) for text in rows]

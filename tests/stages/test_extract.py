@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import trafilatura
 import trafilatura.xpaths
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from resiliparse.extract.html2text import extract_plain_text
 
@@ -125,7 +125,6 @@ elements = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(elements)
 def test_a_screened_expression_finds_what_the_xpath_finds(body: str) -> None:
     tree = lxml.html.document_fromstring(f"<body><div>{body}</div></body>", parser=html_parser())
@@ -133,7 +132,6 @@ def test_a_screened_expression_finds_what_the_xpath_finds(body: str) -> None:
         assert screened(expression)(tree) == expression(tree), expression.path
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_formatted_text_has_the_form_of_the_corpus(text: str) -> None:
     found = formatted(text)
@@ -144,7 +142,6 @@ def test_formatted_text_has_the_form_of_the_corpus(text: str) -> None:
     assert all(line == line.rstrip() for line in found.split("\n"))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="/.")))
 def test_text_without_urls_keeps_every_visible_character(text: str) -> None:
     wanted = unicodedata.normalize("NFC", text)
@@ -155,7 +152,6 @@ def test_text_without_urls_keeps_every_visible_character(text: str) -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from(["http://", "https://", "ftp://", "www."]), st.text("ab.-/?=&%~_", min_size=1))
 def test_no_url_is_left(around: str, scheme: str, rest: str) -> None:
     found = without_urls(f"{around}\nsee {scheme}x{rest} there\n{around.upper()}")
@@ -184,7 +180,6 @@ def test_urls_go_and_the_sentence_stays(text: str, wanted: str) -> None:
     assert without_urls(text) == wanted
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300).map(lambda data: b"<p>" + data))
 def test_well_formed_bytes_make_a_tree_of_valid_text(data: bytes) -> None:
     tree = lxml.html.document_fromstring(well_formed(data), parser=html_parser())
@@ -193,7 +188,6 @@ def test_well_formed_bytes_make_a_tree_of_valid_text(data: bytes) -> None:
             element.text = text  # lxml refuses control characters here
 
 
-@settings(deadline=None)
 @given(st.integers(0, 0x10FFFF), st.sampled_from(["&#{};", "&#x{:x};", "&#X{:X};", "&#000{} "]))
 def test_references_to_control_characters_go_and_others_stay(point: int, form: str) -> None:
     reference = form.format(point)
@@ -252,7 +246,6 @@ def test_images_are_those_of_the_main_content() -> None:
     assert outcome(page(paragraphs(3)))["image_urls"] == []
 
 
-@settings(deadline=None)
 @given(st.text("<>imgscrpt!-/\"'= \nax", max_size=400), st.text(max_size=100))
 def test_images_of_a_source_are_absolute_and_never_fail(html: str, text: str) -> None:
     found = images.from_source(f"<p>{SENTENCE}</p><img src=a.png>{html}", SENTENCE + text, "https://example.org/")

@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.errors import ConfigError, RetryError
@@ -415,7 +415,6 @@ answers = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(answers, max_size=5), st.integers(1, 50))
 def test_answers_come_whole_however_they_are_cut(sent: list[Answer], size: int) -> None:
     data = b"".join(map(wire.encoded, sent))

@@ -29,7 +29,7 @@ def drop(text: str, **params: Any) -> str | None:
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(texts, st.integers(0, 9))
 def test_counts_are_those_of_datatrove(text: str, short: int) -> None:
     row = measure_fineweb(pa.chunked_array([[text]]), IS_END, short, False)[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.jit import _digest
@@ -46,7 +46,6 @@ def expected(values: list[str | None]) -> list[bytes]:
     return [(value or "").encode() for value in values]
 
 
-@settings(deadline=None)
 @given(rows, st.sampled_from(TYPES), st.integers(0, 3), st.integers(0, 3))
 def test_views_read_what_the_column_holds(
     values: list[str | None], kind: pa.DataType, before: int, behind: int
@@ -162,7 +161,6 @@ def words_of(text: str, unspaced: bool) -> list[str]:
     return [data[a:b].decode() for a, b in zip(out.start[:words], out.end[:words], strict=True)]
 
 
-@settings(deadline=None)
 @given(texts, st.booleans())
 def test_words_are_those_of_plain_python(text: str, unspaced: bool) -> None:
     assert words_of(text, unspaced) == oracle.words_of(text, unspaced)
@@ -177,7 +175,6 @@ def test_letters_of_scripts_without_spaces_are_words() -> None:
 random_bytes = st.lists(st.binary(max_size=40), max_size=4)
 
 
-@settings(deadline=None)
 @given(random_bytes, st.booleans(), st.booleans())
 def test_random_bytes_are_measured(documents: list[bytes], other: bool, unspaced: bool) -> None:
     column = pa.chunked_array([pa.array(documents, pa.binary())])

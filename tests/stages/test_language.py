@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers import lid
@@ -40,7 +40,6 @@ def test_documents_in_wanted_languages_stay(keep: tuple[str, ...]) -> None:
         assert row["drop"] == (None if code in wanted(keep) else "other_language")
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(lid.LANGUAGES)), min_size=1, max_size=4), st.floats(0, 1))
 def test_the_rule_is_the_papers(keep: list[str], min_score: float) -> None:
     mixed = [

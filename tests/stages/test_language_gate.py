@@ -10,7 +10,7 @@ from typing import Any
 import lxml.html
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.extraction.visible import visible
@@ -83,7 +83,6 @@ def test_the_limits_of_what_is_read_hold() -> None:
     assert gate(html) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1), min_size=1))
 def test_all_text_of_a_plain_page_is_visible(words: list[str]) -> None:
     text = " ".join(words)
@@ -107,14 +106,12 @@ TREE = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(TREE)
 def test_the_words_are_those_of_the_tree(body: str) -> None:
     tree = lxml.html.document_fromstring(f"<html><body><div>{body}</div></body></html>")
     assert text_of(f"<html><body>{body}</body></html>").replace(" ", "") == re.sub(r"\s", "", tree.text_content())
 
 
-@settings(deadline=None)
 @given(TREE, st.integers(1, 60))
 def test_short_runs_do_not_count(body: str, run: int) -> None:
     """The runs that stay are the runs between block tags of that many characters."""
@@ -124,7 +121,6 @@ def test_short_runs_do_not_count(body: str, run: int) -> None:
     assert text_of(f"<div>{body}</div>", run).replace(" ", "") == "".join(long).replace(" ", "")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 50), st.integers(1, 500), st.integers(4, 300))
 def test_any_bytes_are_survived(data: bytes, run: int, html_bytes: int, text_bytes: int) -> None:
     text_of(data, run, html_bytes, text_bytes)
@@ -133,7 +129,6 @@ def test_any_bytes_are_survived(data: bytes, run: int, html_bytes: int, text_byt
 MARKUP = st.text("<>!-/abp&#;x1'\"= script", max_size=200)
 
 
-@settings(deadline=None)
 @given(st.lists(MARKUP, max_size=4))
 def test_rows_do_not_touch_each_other(pages: list[str]) -> None:
     rows = [part.encode() for part in pages]
@@ -143,7 +138,6 @@ def test_rows_do_not_touch_each_other(pages: list[str]) -> None:
     assert found == [text_of(part, 0, 1000, 1000) for part in pages]
 
 
-@settings(deadline=None)
 @given(st.integers(33, 0x10FFFF).filter(lambda point: not 0xD800 <= point < 0xE000))
 def test_numbered_entities_are_decoded(point: int) -> None:
     for entity in (f"&#{point};", f"&#x{point:x};", f"&#X{point:X};"):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from datasketch import MinHash as Reference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.base import build
@@ -69,7 +69,6 @@ def plain_least(values: list[int], bands: int, rows: int) -> list[int]:
     return [min(((value >> 32) * factor + term) % 2**32 for value in values) for factor, term in functions]
 
 
-@settings(deadline=None)
 @given(elements, layouts)
 def test_signatures_are_those_of_the_plain_reading(values: list[int], layout: tuple[int, int]) -> None:
     assert sketch_of(values, *layout) == plain_sketch(values, *layout)
@@ -86,7 +85,6 @@ def test_a_large_signature_is_that_of_the_plain_reading() -> None:
 
 
 @both
-@settings(deadline=None)
 @given(values=elements, data=st.data())
 def test_a_signature_is_of_the_set(fast: bool, values: list[int], data: st.DataObject) -> None:
     """The order of shingles, and how often each occurs, do not matter."""
@@ -114,7 +112,6 @@ def digests(sets: list[list[int]], bands: int, rows: int, fast: bool) -> Hashes:
     return band_digests(rows_of(sets), bands, rows, fast)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=12, max_size=12), st.lists(st.integers(0, 3), min_size=12, max_size=12))
 def test_digests_agree_exactly_where_bands_do(a: list[int], b: list[int]) -> None:
     found = np.zeros((2, 4), np.uint64)
@@ -254,7 +251,6 @@ def test_keys_are_a_list_of_a_digest_per_band() -> None:
 
 
 @pytest.mark.parametrize("hashing", ["permutations", "fast"])
-@settings(deadline=None)
 @given(values=st.lists(st.one_of(st.none(), texts), max_size=5), cut=st.integers(0, 5))
 def test_batches_do_not_matter(hashing: Any, values: list[str | None], cut: int) -> None:
     stage, docs = MinHash(bands=3, rows=2, hashing=hashing), documents(text=values)

@@ -72,7 +72,7 @@ def rows_of(shingles: Shingles) -> list[list[int]]:
     return [shingles.hashes[a:b].tolist() for a, b in pairwise(shingles.offsets)]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(any_text, max_size=4))
 def test_normalised_is_the_plain_reading(values: list[str]) -> None:
     found = normalised(pa.array(values, pa.string()))
@@ -106,14 +106,13 @@ def test_normalised_texts(text: str, normal: str) -> None:
     assert normalised(pa.array([text])).to_pylist() == [normal]
 
 
-@settings(deadline=None)
 @given(any_text)
 def test_normalising_again_changes_nothing(text: str) -> None:
     once = normalised(pa.array([text]))
     assert normalised(once).equals(once)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(any_text, min_size=1, max_size=4), st.integers(1, 6))
 def test_shingles_are_those_of_the_plain_reading(values: list[str], ngram: int) -> None:
     """As many as there, in its order: the same hash exactly where the n-gram is the same."""
@@ -137,7 +136,6 @@ def test_the_order_of_words_counts() -> None:
     assert len({h for row in rows_of(text_shingles(pa.array(values), 5)) for h in row}) == 4
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 60_000), max_size=9), max_size=5), st.integers(1, 5))
 def test_tokens_make_shingles_as_words_do(rows: list[list[int]], ngram: int) -> None:
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
@@ -149,7 +147,6 @@ def test_tokens_make_shingles_as_words_do(rows: list[list[int]], ngram: int) -> 
     assert len(pairs) == len({h for h, _ in pairs}) == len({gram for _, gram in pairs})
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), any_text), max_size=6), st.integers(0, 6))
 def test_batches_do_not_matter(values: list[str | None], cut: int) -> None:
     whole = pa.array(values, pa.string())
@@ -159,7 +156,7 @@ def test_batches_do_not_matter(values: list[str | None], cut: int) -> None:
     assert found == rows_of(text_shingles(pa.chunked_array(parts), 3)) == rows_of(text_shingles(whole, 3))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(any_text, any_text, st.integers(1, 4))
 def test_jaccard_is_that_of_the_plain_sets(a: str, b: str, ngram: int) -> None:
     one, other = text_shingles(pa.array([a, b, a]), ngram), text_shingles(pa.array([b, b, ""]), ngram)
@@ -174,7 +171,7 @@ def test_pairs_need_as_many_rows() -> None:
         shared_shingles(text_shingles(pa.array(["a", "b"]), 5), text_shingles(pa.array(["a"]), 5))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=40), max_size=4))
 def test_random_bytes_become_text(documents: list[bytes]) -> None:
     column = pa.array(documents, pa.binary())

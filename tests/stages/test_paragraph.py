@@ -50,13 +50,13 @@ def find(column: list[str | None], **params: Any) -> Found:
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(columns, st.integers(1, 3))
 def test_copies_are_those_of_the_plain_reading(column: list[str | None], min_words: int) -> None:
     assert find(column, min_words=min_words) == oracle(column, min_words)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(columns, st.integers(0, 5), st.integers(0, 99))
 def test_batches_and_partitions_do_not_matter(column: list[str | None], cut: int, seed: int) -> None:
     docs, stage, rng = documents(text=column), Paragraph(), np.random.default_rng(seed)
@@ -102,7 +102,7 @@ def test_what_is_left() -> None:
     assert out.column("drop").to_pylist() == [None, None, "only_duplicated_paragraphs", None, None, None]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(columns)
 def test_nothing_is_left_to_cut(column: list[str | None]) -> None:
     """Every paragraph that remains stood there, in this order, and none comes twice."""

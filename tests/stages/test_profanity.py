@@ -44,7 +44,7 @@ def test_profane_pages_go() -> None:
     assert drops(PAGES) == [None, "profane", None, "profane", None, None, None, None]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.lists(st.sampled_from([CLEAN, PROFANE, "short", "gay", ""]), max_size=8).map("\n".join), max_size=5),
     st.sampled_from(["share", "mean", "max"]),

@@ -50,13 +50,13 @@ def drop(text: str, code: str | None = None, **params: Any) -> str | None:
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(texts, st.booleans())
 def test_counts_are_those_of_the_plain_reading(text: str, unspaced: bool) -> None:
     assert counts(text, False, unspaced) == oracle.gopher_quality(text, frozenset(MIXED), unspaced)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(texts, st.booleans())
 def test_counts_are_those_of_datatrove(text: str, unspaced: bool) -> None:
     assert counts(text, True, unspaced) == oracle.datatrove_quality(text, frozenset(MIXED), PUNCTUATION, unspaced)

@@ -38,7 +38,7 @@ def reason(text: str, rule: str, dialect: str = "gopher") -> str | None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=texts, unspaced=st.booleans())
 def test_measures_are_those_of_the_plain_reading(dialect: str, text: str, unspaced: bool) -> None:
     assert measured(text, dialect=dialect, unspaced_letters=unspaced) == ORACLES[dialect](text, unspaced)
@@ -52,7 +52,6 @@ def test_measures_of_real_pages_are_those_of_the_plain_reading(dialect: str, sha
     assert table.to_pylist() == [ORACLES[dialect](text) for text in pages]
 
 
-@settings(deadline=None)
 @given(texts)
 def test_gophers_fractions_are_fractions(text: str) -> None:
     values = measured(text)
@@ -60,7 +59,6 @@ def test_gophers_fractions_are_fractions(text: str) -> None:
     assert values["duplicate_5grams"] >= values["duplicate_10grams"]
 
 
-@settings(deadline=None)
 @given(texts.filter(lambda text: text.split()))
 def test_a_text_said_twice_is_all_duplicate(text: str) -> None:
     values = measured(f"{text}\n\n{text}")

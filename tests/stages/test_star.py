@@ -8,7 +8,7 @@ from math import log2
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.kernels.rows import Numbers
@@ -39,7 +39,6 @@ def rounds(a: Numbers, b: Numbers, partitions: int) -> list[Stars]:
     return found[1:]
 
 
-@settings(deadline=None)
 @given(edge_lists, st.integers(1, 7), st.randoms())
 def test_the_last_round_is_the_forest_of_union_find(edges: list[Edge], partitions: int, random) -> None:  # type: ignore[no-untyped-def]
     last = rounds(*arrays(edges), partitions)[-1]
@@ -76,7 +75,6 @@ def forest_labels(a: Numbers, b: Numbers) -> Pair:
 
 @pytest.mark.parametrize("operation", [large_star, small_star])
 @given(edges=edge_lists)
-@settings(deadline=None)
 def test_an_operation_gives_each_edge_once_and_keeps_the_components(operation: Operation, edges: list[Edge]) -> None:
     a, b = arrays(edges)
     rows = both_directions(a, b) if operation is large_star else downwards(a, b)
