@@ -1,6 +1,6 @@
 """`plan` against reality: runs with one and two workers, and a deduplication, forecast from smaller ones.
 
-    uv run python -m benchmarks.forecast [--copies 4] [--documents 40000] [--runs 3]
+    uv run python -m benchmarks.forecast [paced deduplication filters] [--copies 4] [--documents 40000] [--runs 3]
 
 Paced: a stage that sleeps for every document, so that load beside it hardly counts: whether the forecast's machinery
 (queue, tail, pauses, warm-up) is right; there from the first task's begin to the last one's end.
@@ -28,6 +28,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks import crawl, pairs, planted
+from benchmarks.paced import Paced
 from refinedweb.engine.run import open_run
 from refinedweb.forecast.forecast import Planned, forecast
 from refinedweb.forecast.machines import TYPES, Conditions, machine, quiet
@@ -122,8 +123,8 @@ def paced(folder: Path, runs: int) -> None:
     for workers in (1, 2):
         told, real = [], []
         for _ in range(runs):
-            sample = ran("paced_v1", folder / "paced-small", folder / "paced-sample", workers)
-            large = ran("paced_v1", folder / "paced-large", folder / "paced-run", workers)
+            sample = ran(Paced.name, folder / "paced-small", folder / "paced-sample", workers)
+            large = ran(Paced.name, folder / "paced-large", folder / "paced-run", workers)
             measured = measure([str(sample.out)])
             box = machine("local", cores=workers)
             told.append(forecast(Planned(measured, Input(80, size), box, quiet(0.0)), 1).seconds)
@@ -170,14 +171,16 @@ def efficiency(sample: Path) -> None:
 
 
 def main() -> None:
-    options = pairs.arguments(__doc__, copies=4, documents=40_000)
+    options = pairs.arguments(__doc__, parts=("paced", "deduplication", "filters"), copies=4, documents=40_000)
     pairs.warn_where_noisy()
     print(f"| run | forecast | reality | error | within {ALLOWED:.0%} |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        paced(Path(folder), options.runs)
-        deduplication(Path(folder), options.documents, options.runs)
-        sample = filters(Path(folder), options.copies, options.runs)
-        efficiency(sample)
+        if "paced" in options.parts:
+            paced(Path(folder), options.runs)
+        if "deduplication" in options.parts:
+            deduplication(Path(folder), options.documents, options.runs)
+        if "filters" in options.parts:
+            efficiency(filters(Path(folder), options.copies, options.runs))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,19 @@ QUIET = 0.7
 Contender = Callable[[], Answer]
 
 
-def arguments(description: str | None, **numbers: int) -> argparse.Namespace:
-    """The command line: `numbers` with their defaults, `--runs` and `--core`."""
+def arguments(description: str | None, parts: Sequence[str] = (), **numbers: int) -> argparse.Namespace:
+    """The command line: which `parts` to run (all, where none is named), `numbers` with their defaults, `--runs` and
+    `--core`."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if parts:
+        parser.add_argument("parts", nargs="*", default=[*parts], help=f"of {', '.join(parts)} (default: all)")
     for name, default in {**numbers, "runs": 5, "core": max(os.sched_getaffinity(0))}.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"(default: {default})")
-    return parser.parse_args()
+    given = parser.parse_args()
+    unknown = [part for part in given.parts if part not in parts] if parts else []
+    if unknown:
+        parser.error(f"no part is called {unknown[0]!r}: there are {', '.join(parts)}")
+    return given
 
 
 def datatrove(core: int) -> Side:

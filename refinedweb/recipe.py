@@ -143,14 +143,23 @@ def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), 
 
 
 def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str]) -> Recipe:
-    """The recipe of an earlier run, from its `content`, with the `wanted` stages; models are taken as pinned then."""
+    """The recipe of an earlier run, from its `content`, with the `wanted` stages; models are taken as pinned then.
+
+    Raises ConfigError for a stage that no module has registered here: which code to load is never read from data.
+    """
     load_stages()
-    stages = []
+    known, stages = registry(), []
     for table in content["stages"]:
-        if table["name"] in wanted:
-            cls = registry()[table["name"]]
-            values = {key: value for key, value in table.items() if key != "name"}
-            stages.append((table["name"], params.coerce(cls, values, table["name"])))
+        called = table["name"]
+        if called not in wanted:
+            continue
+        if called not in known:
+            raise ConfigError(
+                f"the run has a stage {called!r} that is not known here: name the module that registers it "
+                f"(--import MODULE; import it in Python), or use the version of refinedweb that made the run"
+            )
+        values = {key: value for key, value in table.items() if key != "name"}
+        stages.append((called, params.coerce(known[called], values, called)))
     return Recipe(name, tuple(stages))
 
 

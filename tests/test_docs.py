@@ -100,7 +100,10 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 
 def test_every_stage_and_parameter_is_in_the_reference() -> None:
     recipe.load_stages()
-    for name, cls in registry().items():
+    ours = {
+        name: cls for name, cls in registry().items() if cls.__module__.startswith("stages.")
+    }  # not the tests' toys
+    for name, cls in ours.items():
         page = reference()[f"stages/{name}.md"]
         for parameter in dataclasses.fields(cls):
             assert f"| `{parameter.name}` |" in page, f"{name}.{parameter.name}"

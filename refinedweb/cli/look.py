@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from refinedweb.cli.options import imports_option
 from refinedweb.cli.text import json_line, printable
 from refinedweb.cli.text import line as one_line
 
@@ -84,9 +85,10 @@ def _progress(state: StepState) -> str:
 @click.option("-n", "--number", type=click.IntRange(1), default=5, show_default=True, help="How many to print.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another sample.")
 @click.option("--whole", is_flag=True, help="Print whole texts.")
+@imports_option
 def inspect(
     out: str, stage: str | None, reason: str | None, as_text: bool, as_json: bool, number: int, seed: int, whole: bool,
-    **page: Any,
+    imports: tuple[str, ...], **page: Any,
 ) -> int:  # fmt: skip
     """Read what the run OUT kept and removed: on a page in the browser, or with --text or --json in the terminal.
 
@@ -97,7 +99,9 @@ def inspect(
     and, where texts are compared, their Jaccard similarity; of `substring` the spans that were cut.
     """
     from refinedweb.notebook import Run
+    from refinedweb.recipe import load_stages
 
+    load_stages(imports)
     run = Run(out)
     if not as_text and not as_json:
         from refinedweb.cli.inspect_page import serve_page
@@ -149,7 +153,7 @@ def _show_document(row: dict[str, Any], whole: bool) -> None:
 @click.option("--set", "overrides", metavar="STAGE.PARAM=VALUE", multiple=True, help="Change a parameter; repeatable.")
 @click.option("--url", help="The page's URL, where PAGE is a file.")
 @click.option("--run", "out", metavar="OUT", help="Instead: what became of the document with this URL or id in a run.")
-@click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
+@imports_option
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def explain(
     page: str, recipe: str, overrides: tuple[str, ...], url: str | None, out: str | None, imports: tuple[str, ...],
@@ -162,7 +166,9 @@ def explain(
     """
     if out is not None:
         from refinedweb.cli.pairs import show_stories
+        from refinedweb.recipe import load_stages
 
+        load_stages(imports)
         return show_stories(out, page, as_json=as_json)
     from refinedweb import recipe as recipes
     from refinedweb.explanation import explain as explained
@@ -223,7 +229,7 @@ def _show_step(step: Step) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
+@imports_option
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def stages(name: str | None, imports: tuple[str, ...], as_json: bool) -> int:
     """Every stage and shipped recipe; with NAME, that stage's parameters, defaults, reasons and source."""

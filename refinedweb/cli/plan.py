@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from refinedweb.cli.options import imports_option
+from refinedweb.units import duration, size
+
 if TYPE_CHECKING:
     from refinedweb.forecast.forecast import Forecast, Planned
     from refinedweb.forecast.measured import Sample
@@ -35,10 +38,11 @@ SIZE = re.compile(r"(\d+)\s*x\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)", re.IGNORECASE)
 @click.option("--parts", type=click.IntRange(1), default=1, show_default=True, help="Runs to split the input into.")
 @click.option("--speed", type=click.FloatRange(0.01), default=1.0, show_default=True, help="Of a core, sample's = 1.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other dice.")
+@imports_option
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def plan(
     outs: tuple[str, ...], wanted: str, instances: int, kind: str, workers: int | None, price: float | None,
-    parts: int, as_json: bool, **world: Any,
+    parts: int, imports: tuple[str, ...], as_json: bool, **world: Any,
 ) -> int:  # fmt: skip
     """Forecast hours, dollars and bottleneck of a run over INPUT, from the measurements of the sample run OUT.
 
@@ -49,7 +53,9 @@ def plan(
     from refinedweb.forecast import forecast as forecasts
     from refinedweb.forecast.machines import machine
     from refinedweb.forecast.measured import measure
+    from refinedweb.recipe import load_stages
 
+    load_stages(imports)
     sample = measure(outs)
     found = machine(kind, price=price, cores=workers)
     if world["spot"] and price is None:
@@ -123,12 +129,12 @@ def _show(planned: Planned, runs: list[Forecast], curve: list[Forecast]) -> None
     hours = [run.hours for run in runs]
     mode = "each its own driver" if planned.conditions.share_nothing else "one cluster"
     click.echo(
-        f"{wanted.files:,} files, {_size(wanted.bytes)}, on {found.machines} × {machine.name} "
+        f"{wanted.files:,} files, {size(wanted.bytes)}, on {found.machines} × {machine.name} "
         f"({found.machines * machine.cores:,} workers, {mode})"
         + (f", in {planned.parts:,} parts: steps are those of one part" if planned.parts > 1 else "")
     )
     click.echo(
-        f"{time_of(found.seconds)} ({hours[0]:.2f} to {hours[-1]:.2f} h, by the dice), "
+        f"{duration(found.seconds)} ({hours[0]:.2f} to {hours[-1]:.2f} h, by the dice), "
         f"${found.dollars:,.0f} of machines and ${found.request_dollars:,.0f} of requests; efficiency "
         f"{found.efficiency:.0%}; held back by: {found.bottleneck}"
         + (f"; {found.interruptions} interruptions" if found.interruptions else "")
@@ -140,9 +146,9 @@ def _show(planned: Planned, runs: list[Forecast], curve: list[Forecast]) -> None
         times = len(list(same))
         name = step.name if times == 1 else f"{step.name}, {times} ×"
         requests = f"{step.gets + step.puts:,.0f}"
-        cells = (time_of(step.seconds), f"{step.work / 3600:,.1f}", f"{step.efficiency:.0%}", _size(step.bytes_in))
+        cells = (duration(step.seconds), f"{step.work / 3600:,.1f}", f"{step.efficiency:.0%}", size(step.bytes_in))
         memory = f"{step.memory / 2**30:.1f}"
-        table.add_row(name, f"{step.tasks:,}", *cells, _size(step.bytes_out), requests, memory, step.bottleneck)
+        table.add_row(name, f"{step.tasks:,}", *cells, size(step.bytes_out), requests, memory, step.bottleneck)
     console.print(table)
     if curve:
         console.print(_curve_table(curve))
@@ -159,21 +165,5 @@ def _curve_table(curve: list[Forecast]) -> Any:
         table.add_column(name, justify="left" if name == "held by" else "right")
     for one in curve:
         dollars = f"{one.dollars + one.request_dollars:,.0f}"
-        table.add_row(f"{one.machines:,}", time_of(one.seconds), dollars, f"{one.efficiency:.0%}", one.bottleneck)
+        table.add_row(f"{one.machines:,}", duration(one.seconds), dollars, f"{one.efficiency:.0%}", one.bottleneck)
     return table
-
-
-def time_of(seconds: float) -> str:
-    """`12 s`, `3.4 min`, `5.6 h`, `7.8 days`."""
-    for size, unit in ((86400.0 * 2, "days"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= size:
-            return f"{seconds / (86400.0 if unit == 'days' else size):,.1f} {unit}"
-    return f"{seconds:.1f} s"
-
-
-def _size(n: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if n < 1000:
-            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
-        n /= 1000
-    return f"{n:,.1f} PB"

@@ -22,6 +22,7 @@ from refinedweb.engine.run import Result
 from refinedweb.inputs import Found
 from refinedweb.manifest import Totals
 from refinedweb.recipe import Recipe
+from refinedweb.units import size
 
 PLAIN_SECONDS = 10.0
 PIPE_WIDTH = 160
@@ -43,8 +44,8 @@ class Display:
 
     def start(self, recipe: Recipe, found: Found, out: str) -> None:
         """Say what is about to happen."""
-        size = sum(item.size for item in found.inputs)
-        self._say(f"Recipe {recipe.name}: {_many(len(found.inputs), 'input file')}, {_bytes(size)} → {out}")
+        total = sum(item.size for item in found.inputs)
+        self._say(f"Recipe {recipe.name}: {_many(len(found.inputs), 'input file')}, {size(total)} → {out}")
         if found.left_out:
             names = ", ".join(found.left_out[:3]) + (" …" if len(found.left_out) > 3 else "")
             self._say(f"Left out {_many(len(found.left_out), 'file')} that are not of the input's kind: {names}")
@@ -138,7 +139,7 @@ def show_result(recipe: Recipe, result: Result, out: str, *, as_json: bool) -> N
         return
     show_funnel([name for name, _ in recipe.stages], result.totals, faithful=recipe.name == "refinedweb")
     if not result.failed:
-        click.echo(f"Corpus:         {out.rstrip('/')}/corpus   ({_bytes(result.totals.bytes_kept)} of text)")
+        click.echo(f"Corpus:         {out.rstrip('/')}/corpus   ({size(result.totals.bytes_kept)} of text)")
     click.echo(f"Removed, why:   refinedweb inspect {out.rstrip('/')} --stage STAGE")
     show_trouble(result.totals, result.failed, result.failed_step)
 
@@ -189,14 +190,6 @@ def _reasons(row: funnel.Row, most: int = 4) -> str:
 
 def _many(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
-
-
-def _bytes(n: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if n < 1000 or unit == "TB":
-            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
-        n /= 1000
-    raise AssertionError("the last unit takes all")
 
 
 def as_json(value: Any) -> None:

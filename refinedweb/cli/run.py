@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from refinedweb.cli.options import imports_option
+
 if TYPE_CHECKING:
     from refinedweb.cli.progress import Display
     from refinedweb.recipe import Recipe
@@ -31,7 +33,7 @@ METRICS = "REFINEDWEB_METRICS"
     help="An earlier run: its documents stay, and remove their duplicates here.",
 )
 @click.option("--base", metavar="URI", help="What the entries of a list of paths (warc.paths.gz) are relative to.")
-@click.option("--import", "imports", metavar="MODULE", multiple=True, help="A module that registers further stages.")
+@imports_option
 @click.option(
     "--lease", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds until a claim expires."
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from refinedweb.units import duration, size
+
 
 def environment(package: str) -> Environment:
     """Templates of a package; whatever a document brings is escaped."""
@@ -23,19 +25,3 @@ def percent(share: float) -> str:
     if 0 < share < 0.0001:
         return "< 0.01 %"
     return f"{share * 100:.{0 if share in (0, 1) else 1 if share >= 0.01 else 2}f} %"
-
-
-def size(value: float) -> str:
-    """Bytes in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} PB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 120:
-        return f"{seconds:,.1f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
