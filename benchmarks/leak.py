@@ -1,12 +1,14 @@
 """Resident memory over time of driver, workers and extraction children, on one run over the crawl repeated.
 
     uv run python -m benchmarks.leak [--minutes 30] [--workers 2]
+    uv run python -m benchmarks.leak --recycling [--shards 64] [--runs 3]
 
 One `refinedweb run` of the filter pass (language gate, trafilatura) over so many links to the crawl's files that it
 outlasts the time, then is interrupted. Sizes are sampled every five seconds. A least-squares line through the samples
 after the first third gives MB per hour: by role, over all its processes that lived that long, the steepest of them.
-Workers are recycled by bytes of input (`RECYCLE_BYTES`), so seldom that here it does not happen; what it costs is
-measured after it, in CPU seconds, on a process of its own.
+Workers are recycled by bytes of input (`RECYCLE_BYTES`), so seldom that here it does not happen. What it costs is the
+difference between a run that replaces a worker every four shards, which is as often as it may be, and one that never
+does (`--recycling`): the same small shards, in turn.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,16 +29,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks import pairs
 from benchmarks.crawl import ROOT, parts
-from benchmarks.filter_pass import GATED
+from benchmarks.filter_pass import GATED, RESILIPARSE
 from refinedweb.engine.run import RECYCLE_BYTES
 
 MB = 1e6
 INTERVAL = 5.0
 REPORT_SECONDS = 60.0
-NEVER = 1 << 60
-RECYCLED_LIMIT = 10
+NEVER, OFTEN = 1 << 60, 1  # bytes of input after which a worker is replaced; never after fewer than four shards
+RECYCLED_LIMIT = 20
 ROLES = {"worker": "ray::_in_worker", "extraction child": "stages.extraction.child", "raylet": "/raylet/raylet"}
 # The command line as a user has it, but for the bytes of input after which a worker is replaced.
 DRIVER = (
@@ -149,26 +151,52 @@ def report(watch: Watch, minutes: float, shards: int) -> None:
         print(f"{role}: {len(lives)} processes in all", file=sys.stderr)
 
 
-def recycling() -> None:
-    """CPU seconds that a new worker and its extraction child cost: those of a first small shard above a second's."""
-    with pairs.ours(max(os.sched_getaffinity(0))) as us:
-        shard = {"warc": str(parts()[0]), "stages": GATED, "overrides": [f"limit={RECYCLED_LIMIT}"], "with_ids": False}
-        us.ask("filter_pass", **shard)
-        first = us.cpu_seconds()
-        usual = us.ask("filter_pass", **shard)["cpu_seconds"]
-    print(f"a new worker costs {first - usual:.1f} CPU seconds and Ray's, every {RECYCLE_BYTES / 1e9:.0f} GB of input")
+def recycling(folder: Path, shards: int, workers: int, runs: int) -> None:
+    """Seconds by the clock that a new worker costs, with its start, its imports and its extraction child."""
+    inputs = link(folder / "many", shards)
+    found: dict[int, list[tuple[float, int]]] = {NEVER: [], OFTEN: []}
+    for number in range(runs):
+        for recycle, seen in found.items():
+            seen.append(run_whole(inputs, folder / f"out-{number}-{recycle}", recycle, workers))
+            print(f"{'never' if recycle == NEVER else 'often'}: {seen[-1][0]:.1f} s", file=sys.stderr, flush=True)
+    never, often = (statistics.median(seconds for seconds, _ in seen) for seen in found.values())
+    fewer, more = (statistics.median(workers for _, workers in seen) for seen in found.values())
+    each = (often - never) * workers / (more - fewer)
+    print(
+        f"{shards} shards, {workers} workers: {never:.1f} s with {fewer:.0f} processes, {often:.1f} s with {more:.0f}"
+    )
+    print(f"a new worker costs {each:.1f} s of its core, every {RECYCLE_BYTES / 1e9:.0f} GB of input")
+
+
+def run_whole(inputs: Path, out: Path, recycle: int, workers: int) -> tuple[float, int]:
+    """Seconds of a run to its end, and how many worker processes committed its shards."""
+    start = time.monotonic()
+    options = ["--workers", str(workers), "--limit", str(RECYCLED_LIMIT), "--set", RESILIPARSE]
+    with driver(inputs, out, recycle, *options) as process:
+        watch = Watch(psutil.Process(process.pid))
+        while process.poll() is None:
+            watch.look()
+            time.sleep(0.1)
+    if process.returncode:
+        raise SystemExit(f"the run ended with {process.returncode}")
+    return time.monotonic() - start, sum(life.role == "worker" for life in watch.lives.values())
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--minutes", type=float, default=30.0)
     options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--recycling", action="store_true", help="instead: what a new worker costs")
+    options.add_argument("--shards", type=int, default=64)
+    options.add_argument("--runs", type=int, default=3)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if given.recycling:
+            recycling(folder, given.shards, given.workers, given.runs)
+            return
         watch = watched(folder, given.minutes, given.workers)
         report(watch, given.minutes, len(list((folder / "out").glob("*/manifest/*.json"))))
-    recycling()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifiers import lid_kernel, lid_model
+from classifiers import lid_model
+from classifiers.embedding import embed
+from classifiers.output_kernel import classify
 
 # The labels of lid.176.
 _CODES = (
@@ -52,10 +54,10 @@ class Identifier:
         """Languages of the rows `data[offsets[i]:offsets[i + 1]]` (UTF-8), each read whole, whatever its length."""
         labels = self.model.labels
         numbers = np.array([n for n, label in enumerate(labels) if label in set(wanted)], np.int32)
-        found = lid_kernel.predict(self.model.arrays, offsets, data, numbers)
-        empty = found.top < 0
-        codes = [None if top < 0 else labels[top] for top in found.top.tolist()]
-        scores, shares = (np.where(empty, np.float32(0), np.minimum(values, 1)) for values in found[1:])
+        embedded, words = embed(self.model.arrays, 1, offsets, data)
+        found = classify(self.model.arrays, embedded, numbers)
+        codes = [labels[top] if met else None for top, met in zip(found.top.tolist(), words.tolist(), strict=True)]
+        scores, shares = (np.where(words == 0, np.float32(0), np.minimum(values, 1)) for values in found[1:])
         return Identified(codes, scores, shares)
 
     def identify_texts(self, texts: Sequence[str], wanted: Iterable[str] = ()) -> Identified:

@@ -15,12 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from classifiers.embedding import LONGEST_NGRAM
 from classifiers.lid_model import Arrays, Reader, UnsupportedModel, parameters_of, parts_of
 from classifiers.normalise import FORMS, Form
 
 SUPERVISED = 3
 HIERARCHICAL_SOFTMAX, NEGATIVE_SAMPLING, SOFTMAX, ONE_VERSUS_ALL = 1, 2, 3, 4
-LONGEST_NGRAM = 16
 _NOTE = b"\n#form="
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from classifiers import lid_kernel, linear_kernel, linear_model
-from classifiers.lid_kernel import REMEMBERED
+from classifiers import linear_model
+from classifiers.embedding import embed
 from classifiers.lid_model import UnsupportedModel
 from classifiers.linear_model import HIERARCHICAL_SOFTMAX, SOFTMAX
 from classifiers.normalise import LEAST, MOST, Bytes, Lines, Offsets, cut, packed, whole
+from classifiers.output_kernel import classify, sigmoid_rows
 
 Scores = npt.NDArray[np.float32]
 SHIPPED = Path(__file__).parent / "models" / "profanity_v1.ftz"
@@ -68,39 +69,18 @@ class Classifier:
     def _score(self, offsets: Offsets, data: Bytes, label: str) -> Scored:
         if label not in self.labels:
             raise UnsupportedModel(f"the model has no label {label!r}, but {', '.join(self.labels[:20])}")
-        embedded, met = self._embedded(offsets, data)
+        embedded, met = embed(self.model.arrays, max(1, self.model.word_ngrams), offsets, data)
         scores = self._probabilities(embedded, self.labels.index(label))
         scores[met == 0] = 0
         return Scored(np.clip(scores, 0, 1), met)
 
-    def _embedded(self, offsets: Offsets, data: Bytes) -> tuple[Scores, npt.NDArray[np.int64]]:
-        model = self.model.arrays
-        rows, dim = len(offsets) - 1, model.rows.shape[1]
-        embedded, met = np.zeros((rows, dim), np.float32), np.zeros(rows, np.int64)
-        seen, sums = np.zeros((REMEMBERED, 3), np.int64), np.zeros((REMEMBERED, dim), np.float32)
-        shortest, longest = model.lengths.tolist()
-        linear_kernel.embed_rows(
-            embedded, met, _read_only(offsets), _read_only(data), seen, sums, model.word_bytes, model.word_offsets,
-            model.table, model.rows, model.kept, model.kept_before, model.buckets, shortest, longest,
-            max(1, self.model.word_ngrams),
-        )  # fmt: skip
-        return embedded, met
-
     def _probabilities(self, embedded: Scores, label: int) -> Scores:
-        model, found = self.model.arrays, np.zeros(len(embedded), np.float32)
+        model = self.model.arrays
         if self.model.loss in (SOFTMAX, HIERARCHICAL_SOFTMAX):
-            top, best = np.zeros(len(embedded), np.int32), np.zeros(len(embedded), np.float32)
-            wanted = np.array([label], np.int32)
-            lid_kernel.classify_rows(top, best, found, embedded, model.output, model.left, model.right, wanted)
-        else:
-            linear_kernel.sigmoid_rows(found, embedded, model.output, label)
+            return classify(model, embedded, np.array([label], np.int32)).share
+        found = np.zeros(len(embedded), np.float32)
+        sigmoid_rows(found, embedded, model.output, label)
         return found
-
-
-def _read_only(array: Any) -> Any:
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def load(path: Path | None = None) -> Classifier:

@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 
 from jobs.watch_chain import Link, load_chain
 from refinedweb.manifest import load_or_none
+from refinedweb.params import instance
 from refinedweb.storage import Exists, Store, open_store
 from stages.errors import CommitUnknown, ConfigError
 
@@ -259,10 +260,15 @@ def ledger_progress(out: str) -> Progress:
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """AWS Lambda: one look at the chain `event["chain"]` (an s3:// URI of its JSON), with `event["policy"]`."""
+    """AWS Lambda: one look at the chain `event["chain"]` (an s3:// URI of its JSON), with `event["policy"]`.
+
+    Raises ConfigError for another event.
+    """
     from jobs.watch_aws import SageMaker
 
     del context
-    home, links = load_chain(str(event["chain"]))
-    policy = Policy(**event.get("policy", {}))
+    if not isinstance(event.get("chain"), str):
+        raise ConfigError('the event names no chain: it needs {"chain": "s3://…/chain.json"}')
+    policy = instance(Policy, event.get("policy", {}), "policy")
+    home, links = load_chain(event["chain"])
     return asdict(Watcher(home, links, SageMaker(), policy).tick())

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 import unicodedata
 from itertools import pairwise
 
@@ -195,39 +192,3 @@ def test_most_words_that_bytes_can_make_fit() -> None:
     for text in ("a " * 50, "中a" * 50, "a", "中", "각" * 50, "a中" * 50, " a" * 50):
         assert np.diff(text_shingles(pa.array([text] * 3), 1).offsets).tolist() == [len(plain_shingles(text, 1))] * 3
     assert rows_of(text_shingles(pa.array([b"\xff" * 99, b"\xff\xe4\xb8\xad" * 25], pa.binary()), 1))[1]
-
-
-GUARDED = """
-    import ctypes, mmap, sys
-    import numpy as np, pyarrow as pa
-    from stages.kernels.normalise import normalised
-    from stages.kernels.shingles import text_shingles
-
-    memory = mmap.mmap(-1, 2 * mmap.PAGESIZE)
-    page = np.frombuffer(memory, np.uint8)
-    libc = ctypes.CDLL(None, use_errno=True)
-    address = page.ctypes.data + mmap.PAGESIZE
-    assert libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
-    if sys.argv[1] == "control":
-        print(page[mmap.PAGESIZE])
-    rng = np.random.default_rng(7)
-    interesting = np.frombuffer(b" .a\\xe2\\x80\\xa6\\xf0\\x9f\\xe4\\xb8\\xad\\xc3\\xcc\\x81", np.uint8)
-    for size in [*range(1, 30), mmap.PAGESIZE]:
-        here = page[mmap.PAGESIZE - size : mmap.PAGESIZE]
-        for choices in (interesting, np.arange(256, dtype=np.uint8)):
-            here[:] = rng.choice(choices, size)
-            buffers = [None, pa.py_buffer(np.array([0, size], np.int32)), pa.py_buffer(here)]
-            column = pa.Array.from_buffers(pa.string(), 1, buffers)
-            normalised(column)
-            text_shingles(column, 5)
-    print("inside")
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="protects a page of memory with mprotect")
-def test_nothing_is_read_behind_the_text() -> None:
-    """The text ends at a page that may not be touched: a read behind it would end the process by a signal."""
-    command = [sys.executable, "-c", textwrap.dedent(GUARDED)]
-    done = subprocess.run([*command, "kernels"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "inside\n"), done.stderr
-    assert subprocess.run([*command, "control"], capture_output=True, check=False).returncode < 0
