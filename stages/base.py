@@ -55,6 +55,15 @@ class Measured(Stage, Protocol):
         ...
 
 
+@runtime_checkable
+class Marking(Stage, Protocol):
+    """A stage that can show which places of a text speak against it."""
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Start and end of each, in characters, in order, apart from each other."""
+        ...
+
+
 T = TypeVar("T")
 _REGISTRY: dict[str, type[Any]] = {}
 STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}_v[0-9]{1,3}")

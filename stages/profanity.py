@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -16,9 +17,11 @@ from stages.base import Limit, check_numbers, drop_where, measure_column, set_co
 from stages.errors import ConfigError, nearest
 from stages.kernels.buffers import utf8_views
 from stages.language import check_share
+from stages.schema import documents
 from stages.url import Url
 
 SCORE = "profanity_score"
+_SENTENCE = re.compile(r"\S[^.!?\n]*[.!?]*")
 # The languages of the texts that the shipped model was trained on.
 TRAINED = ("en", "de", "pl", "pt")
 
@@ -89,6 +92,17 @@ class Profanity:
             raise ConfigError(f"profanity_v1: {error}") from error
         check_numbers("score of the lines, each a row,", pa.array(lines.scores))
         return aggregate(lines, self.line_threshold)
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """The sentences that are profane read alone; where none is, the one that comes nearest."""
+        found = [match.span() for match in _SENTENCE.finditer(text)]
+        if not found:
+            return []
+        sentences = documents(id=[str(n) for n in range(len(found))], text=[text[a:b] for a, b in found])
+        scores = np.asarray(self._aggregated(sentences).max)
+        return [
+            span for span, score in zip(found, scores, strict=True) if score >= min(self.line_threshold, scores.max())
+        ]
 
     def limits(self) -> tuple[Limit, ...]:
         return (Limit(self.aggregate, "profane", max=self.threshold),)

@@ -22,7 +22,7 @@ from refinedweb.report.measures import Measure, measures_of
 from refinedweb.report.sample import Sample, sample_of
 from refinedweb.storage import open_store
 from refinedweb.totals import StepState, ledger_folders
-from stages.base import Stage
+from stages.base import Marking, Stage
 from stages.dedup import Global
 from stages.extraction.visible import visible
 from stages.kernels.buffers import utf8_views
@@ -189,8 +189,8 @@ def _shown(row: dict[str, Any], stage: Stage | None, reason: str | None, cut: Se
 
 
 def offending_spans(stage: Stage | None, reason: str, text: str) -> list[Span]:
-    """By the rule of the reason; else, where the stage rewrites texts, the lines that it would take out."""
-    found = spans(reason, text)
+    """By the rule of the reason, or by the stage; else, where it rewrites texts, the lines that it would take out."""
+    found = stage.places(text) if isinstance(stage, Marking) else spans(reason, text)
     if found or stage is None or isinstance(stage, Global):
         return found
     after = stage(documents(id=["page"], text=[text])).column("text")[0].as_py() or ""

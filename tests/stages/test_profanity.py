@@ -44,6 +44,22 @@ def test_profane_pages_go() -> None:
     assert drops(PAGES) == [None, "profane", None, "profane", None, None, None, None]
 
 
+def test_the_places_that_speak_against_a_page_are_shown() -> None:
+    text = f"{CLEAN}\n{PROFANE} {CLEAN}"
+    assert [text[a:b] for a, b in Profanity().places(text)] == [PROFANE]
+    nearest = Profanity(line_threshold=1.0).places(text)
+    assert [text[a:b] for a, b in nearest] == [PROFANE], "none is profane enough: the nearest one"
+    assert Profanity().places(" \n") == []
+
+
+@settings(max_examples=40)
+@given(st.text(alphabet="a. !\n\u4e2dé", max_size=80))
+def test_places_lie_within_the_text_in_order_and_apart(text: str) -> None:
+    ends = [0, *(at for place in Profanity().places(text) for at in place), len(text)]
+    assert ends == sorted(ends)
+    assert all(text[a:b].strip() for a, b in Profanity().places(text))
+
+
 @settings(max_examples=40)
 @given(
     st.lists(st.lists(st.sampled_from([CLEAN, PROFANE, "short", "gay", ""]), max_size=8).map("\n".join), max_size=5),
