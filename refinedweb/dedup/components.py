@@ -21,7 +21,9 @@ from stages.kernels.unionfind import Components, bytes_needed
 
 MEMBERS = pa.schema([("address", pa.uint64()), ("component", pa.uint64())])
 SIDES = pa.schema([("node", pa.uint64()), ("neighbour", pa.uint64())])
+SIDES_BYTES = 16
 LINK_BYTES = 1 << 30
+STAR_BYTES = 64 << 20  # of the edges' sides, in one partition
 CHANGED = "changed"
 
 
@@ -31,19 +33,27 @@ def linked(context: Context, edges: Shuffled) -> Generator[Phase, None, Shuffled
         link = Link(context, edges)
         yield link
         return Shuffled(link, "members", MEMBERS)
-    spread = Spread(context, edges)
+    spread = Spread(context, edges, star_partitions(edges.rows(), context.partitions))
     yield spread
     sides, number, changed = Shuffled(spread, "sides", SIDES), 0, True
     while changed:
-        large = Star(context, sides, f"3-link-{number:02d}-large", small=False)
+        large = Star(context, sides, spread.partitions, f"3-link-{number:02d}-large", small=False)
         yield large
-        small = Star(context, Shuffled(large, "sides", SIDES), f"3-link-{number:02d}-small", small=True)
+        between = Shuffled(large, "sides", SIDES)
+        small = Star(context, between, spread.partitions, f"3-link-{number:02d}-small", small=True)
         yield small
         sides, number = Shuffled(small, "sides", SIDES), number + 1
         changed = facts_of(large, CHANGED) + facts_of(small, CHANGED) > 0
-    label = Label(context, sides)
+    label = Label(context, sides, spread.partitions)
     yield label
     return Shuffled(label, "members", MEMBERS)
+
+
+def star_partitions(edges: int, most: int) -> int:
+    """Partitions of the rounds over so many edges. They follow the edges, not the keys (`most`), which are ten thousand
+    times larger: each round asks for every partition of every task, and those are requests.
+    """
+    return min(most, 1 + 2 * edges * SIDES_BYTES // STAR_BYTES)
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class Spread:
 
     context: Context
     edges: Shuffled
+    partitions: int
     name: str = "3-link-00-edges"
 
     @property
@@ -87,18 +98,18 @@ class Spread:
         return self.edges.producer.count
 
     def run(self, task: int, outputs: PhaseOutputs) -> Counts:
-        writer, counts = outputs.shuffle("sides", SIDES, self.context.partitions), Counts()
+        writer, counts = outputs.shuffle("sides", SIDES, self.partitions), Counts()
         for rows in self.edges.tables(task, 0):
             sides = both_directions(rows.column("a").to_numpy(), rows.column("b").to_numpy())
-            _write_sides(self.context, sides, writer)
+            _write_sides(sides, writer, self.partitions)
             counts.rows_in += rows.num_rows
         return counts
 
 
-def _write_sides(context: Context, sides: tuple[Nodes, Nodes], writer: ShuffleWriter) -> None:
+def _write_sides(sides: tuple[Nodes, Nodes], writer: ShuffleWriter, partitions: int) -> None:
     node, neighbour = sides
     rows = pa.table([pa.array(node), pa.array(neighbour)], schema=SIDES)
-    writer.write(rows, partition_of(node, context.partitions))
+    writer.write(rows, partition_of(node, partitions))
 
 
 @dataclass(frozen=True)
@@ -107,19 +118,20 @@ class Star:
 
     context: Context
     sides: Shuffled
+    partitions: int
     name: str
     small: bool
 
     @property
     def count(self) -> int:
-        return self.context.partitions
+        return self.partitions
 
     def run(self, task: int, outputs: PhaseOutputs) -> Counts:
         rows = self.sides.read(task)
         node, neighbour = rows.column("node").to_numpy(), rows.column("neighbour").to_numpy()
         stars = (small_star if self.small else large_star)(node, neighbour)
-        writer = outputs.shuffle("sides", SIDES, self.context.partitions)
-        _write_sides(self.context, (both_directions if self.small else downwards)(stars.a, stars.b), writer)
+        writer = outputs.shuffle("sides", SIDES, self.partitions)
+        _write_sides((both_directions if self.small else downwards)(stars.a, stars.b), writer, self.partitions)
         return Counts(rows.num_rows, facts={CHANGED: stars.changed})
 
 
@@ -129,11 +141,12 @@ class Label:
 
     context: Context
     sides: Shuffled
+    partitions: int
     name: str = "3-link-label"
 
     @property
     def count(self) -> int:
-        return self.context.partitions
+        return self.partitions
 
     def run(self, task: int, outputs: PhaseOutputs) -> Counts:
         rows = self.sides.read(task)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refinedweb.dedup.components import LINK_BYTES
+from refinedweb.dedup.components import LINK_BYTES, SIDES_BYTES, star_partitions
 from refinedweb.dedup.planning import cut, shuffle_bytes
 from refinedweb.engine.run import block_of, recycle_of
 from refinedweb.forecast.measured import Part, Sample
@@ -26,7 +26,6 @@ from stages.kernels.unionfind import bytes_needed
 
 RECORD_AND_CLAIM = 2  # the commit record of a task, and its share of what a worker asks for besides
 ROUNDS = 6  # of large and small stars: the planted graphs of `benchmarks/components.py` took 4 to 6
-EDGE_BYTES = 16
 HELD = 3  # a gathering task holds its partition as read, as one table, and sorted
 
 
@@ -179,7 +178,8 @@ def _reads(producers: int, tasks: int, moved: float) -> float:
 
 def _stars(part: Part, shuffle: Shuffle, scale: float, dice: np.random.Generator) -> list[Load]:
     """Components by stars over shuffled edges: every round reads and writes all edges twice, partition by partition."""
-    tasks, moved = shuffle.partitions, 2 * EDGE_BYTES * part.rows * scale
+    edges = part.rows * scale
+    tasks, moved = star_partitions(int(edges), shuffle.partitions), 2 * SIDES_BYTES * edges
     reads = _reads(tasks, tasks, moved)
     seconds = drawn(part, np.full(tasks, 2 * part.work * scale / tasks), dice)
     load = Tasks(

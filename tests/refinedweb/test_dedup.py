@@ -107,13 +107,16 @@ def test_a_wrong_index_is_refused_before_any_work(tmp_path: Path) -> None:
         run("substring_v1", paths, tmp_path / "out3", index=[tmp_path / "raw"])
 
 
+@pytest.mark.parametrize("star_bytes", [1 << 20, 64], ids=["in one partition", "in many"])
 @pytest.mark.usefixtures("small_tasks")
 def test_components_beyond_one_process_are_the_same(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, star_bytes: int
 ) -> None:
     monkeypatch.setattr(components, "LINK_BYTES", -1)
+    monkeypatch.setattr(components, "STAR_BYTES", star_bytes)
     ok(run(RECIPE, write_shards(DOCUMENTS, tmp_path / "in", 2), tmp_path / "out", *SETTINGS))
-    assert (tmp_path / "out" / "02-minhash_v1" / "3-link-label").exists()
+    labels = list((tmp_path / "out" / "02-minhash_v1" / "3-link-label" / "manifest").glob("*.json"))
+    assert (len(labels) == 1) == (star_bytes == 1 << 20), "partitions follow the edges"
     assert answer(tmp_path / "out") == answer(whole)
 
 
