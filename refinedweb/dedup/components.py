@@ -70,10 +70,9 @@ class Link:
 
     def run(self, task: int, outputs: PhaseOutputs) -> Counts:
         components, counts = Components(), Counts()
-        for producer in range(self.edges.producer.count):
-            for rows in self.edges.tables(producer, 0):
-                components.add(rows.column("a").to_numpy(), rows.column("b").to_numpy())
-                counts.rows_in += rows.num_rows
+        for rows in self.edges.each(0):
+            components.add(rows.column("a").to_numpy(), rows.column("b").to_numpy())
+            counts.rows_in += rows.num_rows
         write_members(self.context, *components.labels(), outputs)
         return counts
 

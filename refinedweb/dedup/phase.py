@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -25,6 +27,7 @@ from refinedweb.version import code_version
 from stages.errors import ShardError
 
 SHUFFLE = "shuffle"
+AHEAD = 4  # objects for each of the store's parallel requests that are read before what they hold is used
 
 
 @dataclass
@@ -165,8 +168,22 @@ class Shuffled:
 
     def read(self, partition: int) -> pa.Table:
         """All rows of one partition, in the order of the tasks that wrote them."""
-        tables = [table for task in range(self.producer.count) for table in self.tables(task, partition)]
-        return concatenated(tables, self.schema)
+        return concatenated([*self.each(partition)], self.schema)
+
+    def each(self, partition: int) -> Iterator[pa.Table]:
+        """The tables of one partition, in the order of the tasks that wrote them, read as many at once as the store
+        takes: on S3 a partition is small pieces of many objects, and one after the other would be waiting.
+        """
+        tasks, parallel = range(self.producer.count), self.producer.context.store.parallel
+        if parallel == 1:
+            for task in tasks:
+                yield from self.tables(task, partition)
+            return
+        with ThreadPoolExecutor(parallel) as pool:
+            for start in range(0, len(tasks), AHEAD * parallel):
+                ahead = tasks[start : start + AHEAD * parallel]
+                for tables in pool.map(lambda task: self.tables(task, partition), ahead):
+                    yield from tables
 
     def tables(self, task: int, partition: int) -> list[pa.Table]:
         """What one task wrote for a partition. A damaged object is written anew. Raises ShardError where that fails."""

@@ -27,8 +27,8 @@ READY, DONE, TAKEN = range(3)
 @dataclass(frozen=True)
 class Tasks:
     """The tasks of one step: core seconds of each, in the order in which they are handed out, and per task requests
-    and bytes moved; `waits`: requests that are waited for one after the other; `claims`: requests of the driver per
-    task, and tasks per claim; `pause`: seconds that the core waits for the next task.
+    and bytes moved; `waits`: how often it waits for an answer (several requests at once are one wait); `claims`:
+    requests of the driver per task, and tasks per claim; `pause`: seconds that the core waits for the next task.
     """
 
     seconds: Floats

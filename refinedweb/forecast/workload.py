@@ -19,7 +19,7 @@ from refinedweb.forecast.measured import Part, Sample
 from refinedweb.forecast.simulation import Floats, Tasks
 from refinedweb.recipe import of_content
 from refinedweb.shuffle import MOST_PARTITIONS
-from refinedweb.storage.s3 import READ_AHEAD, SMALL
+from refinedweb.storage.s3 import PARALLEL, READ_AHEAD, SMALL
 from refinedweb.storage.s3_streams import PART_BYTES
 from stages.base import build
 from stages.kernels.unionfind import bytes_needed
@@ -145,11 +145,13 @@ def _phase(part: Part, shuffle: Shuffle, wanted: Input, scale: float, dice: np.r
     moved_in = shuffle.bytes if part.phase == "2-group" else out
     objects = part.outputs / part.tasks if part.phase != "9-decide" else wanted.files / tasks
     reads = _reads(producers, tasks, moved_in)
+    waits = reads / PARALLEL
     if part.phase.startswith(("1", "3-windows", "4-describe", "9")):
-        reads += 3 * wanted.files / tasks  # the documents of a block: head, footer, columns
+        documents = 3 * wanted.files / tasks  # of a block: head, footer, columns
+        reads, waits = reads + documents, waits + documents
     puts = objects + objects * _parts(out / tasks / objects) + RECORD_AND_CLAIM
     load = Tasks(
-        seconds, part.warm_up, gets=reads, puts=puts, moved=(moved_in + out) / tasks, waits=reads, driver_requests=3
+        seconds, part.warm_up, gets=reads, puts=puts, moved=(moved_in + out) / tasks, waits=waits, driver_requests=3
     )
     memory = part.peak_memory + (HELD * shuffle.bytes / tasks if part.phase == "2-group" else 0)
     return [Load(part.name, load, reads * tasks, puts * tasks, moved_in, out, memory, shuffle)]
@@ -183,7 +185,7 @@ def _stars(part: Part, shuffle: Shuffle, scale: float, dice: np.random.Generator
     reads = _reads(tasks, tasks, moved)
     seconds = drawn(part, np.full(tasks, 2 * part.work * scale / tasks), dice)
     load = Tasks(
-        seconds, part.warm_up, gets=reads, puts=1 + RECORD_AND_CLAIM, moved=2 * moved / tasks, waits=reads,
+        seconds, part.warm_up, gets=reads, puts=1 + RECORD_AND_CLAIM, moved=2 * moved / tasks, waits=reads / PARALLEL,
         driver_requests=3,
     )  # fmt: skip
     memory = part.peak_memory + HELD * moved / tasks

@@ -45,13 +45,14 @@ R = TypeVar("R")
 CONFLICT_ATTEMPTS = 8
 READ_AHEAD = 8 << 20
 SMALL = 1 << 20
+PARALLEL = 16  # requests at once of one worker
 LIST_KEYS = 1000
 
 
 class S3Store:
     """Objects are those of `s3://bucket/prefix`."""
 
-    parallel = 16
+    parallel = PARALLEL
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
