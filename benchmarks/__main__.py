@@ -42,23 +42,29 @@ SOFTWARE = ("trafilatura", "resiliparse", "numba", "numpy", "pyarrow", "ray")
 def main(arguments: list[str] | None = None) -> int:
     """1 where one of our own contenders did not run."""
     options = parser().parse_args(arguments)
-    found = read(HERE / "results.json")
-    failed = []
+    if options.runs < 1:
+        parser().error("--runs must be 1 or more")
+    found, failed = read(HERE / "results.json"), []
+    try:
+        write(found, HERE)  # before anything is measured: a document without its marks would lose it
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     for name in [] if options.write else options.only or SUITES:
-        print(f"suite {name}", file=sys.stderr, flush=True)
-        load = pairs.load()
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Run(options.runs, options.quick, options.core, Path(folder)) as run,
-        ):
-            table = SUITES[name](run)
+        table, load = measured(name, options)
         found[name] = record.entry(table, {**here(), "runs": options.runs, "quick": options.quick, "load": load})
         failed += [row.contender for row in table.rows if row.missing and row.package.startswith("refinedweb")]
-        write(found)
-    write(found)
+        write(found, HERE)
     if failed:
         print(f"did not run: {', '.join(failed)}; their sides say why, above", file=sys.stderr)
     return bool(failed)
+
+
+def measured(name: str, options: argparse.Namespace) -> tuple[Table, float]:
+    """What a suite finds, and the load of the machine before it."""
+    print(f"suite {name}", file=sys.stderr, flush=True)
+    load = pairs.load()
+    with tempfile.TemporaryDirectory() as folder, Run(options.runs, options.quick, options.core, Path(folder)) as run:
+        return SUITES[name](run), load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,14 +88,17 @@ def read(path: Path) -> record.Record:
     return {name: known[name] for name in SUITES if name in known}
 
 
-def write(found: record.Record, folder: Path = HERE) -> None:
+def write(found: record.Record, folder: Path) -> None:
     """results.json, results.svg and the marked part of RESULTS.md of a folder."""
     ordered = {name: found[name] for name in SUITES if name in found}
     results = folder / "RESULTS.md"
-    document = record.placed(results.read_text(encoding="utf-8"), record.markdown(ordered))
-    (folder / "results.json").write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    results.write_text(document, encoding="utf-8")
-    (folder / "results.svg").write_text(chart.svg(ordered), encoding="utf-8")
+    made = {
+        results: record.placed(results.read_text(encoding="utf-8"), record.markdown(ordered)),
+        folder / "results.json": json.dumps(ordered, indent=1, ensure_ascii=False) + "\n",
+        folder / "results.svg": chart.svg(ordered),
+    }
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
 
 
 def here() -> dict[str, Any]:

@@ -24,7 +24,7 @@ def svg(record: Mapping[str, Any]) -> str:
     heights = [HEAD + LINE * len(one["rows"]) for one in record.values()]
     height, top = sum(heights) + MARGIN, MARGIN / 2
     with rc_context(SETTINGS):
-        figure, first = plain_figure(WIDTH, height)
+        figure, first = plain_figure(WIDTH, height, bottom=0, top=1)
         first.remove()
         for one, own in zip(record.values(), heights, strict=True):
             bottom = 1 - (top + own) / height

@@ -27,13 +27,17 @@ NEAR = 0.8  # Jaccard similarity from which a pair is a near duplicate
 
 
 def corpus(run: Run, documents: int) -> Path:
-    """A planted corpus of two files, and the same documents as packed JSON lines beside them."""
+    """A planted corpus of two files."""
     out = run.folder / "planted"
     planted.write(out, documents, files=2, seed=1)
+    return out
+
+
+def packed_lines(out: Path) -> None:
+    """The same documents as packed JSON lines, beside them."""
     for path in (out / "documents").glob("*.parquet"):
         with gzip.open(path.with_suffix(".jsonl.gz"), "wt", compresslevel=1) as lines:
             lines.writelines(f"{json.dumps(row)}\n" for row in pq.read_table(path).to_pylist())
-    return out
 
 
 def near(run: Run) -> Table:
@@ -66,8 +70,9 @@ def near(run: Run) -> Table:
 
 def exact(run: Run) -> Table:
     """Copies of whole texts."""
-    documents = run.size(20_000, 400)
+    documents = run.size(10_000, 400)
     out = corpus(run, documents)
+    packed_lines(out)
     one = partial(run.contender, units=documents, do="exact_duplicates", corpus=str(out / "documents"))
     contenders = {
         "text-dedup, MD5": one("text-dedup", "text_dedup_side.py", documents=documents),

@@ -31,7 +31,7 @@ def placed(document: str, part: str) -> str:
     marks = [document.count(mark) for mark in (BEGIN, END)]
     if marks != [1, 1] or document.index(BEGIN) > document.index(END):
         raise ValueError(
-            f"found {marks[0]} and {marks[1]} of the lines that mark the written part; put in:\n{BEGIN}\n{END}"
+            f"RESULTS.md has {marks[0]} and {marks[1]} of the lines around the written part; put in:\n{BEGIN}\n{END}"
         )
     before, after = document.split(BEGIN)[0], document.split(END)[1]
     return f"{before}{BEGIN}\n\n{part.strip()}\n\n{END}{after}"

@@ -50,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Contender:
-    """A job of a side, and how many units of work it does in one run. `side` None: it cannot run, for this `reason`."""
+    """What is asked of a side, and how many units of work that is. `package`: whose work it is, for its version."""
 
     package: str
     side: str

@@ -23,7 +23,7 @@ RESULTS = (HERE / "RESULTS.md").read_text(encoding="utf-8")
 MEASURED = {"machine": "1 × M", "software": "S 1", "date": "2026-01-01", "runs": 3, "quick": False, "load": 0.1}
 ROWS = [
     Row("them", "them 1.0", "them_side.py", 10.0, (1.0, 1.5), 1.0, "5; 100.0%"),
-    Row("ours", "refinedweb 1", "ours", 1234.5, (0.01, 0.012), 123.45, "6; 99.0%"),
+    Row("ours", "refinedweb 1", "ours", 1234.5, (0.01, 0.012), 123.45, "6; 99.123%"),
     Row("absent", "absent", "absent_side.py", missing="ImportError: a | b\n" + "c" * 400),
 ]
 
@@ -44,7 +44,7 @@ def test_a_contender_is_a_line_with_all_figures_and_one_that_did_not_run_says_wh
     assert len({len(cells) for cells in (heads, rule, them, ours, absent)}) == 1
     assert heads == ["contender", "version", "docs per CPU second", "fastest, slowest run", "ratio", "kept", "side"]
     assert them == ["them", "them 1.0", "10", "1–1.5 s", "1", "5; 100.0%", "them_side.py"]
-    assert ours == ["ours", "refinedweb 1", "1,230", "10–12 ms", "123", "6; 99.0%", "ours"]
+    assert ours == ["ours", "refinedweb 1", "1,230", "10–12 ms", "123", "6; 99.123%", "ours"]
     assert absent[2].startswith("not run: ImportError: a \\| b ccc")
     assert absent[2].endswith("…")
     assert absent[3:] == ["", "", "", "absent_side.py"]
@@ -95,6 +95,42 @@ def test_what_is_stored_is_what_the_record_says(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text(encoding="utf-8") == (HERE / name).read_text(encoding="utf-8"), name
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `main` writes, with two suites that measure nothing."""
+    (tmp_path / "RESULTS.md").write_text(f"{record.BEGIN}\n{record.END}\n", encoding="utf-8")
+    table = Table("A suite", "About it.", "docs", "kept", "them", ROWS)
+    broken = Table("Ours fails", "", "docs", "", "them", [Row("ours", "refinedweb 1", "ours", missing="no")])
+    monkeypatch.setattr(command_line, "HERE", tmp_path)
+    monkeypatch.setattr(command_line, "SUITES", {"good": lambda run: table, "broken": lambda run: broken})
+    return tmp_path
+
+
+def test_a_suite_that_is_run_alone_leaves_the_others_as_they_were(folder: Path) -> None:
+    assert command_line.main(["--runs", "2"]) == 1, "ours did not run"
+    before = command_line.read(folder / "results.json")
+    assert command_line.main(["--only", "good", "--runs", "5", "--quick"]) == 0
+    after = command_line.read(folder / "results.json")
+    assert list(after) == ["good", "broken"]
+    assert (before["good"]["measured"]["runs"], after["good"]["measured"]["runs"]) == (2, 5)
+    assert after["broken"] == before["broken"]
+    assert "A suite" in (folder / "RESULTS.md").read_text(encoding="utf-8")
+    assert "Ours fails" in (folder / "results.svg").read_text(encoding="utf-8")
+
+
+def test_nothing_is_measured_where_it_could_not_be_written(folder: Path) -> None:
+    (folder / "RESULTS.md").write_text("# By hand\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="put in"):
+        command_line.main([])
+    assert not (folder / "results.json").exists()
+
+
+def test_no_runs_are_a_mistake_of_the_user(folder: Path) -> None:
+    with pytest.raises(SystemExit) as error:
+        command_line.main(["--runs", "0"])
+    assert error.value.code == 2
+
+
 def test_every_command_and_side_of_the_table_exists() -> None:
     shown = re.findall(r"^    uv run (python -m benchmarks.*?)(?:\s{2,}#.*)?$", RESULTS, re.M)
     assert len(shown) > len(command_line.SUITES)
@@ -124,6 +160,7 @@ def test_the_chart_shows_every_contender_and_says_the_same_in_words() -> None:
     assert texts.count("A suite") == texts.count("them") == texts.count("absent") == 2
     assert any(text.startswith("not run: ImportError") for text in texts)
     assert "A suite, times them: them 1, ours 123" in drawn.findtext("{*}desc")
+    assert "6; 99.123%" in "".join(drawn.itertext()), "numbers in texts keep their digits"
     assert chart.svg({"measures": one()}) == chart.svg({"measures": one()})
     assert "#0" not in etree.tostring(drawn, encoding="unicode").replace("#0e", ""), (
         "a colour that stands for a variable"
