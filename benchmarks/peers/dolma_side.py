@@ -41,6 +41,7 @@ from dolma.core.data_types import Document
 from dolma.core.registry import TaggerRegistry
 from dolma.warc.linearizers import LinearizerRegistry
 from dolma.warc.processor import WarcProcessor
+from dolma.warc.utils import UrlNormalizer
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 from protocol import Answer, serve
 
@@ -124,7 +125,8 @@ def exact_duplicates(corpus: str, documents: int) -> Answer:
 def filter_pass(warc: str, linearizer: str) -> Answer:
     """WARC → text → tags → decisions: wall seconds, the ids that are left, and how many pages it was spared.
 
-    It ends at a page that declares an encoding which Python does not know: it gets a file without those.
+    It ends at a page whose declared encoding Python does not know, or whose address it cannot normalise: it gets a file
+    without those.
     """
     pages, names, spared = readable(warc)
     with tempfile.TemporaryDirectory() as folder:
@@ -155,14 +157,15 @@ def score(row: dict[str, Any], tagger: str, name: str) -> float:
 
 @cache
 def readable(warc: str) -> tuple[str, dict[str, str], int]:
-    """The file without pages of an unknown encoding, once: its path beside it, the id of each record by its address
-    (dolma names documents by the digest of their payload), and the number of pages left out."""
-    out, names, spared = f"{warc}.readable.warc.gz", {}, 0
+    """The file without pages at which dolma ends, made once: its path, the id of each record by its address (dolma
+    names documents by the digest of their payload), and the number of pages left out."""
+    out, names, spared, normalizer = f"{warc}.readable.warc.gz", {}, 0, UrlNormalizer()
     with open(warc, "rb") as file, gzip.open(out, "wb") as copy:
         for record in ArchiveIterator(file, record_types=WarcRecordType.response):
             try:
                 codecs.lookup(record.http_charset or "utf-8")
-            except LookupError:
+                normalizer(record.headers["WARC-Target-URI"])
+            except (LookupError, ValueError):
                 spared += 1
                 continue
             names[record.headers["WARC-Target-URI"]] = record.record_id.removeprefix("<urn:uuid:").removesuffix(">")
