@@ -46,7 +46,7 @@ def markdown(record: Mapping[str, Any]) -> str:
             "per CPU second, ratios those of CPU times: more is faster. A peer runs as it comes, in an environment of "
             "its own: `uv run --script benchmarks/peers/SIDE`; ours is `python -m benchmarks.peers.SIDE`."
         ),
-        "![Ratios of all suites](results.svg)",
+        "![Ratios of all suites, on logarithmic scales](results.svg)",
     ]
     head += [_place(one) for one in list(record.values())[:1] if same]
     return "\n\n".join([*head, *(_suite(name, one, place=not same) for name, one in record.items())])
