@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 
 import numpy as np
 
 from benchmarks import pairs
-from benchmarks.crawl import ROOT
 from benchmarks.peers import graphs
-from benchmarks.peers.protocol import Answer, Side
+from benchmarks.peers.protocol import Answer
 
 BUDGET = (120, 8_000)  # seconds, MB, at 10⁸ edges
 PARTITIONS = 4
@@ -66,10 +64,9 @@ def row(kind: str, edges: int, names: list[str], core: int) -> None:
 def ask(name: str, kind: str, edges: int, core: int) -> Answer:
     """One contender in a process of its own."""
     if name == "ours":
-        with Side([sys.executable, "-m", "benchmarks.peers.components_ours"], core, cwd=ROOT) as side:
+        with pairs.ours(core, "components_ours") as side:
             return side.ask("components", kind=kind, edges=edges)
-    script = ROOT / "benchmarks" / "peers" / "dedup_side.py"
-    with Side(["uv", "run", "--quiet", "--script", str(script)], core) as side:
+    with pairs.peer("dedup_side.py", core) as side:
         return side.ask(name, kind=kind, edges=edges)
 
 

@@ -65,11 +65,14 @@ def repeated(path: Path, size: int) -> None:
             file.write(part.read_bytes())
 
 
-def texts(path: Path) -> int:
-    """Writes a Parquet file (id, text) of the English main texts of 4 to 6 kB in the data folder; how many they are."""
+def texts(path: Path, most: int | None = None) -> int:
+    """Writes a Parquet file (id, text) of the English main texts of 4 to 6 kB in the data folder; how many they are.
+
+    `most`: of the first so many only.
+    """
     files = [data() / "crawl" / "truth.parquet", data() / "extraction-train" / "pages.parquet"]
     found = {row["expected_text"]: None for file in files for row in rows_with_text(file)}
-    chosen = [text for text in found if len(text.encode()) in FIVE_KB]
+    chosen = [text for text in found if len(text.encode()) in FIVE_KB][:most]
     pq.write_table(pa.table({"id": [str(n) for n in range(len(chosen))], "text": chosen}), path)
     return len(chosen)
 

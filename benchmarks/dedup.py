@@ -55,13 +55,17 @@ def measured(corpus: Path, preset: str, files: int, core: int) -> Answer:
     with tempfile.TemporaryDirectory() as folder, pairs.ours(core) as side:
         chosen = sorted((corpus / "documents").glob("*.parquet"))[:files]
         warm_up(side, chosen[0], preset, folder)
-        return side.ask("dedup", files=[str(path) for path in chosen], preset=preset, out=f"{folder}/out")
+        return side.ask("dedup", files=[str(path) for path in chosen], settings=settings(preset), out=f"{folder}/out")
 
 
 def warm_up(side: Side, path: Path, preset: str, folder: str) -> None:
     """Compile or load every kernel."""
-    side.ask("dedup", files=[str(path)], preset=preset, out=f"{folder}/warm", limit=500)
+    side.ask("dedup", files=[str(path)], settings=settings(preset), out=f"{folder}/warm", limit=500)
     shutil.rmtree(f"{folder}/warm")
+
+
+def settings(preset: str) -> list[str]:
+    return [f"minhash_v1.preset={preset}"]
 
 
 def growth_line(files: int, answer: Answer) -> str:

@@ -15,16 +15,14 @@ import os
 from pathlib import Path
 
 from benchmarks import pairs, planted_recall
-from benchmarks.crawl import ROOT
-from benchmarks.peers.protocol import Answer, Side
+from benchmarks.peers.protocol import Answer
 
 STEPS = ("signatures", "buckets", "cluster", "filter")
 
 
 def minhash(corpus: Path, bands: int, rows: int, core: int) -> Answer:
     """datatrove's answer for a folder of Parquet files; see `peers/dedup_side.py`."""
-    script = ROOT / "benchmarks" / "peers" / "dedup_side.py"
-    with Side(["uv", "run", "--quiet", "--script", str(script)], core) as side:
+    with pairs.peer("dedup_side.py", core) as side:
         return side.ask("minhash", corpus=str(corpus.resolve()), bands=bands, rows=rows)
 
 

@@ -1,51 +1,43 @@
-"""Quality and speed of the extraction stage on scrapinghub's article-extraction-benchmark.
+"""Extraction on scrapinghub's article-extraction-benchmark, ours beside the peers'.
 
-    uv run python -m benchmarks.extraction [--setting NAME ...]
+    uv run python -m benchmarks --only extraction
 
 Definition (that benchmark's `evaluate.py`): words are runs of `\\w`; a text is its multiset of 4-grams of words; each
 page's true positives, false positives and false negatives give its precision and recall, which are averaged over the
-pages; F1 is the harmonic mean of the averages. The stage removes URLs, the ground truth holds them: `F1` is against the
-truth as it is, `F1, truth formatted` against the truth in the form of the corpus. Pages per CPU second are those of the
-stage with its child process, and those of the engine's own function on the same pages in the same run.
+pages; F1 is the harmonic mean of the averages. Our stage removes URLs, the ground truth holds them; the second F1 is
+against the truth in the form of our corpus. CPU seconds are those of the stage with its child process; `alone` is the
+engine's own function. NeMo Curator asks for the language first and drops paragraphs that hold few stop words.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
-import logging
 import re
-import time
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import trafilatura
-from resiliparse.extract.html2text import extract_plain_text
+import pyarrow.parquet as pq
 
 from benchmarks import crawl
-from stages.extract import Extract
+from benchmarks.suite import Answers, Run, Table, compare
 from stages.extraction.formatting import formatted
-from stages.extraction.supervisor import supervisor
-from stages.extraction.zygote import cpu_seconds
 from stages.schema import documents
 
 _WORD = re.compile(r"\w+")
 N = 4
 
-SETTINGS: dict[str, Extract] = {
-    "trafilatura precision": Extract(),
-    "trafilatura precision, fast": Extract(fast=True),
-    "trafilatura balanced": Extract(favor="balanced"),
-    "trafilatura balanced, fast": Extract(favor="balanced", fast=True),
-    "trafilatura recall": Extract(favor="recall"),
-    "resiliparse": Extract(engine="resiliparse"),
-    "resiliparse, no images": Extract(engine="resiliparse", image_urls=False),
+SETTINGS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "ours, `fast`": {"fast": True},
+    "ours, resiliparse": {"engine": "resiliparse"},
+    "ours, resiliparse, no images": {"engine": "resiliparse", "image_urls": False},
+    "ours, blocks": {"engine": "blocks"},
 }
+PEER = "datatrove"
 
 
 class Quality(NamedTuple):
@@ -93,48 +85,39 @@ def quality(truths: list[str], found: list[str]) -> Quality:
     return Quality(precision, recall, 2 * precision * recall / (precision + recall))
 
 
-def ours(stage: Extract, docs: pa.Table) -> tuple[list[str], float]:
-    """Texts of the stage, and its CPU seconds, those of its child process with them."""
-    stage(docs.slice(0, 1))
-    child = supervisor(stage.settings()).child
-    before = time.process_time() + (cpu_seconds(child.process.pid) if child is not None else 0)
-    texts = [text or "" for text in stage(docs).column("text").to_pylist()]
-    return texts, time.process_time() + (cpu_seconds(child.process.pid) if child is not None else 0) - before
-
-
-def peer(stage: Extract, docs: pa.Table) -> float:
-    """CPU seconds of the engine's own function, called as its documentation has it."""
-    html = [page.decode() for page in docs.column("html").to_pylist()]
-    if stage.engine == "resiliparse":
-        function: Callable[[str], Any] = partial(extract_plain_text, main_content=True, alt_texts=False, comments=False)
-    else:
-        favor = {"favor_precision": stage.favor == "precision", "favor_recall": stage.favor == "recall"}
-        function = partial(trafilatura.extract, fast=stage.fast, include_comments=False, **favor)
-    function(html[0])
-    start = time.process_time()
-    for page in html:
-        function(page)
-    return time.process_time() - start
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--setting", action="append", choices=list(SETTINGS))
+def suite(run: Run) -> Table:
+    """Ours with each engine, the engines alone, datatrove, NeMo Curator and dolma."""
     docs, truths = pages(crawl.data())
+    docs = docs.take(list(range(0, docs.num_rows, run.size(1, 12))))
+    truths = truths[:: run.size(1, 12)]
+    path = run.folder / "pages.parquet"
+    pq.write_table(docs, path)
+    one = partial(run.contender, units=docs.num_rows, pages=str(path))
+    nemo = partial(one, "nemo-curator", "nemo_side.py", do="extract")
+    dolma = partial(one, "dolma", "dolma_side.py", do="extract")
+    contenders = {
+        PEER: one("datatrove", "datatrove_side.py", do="extract", timeout=30),
+        "NeMo Curator, trafilatura": nemo(algorithm="trafilatura", favor_precision=True),
+        "NeMo Curator, resiliparse": nemo(algorithm="resiliparse"),
+        "NeMo Curator, jusText": nemo(algorithm="justext"),
+        "dolma, trafilatura": dolma(linearizer="trafilatura"),
+        "dolma, resiliparse": dolma(linearizer="resiliparse"),
+        "trafilatura alone": one("trafilatura", "ours", do="engine_alone", engine="trafilatura"),
+        "resiliparse alone": one("resiliparse", "ours", do="engine_alone", engine="resiliparse"),
+        **{name: one("refinedweb", "ours", do="extract", **params) for name, params in SETTINGS.items()},
+    }
+    return Table(
+        "Extraction",
+        f"{docs.num_rows} pages of the article-extraction benchmark, "
+        f"{docs['html'].nbytes / docs.num_rows / 1e3:.0f} kB each; macro F1 of 4-grams of words. Ours by default: "
+        "trafilatura, precision. Our budget: F1 ≥ 0.96.",
+        "pages", "F1; with URLs removed from the truth", PEER,
+        compare(run, contenders, PEER, partial(scores, truths), "cpu_seconds"),
+    )  # fmt: skip
+
+
+def scores(truths: list[str], answers: Answers) -> dict[str, str]:
+    """F1 of each against the truth, and against the truth in the form of our corpus."""
     in_form = [formatted(truth) for truth in truths]
-    logging.disable(logging.CRITICAL)
-    print(f"{docs.num_rows} pages, {docs.column('html').nbytes / docs.num_rows / 1e3:.0f} kB each")
-    print("| setting | precision | recall | F1 | F1, truth formatted | pages/s | the engine alone |")
-    print("|---|---|---|---|---|---|---|")
-    for name in parser.parse_args().setting or SETTINGS:
-        found, seconds = ours(SETTINGS[name], docs)
-        alone = peer(SETTINGS[name], docs)
-        as_is, formed = quality(truths, found), quality(in_form, found)
-        print(
-            f"| {name} | {as_is.precision:.4f} | {as_is.recall:.4f} | {as_is.f1:.4f} | {formed.f1:.4f} "
-            f"| {docs.num_rows / seconds:.0f} | {docs.num_rows / alone:.0f} |"
-        )
-
-
-if __name__ == "__main__":
-    main()
+    found = {name: runs[0]["texts"] for name, runs in answers.items()}
+    return {name: f"{quality(truths, texts).f1:.4f}; {quality(in_form, texts).f1:.4f}" for name, texts in found.items()}

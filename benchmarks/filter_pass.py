@@ -1,10 +1,12 @@
-"""The whole filter pass over a many-language crawl, ours beside datatrove's: same WARC, one core each, in turn.
+"""The whole filter pass over a many-language crawl, ours beside the peers': same WARC, one core each, in turn.
 
-    uv run python -m benchmarks.filter_pass [--pages 400] [--runs 5] [--core N]
+    uv run python -m benchmarks --only filter_pass                                  # speeds and decisions
+    uv run python -m benchmarks.filter_pass [--pages 400] [--runs 5] [--core N]     # seconds and decisions by stage
 
 A pass reads one WARC file and writes Parquet: URL filter, extraction, language, repetition, quality; ours then also
 corrects lines and stores what it removed. Block lists are datatrove's on both sides, trafilatura's version and settings
-and the language model are the same. `same rules` is ours with datatrove's dialects and without what it has not (curated
+and the language model are the same for datatrove; NeMo Curator and dolma have no URL filter and take pycld2's language.
+`same rules` is ours with datatrove's dialects and without what it has not (curated
 sources, line corrections), to compare verdicts. CPU times count every child process.
 """
 
@@ -16,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import crawl, pairs
-from benchmarks.peers.protocol import Answer, Side
+from benchmarks.peers.protocol import Answer, Side, SideError
+from benchmarks.suite import Answers, Contender, Run, Table, compare
 
 PEER = "datatrove"
 SAME_RULES = "ours, same rules"
@@ -25,17 +28,16 @@ PASS = "url_v1,extract_v1,language_v1,repetition_v1,quality_v1,lines_v1"
 GATED = PASS.replace("extract_v1", "language_gate_v1,extract_v1")
 FAST = "extract_v1.fast=true"
 RESILIPARSE = "extract_v1.engine=resiliparse"
-OURS: dict[str, tuple[str, list[str], float | None]] = {
-    "ours": (PASS, [], 1.7),
-    "ours, `fast`": (PASS, [FAST], 2.5),
-    "ours, gate": (GATED, [], 5.0),
-    "ours, gate and `fast`": (GATED, [FAST], None),
-    "ours, resiliparse": (PASS, [RESILIPARSE], 12.0),
-    "ours, gate and resiliparse": (GATED, [RESILIPARSE], None),
+OURS: dict[str, tuple[str, list[str]]] = {
+    "ours": (PASS, []),
+    "ours, `fast`": (PASS, [FAST]),
+    "ours, gate": (GATED, []),
+    "ours, gate and `fast`": (GATED, [FAST]),
+    "ours, resiliparse": (PASS, [RESILIPARSE]),
+    "ours, gate and resiliparse": (GATED, [RESILIPARSE]),
     SAME_RULES: (
         PASS.removesuffix(",lines_v1"),
         ["url_v1.curated=false", "repetition_v1.dialect=datatrove", "quality_v1.dialect=datatrove"],
-        None,
     ),
 }
 STEPS = {"url": "url_v1", "extract": "extract_v1", "language": "language_v1", "repetition": "repetition_v1",
@@ -50,38 +52,84 @@ def main() -> None:
         pages = crawl.sample(warc, options.pages)
         answers = pairs.in_turn(contenders(us, them, warc), options.runs)
     print(f"{pages} pages; medians of {options.runs} runs")
-    report_speed(answers, pages)
     report_share(answers)
     report_verdicts(answers)
 
 
-def contenders(us: Side, them: Side, warc: Path) -> dict[str, pairs.Contender]:
-    """Every variant of the pass."""
-    out = str(warc.parent / "datatrove")
-    found: dict[str, pairs.Contender] = {
-        PEER: partial(them.ask, "filter_pass", warc=str(warc), out=out, **SAME),
-        "datatrove, `fast`": partial(them.ask, "filter_pass", warc=str(warc), out=out, **SAME, fast=True),
+def suite(run: Run) -> Table:
+    """Every variant of ours, datatrove, NeMo Curator and dolma over one WARC file."""
+    warc = run.folder / "sample.warc.gz"
+    pages = crawl.sample(warc, run.size(250, 24))
+    try:
+        listed, without = lists(warc, run.side("datatrove_side.py")), ""
+    except SideError:  # datatrove's own row says why
+        listed, without = [], " Ours without block lists: they are datatrove's."
+    found = peers(run, warc, pages)
+    found |= {
+        name: run.contender("refinedweb", "ours", pages, "filter_pass", **request)
+        for name, request in ours(warc, listed).items()
     }
-    lists = warc.parent / "lists"
-    categories = ",".join(them.ask("lists", out=str(lists))["categories"])
-    listed = [f"url_v1.blocklist={lists}", f"url_v1.categories={categories}"]
-    for name, (stages, settings, _) in OURS.items():
-        found[name] = partial(us.ask, "filter_pass", warc=str(warc), stages=stages, overrides=[*listed, *settings])
-    return found
+    return Table(
+        "The filter pass: WARC in, Parquet out",
+        f"{pages} pages, spread over the crawl. URL filter (not in NeMo Curator and dolma), extraction, English, "
+        "repetition, quality; ours corrects lines too and stores what it removed. trafilatura where no other is named. "
+        "Our budgets: 1.7 × datatrove, `fast` 2.5, gate 5, resiliparse 12." + without,
+        "pages", "pages kept; decided as datatrove", PEER,
+        compare(run, found, PEER, partial(decisions, pages), "cpu_seconds"),
+    )  # fmt: skip
 
 
-def report_speed(answers: dict[str, list[Answer]], pages: int) -> None:
-    """Pages per second, and the ratio to datatrove with the same trafilatura settings, by the clock and by CPU time."""
-    peer = answers[PEER]
-    print("\n| pass | pages/s | fastest and slowest run | ratio | ratio of CPU times | budget | kept |")
-    print("|---|---|---|---|---|---|---|")
+def peers(run: Run, warc: Path, pages: int) -> dict[str, Contender]:
+    """The others' passes."""
+    at, out = str(warc), str(warc.parent)
+    theirs = partial(run.contender, units=pages, do="filter_pass", warc=at)
+    datatrove = partial(theirs, "datatrove", "datatrove_side.py", out=f"{out}/datatrove", **SAME)
+    nemo = partial(theirs, "nemo-curator", "nemo_side.py", out=f"{out}/nemo")
+    dolma = partial(theirs, "dolma", "dolma_side.py")
+    return {
+        PEER: datatrove(),
+        "datatrove, `fast`": datatrove(fast=True),
+        "NeMo Curator": nemo(algorithm="trafilatura", favor_precision=True),
+        "NeMo Curator, resiliparse": nemo(algorithm="resiliparse"),
+        "NeMo Curator, jusText": nemo(algorithm="justext"),
+        "dolma": dolma(linearizer="trafilatura"),
+        "dolma, resiliparse": dolma(linearizer="resiliparse"),
+    }
+
+
+def decisions(pages: int, answers: Answers) -> dict[str, str]:
+    """Pages kept, and the share of all about which a pass decides as datatrove does."""
+    theirs = set(kept(answers[PEER])) if PEER in answers else None
+    judged = {}
     for name, runs in answers.items():
-        ratio, cpu = (pairs.median(peer, key) / pairs.median(runs, key) for key in ("seconds", "cpu_seconds"))
-        budget = OURS[name][2] if name in OURS else None
-        print(
-            f"| {name} | {pages / pairs.median(runs):.1f} | {pairs.spread(runs)} | {ratio:.2f} | {cpu:.2f} "
-            f"| {'' if budget is None else f'≥ {budget}'} | {len(kept(runs))} |"
-        )
+        ids = kept(runs)
+        same = "" if theirs is None else f"; {1 - len(theirs ^ set(ids)) / pages:.1%}"
+        spared = runs[0].get("spared", 0)
+        judged[name] = f"{len(ids)}{same}" + (f" ({spared} pages left out, at which it stops)" if spared else "")
+    return judged
+
+
+def contenders(us: Side, them: Side, warc: Path) -> dict[str, pairs.Contender]:
+    """datatrove's pass and ours by the same rules."""
+    return {
+        PEER: partial(them.ask, "filter_pass", warc=str(warc), out=str(warc.parent / "datatrove"), **SAME),
+        **{name: partial(us.ask, "filter_pass", **request) for name, request in ours(warc, lists(warc, them)).items()},
+    }
+
+
+def lists(warc: Path, datatrove: Side) -> list[str]:
+    """Settings that give our URL filter datatrove's block lists."""
+    folder = warc.parent / "lists"
+    categories = ",".join(datatrove.ask("lists", out=str(folder))["categories"])
+    return [f"url_v1.blocklist={folder}", f"url_v1.categories={categories}"]
+
+
+def ours(warc: Path, listed: list[str]) -> dict[str, dict[str, Any]]:
+    """What our side is asked for each variant."""
+    return {
+        name: {"warc": str(warc), "stages": stages, "overrides": [*listed, *settings]}
+        for name, (stages, settings) in OURS.items()
+    }
 
 
 def report_share(answers: dict[str, list[Answer]]) -> None:

@@ -1,56 +1,47 @@
-"""Repetition and quality over 5 kB documents, ours beside datatrove's filters.
-
-    uv run python -m benchmarks.measures [--runs 5] [--repeats 50] [--core N]
+"""Repetition and quality over 5 kB documents, ours beside the peers' filters: `python -m benchmarks --only measures`.
 
 Documents: the English main texts of 4 to 6 kB in the data folder. datatrove runs as it comes (`datatrove`) and with the
-words of a document shared between its two filters (`datatrove, words shared`), which is the peer of the budget.
-Ours measures every limit of every document; datatrove stops at the first that fails.
+words of a document shared between its two filters (`datatrove, words shared`), which is the reference. Ours and dolma's
+tagger measure every limit of every document; datatrove and NeMo Curator stop at the first that fails.
 """
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
-from pathlib import Path
 
-from benchmarks import crawl, pairs
-from benchmarks.peers.protocol import Answer
+from benchmarks import crawl
+from benchmarks.suite import Answers, Run, Table, compare
 
-BUDGET = 5_000
 PEER = "datatrove, words shared"
 
 
-def main() -> None:
-    options = pairs.arguments(__doc__, repeats=50)
-    pairs.warn_where_noisy()
-    with tempfile.TemporaryDirectory() as folder, pairs.ours(options.core) as us, pairs.datatrove(options.core) as them:
-        path = str(Path(folder) / "texts.parquet")
-        count = crawl.texts(Path(path))
-        contenders: dict[str, pairs.Contender] = {
-            PEER: partial(them.ask, "measures", texts=path, share_words=True),
-            "datatrove": partial(them.ask, "measures", texts=path, share_words=False),
-            "ours": partial(us.ask, "measures", texts=path, dialect="gopher", repeats=options.repeats),
-            "ours, dialect datatrove": partial(
-                us.ask, "measures", texts=path, dialect="datatrove", repeats=options.repeats
-            ),
-        }
-        report(pairs.in_turn(contenders, options.runs), count)
+def suite(run: Run) -> Table:
+    """Ours in both dialects, datatrove, NeMo Curator and dolma."""
+    path = run.folder / "texts.parquet"
+    count = crawl.texts(path, run.size(1000, 40))
+    peer = partial(run.contender, units=count, do="measures", texts=str(path))
+    ours = partial(peer, "refinedweb", "ours", repeats=run.size(50, 5))
+    contenders = {
+        PEER: peer("datatrove", "datatrove_side.py", share_words=True),
+        "datatrove": peer("datatrove", "datatrove_side.py", share_words=False),
+        "NeMo Curator": peer("nemo-curator", "nemo_side.py"),
+        "dolma, `gopher_v2`": peer("dolma", "dolma_side.py"),
+        "ours": ours(dialect="gopher"),
+        "ours, dialect datatrove": ours(dialect="datatrove"),
+    }
+    return Table(
+        "Repetition and quality",
+        f"{count} English main texts of 4 to 6 kB, the rules of Gopher as each has them. Our budget: 5,000 docs/s.",
+        "docs", "kept; verdict as datatrove's", PEER, compare(run, contenders, PEER, partial(verdicts, count)),
+    )  # fmt: skip
 
 
-def report(answers: dict[str, list[Answer]], documents: int) -> None:
-    """The table, and how far the verdicts agree."""
-    peer = pairs.median(answers[PEER], "process_seconds")
-    kept = set(answers[PEER][0]["kept"])
-    print(f"{documents} documents of 4 to 6 kB; medians; budget {BUDGET:,} docs/s")
-    print("| contender | docs/s | per CPU second | fastest, slowest run | CPU ratio | kept | verdict as datatrove's |")
-    print("|---|---|---|---|---|---|---|")
-    for name, runs in answers.items():
-        seconds, cpu = pairs.median(runs), pairs.median(runs, "process_seconds")
-        passed = runs[0]["kept"]
-        same = 1 - len(kept ^ set(passed)) / documents
-        speed = f"{documents / seconds:,.0f} | {documents / cpu:,.0f} | {pairs.spread(runs)} | {peer / cpu:,.0f}"
-        print(f"| {name} | {speed} | {len(passed)} | {same:.1%} |")
-
-
-if __name__ == "__main__":
-    main()
+def verdicts(documents: int, answers: Answers) -> dict[str, str]:
+    """Documents kept, and the share of all of which the verdict is datatrove's."""
+    if PEER not in answers:
+        return {name: f"{len(runs[0]['kept'])}" for name, runs in answers.items()}
+    theirs = set(answers[PEER][0]["kept"])
+    return {
+        name: f"{len(runs[0]['kept'])}; {1 - len(theirs ^ set(runs[0]['kept'])) / documents:.1%}"
+        for name, runs in answers.items()
+    }

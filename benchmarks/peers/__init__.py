@@ -1,4 +1,4 @@
-"""The sides of a benchmark, each in a process of its own: ours (`ours.py`), and datatrove in datatrove's environment.
+"""The sides of a benchmark, each in a process of its own, peers in environments of their own.
 
-Both answer the same requests over a pipe (`protocol.py`), so that one harness can ask them in turn: A B A B …
+All answer the same requests over a pipe (`protocol.py`), so that one harness can ask them in turn: A B A B …
 """

@@ -95,6 +95,18 @@ def noted(docs: Iterator[Document], ids: list[str]) -> Iterator[Document]:
         yield doc
 
 
+def extract(pages: str, **settings: Any) -> Answer:
+    """Texts of the pages (id, html) of a Parquet file, an empty one where nothing was found."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(pages).to_pylist()
+    step = Trafilatura(**settings)
+    start = time.perf_counter()
+    found = {doc.id: doc.text for doc in step(iter(Document(row["html"].decode(), row["id"]) for row in rows), 0, 1)}
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "texts": [found.get(row["id"], "") for row in rows]}
+
+
 def measures(texts: str, share_words: bool) -> Answer:
     """Repetition and quality filter over every text of a Parquet file: wall and CPU seconds, documents that pass both.
 
@@ -125,5 +137,5 @@ def lists(out: str) -> Answer:
 if __name__ == "__main__":
     logger.remove()
     warnings.simplefilter("ignore", DeprecationWarning)
-    JOBS: dict[str, Callable[..., Answer]] = {"filter_pass": filter_pass, "measures": measures, "lists": lists}
-    serve(JOBS)
+    jobs: tuple[Callable[..., Answer], ...] = (filter_pass, extract, measures, lists)
+    serve({job.__name__: job for job in jobs})

@@ -108,6 +108,7 @@ def minhash(corpus: str, bands: int, rows: int) -> Answer:
     ids = [name for listed in names for name in listed]
     return {
         "seconds": sum(clock.seconds for clock in clocks.values()),
+        "process_seconds": sum(clock.process_seconds for clock in clocks.values()),
         "step_seconds": {name: clock.seconds for name, clock in clocks.items()},
         "step_process_seconds": {name: clock.process_seconds for name, clock in clocks.items()},
         "megabytes": graphs.peak_megabytes(),

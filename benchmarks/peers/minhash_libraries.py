@@ -13,6 +13,7 @@ from __future__ import annotations
 import string
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,54 @@ def of_rensa_rho(values: list[str], entries: int) -> None:
     RMinHash.digest_matrix_from_token_sets_rho([shingles(value) for value in values], entries, SEED)
 
 
+def near_duplicates(corpus: str, bands: int, rows: int, library: str) -> Answer:
+    """Clusters of the documents (id, text) of a folder's Parquet files, by the library's own index of bands."""
+    import pyarrow.parquet as pq
+
+    clusters: dict[str, int] = {}
+
+    def work() -> None:
+        table = pq.read_table(sorted(Path(corpus).glob("*.parquet")), columns=["id", "text"])
+        ids, texts = table["id"].to_pylist(), table["text"].to_pylist()
+        parents = list(range(len(ids)))
+        for document, others in enumerate(MATCHES[library](texts, bands, rows)):
+            for other in others:
+                parents[root(parents, other)] = root(parents, document)
+        clusters.update({name: root(parents, document) for document, name in enumerate(ids)})
+
+    return {**timed(work), "clusters": clusters}
+
+
+def root(parents: list[int], document: int) -> int:
+    while parents[document] != document:
+        parents[document] = document = parents[parents[document]]
+    return document
+
+
+def matches_of_rensa(texts: list[str], bands: int, rows: int) -> list[list[int]]:
+    """For each document those that share a band with it."""
+    from rensa import RMinHash, RMinHashLSH
+
+    hashes = RMinHash.from_token_sets([shingles(text) for text in texts], bands * rows, SEED)
+    index = RMinHashLSH(threshold=0.7, num_perm=bands * rows, num_bands=bands)
+    index.insert_many(hashes)
+    return index.query_all(hashes)
+
+
+def matches_of_datasketch(texts: list[str], bands: int, rows: int) -> list[list[int]]:
+    """The same."""
+    from datasketch import MinHash, MinHashLSH
+
+    empty, index = MinHash(num_perm=bands * rows), MinHashLSH(num_perm=bands * rows, params=(bands, rows))
+    found = []
+    for document, text in enumerate(texts):
+        one = empty.copy()
+        one.update_batch([shingle.encode() for shingle in shingles(text)])
+        found.append(index.query(one))
+        index.insert(document, one)
+    return found
+
+
 def signatures(shingles: str, entries: int, rho: bool) -> Answer:
     """rensa from shingle hashes."""
     from rensa import RMinHash
@@ -74,6 +123,7 @@ def signatures(shingles: str, entries: int, rho: bool) -> Answer:
 
 
 LIBRARIES = {"datasketch": of_datasketch, "rensa": of_rensa, "rensa, rho": of_rensa_rho}
+MATCHES = {"datasketch": matches_of_datasketch, "rensa": matches_of_rensa}
 
 if __name__ == "__main__":
-    serve({"digests": digests, "signatures": signatures})
+    serve({"digests": digests, "signatures": signatures, "near_duplicates": near_duplicates})

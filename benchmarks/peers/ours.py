@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +80,57 @@ def measures(texts: str, dialect: str, repeats: int) -> Answer:
     return {"seconds": seconds, "process_seconds": cpu_seconds, "kept": kept}
 
 
-def dedup(files: Sequence[str], preset: str, out: str, limit: int | None = None) -> Answer:
-    """MinHash over Parquet files in this process: seconds, those of each phase, peak memory, removed id → kept id."""
-    settings = [f"minhash_v1.preset={preset}", "keep_removed=ids"] + ([] if limit is None else [f"limit={limit}"])
+def extract(pages: str, **params: Any) -> Answer:
+    """Texts of the pages (id, url, html) of a Parquet file by the stage."""
+    from stages.extract import Extract
+
+    docs = pq.read_table(pages)
+    start = time.perf_counter()
+    texts = [text or "" for text in Extract(**params)(docs)["text"].to_pylist()]
+    return {"seconds": time.perf_counter() - start, "texts": texts}
+
+
+def engine_alone(pages: str, engine: str) -> Answer:
+    """Texts of the pages by an engine's own function, called as its documentation has it."""
+    import trafilatura
+    from resiliparse.extract.html2text import extract_plain_text
+
+    known: dict[str, Callable[[str], str | None]] = {
+        "resiliparse": partial(extract_plain_text, main_content=True, alt_texts=False, comments=False),
+        "trafilatura": partial(trafilatura.extract, favor_precision=True, include_comments=False),
+    }
+    html = [page.decode() for page in pq.read_table(pages)["html"].to_pylist()]
+    start = time.perf_counter()
+    texts = [known[engine](page) or "" for page in html]
+    return {"seconds": time.perf_counter() - start, "texts": texts}
+
+
+def dedup(
+    files: Sequence[str],
+    stage: str = "minhash_v1",
+    settings: Sequence[str] = (),
+    out: str | None = None,
+    limit: int | None = None,
+) -> Answer:
+    """Deduplication of Parquet files in this process: seconds, those of each phase, peak memory, removed id → kept id.
+
+    `out`: a new folder (default: one that is thrown away).
+    """
+    settings = [*settings, "keep_removed=ids"] + ([] if limit is None else [f"limit={limit}"])
+    with tempfile.TemporaryDirectory() as folder:
+        return _dedup(files, stage, settings, out or folder)
+
+
+def _dedup(files: Sequence[str], stage: str, settings: Sequence[str], out: str) -> Answer:
     start, cpu = time.perf_counter(), time.process_time()
-    run = rw.run("minhash_v1", files, out, settings)
+    run = rw.run(stage, files, out, settings)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(Path(out).rglob("manifest/*.json")):
         records.setdefault(str(path.parent.parent.relative_to(out)), []).append(json.loads(path.read_bytes()))
     everything = [record for phase in records.values() for record in phase]
     outputs = [output for record in everything for output in record["outputs"]]
-    removed = run.table("minhash_v1")
+    removed = run.table(stage)
     return {
         "seconds": seconds,
         "process_seconds": cpu_seconds,
@@ -104,5 +143,5 @@ def dedup(files: Sequence[str], preset: str, out: str, limit: int | None = None)
 
 
 if __name__ == "__main__":
-    JOBS: dict[str, Callable[..., Answer]] = {"filter_pass": filter_pass, "measures": measures, "dedup": dedup}
-    serve(JOBS)
+    jobs: tuple[Callable[..., Answer], ...] = (filter_pass, extract, engine_alone, measures, dedup)
+    serve({job.__name__: job for job in jobs})

@@ -52,14 +52,15 @@ def funnel_chart(rows: Sequence[Row], others: Sequence[Row] | None = None) -> st
     labels = [row.stage for row in rows]
     paper = any(row.paper is not None for row in rows)
     with rc_context(SETTINGS):
-        figure, axes = _figure(760, 58 + (40 if others else 30) * len(rows), left=0.46 if paper else 0.38, right=0.98)
+        height = 58 + (40 if others else 30) * len(rows)
+        figure, axes = plain_figure(760, height, left=0.46 if paper else 0.38, right=0.98)
         at = np.arange(len(rows))
-        height = 0.36 if others else 0.62
-        axes.barh(at - (0.2 if others else 0), [row.left for row in rows], height, color=KEPT)
+        thick = 0.36 if others else 0.62
+        axes.barh(at - (0.2 if others else 0), [row.left for row in rows], thick, color=KEPT)
         known = {row.stage: row for row in others}
         pairs = [(n, known[label]) for n, label in enumerate(labels) if label in known]
         if pairs:
-            axes.barh([n + 0.2 for n, _ in pairs], [row.left for _, row in pairs], height, color=OTHER)
+            axes.barh([n + 0.2 for n, _ in pairs], [row.left for _, row in pairs], thick, color=OTHER)
             for n, other in pairs:
                 _numbers(axes, n + 0.2, other, OTHER, paper)
         for n, row in enumerate(rows):
@@ -80,7 +81,7 @@ def funnel_chart(rows: Sequence[Row], others: Sequence[Row] | None = None) -> st
         axes.grid(axis="x", color=RULE, linewidth=0.8)
         axes.set_axisbelow(True)
         told = "; ".join(f"after {row.stage} {row.left:.1%} of all documents are left" for row in rows)
-        return _svg(figure, "Funnel", told)
+        return themed_svg(figure, "Funnel", told)
 
 
 def measure_chart(measure: Measure, other: Measure | None = None) -> str:
@@ -92,7 +93,7 @@ def measure_chart(measure: Measure, other: Measure | None = None) -> str:
     outside = measure.outside()
     within, beyond = _shares(found, edges, ~outside), _shares(found, edges, outside)
     with rc_context(SETTINGS):
-        figure, axes = _figure(300, 118, left=0.03, right=0.97, bottom=0.2, top=0.86)
+        figure, axes = plain_figure(300, 118, left=0.03, right=0.97, bottom=0.2, top=0.86)
         axes.stairs(within, edges, fill=True, color=KEPT, linewidth=0)
         if outside.any():
             axes.stairs(within + beyond, edges, baseline=within, fill=True, color=GONE, linewidth=0)
@@ -113,7 +114,7 @@ def measure_chart(measure: Measure, other: Measure | None = None) -> str:
         axes.yaxis.set_visible(False)
         axes.spines["bottom"].set_visible(True)
         axes.tick_params(length=3, pad=2, labelsize=9)
-        return _svg(figure, f"{measure.stage} {measure.name}", _told(measure))
+        return themed_svg(figure, f"{measure.stage} {measure.name}", _told(measure))
 
 
 def cluster_chart(sizes: Sequence[int]) -> str:
@@ -125,7 +126,7 @@ def cluster_chart(sizes: Sequence[int]) -> str:
         f"{low:,}" if low == high else f"over {low - 1:,}" if low == 1001 else f"{low}–{high}" for low, high in bins
     ]
     with rc_context(SETTINGS):
-        figure, axes = _figure(420, 34 + 24 * (last + 1), left=0.2, right=0.8, bottom=0.03, top=0.97)
+        figure, axes = plain_figure(420, 34 + 24 * (last + 1), left=0.2, right=0.8, bottom=0.03, top=0.97)
         at = np.arange(last + 1)
         axes.barh(at, counts[: last + 1], 0.62, color=KEPT)
         for n in at:
@@ -136,10 +137,11 @@ def cluster_chart(sizes: Sequence[int]) -> str:
         axes.xaxis.set_visible(False)
         axes.tick_params(length=0)
         told = "; ".join(f"{counts[n]:,} clusters of {names[n]}" for n in at)
-        return _svg(figure, "Sizes of clusters", told)
+        return themed_svg(figure, "Sizes of clusters", told)
 
 
-def _figure(width: int, height: int, **edges: float) -> tuple[Figure, Axes]:
+def plain_figure(width: int, height: int, **edges: float) -> tuple[Figure, Axes]:
+    """A figure of so many pixels with bare axes, whose `edges` (left, right, bottom, top) are shares of it."""
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     FigureCanvasSVG(figure)
     figure.patch.set_visible(False)
@@ -224,7 +226,8 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _svg(figure: Figure, title: str, told: str) -> str:
+def themed_svg(figure: Figure, title: str, told: str) -> str:
+    """The figure as SVG, its colours variables of the page, with its title and what it shows for those who hear it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = etree.fromstring(buffer.getvalue(), etree.XMLParser(resolve_entities=False, no_network=True))
@@ -253,5 +256,5 @@ def _themed(svg: str) -> str:
         svg = svg.replace(colour, f"var({variable})")
     svg = re.sub(r"font: (?:[\w ]+ )?([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
     svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
-    svg = re.sub(r"(\d\.\d{2})\d+", r"\1", svg)
+    svg = re.sub(r'="[^"]*"', lambda value: re.sub(r"(\d\.\d{2})\d+", r"\1", value[0]), svg)  # numbers in texts stay
     return re.sub(r">\s+<", "><", svg)
