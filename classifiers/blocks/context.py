@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.features import Blocks
+from classifiers.blocks.layout import CHARS, NODE, PARENT, Page
 from classifiers.blocks.names import listed
-from classifiers.blocks.scan import CHARS, NODE, PARENT, Page
 from classifiers.blocks.trees import Floats
 from classifiers.jit import kernel
 

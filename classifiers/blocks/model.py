@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from classifiers.blocks.columns import FEATURES
 from classifiers.blocks.context import CONTEXT, extended
-from classifiers.blocks.features import FEATURES, Blocks, read
+from classifiers.blocks.features import Blocks, read
+from classifiers.blocks.layout import TITLE, TOKEN_SLOTS
 from classifiers.blocks.measure import WORDS
-from classifiers.blocks.scan import TITLE, TOKEN_SLOTS
 from classifiers.blocks.trees import Floats, Trees, probabilities
 
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.blocks import context, data, labels, scan, trees
+from classifiers.blocks import context, data, labels, layout, scan, trees
 from classifiers.blocks.cues import Counts, Tables
 from classifiers.blocks.features import Blocks, featured
 from classifiers.blocks.model import Model, rounded
@@ -39,7 +39,7 @@ class Training:
 class Sample:
     """A page with its labels. `weight` is that of the whole page, divided among its blocks."""
 
-    page: scan.Page
+    page: layout.Page
     labels: Floats
     sizes: Floats
     weight: float
@@ -65,8 +65,8 @@ def samples(rows: Sequence[data.Row], weak: Text, folds: int) -> list[Sample]:
         html = np.frombuffer(row.html, np.uint8)
         page = trimmed(html)
         shares, sizes = labels.labelled(texts(page), truth)
-        if page.state[scan.TITLE] >= 0:
-            shares[page.state[scan.TITLE]] = sizes[page.state[scan.TITLE]] = 0
+        if page.state[layout.TITLE] >= 0:
+            shares[page.state[layout.TITLE]] = sizes[page.state[layout.TITLE]] = 0
         # A truth that is not on the page (rendered by scripts, or another page's) teaches nothing.
         if len(shares) == 0 or (shares * sizes).sum() < 0.3 * len(labels.words(truth)):
             continue
@@ -74,22 +74,22 @@ def samples(rows: Sequence[data.Row], weak: Text, folds: int) -> list[Sample]:
     return found
 
 
-def trimmed(html: scan.Bytes) -> scan.Page:
+def trimmed(html: layout.Bytes) -> layout.Page:
     """The page read, without the room that it did not need."""
-    page = scan.new_page(html)
+    page = layout.new_page(html)
     scan.read(html, page)
-    size, nodes = int(page.state[scan.SIZE]), int(page.state[scan.NODES])
+    size, nodes = int(page.state[layout.SIZE]), int(page.state[layout.NODES])
     return page._replace(
-        text=page.text[: page.state[scan.HERE] + 1].copy(),
+        text=page.text[: page.state[layout.HERE] + 1].copy(),
         blocks=page.blocks[: size + 1].copy(),
         nodes=page.nodes[: nodes + 1].copy(),
         tokens=page.tokens[: nodes + 1].copy(),
     )
 
 
-def texts(page: scan.Page) -> list[str]:
+def texts(page: layout.Page) -> list[str]:
     data_of = page.text.tobytes()
-    spans = page.blocks[: page.state[scan.SIZE], : scan.END + 1].tolist()
+    spans = page.blocks[: page.state[layout.SIZE], : layout.END + 1].tolist()
     return [data_of[start:end].decode(errors="replace") for start, end in spans]
 
 
