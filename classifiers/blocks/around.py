@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from classifiers.blocks import names
@@ -36,7 +38,8 @@ def pages(page: Page, raw: Raw, features: Features) -> None:
 
 
 @kernel
-def neighbours(page: Page, raw: Raw, features: Features) -> None:
+def neighbours(page: Page, raw: Raw, features: Features) -> Any:
+    """Returns the densest block: the one in the midst of the most text outside of links."""
     size, blocks, nodes = len(features), page.blocks, page.nodes
     sums = np.zeros((size + 1, 3), np.float64)
     for block in range(size):
@@ -76,3 +79,4 @@ def neighbours(page: Page, raw: Raw, features: Features) -> None:
                 place += 1
         features[block, place] = min(max(block - densest, -200), 200)
         features[block, place + 1] = log(most)
+    return densest

@@ -8,7 +8,7 @@ import numpy as np
 
 from classifiers.blocks import names
 from classifiers.blocks.characters import GT, SLASH, is_letter, is_space, looked_up, lower
-from classifiers.blocks.layout import FOUND, OWN, SIGNATURE, TOKEN_SLOTS, TOKENS, Bytes, Offset, Page
+from classifiers.blocks.layout import FOUND, KIND, OWN, SIGNATURE, TOKEN_SLOTS, TOKENS, Bytes, Offset, Page
 from classifiers.blocks.names import FLAGS, listed
 from classifiers.blocks.syntax import APOSTROPHE, EQUALS, QUOTE
 from classifiers.jit import kernel
@@ -17,6 +17,7 @@ _HIDDEN, _COMMENT = np.int64(FLAGS["hidden"]), np.int64(FLAGS["comment"])
 _CLASS, _ID, _ROLE, _ITEMPROP, _STYLE_NAME, _HIDDEN_NAME, _ARIA_HIDDEN, _HREF = (
     np.uint64(names.hashed(n)) for n in listed("class id role itemprop style hidden aria-hidden href")
 )
+_PROPERTY, _NAME, _CONTENT, _OG_TYPE = (np.uint64(names.hashed(n)) for n in listed("property name content og:type"))
 _COMMENT_TOKENS = np.array(
     sorted(names.hashed(n) for n in listed("comment comments commentlist commenttext disqus replies")), np.uint64
 )
@@ -25,7 +26,7 @@ _SEED, _MULTIPLIER = np.uint64(14_695_981_039_346_656_037), np.uint64(names.MULT
 
 
 @kernel
-def attributes(data: Bytes, at: Offset, end: Offset, page: Page, node: Any, fresh: Any) -> tuple[Offset, Any]:  # noqa: C901
+def attributes(data: Bytes, at: Offset, end: Offset, page: Page, node: Any, fresh: Any) -> tuple[Offset, Any]:
     """Behind the start tag, and whether it has an href. Writes the tokens of the node, if it is a `fresh` one."""
     state, has_href, tokens = page.state, False, 0
     signature = np.uint64(0)
@@ -34,18 +35,7 @@ def attributes(data: Bytes, at: Offset, end: Offset, page: Page, node: Any, fres
             at += 1
         if at >= end or data[at] == GT:
             break
-        value = _SEED
-        first = at
-        while at < end and (
-            not (is_space(data[at]) or data[at] == GT or data[at] == SLASH or data[at] == EQUALS) or at == first
-        ):
-            value = (value ^ np.uint64(lower(data[at]))) * _MULTIPLIER
-            at += 1
-        while at < end and is_space(data[at]):
-            at += 1
-        start = stop = at
-        if at < end and data[at] == EQUALS:
-            start, stop, at = _value(data, at + 1, end)
+        at, value, start, stop = _attribute(data, at, end)
         if value == _HREF:
             has_href = True
         elif fresh and (value in (_CLASS, _ID)):
@@ -65,6 +55,44 @@ def attributes(data: Bytes, at: Offset, end: Offset, page: Page, node: Any, fres
     if fresh:
         page.nodes[node, SIGNATURE], page.nodes[node, FOUND] = np.int64(signature >> np.uint64(1)), tokens
     return at + 1, has_href
+
+
+@kernel
+def _attribute(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any, Offset, Offset]:
+    """Behind the attribute at `at`, the hash of its name, and where its value begins and ends."""
+    value = _SEED
+    first = at
+    while at < end and (
+        not (is_space(data[at]) or data[at] == GT or data[at] == SLASH or data[at] == EQUALS) or at == first
+    ):
+        value = (value ^ np.uint64(lower(data[at]))) * _MULTIPLIER
+        at += 1
+    while at < end and is_space(data[at]):
+        at += 1
+    start = stop = at
+    if at < end and data[at] == EQUALS:
+        start, stop, at = _value(data, at + 1, end)
+    return at, value, start, stop
+
+
+@kernel
+def meta(data: Bytes, at: Offset, end: Offset, page: Page) -> Offset:
+    """Behind a `<meta>`; one of `og:type` says what the page is."""
+    is_type, start, stop = False, at, at
+    while at < end:
+        while at < end and (is_space(data[at]) or data[at] == SLASH):
+            at += 1
+        if at >= end or data[at] == GT:
+            break
+        at, value, first, behind = _attribute(data, at, end)
+        if value == _CONTENT:
+            start, stop = first, behind
+        elif value in (_PROPERTY, _NAME):
+            is_type |= _hash(data, first, behind) == _OG_TYPE
+    if is_type:
+        kind = looked_up(names.KIND_HASHES, names.KIND_NUMBERS, _hash(data, start, stop))
+        page.state[KIND] = kind if kind > 0 else names.OTHER_KIND
+    return at + 1
 
 
 @kernel

@@ -31,8 +31,13 @@ _NEAR = [
 ] + listed(
     "near3_chars near3_link_share near10_chars near10_link_share near10_sentences densest_distance densest_chars"
 )
-FEATURES = (*_OWN, *_PLACE, *_FLAG, *_CUE, *_PAGE, *_PARENTS, *_RECORD, *_NEAR)
+_REGION = listed(
+    "before5_chars before5_link_share after5_chars after5_link_share after_sentences page_h1 page_h2 page_articles "
+    "page_kind region_level region_share region_depth branch_chars branch_share branch_link_share branch_sentences"
+)
+_EVIDENCE = listed("supported page_evidence page_evidence_seen")
+FEATURES = (*_OWN, *_PLACE, *_FLAG, *_CUE, *_PAGE, *_PARENTS, *_RECORD, *_NEAR, *_REGION, *_EVIDENCE)
 _AT = {name: place for place, name in enumerate(FEATURES)}
-OWN_AT, PLACE_AT, FLAG_AT, CUE_AT, PAGE_AT, PARENTS_AT, RECORD_AT, NEAR_AT = (
-    _AT[group[0]] for group in (_OWN, _PLACE, _FLAG, _CUE, _PAGE, _PARENTS, _RECORD, _NEAR)
+OWN_AT, PLACE_AT, FLAG_AT, CUE_AT, PAGE_AT, PARENTS_AT, RECORD_AT, NEAR_AT, REGION_AT, EVIDENCE_AT = (
+    _AT[group[0]] for group in (_OWN, _PLACE, _FLAG, _CUE, _PAGE, _PARENTS, _RECORD, _NEAR, _REGION, _EVIDENCE)
 )

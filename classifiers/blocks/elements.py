@@ -15,7 +15,7 @@ from classifiers.jit import kernel
 
 _P = np.int64(names.TAGS["p"])
 # Totals of a node: characters, those in links, blocks, sentences.
-_T_CHARS, _T_LINKED, _T_BLOCKS, _T_SENTENCES = range(4)
+CHARS_IN, LINKED_IN, BLOCKS_IN, SENTENCES_IN = range(4)
 
 Cues = Features  # log-odds by token slot
 
@@ -27,10 +27,10 @@ def sum_nodes(page: Page, raw: Raw, totals: Any) -> None:
         if block == page.state[TITLE]:
             continue
         node = page.blocks[block, NODE]
-        totals[node, _T_CHARS] += page.blocks[block, CHARS]
-        totals[node, _T_LINKED] += page.blocks[block, LINKED]
-        totals[node, _T_BLOCKS] += 1
-        totals[node, _T_SENTENCES] += raw[block, SENTENCES]
+        totals[node, CHARS_IN] += page.blocks[block, CHARS]
+        totals[node, LINKED_IN] += page.blocks[block, LINKED]
+        totals[node, BLOCKS_IN] += 1
+        totals[node, SENTENCES_IN] += raw[block, SENTENCES]
     for node in range(len(totals) - 1, 0, -1):
         for k in range(4):
             totals[page.nodes[node, PARENT], k] += totals[node, k]
@@ -58,13 +58,13 @@ def parents(page: Page, totals: Any, features: Features) -> None:
             if level > 0:
                 node = page.nodes[node, PARENT]
             values = features[block, PARENTS_AT + 5 * level :]
-            chars = totals[node, _T_CHARS]
+            chars = totals[node, CHARS_IN]
             values[0], values[1], values[2] = (
                 log(chars),
-                share(totals[node, _T_LINKED], chars),
-                log(totals[node, _T_BLOCKS]),
+                share(totals[node, LINKED_IN], chars),
+                log(totals[node, BLOCKS_IN]),
             )
-            values[3], values[4] = share(chars, totals[0, _T_CHARS]), log(totals[node, _T_SENTENCES])
+            values[3], values[4] = share(chars, totals[0, CHARS_IN]), log(totals[node, SENTENCES_IN])
 
 
 @kernel
@@ -87,14 +87,14 @@ def records(page: Page, totals: Any, features: Features) -> None:
         at = slot(keys, counts, key)
         keys[at] = key
         counts[at] += 1
-        sums[at, 0] += totals[node, _T_CHARS]
-        sums[at, 1] += totals[node, _T_LINKED]
-        sums[at, 2] += totals[node, _T_SENTENCES]
+        sums[at, 0] += totals[node, CHARS_IN]
+        sums[at, 1] += totals[node, LINKED_IN]
+        sums[at, 2] += totals[node, SENTENCES_IN]
         places[node] = at
     record = np.zeros(count, np.int64)
     for node in range(1, count):
         parent = nodes[node, PARENT]
-        is_record = counts[places[node]] >= 3 and nodes[node, TAG] != _P and totals[node, _T_BLOCKS] >= 2
+        is_record = counts[places[node]] >= 3 and nodes[node, TAG] != _P and totals[node, BLOCKS_IN] >= 2
         record[node] = node if is_record else record[parent]
     for block in range(len(features)):
         node = page.blocks[block, NODE]

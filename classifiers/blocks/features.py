@@ -9,11 +9,13 @@ import numpy as np
 from classifiers.blocks import scan
 from classifiers.blocks.alone import FLAGS, copies, own, places
 from classifiers.blocks.around import neighbours, pages
-from classifiers.blocks.columns import CUE_AT, FEATURES, FLAG_AT
+from classifiers.blocks.columns import CUE_AT, EVIDENCE_AT, FEATURES, FLAG_AT
 from classifiers.blocks.elements import Cues, cue_nodes, parents, records, sum_nodes
-from classifiers.blocks.layout import NODE, NODE_FLAGS, NODES, PARENT, SIZE, Bytes, Page, new_page
+from classifiers.blocks.evidence import support
+from classifiers.blocks.layout import EVIDENCE, NODE, NODE_FLAGS, NODES, PARENT, SIZE, Bytes, Page, new_page
 from classifiers.blocks.measure import RAW, Raw, measure
-from classifiers.blocks.numbers import Features
+from classifiers.blocks.numbers import Features, log
+from classifiers.blocks.region import regions
 from classifiers.jit import kernel
 
 
@@ -69,4 +71,10 @@ def fill(page: Page, cues: Cues, raw: Raw, hashes: Any, features: Features) -> N
     pages(page, raw, features)
     parents(page, totals, features)
     records(page, totals, features)
-    neighbours(page, raw, features)
+    regions(page, raw, totals, neighbours(page, raw, features), features)
+    if page.state[EVIDENCE] > 0:
+        shares = np.empty(size, np.float32)
+        seen = support(page, shares)
+        for block in range(size):
+            values = features[block, EVIDENCE_AT:]
+            values[0], values[1], values[2] = shares[block], log(page.state[EVIDENCE]), seen

@@ -18,6 +18,7 @@ MOST = 1 << 18  # nodes, and blocks, of a page
 DEEPEST = 2_048  # open elements, as libxml2
 TOKENS = 8  # of an element's class and id that are kept
 TOKEN_SLOTS = 1 << 14
+EVIDENCE_SLOTS = 1 << 11
 
 # Columns of `blocks`: where the text and the HTML of a block begin and end, and what was counted while it was written.
 START, END, HTML, HTML_END, NODE, CHARS, LINKED, LINKS, BOLD, LINES, PARTS = range(11)
@@ -26,7 +27,8 @@ BLOCK_COLUMNS = 11
 PARENT, TAG, NODE_FLAGS, DEPTH, SIGNATURE, FOUND, NODE_HTML = range(7)
 NODE_COLUMNS = 7
 # `state`
-SIZE, BLOCK, NODES, OPEN, SCOPE, LINK, IN_BOLD, HERE, SPACE_DUE, TITLE, OWN, BEYOND, IMAGES, FROM, BREAKS = range(15)
+SIZE, BLOCK, NODES, OPEN, SCOPE, LINK, IN_BOLD, HERE, SPACE_DUE, TITLE, OWN, BEYOND, IMAGES, BREAKS = range(14)
+EVIDENCE, KIND = 14, 15  # threes of words in the page's metadata, what the page says that it is
 
 _LT = np.uint8(ord("<"))
 
@@ -42,6 +44,7 @@ class Page(NamedTuple):
     stack: Table  # of open elements: tag, node, place of the next outer one of the same tag, of the next outer scope
     last: Table  # by tag, the innermost open element's place in the stack
     state: Table
+    evidence: npt.NDArray[np.uint64]  # bits: threes of words that the page's metadata says are main text
 
 
 def new_page(html: Bytes) -> Page:
@@ -55,7 +58,8 @@ def new_page(html: Bytes) -> Page:
         np.empty((min(most, 1000), 3), np.int64),
         np.empty((DEEPEST, 4), np.int64),
         np.full(names.NAMES, -1, np.int64),
-        np.zeros(BREAKS + 1, np.int64),
+        np.zeros(KIND + 1, np.int64),
+        np.zeros(EVIDENCE_SLOTS, np.uint64),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.characters import LT, SLASH, is_letter, write
+from classifiers.blocks.evidence import collect
 from classifiers.blocks.layout import BLOCK, NODE, TITLE, Bytes, Offset, Page
 from classifiers.blocks.names import TAGS
 from classifiers.blocks.stack import finish
@@ -28,6 +29,8 @@ def raw(data: Bytes, at: Offset, end: Offset, page: Page, tag: Any, unclosed: An
     if close == end:
         unclosed[tag] = True
         return end if tag in (_SCRIPT, _STYLE) else at
+    if tag == _SCRIPT:
+        collect(data, at, close, page)
     if tag == _TITLE and state[TITLE] < 0:
         finish(page, at)
         node = page.blocks[state[BLOCK], NODE]

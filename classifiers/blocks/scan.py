@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks import names
-from classifiers.blocks.attributes import attributes
+from classifiers.blocks.attributes import attributes, meta
 from classifiers.blocks.characters import BANG, DASH, LT, QUESTION, SLASH, is_letter, write
 from classifiers.blocks.layout import (
     BEYOND,
@@ -45,7 +45,7 @@ _T = {name: np.int64(number) for name, number in TAGS.items()}
 _HTML, _BODY, _TEMPLATE, _SVG, _H1, _H6 = (_T[n] for n in listed("html body template svg h1 h6"))
 _TABLE, _TR, _TD, _TH = (_T[n] for n in listed("table tr td th"))
 _THEAD, _TBODY, _TFOOT, _CAPTION = (_T[n] for n in listed("thead tbody tfoot caption"))
-_A, _B, _STRONG, _BR, _HR, _IMG = (_T[n] for n in listed("a b strong br hr img"))
+_A, _B, _STRONG, _BR, _HR, _IMG, _META = (_T[n] for n in listed("a b strong br hr img meta"))
 
 
 @kernel
@@ -83,6 +83,8 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: Page, unclosed: An
     state[OWN], has_href = 0, False
     if tag == _A or 0 < tag <= _BLOCKS:
         at, has_href = attributes(data, at, end, page, node, fresh)
+    elif tag == _META:
+        return meta(data, at, end, page)
     else:
         at = behind_tag(data, at, end)
     if tag >= _FIRST_RAW:
