@@ -4,9 +4,10 @@
     uv run python -m benchmarks.extractor articles                 # the article benchmark, by the shipped model
     uv run python -m benchmarks.extractor speed                    # pages per CPU second, html bytes in, text out
     uv run python -m benchmarks.extractor linear                   # time per byte by size, and on hostile pages
-    NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=FOLDER uv run python -m benchmarks.extractor fuzz --pages 1000000
+    NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=CACHE uv run python -m benchmarks.extractor fuzz --pages 1000000
 
-The fuzzing wants a cache of its own (numba would load kernels that were compiled without checks).
+The fuzzing wants a cache of its own (numba would load kernels that were compiled without checks). It takes all cores
+and goes on where an earlier call with the same `--state` stopped.
 
 FOLDER is what `python -m classifiers.blocks pages.parquet model.npz --folds FOLDER` wrote. Quality is the mean over
 pages of F1 of 4-grams of words (of characters where words are not spaced), against the true text as it is.
@@ -18,29 +19,26 @@ import argparse
 import functools
 import logging
 import os
-import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
 
-from benchmarks import crawl
+from benchmarks import crawl, extractor_fuzz
 from benchmarks.extraction import pages as article_pages
 from benchmarks.extraction import quality as article_quality
-from classifiers.blocks import data, labels, model
-from classifiers.blocks.train import Training
+from classifiers.blocks import annotations, data, labels, model
+from classifiers.blocks.__main__ import pages
+from classifiers.blocks.train import Training, texts, trimmed
 from stages.extraction import blocks
 
 Extractor = Callable[[bytes], str]
 LEAST_PAGES = 30
-MARKUP = (
-    b"<", b">", b"&", b"</", b"<!--", b"-->", b"<table>", b"</td>", b"<p", b"<svg>", b"<script>", b"</script>",
-    b"<title>", b"&#x", b"&amp", b"='", b'="', b"<template>", b"<li>", b"<br>", b"<pre>", b"\xc3", b"\xf0\x9f", b"\x00",
-)  # fmt: skip
 _SCRIPTS = (
     ("CJK", 0x3040, 0x9FFF), ("CJK", 0xAC00, 0xD7A3), ("Cyrillic", 0x0400, 0x052F), ("Greek", 0x0370, 0x03FF),
     ("Arabic/Hebrew", 0x0590, 0x06FF), ("Indic", 0x0900, 0x0DFF), ("Latin", 0x41, 0x24F),
@@ -80,18 +78,52 @@ def by_model(chosen: model.Model, html: bytes) -> str:
     return blocks.Scored(found, scores, kept, confidence).text()
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A page whose main text is known: by its data set, or because it was `annotated`."""
+
+    row: data.Row
+    fold: int
+    truth: str
+    annotated: bool
+
+    def names(self) -> list[str]:
+        """The lines of the table that it counts in."""
+        script = group(self.truth)
+        if self.annotated:
+            return ["annotated", f"annotated: {self.row.kind}", f"annotated, {script}"]
+        return ["true text", f"true text: {self.row.kind}", f"true text: {self.row.kind}, {script}", self.row.source]
+
+
+def judged() -> list[Judged]:
+    """All pages of the training data whose main text is known, with the fold that they are in."""
+    folder = crawl.data()
+    rows = pages(
+        folder / "extraction-train" / "pages.parquet", folder / "crawl", folder / "article-extraction/ground-truth.json"
+    )
+    found = zip(rows, data.folds(data.groups(rows), Training().folds), strict=True)
+    return [
+        Judged(row, fold, row.truth if row.kept is None else _kept_text(row.html, row.kept), row.kept is not None)
+        for row, fold in found
+        if row.truth or row.kept is not None
+    ]
+
+
+def _kept_text(html: bytes, kept: annotations.Ranges) -> str:
+    page = trimmed(np.frombuffer(html, np.uint8))
+    return "\n".join(text for text, main in zip(texts(page), annotations.labels(page, kept), strict=True) if main)
+
+
 def quality(folder: Path, every: int, peers: list[str]) -> None:
-    rows = data.read(crawl.data() / "extraction-train" / "pages.parquet")
-    folds = data.folds(data.groups(rows), Training().folds)
-    models = {fold: model.load(folder / f"fold-{fold}.npz") for fold in set(folds)}
+    found = judged()[::every]
+    models = {fold: model.load(folder / f"fold-{fold}.npz") for fold in {each.fold for each in found}}
     totals: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    taken = [(row, fold) for row, fold in zip(rows, folds, strict=True) if row.truth][::every]
-    for row, fold in taken:
-        found = {"blocks": by_model(models[fold], row.html), **{name: PEERS[name](row.html) for name in peers}}
-        kinds = ("all", row.kind, f"{row.kind}, {group(row.truth)}", f"source {row.source}")
-        for name, text in found.items():
-            for kind in kinds:
-                totals[kind][name].append(labels.score(row.truth, text)[2])
+    for each in found:
+        html = each.row.html
+        outputs = {"blocks": by_model(models[each.fold], html), **{name: PEERS[name](html) for name in peers}}
+        for name, text in outputs.items():
+            for kind in each.names():
+                totals[kind][name].append(labels.score(each.truth, text)[2])
     names = ["blocks", *peers]
     print(f"| pages | n | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}")
     for kind, scores in sorted(totals.items(), key=lambda item: -len(item[1]["blocks"])):
@@ -116,7 +148,7 @@ def of_blocks(html: bytes) -> str:
 
 def speed(every: int) -> None:
     """CPU seconds, so that what else runs counts less; the ratio is what to read."""
-    rows = data.read(crawl.data() / "extraction-train" / "pages.parquet")[::every]
+    rows = data.read(crawl.data() / "extraction-train" / "pages.parquet")[0][::every]
     size = sum(len(row.html) for row in rows)
     print(f"{len(rows)} pages, {size / len(rows) / 1e3:.0f} kB each")
     print("| extractor | pages/s | × trafilatura default |\n|---|---|---|")
@@ -153,46 +185,6 @@ def hostile(size: int) -> dict[str, bytes]:
     }
 
 
-def mutated(html: bytes, rng: random.Random) -> bytes:
-    """The page after a few of: a piece cut out, doubled, put elsewhere, bytes changed, markup put in."""
-    page = bytearray(html)
-    for _ in range(rng.randint(1, 8)):
-        size = len(page) + 1
-        start, to = rng.randrange(size), rng.randrange(size)
-        piece = page[start : start + rng.choice((1, 10, 100, 1000))]
-        match rng.randrange(5):
-            case 0:
-                del page[start : start + len(piece)]
-            case 1:
-                page[to:to] = piece
-            case 2:
-                page[to:to] = rng.choice(MARKUP)
-            case 3:
-                page[to : to + 3] = rng.randbytes(3)
-            case _:
-                del page[to:]
-                page += piece
-    return bytes(page)
-
-
-def fuzz(pages: int) -> None:
-    """Mutated crawl pages through the engine. Run it with NUMBA_BOUNDSCHECK=1 to have every index checked."""
-    rows = [row.html for row in data.read(crawl.data() / "extraction-train" / "pages.parquet")]
-    small = [html for html in rows if len(html) < 60_000]
-    rng = random.Random(1)
-    for html in small[:50]:  # the kernels are compiled or loaded at their first call
-        blocks.extract(html, None)
-    took: list[tuple[float, int]] = []
-    for number in range(pages):
-        html = mutated(small[number % len(small)], rng)
-        start = time.process_time()
-        blocks.extract(html, "https://example.org/")
-        took.append((time.process_time() - start, len(html)))
-    rates = np.array([seconds / size for seconds, size in took if size >= 1000])
-    print(f"{pages:,} mutated pages, none failed; NUMBA_BOUNDSCHECK={os.environ.get('NUMBA_BOUNDSCHECK', '0')}")
-    print(f"slowest of {len(rates):,} of 1 kB or more: {rates.max() / np.median(rates):.1f} × the median time per byte")
-
-
 def linear() -> None:
     of_blocks(b"<p>warm")
     print("| page | 1 kB | 100 kB | 1 MB | 10 MB | 50 MB |\n|---|---|---|---|---|---|")
@@ -219,6 +211,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th page only")
     parser.add_argument("--peer", action="append", choices=list(PEERS), help="beside these only")
     parser.add_argument("--pages", type=int, default=10_000, help="mutated pages to try")
+    parser.add_argument("--state", type=Path, default=Path("fuzz.jsonl"), help="chunks of the fuzzing that are done")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of the fuzzing")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.what == "quality":
@@ -230,7 +224,7 @@ def main() -> None:
     elif options.what == "speed":
         speed(options.every)
     elif options.what == "fuzz":
-        fuzz(options.pages)
+        extractor_fuzz.run(options.pages, options.state, options.processes)
     else:
         linear()
 

@@ -28,10 +28,10 @@ def _digest(folders: frozenset[Path]) -> str:
     return content.hexdigest()[:12]
 
 
-def compiled(function: F, shared: Path) -> F:
+def compiled(function: F, *shared: Path) -> F:
     """Compile lazily, release the GIL, cache on disk (in memory only where no folder can be written).
 
-    The cache is of the present content of the kernel's own package and of the one in the folder `shared`.
+    The cache is of the present content of the kernel's own package and of those in the folders `shared`.
     """
     try:
         dispatcher = numba.njit(cache=True, nogil=True)(function)
@@ -40,7 +40,7 @@ def compiled(function: F, shared: Path) -> F:
     if numba.config.DISABLE_JIT:
         return function
     cache = dispatcher._cache
-    digest = _digest(frozenset({Path(function.__code__.co_filename).parent, shared}))
+    digest = _digest(frozenset({Path(function.__code__.co_filename).parent, *shared}))
     cache._cache_file = IndexDataCacheFile(
         cache_path=cache.cache_path,
         filename_base=f"{cache._impl.filename_base}.{digest}",

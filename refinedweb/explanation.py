@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -12,9 +13,11 @@ from refinedweb.notebook_html import explanation_html
 from refinedweb.recipe import Recipe
 from refinedweb.recipe import load as load_recipe
 from refinedweb.sources import decode_html
-from stages.base import Limit, Measured, Stage, set_column
+from stages.base import Limit, Measured, Part, Parted, Stage, set_column
 from stages.dedup import Global
 from stages.schema import documents, is_measure
+
+FAR = 0.1  # parts that were left out with a lower score are summed up
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Reading:
 @dataclass(frozen=True)
 class Step:
     """What one stage made of the page. `changed` are the columns it wrote, measures aside; `note`: why there is no
-    verdict.
+    verdict; `parts`: of a stage that chooses among the page's parts, all of them.
     """
 
     stage: str
@@ -43,6 +46,7 @@ class Step:
     note: str = ""
     readings: list[Reading] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
+    parts: Sequence[Part] = ()
 
     @property
     def outcome(self) -> str:
@@ -69,7 +73,11 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         steps = [
-            {**step.__dict__, "readings": [{**r.__dict__, "inside": r.inside} for r in step.readings]}
+            {
+                **step.__dict__,
+                "readings": [{**r.__dict__, "inside": r.inside} for r in step.readings],
+                "parts": [part.__dict__ for part in step.parts],
+            }
             for step in self.steps
         ]
         return {"url": self.url, "verdict": self.verdict, "steps": steps, "text": self.text}
@@ -79,6 +87,7 @@ class Explanation:
         for step in self.steps:
             lines.append(f"{step.stage}: {step.outcome}")
             lines += [f"  {_reading(reading)}" for reading in step.readings]
+            lines += [f"  {line}" for line in part_lines(step.parts)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -98,8 +107,10 @@ def explain_row(docs: pa.Table, stages: list[Stage]) -> Explanation:
     url = docs.column("url")[0].as_py()
     steps = []
     for stage in stages:
-        judged = stage(set_column(docs, "drop", pa.nulls(1, pa.string())))
-        steps.append(_step(stage, docs, judged))
+        asked = set_column(docs, "drop", pa.nulls(1, pa.string()))
+        judged = stage(asked)
+        parts = stage.parts(asked)[0] if isinstance(stage, Parted) else ()
+        steps.append(replace(_step(stage, docs, judged), parts=parts))
         docs = judged
     return Explanation(url, steps, docs.column("text")[0].as_py())
 
@@ -126,6 +137,23 @@ def _readings(stage: Stage, measures: Mapping[str, float]) -> list[Reading]:
         Reading(limit.measure, measures[limit.measure], limit.min, limit.max, limit.reason or None)
         for limit in [*limits, *free]
     ]
+
+
+def part_lines(parts: Sequence[Part], width: int = 100) -> Iterator[str]:
+    """A line for each part: kept (+) or not (-), score, its text's beginning; parts that were far from kept as one."""
+    for far, run in groupby(parts, lambda part: not part.kept and part.score < FAR):
+        found = list(run)
+        if far and len(found) > 1:
+            highest = max(part.score for part in found)
+            yield f"- {highest:.2f} … {len(found)} more, from “{_start(found[0], 30)}” to “{_start(found[-1], 30)}”"
+        else:
+            for part in found:
+                yield f"{'+' if part.kept else '-'} {part.score:.2f} {_start(part, width)}"
+
+
+def _start(part: Part, width: int) -> str:
+    text = " ".join(part.text.split())
+    return text if len(text) <= width else text[: width - 2] + " …"
 
 
 def _reading(reading: Reading) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from refinedweb.decisions import Cut, Pair
     from refinedweb.explanation import Reading, Step
     from refinedweb.funnel import Row
+    from stages.base import Part
 
 TEXT = 600
 MOST_WORDS = 4000
@@ -100,8 +101,18 @@ def explanation_html(title: str, verdict: str, steps: Sequence[Step]) -> str:
         opened = " open" if step.drop else ""
         readings = table(["measure", "value", "limit", ""], map(_reading, step.readings), left=(0, 2, 3))
         summary = f"<summary>{sign} <b>{escape(step.stage)}</b> {escape(step.outcome)}</summary>"
-        parts.append(f"<details{opened}>{summary}{readings if step.readings else _changed(step.changed)}</details>")
+        body = readings if step.readings else _changed(step.changed)
+        parts.append(f"<details{opened}>{summary}{body}{_parts(step.parts)}</details>")
     return "".join(parts)
+
+
+def _parts(parts: Sequence[Part]) -> str:
+    """What a stage kept of the page, and with ✗ what it left out."""
+    rows = [
+        ["" if part.kept else "✗", f"{part.score:.2f}", escape(line(part.text, 120)) or "<i>nothing</i>"]
+        for part in parts
+    ]
+    return table(["", "score", "text"], rows, left=(0, 2)) if rows else ""
 
 
 def _reading(reading: Reading) -> list[str]:

@@ -6,7 +6,7 @@ stage's name. The engine alone splits, stores and counts.
 
 A stage that measures numbers and compares them with limits states both apart (`Measured`): `measure` is one pass
 over the text, `limits` is a table that reads like the paper's, and `judge` joins them. The same measures feed
-histograms and `explain`.
+histograms and `explain`. One that chooses parts of a document shows them to `explain` too (`Parted`).
 """
 
 from __future__ import annotations
@@ -61,6 +61,24 @@ class Marking(Stage, Protocol):
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Start and end of each, in characters, in order, apart from each other."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A piece of a document as a stage judged it: is it in the result, and the score that decided (0 to 1)."""
+
+    text: str
+    kept: bool
+    score: float
+
+
+@runtime_checkable
+class Parted(Stage, Protocol):
+    """A stage that decides over a document's parts and can show how; `explain` asks it, a run never does."""
+
+    def parts(self, docs: pa.Table) -> Sequence[Sequence[Part]]:
+        """For each row as it enters the stage, its parts in order; none where the stage looks at no parts of it."""
         ...
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.base import drop_where, set_column, stage
+from stages.base import Part, drop_where, set_column, stage
 from stages.extraction import blocks
 from stages.extraction.engines import EngineName, Favor, Settings
 from stages.extraction.process import Page
@@ -86,6 +86,16 @@ class Extract:
             outcomes = self._outcomes(_pages(docs, rows))
             filled = _filled(filled, rows, outcomes, self.image_urls)
         return filled.drop_columns(["html"]) if "html" in filled.column_names else filled
+
+    def parts(self, docs: pa.Table) -> list[list[Part]]:
+        """The blocks of the pages that `blocks` would extract, with its scores. The other engines give none."""
+        found: list[list[Part]] = [[] for _ in range(docs.num_rows)]
+        if self.engine == "blocks":
+            rows = _rows(docs)
+            for row, (html, _) in zip(rows.tolist(), _pages(docs, rows), strict=True):
+                scored = blocks.score(html, self.include_tables, self.include_comments)
+                found[row] = [Part(text, kept, round(score, 4)) for kept, score, text in scored.explained()]
+        return found
 
     def _outcomes(self, pages: list[Page]) -> list[Outcome]:
         """`blocks` cannot hang or crash on a page, so it needs no child process."""

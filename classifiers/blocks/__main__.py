@@ -1,10 +1,12 @@
 """Trains the shipped model of blocks.
 
-    python -m classifiers.blocks pages.parquet classifiers/models/blocks_v1.npz [--folds FOLDER]
+    python -m classifiers.blocks pages.parquet classifiers/models/blocks_v1.npz --crawl FOLDER --held-out TRUTH.json
+                                                                             [--folds FOLDER]
 
-`pages.parquet` (not shipped; sources in `classifiers/models/BLOCKS.md`) has pages and, for most, their main text; the
-others are learnt from trafilatura's. With `--folds` the models of the grouped folds are written too, for
-`benchmarks.extractor`. Needs lightgbm: `uv sync --group train`.
+`pages.parquet` (not shipped; sources in `classifiers/models/BLOCKS.md`) has pages and, for most, their main text; some
+were annotated (`annotations.jsonl`); the others are learnt from trafilatura's text. `--crawl` adds the annotated pages
+of a crawl, and those with a true text, without the sites of the benchmark that `--held-out` names. With `--folds` the
+models of the grouped folds are written too, for `benchmarks.extractor`. Needs lightgbm: `uv sync --group train`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from classifiers.blocks import data, model, train
+from classifiers.blocks import crawl, data, model, train
 
 
 def weak_text(html: bytes) -> str:
@@ -23,15 +25,26 @@ def weak_text(html: bytes) -> str:
     return trafilatura.extract(html.decode(errors="replace"), include_comments=False) or ""
 
 
+def pages(file: Path, folder: Path | None, held_out: Path | None) -> list[data.Row]:
+    """All pages to train on, in the order that the folds are made of."""
+    rows, known = data.read(file)
+    return rows if folder is None or held_out is None else rows + crawl.read(folder, held_out, known)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, help="pages.parquet")
     parser.add_argument("out", type=Path, help="the model to write (.npz)")
     parser.add_argument("--folds", type=Path, help="a folder for the models of the folds")
+    parser.add_argument("--crawl", type=Path, help="a folder of WARC files and truth.parquet")
+    parser.add_argument("--held-out", type=Path, help="a benchmark's ground-truth.json: its sites are left out")
     options = parser.parse_args()
+    if options.crawl and not options.held_out:
+        parser.error("--crawl needs --held-out, the benchmark whose sites are not to be trained on")
     parameters = train.Training()
-    found = train.samples(data.read(options.data), weak_text, parameters.folds)
-    whole, by_fold = train.fit(found, parameters)
+    rows = pages(options.data, options.crawl, options.held_out)
+    found = train.samples(rows, weak_text, parameters.folds)
+    whole, by_fold = train.fit(found, parameters, with_folds=options.folds is not None)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     model.save(whole, options.out)
     if options.folds:

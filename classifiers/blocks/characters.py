@@ -7,14 +7,26 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks import names
+from classifiers.blocks.layout import (
+    BLOCK,
+    BOLD,
+    BREAKS,
+    CHARS,
+    HERE,
+    HTML,
+    IN_BOLD,
+    LINES,
+    LINK,
+    LINKED,
+    SPACE_DUE,
+    START,
+)  # fmt: skip
 from classifiers.jit import kernel
+from classifiers.utf8 import put
 
 LT, GT, AMP, SLASH, BANG, QUESTION, DASH, HASH, SEMICOLON = (np.uint8(ord(c)) for c in "<>&/!?-#;")
 _SEED, _MULTIPLIER = np.uint64(14_695_981_039_346_656_037), np.uint64(names.MULTIPLIER)
 _REPLACEMENT = np.int64(0xFFFD)
-# The columns of `scan` that are written here.
-START, HTML, CHARS, LINKED, BOLD, LINES = 0, 2, 5, 6, 8, 9
-BLOCK, LINK, IN_BOLD, HERE, SPACE_DUE, BREAKS = 1, 5, 6, 7, 8, 14
 
 
 @kernel
@@ -92,18 +104,18 @@ def reference(data: Any, at: Any, end: Any) -> tuple[Any, Any]:
         value = (value ^ np.uint64(data[at + size])) * _MULTIPLIER
         size += 1
         if size <= names.LONGEST_LEGACY + 1:
-            point = _looked_up(names.LEGACY_HASHES, names.LEGACY_POINTS, value)
+            point = looked_up(names.LEGACY_HASHES, names.LEGACY_POINTS, value)
             if point != 0:
                 legacy, legacy_size = point, size
     if size > 1 and at + size < end and data[at + size] == SEMICOLON:
-        point = _looked_up(names.ENTITY_HASHES, names.ENTITY_POINTS, value)
+        point = looked_up(names.ENTITY_HASHES, names.ENTITY_POINTS, value)
         if point != 0:
             return point, size + 1
     return (legacy, legacy_size) if legacy != 0 else (np.int64(AMP), 1)
 
 
 @kernel
-def _looked_up(hashes: Any, numbers: Any, value: Any) -> Any:
+def looked_up(hashes: Any, numbers: Any, value: Any) -> Any:
     at = np.searchsorted(hashes, value)
     return numbers[at] if at < len(hashes) and hashes[at] == value else np.int64(0)
 
@@ -131,20 +143,3 @@ def _numeric(data: Any, at: Any, end: Any) -> tuple[Any, Any]:
     if point == 0 or 0xD800 <= point < 0xE000 or point > 0x10FFFF:
         point = _REPLACEMENT
     return (point if point != 127 else np.int64(32)), size
-
-
-@kernel
-def put(text: Any, at: Any, point: Any) -> Any:
-    """Writes a code point as UTF-8; the place behind it."""
-    if point < 0x80:
-        text[at] = point
-        return at + 1
-    if point < 0x800:
-        text[at], text[at + 1] = 0xC0 | point >> 6, 0x80 | point & 63
-        return at + 2
-    if point < 0x10000:
-        text[at], text[at + 1], text[at + 2] = 0xE0 | point >> 12, 0x80 | point >> 6 & 63, 0x80 | point & 63
-        return at + 3
-    text[at], text[at + 1] = 0xF0 | point >> 18, 0x80 | point >> 12 & 63
-    text[at + 2], text[at + 3] = 0x80 | point >> 6 & 63, 0x80 | point & 63
-    return at + 4

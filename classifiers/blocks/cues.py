@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.blocks.scan import FOUND, NODE, PARENT, TOKEN_SLOTS, Page
+from classifiers.blocks.layout import FOUND, NODE, PARENT, TOKEN_SLOTS, Page
 from classifiers.blocks.trees import Floats
 from classifiers.jit import kernel
 

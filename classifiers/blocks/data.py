@@ -1,20 +1,24 @@
-"""The pages a model is trained on: where they are, which belong together, how much each counts.
+"""The pages a model is trained on: where they are, which belong together.
 
-`pages.parquet` has columns html, url, expected_text, page_type, source_repo. Pages that share a site, a canonical
-site, or the start of their text (datasets copy each other's pages) are one group, which no fold divides.
+`pages.parquet` has columns html, url, expected_text, page_type, source_repo and sha256. Pages that share a site, a
+canonical site, or the start of their text (datasets copy each other's pages) are one group, which no fold divides.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 
-WEAK_WEIGHT = 0.5
+from classifiers.blocks import annotations
+from classifiers.blocks.annotations import Ranges
+
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _CANONICAL = re.compile(
     rb"rel=[\"']?canonical[\"']?[^>]*href=[\"']?([^\"'> ]+)|og:url[\"'][^>]*content=[\"']([^\"'> ]+)"
@@ -26,27 +30,37 @@ _START = 120  # letters of a text that tell it from others
 
 @dataclass(frozen=True)
 class Row:
-    """A page to learn from. `truth` = "" where nobody said what its main text is."""
+    """A page to learn from. `truth` = "" where nobody said what its main text is.
+
+    `kept` are the ranges of `html` that are main text where the page was annotated, which says more than a text does.
+    """
 
     html: bytes
     url: str
     truth: str
     kind: str
     source: str
+    kept: Ranges | None = None
 
 
-def read(path: Path) -> list[Row]:
-    """The pages of `pages.parquet`, their HTML as UTF-8."""
-    columns = ["html", "url", "expected_text", "page_type", "source_repo"]
+def read(path: Path) -> tuple[list[Row], set[str]]:
+    """The pages of `pages.parquet`, their HTML as UTF-8; and the SHA-256 of what they were before."""
+    columns = ["html", "url", "expected_text", "page_type", "source_repo", "sha256"]
     rows = pq.read_table(path, columns=columns).to_pylist()
-    return [
-        Row(decoded(r["html"]), r["url"] or "", r["expected_text"] or "", r["page_type"] or "", r["source_repo"] or "")
-        for r in rows
-    ]
+    known = annotations.read("train")
+    return [row(r["html"], r, known.get(r["sha256"])) for r in rows], {r["sha256"] for r in rows}
+
+
+def row(html: bytes, facts: dict[str, Any], annotation: annotations.Annotation | None) -> Row:
+    """A page by the facts of its table; the annotation of a page says its kind too."""
+    kind = annotation.kind if annotation else facts["page_type"] or ""
+    kept = annotation.kept if annotation else None
+    return Row(decoded(html), facts["url"] or "", facts["expected_text"] or "", kind, facts["source_repo"] or "", kept)
 
 
 def decoded(html: bytes) -> bytes:
     """UTF-8 of a page: as it is, or by the charset that it declares."""
+    html = html.removeprefix(codecs.BOM_UTF8)
     try:
         html.decode()
     except UnicodeDecodeError:
@@ -98,11 +112,16 @@ def _keys(row: Row) -> Iterator[str]:
     for name in (site(row.url), site(stated)):
         if name:
             yield f"site {name}"
-    letters = "".join(filter(str.isalnum, row.truth[:1000]))[:_START]
-    if len(letters) == _START:
-        yield f"text {letters}"
+    if start := start_of(row.truth):
+        yield f"text {start}"
     if "unknown.invalid" in row.url:
         yield f"file {'/'.join(row.url.split('/')[-2:])}"
+
+
+def start_of(text: str) -> str:
+    """The letters that a text begins with; "" of one too short to be told from others."""
+    letters = "".join(filter(str.isalnum, text[:1000]))[:_START]
+    return letters if len(letters) == _START else ""
 
 
 def folds(numbers: list[int], count: int) -> list[int]:

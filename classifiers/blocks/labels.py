@@ -37,13 +37,17 @@ def labelled(texts: Iterable[str], truth: str) -> tuple[npt.NDArray[np.float32],
     lines = {tuple(words(line)) for line in truth.split("\n")}
     stream = [word for block in blocks for word in block]
     covered = _covered(stream, known)
-    shares, sizes, at = [], [], 0
+    shares, at = [], 0
     for block in blocks:
         share = float(covered[at : at + len(block)].mean()) if block else 0.0
         shares.append(1.0 if block and tuple(block) in lines else share)
-        sizes.append(len(block))
         at += len(block)
-    return np.array(shares, np.float32), np.array(sizes, np.float32)
+    return np.array(shares, np.float32), np.array([len(block) for block in blocks], np.float32)
+
+
+def sizes(texts: Iterable[str]) -> npt.NDArray[np.float32]:
+    """How many words each block has."""
+    return np.array([len(words(text)) for text in texts], np.float32)
 
 
 def _covered(stream: list[str], known: set[tuple[str, ...]]) -> Any:

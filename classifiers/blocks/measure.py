@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.blocks.layout import END, START, TITLE, Bytes, Table
 from classifiers.blocks.names import listed
-from classifiers.blocks.scan import END, START, TITLE, Bytes, Table
 from classifiers.jit import kernel
+from classifiers.utf8 import point_at
 
 Raw = npt.NDArray[np.float32]
 
@@ -78,25 +79,6 @@ def kind_of(point: Any) -> Any:
             return np.int64(STOP)
         return np.int64(QUESTION) if point == 0xFF1F else np.int64(COLON) if point == 0xFF1A else np.int64(SYMBOL)
     return np.int64(SYMBOL) if 0x1F000 <= point < 0x20000 or 0xE000 <= point < 0xF900 else np.int64(LETTER)
-
-
-@kernel
-def point_at(text: Bytes, at: Any) -> tuple[Any, Any]:
-    """Code point and size; of bytes that are no UTF-8, something harmless."""
-    byte = np.int64(text[at])
-    left = len(text) - at
-    if byte < 0x80 or left < 2:
-        return byte & 127, 1
-    if byte < 0xE0:
-        return (byte & 31) << 6 | (np.int64(text[at + 1]) & 63), 2
-    if left < 3:
-        return np.int64(0), 1
-    if byte < 0xF0:
-        return (byte & 15) << 12 | (np.int64(text[at + 1]) & 63) << 6 | (np.int64(text[at + 2]) & 63), 3
-    if left < 4:
-        return np.int64(0), 1
-    upper = (byte & 7) << 18 | (np.int64(text[at + 1]) & 63) << 12
-    return upper | (np.int64(text[at + 2]) & 63) << 6 | (np.int64(text[at + 3]) & 63), 4
 
 
 @kernel

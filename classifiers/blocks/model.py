@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from classifiers.blocks.columns import FEATURES
 from classifiers.blocks.context import CONTEXT, extended
-from classifiers.blocks.features import FEATURES, Blocks, read
+from classifiers.blocks.features import Blocks, read
+from classifiers.blocks.layout import TITLE, TOKEN_SLOTS
 from classifiers.blocks.measure import WORDS
-from classifiers.blocks.scan import TITLE, TOKEN_SLOTS
 from classifiers.blocks.trees import Floats, Trees, probabilities
 
+DEAD = 0.01  # of a first-stage score: what is below is not looked at again
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"
 
 
@@ -32,7 +34,9 @@ class Model(NamedTuple):
     def score(self, blocks: Blocks) -> Floats:
         if not blocks.size:
             return np.zeros(0, np.float32)
-        scores = probabilities(self.second, extended(blocks, probabilities(self.first, blocks.features)))
+        scores = probabilities(self.first, blocks.features)
+        alive = np.flatnonzero(scores >= DEAD)
+        scores[alive] = probabilities(self.second, extended(blocks, scores)[alive])
         title = int(blocks.page.state[TITLE])
         if title >= 0:
             scores[title] = 0

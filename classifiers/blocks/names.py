@@ -31,7 +31,7 @@ BLOCK_TAGS = listed(
     "details summary hgroup dialog menu label button select datalist template svg object video audio canvas listing "
     "dir search frameset map optgroup option picture noscript"
 )
-INLINE_TAGS = listed("a b strong br hr img")
+INLINE_TAGS = listed("a b strong br hr img meta")
 RAW_TAGS = listed("script style textarea title iframe noembed noframes xmp")
 TAGS = {name: number for number, name in enumerate((*BLOCK_TAGS, *INLINE_TAGS, *RAW_TAGS), 1)}
 BLOCKS, NAMES = len(BLOCK_TAGS), len(TAGS) + 1
@@ -43,7 +43,7 @@ FLAGS = {
     for bit, name in enumerate(
         listed(
             "silent hidden article main nav header footer aside list table form figure heading quote pre section "
-            "body_text comment button definition caption noscript"
+            "body_text comment button definition caption noscript name about byline"
         )
     )
 }
@@ -82,7 +82,22 @@ _ROLES = {
     "heading": "heading",
     "button": "button",
 }
-_PROPERTIES = {"articlebody": "body_text", "text": "body_text", "reviewbody": "body_text", "comment": "comment"}
+_PROPERTIES = {
+    name: flag
+    for flag, found in {
+        "body_text": "articlebody text reviewbody",
+        "comment": "comment",
+        "name": "headline name",
+        "about": "description recipeingredient recipeinstructions ingredients",
+        "byline": "author creator publisher datepublished datemodified datecreated commentcount interactionstatistic",
+    }.items()
+    for name in found.split()
+}
+
+
+# What a page says that it is (`og:type`), as numbers; 0 = nothing.
+_KINDS = {"website": 1, "article": 2, "product": 3, "og:product": 3}
+OTHER_KIND = 4
 
 
 def _by_hash(values: dict[int, int]) -> tuple[Any, Any]:
@@ -111,6 +126,7 @@ def _slots() -> tuple[int, Any, Any]:
 TAG_SHIFT, TAG_TABLE, TAG_HASHES = _slots()
 ROLE_HASHES, ROLE_FLAGS = _by_hash({hashed(name): FLAGS[flag] for name, flag in _ROLES.items()})
 PROPERTY_HASHES, PROPERTY_FLAGS = _by_hash({hashed(name): FLAGS[flag] for name, flag in _PROPERTIES.items()})
+KIND_HASHES, KIND_NUMBERS = _by_hash({hashed(name): number for name, number in _KINDS.items()})
 
 TAG_FLAGS = np.zeros(NAMES, np.int64)
 for _flag, _tags in _FLAGGED.items():

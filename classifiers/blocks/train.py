@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.blocks import context, data, labels, scan, trees
+from classifiers.blocks import annotations, context, data, labels, layout, scan, trees
 from classifiers.blocks.cues import Counts, Tables
 from classifiers.blocks.features import Blocks, featured
 from classifiers.blocks.model import Model, rounded
 from classifiers.blocks.trees import Floats, Trees
 
+WEAK_WEIGHT, ANNOTATED_WEIGHT = 0.5, 2.0  # of a page; 1 = one with a true text
 NEGATIVES = 0.5  # of the blocks without main text that are trained on; they count for the others
 Text = Callable[[bytes], str]
 
@@ -39,7 +40,7 @@ class Training:
 class Sample:
     """A page with its labels. `weight` is that of the whole page, divided among its blocks."""
 
-    page: scan.Page
+    page: layout.Page
     labels: Floats
     sizes: Floats
     weight: float
@@ -59,37 +60,45 @@ def samples(rows: Sequence[data.Row], weak: Text, folds: int) -> list[Sample]:
     by_fold = data.folds(numbers, folds)
     found = []
     for row, group, fold in zip(rows, numbers, by_fold, strict=True):
-        truth = row.truth or weak(row.html)
-        if not truth:
-            continue
-        html = np.frombuffer(row.html, np.uint8)
-        page = trimmed(html)
-        shares, sizes = labels.labelled(texts(page), truth)
-        if page.state[scan.TITLE] >= 0:
-            shares[page.state[scan.TITLE]] = sizes[page.state[scan.TITLE]] = 0
-        # A truth that is not on the page (rendered by scripts, or another page's) teaches nothing.
-        if len(shares) == 0 or (shares * sizes).sum() < 0.3 * len(labels.words(truth)):
-            continue
-        found.append(Sample(page, shares, sizes, 1.0 if row.truth else data.WEAK_WEIGHT, group, fold))
+        page = trimmed(np.frombuffer(row.html, np.uint8))
+        if labelled := _labelled(row, page, weak):
+            found.append(Sample(page, *labelled, group, fold))
     return found
 
 
-def trimmed(html: scan.Bytes) -> scan.Page:
+def _labelled(row: data.Row, page: layout.Page, weak: Text) -> tuple[Floats, Floats, float] | None:
+    """Labels and sizes of the blocks, and the page's weight; None for a page that teaches nothing."""
+    if row.kept is not None:
+        shares, sizes = annotations.labels(page, row.kept), labels.sizes(texts(page))
+        return (shares, sizes, ANNOTATED_WEIGHT) if len(sizes) else None
+    truth = row.truth or weak(row.html)
+    if not truth:
+        return None
+    shares, sizes = labels.labelled(texts(page), truth)
+    if page.state[layout.TITLE] >= 0:
+        shares[page.state[layout.TITLE]] = sizes[page.state[layout.TITLE]] = 0
+    # A truth that is not on the page (rendered by scripts, or another page's) teaches nothing.
+    if len(shares) == 0 or (shares * sizes).sum() < 0.3 * len(labels.words(truth)):
+        return None
+    return shares, sizes, 1.0 if row.truth else WEAK_WEIGHT
+
+
+def trimmed(html: layout.Bytes) -> layout.Page:
     """The page read, without the room that it did not need."""
-    page = scan.new_page(html)
+    page = layout.new_page(html)
     scan.read(html, page)
-    size, nodes = int(page.state[scan.SIZE]), int(page.state[scan.NODES])
+    size, nodes = int(page.state[layout.SIZE]), int(page.state[layout.NODES])
     return page._replace(
-        text=page.text[: page.state[scan.HERE] + 1].copy(),
+        text=page.text[: page.state[layout.HERE] + 1].copy(),
         blocks=page.blocks[: size + 1].copy(),
         nodes=page.nodes[: nodes + 1].copy(),
         tokens=page.tokens[: nodes + 1].copy(),
     )
 
 
-def texts(page: scan.Page) -> list[str]:
+def texts(page: layout.Page) -> list[str]:
     data_of = page.text.tobytes()
-    spans = page.blocks[: page.state[scan.SIZE], : scan.END + 1].tolist()
+    spans = page.blocks[: page.state[layout.SIZE], : layout.END + 1].tolist()
     return [data_of[start:end].decode(errors="replace") for start, end in spans]
 
 
@@ -100,8 +109,10 @@ def counted(found: Sequence[Sample]) -> Counts:
     return counts
 
 
-def fit(found: Sequence[Sample], parameters: Training = Training()) -> tuple[Model, dict[int, Model]]:
-    """A model of all these pages, and by fold one of the pages outside of it.
+def fit(
+    found: Sequence[Sample], parameters: Training = Training(), with_folds: bool = False
+) -> tuple[Model, dict[int, Model]]:
+    """A model of all these pages, and `with_folds` by fold one of the pages outside of it.
 
     The second stage learns from first-stage scores of pages that the first had not seen. So that each stage is trained
     once for each fold and once for all, the first stages are shared: the scores that a fold's second stage learns from
@@ -117,7 +128,9 @@ def fit(found: Sequence[Sample], parameters: Training = Training()) -> tuple[Mod
         for s, b in zip(inside, _featured(inside, tables), strict=True):
             s.first = trees.probabilities(firsts[fold], b.features)
     models = {
-        fold: _second([s for s in found if s.fold != fold], counts, first, parameters) for fold, first in firsts.items()
+        fold: _second([s for s in found if s.fold != fold], counts, first, parameters)
+        for fold, first in firsts.items()
+        if with_folds
     }
     blocks = _featured(found, counts.tables(s.group for s in found))
     return _second(found, counts, _trained(found, [b.features for b in blocks], parameters, 0), parameters), models

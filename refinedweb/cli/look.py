@@ -161,6 +161,8 @@ def explain(
 ) -> int:  # fmt: skip
     """One page through every stage, with each measure beside its limit. URL is fetched; FILE is HTML (- = stdin).
 
+    Of an extraction by blocks (--set extract_v1.engine=blocks), what is kept (+) and left out (-), with scores.
+
     With --run, what became of a document of that run: the stage that removed it and why, and of the deduplicating
     stages the document kept instead, the bands in common, the spans cut and where they stand too.
     """
@@ -218,11 +220,15 @@ def _show_explanation(explanation: Explanation) -> None:
 
 
 def _show_step(step: Step) -> None:
+    from refinedweb.explanation import part_lines
+
     for reading in step.readings:
         low = "" if reading.min is None else f"{reading.min:g} ≤ "
         high = "" if reading.max is None else f" ≤ {reading.max:g}"
         line = f"  {'  ' if reading.inside else '✗ '}{low}{reading.measure}{high}: {reading.value:.4g}"
         click.secho(line, fg=None if reading.inside else "red")
+    for line in part_lines(step.parts):
+        click.secho(f"    {printable(line)}", dim=line.startswith("-"))
     for name, value in step.changed.items():
         click.echo(f"    {name} → {' '.join(printable(str(value)).split())[:100]}")
 

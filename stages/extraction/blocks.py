@@ -16,9 +16,9 @@ import numpy as np
 
 from classifiers.blocks import model
 from classifiers.blocks.features import Blocks
+from classifiers.blocks.layout import CHARS, END, IMAGES, LINKED, NODE, NODE_FLAGS, PARENT, TAG, TITLE
 from classifiers.blocks.measure import SENTENCES, WORDS
 from classifiers.blocks.names import FLAGS, TAGS
-from classifiers.blocks.scan import CHARS, END, IMAGES, LINKED, NODE, NODE_FLAGS, PARENT, TAG, TITLE
 from stages.extraction import images
 from stages.extraction.formatting import formatted
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from classifiers.utf8 import put
 from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.jit import Int, kernel
 
@@ -136,23 +137,6 @@ def entity(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
     last = lower(data[at + size - 1])
     accented = size > 4 and (last == 101 or last == 108 or last == 99 or last == 100 or last == 103)
     return (np.int64(data[at + 1]), size + 1) if accented else (32, size + 1)
-
-
-@kernel
-def put(text: Bytes, at: Int, point: Int) -> Int:
-    """Writes a code point as UTF-8; the position behind it."""
-    if point < 0x80:
-        text[at] = point
-        return at + 1
-    if point < 0x800:
-        text[at], text[at + 1] = 0xC0 | point >> 6, 0x80 | point & 63
-        return at + 2
-    if point < 0x10000:
-        text[at], text[at + 1], text[at + 2] = 0xE0 | point >> 12, 0x80 | point >> 6 & 63, 0x80 | point & 63
-        return at + 3
-    text[at], text[at + 1] = 0xF0 | point >> 18, 0x80 | point >> 12 & 63
-    text[at + 2], text[at + 3] = 0x80 | point >> 6 & 63, 0x80 | point & 63
-    return at + 4
 
 
 @kernel

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from classifiers.jit import __file__ as classifiers_jit
 from classifiers.jit import compiled
 
 Int: TypeAlias = Any  # an integer: Python's where the source is read, int32, int64 or uint64 where it is compiled
@@ -14,5 +15,5 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def kernel(function: F) -> F:
-    """Compiled as `classifiers.jit.compiled` says; kernels elsewhere in the stages call those of this package."""
-    return compiled(function, Path(__file__).parent)
+    """Compiled as `classifiers.jit.compiled` says; they call those of this package and of `classifiers`."""
+    return compiled(function, Path(__file__).parent, Path(classifiers_jit).parent)

@@ -12,26 +12,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifiers.blocks import names, scan
+from classifiers.blocks import layout, names, scan
 from classifiers.blocks.names import FLAGS, TAGS
 
 
-def page(html: bytes | str) -> scan.Page:
+def page(html: bytes | str) -> layout.Page:
     data = np.frombuffer(html.encode() if isinstance(html, str) else html, np.uint8)
-    found = scan.new_page(data)
+    found = layout.new_page(data)
     scan.read(data, found)
     return found
 
 
 def texts(html: bytes | str) -> list[str]:
     found = page(html)
-    spans = found.blocks[: found.state[scan.SIZE], : scan.END + 1].tolist()
+    spans = found.blocks[: found.state[layout.SIZE], : layout.END + 1].tolist()
     return [found.text[start:end].tobytes().decode() for start, end in spans]
 
 
 def flags_of(html: str, block: int = 0) -> int:
     found = page(html)
-    return int(found.nodes[found.blocks[block, scan.NODE], scan.NODE_FLAGS])
+    return int(found.nodes[found.blocks[block, layout.NODE], layout.NODE_FLAGS])
 
 
 # Trees of block elements and text, written out by one function and read by another that knows no HTML.
@@ -154,9 +154,9 @@ def test_every_named_reference_of_one_code_point_is_known() -> None:
 
 def test_the_title_is_a_block_of_its_own() -> None:
     found = page("<head><title>A &amp; B</title></head><body>c<svg><title>d</title></svg>")
-    start, end = found.blocks[found.state[scan.TITLE], : scan.END + 1]
+    start, end = found.blocks[found.state[layout.TITLE], : layout.END + 1]
     assert found.text[start:end].tobytes() == b"A & B"
-    assert page("<p>x").state[scan.TITLE] == -1
+    assert page("<p>x").state[layout.TITLE] == -1
 
 
 def test_flags_are_those_of_the_elements_around() -> None:
@@ -173,17 +173,17 @@ def test_flags_are_those_of_the_elements_around() -> None:
 def test_links_and_bold_are_counted_in_characters() -> None:
     """The space before a word is counted with it."""
     row = page("<p>ab <a href=x>cdé</a> <a name=y>e</a> <b>f</b>").blocks[0]
-    found = row[[scan.CHARS, scan.LINKED, scan.LINKS, scan.BOLD]].tolist()
+    found = row[[layout.CHARS, layout.LINKED, layout.LINKS, layout.BOLD]].tolist()
     assert found == [len("ab cdé e f"), len(" cdé"), 1, len(" f")]
 
 
 def test_what_lies_deeper_than_the_stack_is_read_too() -> None:
-    deep = scan.DEEPEST + 50
+    deep = layout.DEEPEST + 50
     assert texts("<div>" * deep + "x" + "</div>" * deep + "<p>y") == ["x", "y"]
 
 
 def test_more_blocks_than_are_counted_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "MOST", 4)
+    monkeypatch.setattr(layout, "MOST", 4)
     assert texts("<p>a<p>b<p>c<p>d<p>e<p>f")[:3] == ["a", "b", "c"]
     assert texts("<p>a<p>b<p>c<p>d<p>e<p>f")[3].split() == ["d", "e", "f"]
 
@@ -192,14 +192,14 @@ def test_more_blocks_than_are_counted_are_one(monkeypatch: pytest.MonkeyPatch) -
 @settings(max_examples=300)
 def test_any_bytes_are_read_within_their_room(html: bytes) -> None:
     found = page(html)
-    size, nodes = int(found.state[scan.SIZE]), int(found.state[scan.NODES])
-    spans = found.blocks[:size, [scan.START, scan.END]].ravel().tolist()
+    size, nodes = int(found.state[layout.SIZE]), int(found.state[layout.NODES])
+    spans = found.blocks[:size, [layout.START, layout.END]].ravel().tolist()
     assert all(a <= b for a, b in pairwise(spans))
-    assert found.state[scan.HERE] <= len(html) + 8
+    assert found.state[layout.HERE] <= len(html) + 8
     assert 1 <= nodes <= len(found.nodes)
-    assert (found.blocks[:size, scan.NODE] < nodes).all()
-    assert all(found.nodes[node, scan.PARENT] < node for node in range(1, nodes))
-    assert (found.blocks[:size, scan.LINKED] <= found.blocks[:size, scan.CHARS]).all()
+    assert (found.blocks[:size, layout.NODE] < nodes).all()
+    assert all(found.nodes[node, layout.PARENT] < node for node in range(1, nodes))
+    assert (found.blocks[:size, layout.LINKED] <= found.blocks[:size, layout.CHARS]).all()
 
 
 def test_valid_text_stays_valid() -> None:
@@ -210,7 +210,7 @@ def test_valid_text_stays_valid() -> None:
             for _ in range(40)
         )
         found = page(html)
-        found.text[: found.state[scan.HERE]].tobytes().decode()
+        found.text[: found.state[layout.HERE]].tobytes().decode()
 
 
 def test_names_do_not_collide() -> None:

@@ -14,8 +14,10 @@ import pytest
 
 from refinedweb import sample
 from refinedweb.verify import verify
+from stages.extract import Extract
+from stages.schema import documents
 from tests.conftest import ROOT
-from tests.faults.poison import BEYOND_BELIEF, PAGES, RECORDS, TEXTS, member, record
+from tests.faults.poison import BEYOND_BELIEF, PAGES, RECORDS, SENTENCE, TEXTS, member, record
 from tests.refinedweb.inline import ok, rows_of, run, write_shards
 
 FIRST = 100
@@ -166,3 +168,15 @@ def test_hostile_texts_go_through_every_step(steps: str, hostile_texts: list[Pat
     if steps in ("exact_v1", "minhash_v1"):  # no text with a word in it is so odd that its copy escapes
         kept = {name: sum(found[f"{name} 40 {k}"][0][0] is None for k in range(2)) for name in TEXTS}
         assert {name for name, copies in kept.items() if copies > 1} == {WORDLESS}
+
+
+def test_pages_of_poison_do_the_engine_blocks_no_harm() -> None:
+    """In this process, between good pages, which stay what they are."""
+    good = b"<html><body><h1>Dogs</h1>" + b"".join(b"<p>%d. %s</p>" % (n, SENTENCE.encode()) for n in range(5))
+    pages = [html for make in PAGES.values() for html in (good, make().decode("utf-8", "replace").encode())]
+    rows = Extract(engine="blocks")(documents(html=pages, url=["https://example.org/"] * len(pages))).to_pylist()
+    assert {row["text"] for row in rows[::2]} == {rows[0]["text"]}
+    assert SENTENCE.strip() in rows[0]["text"]
+    for name, row in zip(PAGES, rows[1::2], strict=True):
+        assert (row["text"] is None) == (row["drop"] is not None), name
+        assert row["drop"] in (None, "no_main_text", "unparsable_html"), name

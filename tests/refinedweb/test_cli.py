@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_explain_shows_every_measure_beside_its_limit(tmp_path: Path) -> None:
     loaded = json.loads(refinedweb("explain", tmp_path / "page.html", "--json").stdout)
     assert [step["stage"] for step in loaded["steps"]][:3] == ["url_v1", "extract_v1", "language_v1"]
     assert "The river rose again" in loaded["text"]
+
+
+def test_explain_shows_what_of_a_page_was_kept_and_what_was_left_out(tmp_path: Path) -> None:
+    menu = "".join(f"<li><a href='/{n}'>Section {n}</a></li>" for n in range(9))
+    body = "".join(f"<p>Part {n}. The river rose again in the night, and nobody was surprised.</p>" for n in range(5))
+    (tmp_path / "page.html").write_text(f"<title>x</title><nav><ul>{menu}</ul></nav><article>{body}</article>")
+    command = ["explain", tmp_path / "page.html", "--recipe", "extract_v1", "--set", "extract_v1.engine=blocks"]
+    told = refinedweb(*command).stdout.splitlines()
+    assert sum(re.match(r"    \+ 0\.\d\d Part \d\. The river", line) is not None for line in told) == 5
+    assert sum("9 more, from “Section 0” to “Section 8”" in line for line in told) == 1
+    (step,) = json.loads(refinedweb(*command, "--json").stdout)["steps"]
+    assert [part["text"] for part in step["parts"] if not part["kept"]] == [f"Section {n}" for n in range(9)]
+    assert all(set(part) == {"text", "kept", "score"} and 0 <= part["score"] <= 1 for part in step["parts"])
+    by_trafilatura = refinedweb("explain", tmp_path / "page.html", "--recipe", "extract_v1", "--json").stdout
+    assert json.loads(by_trafilatura)["steps"][0]["parts"] == []
 
 
 def test_an_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.extractor import mutated
+from benchmarks.extractor_fuzz import mutated
 from classifiers.blocks import labels, model, trees
 from stages.extract import Extract
 from stages.extraction import blocks
