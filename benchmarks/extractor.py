@@ -32,7 +32,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from benchmarks import crawl, extractor_fuzz
 from benchmarks.extraction import pages as article_pages
 from benchmarks.extraction import quality as article_quality
-from classifiers.blocks import annotations, data, labels, model
+from classifiers.blocks import annotated, data, labels, model
 from classifiers.blocks.__main__ import pages
 from classifiers.blocks.train import Training, texts, trimmed
 from stages.extraction import blocks
@@ -109,9 +109,9 @@ def judged() -> list[Judged]:
     ]
 
 
-def _kept_text(html: bytes, kept: annotations.Ranges) -> str:
+def _kept_text(html: bytes, kept: annotated.Ranges) -> str:
     page = trimmed(np.frombuffer(html, np.uint8))
-    return "\n".join(text for text, main in zip(texts(page), annotations.labels(page, kept), strict=True) if main)
+    return "\n".join(text for text, main in zip(texts(page), annotated.labels(page, kept), strict=True) if main)
 
 
 def quality(folder: Path, every: int, peers: list[str]) -> None:

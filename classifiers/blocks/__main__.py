@@ -4,7 +4,7 @@
                                                                              [--folds FOLDER]
 
 `pages.parquet` (not shipped; sources in `classifiers/models/BLOCKS.md`) has pages and, for most, their main text; some
-were annotated (`annotations.jsonl`); the others are learnt from trafilatura's text. `--crawl` adds the annotated pages
+were annotated (`annotated.jsonl`); the others are learnt from trafilatura's text. `--crawl` adds the annotated pages
 of a crawl, and those with a true text, without the sites of the benchmark that `--held-out` names. With `--folds` the
 models of the grouped folds are written too, for `benchmarks.extractor`. Needs lightgbm: `uv sync --group train`.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from classifiers.blocks import annotations
+from classifiers.blocks import annotated
 from classifiers.blocks.data import Row, row, site, start_of
 
 KINDS = ("article", "forum")  # whose truths are of crawled pages; the others are texts put into a frame
@@ -20,15 +20,15 @@ def read(folder: Path, held_out: Path, known: set[str]) -> list[Row]:
     `held_out` is a benchmark's `ground-truth.json`: pages of its sites, or that begin like a text of it, are not taken.
     """
     sites, starts = _held_out(held_out)
-    annotated = annotations.read("crawl")
+    known_kept = annotated.read("crawl")
     wanted = {}
     for facts in pq.read_table(folder / "truth.parquet").to_pylist():
         truth = facts["expected_text"] or ""
-        taken = facts["id"] in annotated or (facts["page_type"] in KINDS and truth)
+        taken = facts["id"] in known_kept or (facts["page_type"] in KINDS and truth)
         ours = site(facts["url"] or "") not in sites and start_of(truth) not in starts
         if taken and ours and facts["sha256"] not in known:
             wanted[facts["id"]] = facts
-    return [row(html, wanted[key], annotated.get(key)) for key, html in _pages(folder) if key in wanted]
+    return [row(html, wanted[key], known_kept.get(key)) for key, html in _pages(folder) if key in wanted]
 
 
 def _held_out(file: Path) -> tuple[set[str], set[str]]:
@@ -44,4 +44,4 @@ def _pages(folder: Path) -> Iterator[tuple[str, bytes]]:
     for part in sorted(folder.glob("*.warc.gz")):
         with part.open("rb") as file:
             for record in ArchiveIterator(file, record_types=WarcRecordType.response):
-                yield record.record_id.removeprefix("<urn:uuid:").removesuffix(">"), record.reader.read()
+                yield str(record.record_id).removeprefix("<urn:uuid:").removesuffix(">"), record.reader.read()

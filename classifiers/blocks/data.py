@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 
-from classifiers.blocks import annotations
-from classifiers.blocks.annotations import Ranges
+from classifiers.blocks import annotated
+from classifiers.blocks.annotated import Ranges
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _CANONICAL = re.compile(
@@ -47,11 +47,11 @@ def read(path: Path) -> tuple[list[Row], set[str]]:
     """The pages of `pages.parquet`, their HTML as UTF-8; and the SHA-256 of what they were before."""
     columns = ["html", "url", "expected_text", "page_type", "source_repo", "sha256"]
     rows = pq.read_table(path, columns=columns).to_pylist()
-    known = annotations.read("train")
+    known = annotated.read("train")
     return [row(r["html"], r, known.get(r["sha256"])) for r in rows], {r["sha256"] for r in rows}
 
 
-def row(html: bytes, facts: dict[str, Any], annotation: annotations.Annotation | None) -> Row:
+def row(html: bytes, facts: dict[str, Any], annotation: annotated.Annotation | None) -> Row:
     """A page by the facts of its table; the annotation of a page says its kind too."""
     kind = annotation.kind if annotation else facts["page_type"] or ""
     kept = annotation.kept if annotation else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.blocks import annotations, context, data, labels, layout, scan, trees
+from classifiers.blocks import annotated, context, data, labels, layout, scan, trees
 from classifiers.blocks.cues import Counts, Tables
 from classifiers.blocks.features import Blocks, featured
 from classifiers.blocks.model import Model, rounded
@@ -69,7 +69,7 @@ def samples(rows: Sequence[data.Row], weak: Text, folds: int) -> list[Sample]:
 def _labelled(row: data.Row, page: layout.Page, weak: Text) -> tuple[Floats, Floats, float] | None:
     """Labels and sizes of the blocks, and the page's weight; None for a page that teaches nothing."""
     if row.kept is not None:
-        shares, sizes = annotations.labels(page, row.kept), labels.sizes(texts(page))
+        shares, sizes = annotated.labels(page, row.kept), labels.sizes(texts(page))
         return (shares, sizes, ANNOTATED_WEIGHT) if len(sizes) else None
     truth = row.truth or weak(row.html)
     if not truth:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classifiers.blocks import annotations, crawl, data, labels, train
+from classifiers.blocks import annotated, crawl, data, labels, train
 from tests.refinedweb.archives import http, warc
 
 TEXT = "The river rose again in the night, and by morning the lower meadow was under water for the second time. "
@@ -24,13 +24,13 @@ def test_blocks_of_the_kept_ranges_are_main_text() -> None:
     page = train.trimmed(np.frombuffer(PAGE.encode(), np.uint8))
     assert train.texts(page)[0] == "Flood"
     start, end = PAGE.index("<h1>"), PAGE.index("<footer>")
-    assert annotations.labels(page, ((start, end),)).tolist() == [0, 0, 1, 1, 1, 0]
-    assert annotations.labels(page, ((0, len(PAGE)),)).tolist() == [0, 1, 1, 1, 1, 1], "the title is no main text"
-    assert annotations.labels(page, ()).sum() == 0
+    assert annotated.labels(page, ((start, end),)).tolist() == [0, 0, 1, 1, 1, 0]
+    assert annotated.labels(page, ((0, len(PAGE)),)).tolist() == [0, 1, 1, 1, 1, 1], "the title is no main text"
+    assert annotated.labels(page, ()).sum() == 0
 
 
 def test_annotations_are_ranges_in_order_and_name_each_page_once() -> None:
-    lines = annotations.FILE.read_text(encoding="utf-8").splitlines()
+    lines = annotated.FILE.read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert len({(row["source"], row["id"]) for row in rows}) == len(rows) > 300
     for row in rows:

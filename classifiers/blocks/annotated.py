@@ -1,6 +1,6 @@
 """Which parts of a page are main text: our own reading of pages of many kinds and languages, block by block.
 
-`annotations.jsonl` has a line for each page: source (`train` = `pages.parquet`, `crawl`), id (sha256, WARC record id),
+`annotated.jsonl` has a line for each page: source (`train` = `pages.parquet`, `crawl`), id (sha256, WARC record id),
 kind, language, and the kept ranges of bytes of the page's HTML in UTF-8, without any of its text. No range means that
 the page has no main text. What was kept and left out, by kind of page, is in `classifiers/models/BLOCKS.md`.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from classifiers.blocks.layout import HTML, HTML_END, SIZE, TITLE, Page
 from classifiers.blocks.trees import Floats
 
-FILE = Path(__file__).with_name("annotations.jsonl")
+FILE = Path(__file__).with_name("annotated.jsonl")
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 
