@@ -1,4 +1,4 @@
-"""The model: two stages of trees and the cues, in one file of plain arrays; and the choice of blocks by them."""
+"""The model: trees and the cues, in one file of plain arrays; and the choice of blocks by them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.blocks.columns import FEATURES
-from classifiers.blocks.context import CONTEXT, extended
 from classifiers.blocks.features import Blocks, read
 from classifiers.blocks.layout import TITLE, TOKEN_SLOTS
 from classifiers.blocks.measure import WORDS
 from classifiers.blocks.trees import Floats, Trees, probabilities
 
-DEAD = 0.01  # of a first-stage score: what is below is not looked at again
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"
 
 
 class Model(NamedTuple):
     cues: Floats
-    first: Trees
-    second: Trees
+    trees: Trees
 
     def scored(self, html: bytes | memoryview) -> tuple[Blocks, Floats]:
         """A page's blocks, and of each the probability that it is main text."""
@@ -34,9 +31,7 @@ class Model(NamedTuple):
     def score(self, blocks: Blocks) -> Floats:
         if not blocks.size:
             return np.zeros(0, np.float32)
-        scores = probabilities(self.first, blocks.features)
-        alive = np.flatnonzero(scores >= DEAD)
-        scores[alive] = probabilities(self.second, extended(blocks, scores)[alive])
+        scores = probabilities(self.trees, blocks.features)
         title = int(blocks.page.state[TITLE])
         if title >= 0:
             scores[title] = 0
@@ -72,10 +67,8 @@ def chosen(blocks: Blocks, scores: Floats) -> tuple[Any, float]:
 def save(model: Model, path: Path) -> None:
     """The same model gives the same bytes."""
     arrays = {"cues": np.round(model.cues * 32).astype(np.int8)}
-    for stage, trees in (("first", model.first), ("second", model.second)):
-        for name, values in trees._asdict().items():
-            arrays[f"{stage}.{name}"] = values
-    arrays["features"] = np.frombuffer(" ".join((*FEATURES, *CONTEXT)).encode(), np.uint8)
+    arrays |= {f"trees.{name}": values for name, values in model.trees._asdict().items()}
+    arrays["features"] = np.frombuffer(" ".join(FEATURES).encode(), np.uint8)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, values in sorted(arrays.items()):
             packed = io.BytesIO()
@@ -98,9 +91,9 @@ def load(path: Path = SHIPPED) -> Model:
     try:
         features = arrays["features"].tobytes().decode().split()
         cues = arrays["cues"].astype(np.float32) / 32
-        first, second = (Trees(*(arrays[f"{stage}.{name}"] for name in Trees._fields)) for stage in ("first", "second"))
+        trees = Trees(*(arrays[f"trees.{name}"] for name in Trees._fields))
     except (KeyError, UnicodeDecodeError) as error:
         raise BadModel(f"{path} is no model of blocks ({error}); make one with python -m classifiers.blocks") from error
-    if features != [*FEATURES, *CONTEXT] or len(cues) != TOKEN_SLOTS:
+    if features != [*FEATURES] or len(cues) != TOKEN_SLOTS:
         raise BadModel(f"{path} was trained on other features than this version has; train it again")
-    return Model(cues, first, second)
+    return Model(cues, trees)

@@ -1,18 +1,17 @@
-"""Training: grouped folds, two stages of lightgbm, the same bytes each time. Run `python -m classifiers.blocks`.
+"""Training: grouped folds, lightgbm, the same bytes each time. Run `python -m classifiers.blocks`.
 
-A first-stage score that the second stage learns from comes from trees that have not seen the page's group. Class and
-id cues of a training page come from the other groups. One thread, fixed seeds.
+Class and id cues of a training page come from the other groups. One thread, fixed seeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from classifiers.blocks import annotated, context, data, labels, layout, scan, trees
+from classifiers.blocks import annotated, data, labels, layout, scan, trees
 from classifiers.blocks.cues import Counts, Tables
 from classifiers.blocks.features import Blocks, featured
 from classifiers.blocks.model import Model, rounded
@@ -25,13 +24,13 @@ Text = Callable[[bytes], str]
 
 @dataclass(frozen=True)
 class Training:
-    """`folds` are of groups; `rounds` = trees of a stage."""
+    """`folds` are of groups; `rounds` = trees."""
 
     folds: int = 3
-    rounds: tuple[int, int] = (100, 100)
+    rounds: int = 200
     leaves: int = 31
     depth: int = 8
-    learning_rate: float = 0.12
+    learning_rate: float = 0.08
     least_rows: int = 60
     seed: int = 1
 
@@ -46,7 +45,6 @@ class Sample:
     weight: float
     group: int
     fold: int
-    first: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def weights(self) -> Floats:
         """Long blocks count more, but not by their length: a page's menu is to be learnt too."""
@@ -112,34 +110,17 @@ def counted(found: Sequence[Sample]) -> Counts:
 def fit(
     found: Sequence[Sample], parameters: Training = Training(), with_folds: bool = False
 ) -> tuple[Model, dict[int, Model]]:
-    """A model of all these pages, and `with_folds` by fold one of the pages outside of it.
-
-    The second stage learns from first-stage scores of pages that the first had not seen. So that each stage is trained
-    once for each fold and once for all, the first stages are shared: the scores that a fold's second stage learns from
-    are of trees which have seen that fold's pages. What that lends the folds' figures is of second order.
-    """
+    """A model of all these pages, and `with_folds` by fold one of the pages outside of it."""
     counts = counted(found)
-    firsts: dict[int, Trees] = {}
-    for fold in sorted({s.fold for s in found}):
-        outside = [s for s in found if s.fold != fold]
-        tables = counts.tables(s.group for s in outside)
-        firsts[fold] = _trained(outside, [b.features for b in _featured(outside, tables)], parameters, 0)
-        inside = [s for s in found if s.fold == fold]
-        for s, b in zip(inside, _featured(inside, tables), strict=True):
-            s.first = trees.probabilities(firsts[fold], b.features)
-    models = {
-        fold: _second([s for s in found if s.fold != fold], counts, first, parameters)
-        for fold, first in firsts.items()
-        if with_folds
-    }
-    blocks = _featured(found, counts.tables(s.group for s in found))
-    return _second(found, counts, _trained(found, [b.features for b in blocks], parameters, 0), parameters), models
+    folds = sorted({s.fold for s in found}) if with_folds else []
+    by_fold = {fold: _model([s for s in found if s.fold != fold], counts, parameters) for fold in folds}
+    return _model(found, counts, parameters), by_fold
 
 
-def _second(found: Sequence[Sample], counts: Counts, first: Trees, parameters: Training) -> Model:
+def _model(found: Sequence[Sample], counts: Counts, parameters: Training) -> Model:
     tables = counts.tables(s.group for s in found)
-    rows = [context.extended(b, s.first) for s, b in zip(found, _featured(found, tables), strict=True)]
-    return Model(rounded(tables.all()), first, _trained(found, rows, parameters, 1))
+    rows = [blocks.features for blocks in _featured(found, tables)]
+    return Model(rounded(tables.all()), _trained(found, rows, parameters))
 
 
 def _featured(found: Sequence[Sample], tables: Tables) -> list[Blocks]:
@@ -153,7 +134,7 @@ def _of_group(tables: Tables, group: int, known: dict[int, Floats]) -> Floats:
     return known[group]
 
 
-def _trained(found: Sequence[Sample], rows: Sequence[Floats], parameters: Training, stage: int) -> Trees:
+def _trained(found: Sequence[Sample], rows: Sequence[Floats], parameters: Training) -> Trees:
     import lightgbm
 
     options: dict[str, Any] = {
@@ -182,7 +163,7 @@ def _trained(found: Sequence[Sample], rows: Sequence[Floats], parameters: Traini
         weight=weights * (len(weights) / weights.sum()),
         params=options,
     )
-    booster = lightgbm.train(options, dataset, num_boost_round=parameters.rounds[stage])
+    booster = lightgbm.train(options, dataset, num_boost_round=parameters.rounds)
     return trees.from_dump(booster.dump_model())
 
 
