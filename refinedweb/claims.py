@@ -164,6 +164,14 @@ class Claims:
         except (Changed, CommitUnknown):
             return  # another took it over meanwhile, or the lease will run out
 
+    def clear(self) -> None:
+        """Delete every claim that is left: for when the step's last task is committed, and they say nothing any more.
+
+        They are of holders that died or were stopped between their last commit and giving the block back.
+        """
+        for block in self.claimed() - self.mine:
+            self._store.delete(self._key(block))
+
     def _holder(self, *, released: bool = False) -> bytes:
         pid = os.getpid()
         holder = Holder(self.owner, self._beat, this_machine(), pid, started_at(pid) or "", released)

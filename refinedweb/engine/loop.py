@@ -104,6 +104,8 @@ class Loop:
                 self._collect()
                 self._show()
                 self._blocks.settle_all(self._rollups.tick())
+            if not self.progress.failed:
+                self._blocks.claims.clear()
         finally:
             self._give_back()
         return self.progress

@@ -106,6 +106,23 @@ def test_every_task_ends_in_one_record_or_one_failure(
     assert not list(ledger.store.list("00-x/claims/")), "no claim outlives the run"
 
 
+@pytest.mark.parametrize("given_back", [False, True], ids=["died", "stopped"])
+@pytest.mark.parametrize("block", [1, 2, 4])
+def test_a_claim_left_by_one_who_went_after_the_last_commit_is_cleared(
+    tmp_path: Path, block: int, given_back: bool
+) -> None:
+    store = open_store(str(tmp_path))
+    gone = Claims(store, "00-x")
+    assert gone.take(0)
+    for task in range(block):
+        Ledger(store, "00-x").commit(record(task))
+    if given_back:
+        gone.release(0, done=False)
+    progress, _, _ = run(tmp_path, 4, {}, block)
+    assert progress.done == 4
+    assert not list(store.list("00-x/claims/"))
+
+
 def test_a_task_that_dies_is_run_carefully_and_at_last_given_up(tmp_path: Path) -> None:
     progress, pool, _ = run(tmp_path, 2, {0: ["died"] * 99})
     assert [careful for task, careful in pool.attempts if task == 0] == [False] * DEATHS + [True] * (

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import classifiers
 from classifiers.jit import _digest
 from stages.kernels import classes, jit
 from stages.kernels.buffers import utf8_views
@@ -197,9 +198,9 @@ def test_a_kernel_without_a_place_for_its_cache_still_compiles() -> None:
 def test_the_cache_belongs_to_the_whole_package(tmp_path: Path) -> None:
     """A kernel's machine code holds that of the functions it calls: when their file changes, the cache's name does."""
     package = Path(jit.__file__).parent
-    digest = _digest(frozenset({package}))
+    digest = _digest(frozenset({package, Path(classifiers.__file__).parent}))
     assert digest in decode._cache._cache_file._index_name  # type: ignore[attr-defined]
     for file in package.glob("*.py"):
         shutil.copy(file, tmp_path)
     (tmp_path / "utf8.py").write_text("changed")
-    assert _digest(frozenset({tmp_path})) != digest
+    assert _digest(frozenset({tmp_path, Path(classifiers.__file__).parent})) != digest
