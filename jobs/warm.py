@@ -16,6 +16,7 @@ from refinedweb.doctor import check_machine
 
 # kernels that no shipped recipe needs
 MORE = "url_v1,extract_v1,exact_v1,paragraph_v1"
+MORE_SETTINGS = ("extract_v1.engine=blocks",)
 # imported by nodes and drivers only, not on the way of a run in this process
 ALSO = ("ray", "ray.scripts.scripts", "boto3", "jobs.container", "jobs.cli")
 
@@ -27,7 +28,8 @@ def warm() -> list[str]:
     crawl = [str(path) for path in sample.crawl_files()]
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate([*recipe.shipped(), MORE]):
-            refinedweb.run(name, crawl, str(Path(folder, str(number))), [f"url_v1.blocklist={sample.blocklist()}"])
+            settings = [f"url_v1.blocklist={sample.blocklist()}", *(MORE_SETTINGS if name == MORE else ())]
+            refinedweb.run(name, crawl, str(Path(folder, str(number))), settings)
             print(f"{name}: ready", flush=True)
     needed = {"compiled kernels", "language model", "ray"}
     checks = [check for check in check_machine() if check.name in needed]
