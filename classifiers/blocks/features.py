@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from classifiers.blocks import scan
 from classifiers.blocks.alone import FLAGS, copies, own, places
@@ -20,11 +21,12 @@ from classifiers.jit import kernel
 
 
 class Blocks(NamedTuple):
-    """A page read: `features` has a row for each block."""
+    """A page read: `features` has a row for each block, `hashes` one of its text."""
 
     page: Page
     raw: Raw
     features: Features
+    hashes: npt.NDArray[np.uint64]
 
     @property
     def size(self) -> int:
@@ -46,7 +48,7 @@ def featured(page: Page, cues: Cues) -> Blocks:
     if size:
         measure(page.text, page.blocks, page.state, size, raw, hashes)
         fill(page, cues, raw, hashes, features)
-    return Blocks(page, raw, features)
+    return Blocks(page, raw, features, hashes)
 
 
 @kernel

@@ -11,17 +11,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.blocks.columns import FEATURES
+from classifiers.blocks.cut import cut, once
 from classifiers.blocks.features import Blocks, read
-from classifiers.blocks.layout import TITLE, TOKEN_SLOTS
+from classifiers.blocks.layout import TITLE, TOKEN_SLOTS, Page
 from classifiers.blocks.measure import WORDS
+from classifiers.blocks.numbers import Features
+from classifiers.blocks.second import SECOND, beside
 from classifiers.blocks.trees import Floats, Trees, probabilities
 
+_STAGES = ("first", "second")
+_FEATURES = (*FEATURES, *SECOND)
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"
 
 
+LIKELY = 0.5  # score that the best block of a page with main text has
+ALIVE = 0.02  # score of the first stage from which on the second is asked
+
+
 class Model(NamedTuple):
+    """`first` sees a block's features; `second` also the first's scores of the page, and has the last word."""
+
     cues: Floats
-    trees: Trees
+    first: Trees
+    second: Trees
 
     def scored(self, html: bytes | memoryview) -> tuple[Blocks, Floats]:
         """A page's blocks, and of each the probability that it is main text."""
@@ -31,44 +43,51 @@ class Model(NamedTuple):
     def score(self, blocks: Blocks) -> Floats:
         if not blocks.size:
             return np.zeros(0, np.float32)
-        scores = probabilities(self.trees, blocks.features)
-        title = int(blocks.page.state[TITLE])
-        if title >= 0:
-            scores[title] = 0
+        scores = first_scores(self.first, blocks.page, blocks.features)
+        alive = np.flatnonzero(scores > ALIVE)
+        if len(alive):
+            around = beside(blocks.page, scores, sizes_of(blocks))[alive]
+            scores[alive] = probabilities(self.second, np.concatenate([blocks.features[alive], around], axis=1))
         return scores
+
+
+def first_scores(trees: Trees, page: Page, features: Features) -> Floats:
+    """The page's title is never main text."""
+    scores = probabilities(trees, features)
+    title = int(page.state[TITLE])
+    if title >= 0:
+        scores[title] = 0
+    return scores
 
 
 class BadModel(ValueError):
     """A file that is no model of this version."""
 
 
-def cut(scores: Floats, sizes: Floats) -> tuple[float, float]:
-    """The score from which on blocks are kept, and the F1 that is to be expected of that: the highest there is.
-
-    With p the chance that a word is main text, keeping a set K has an expected F1 of about 2 Σ_K p / (|K| + Σ p).
-    """
-    if not len(scores):
-        return 1.0, 0.0
-    order = np.argsort(-scores, kind="stable")
-    right = np.cumsum((scores * sizes)[order], dtype=np.float64)
-    kept = np.cumsum(sizes[order], dtype=np.float64)
-    expected = 2 * right / np.maximum(kept + right[-1], 1e-9)
-    best = int(np.argmax(expected))
-    return float(scores[order[best]]), float(expected[best])
-
-
 def chosen(blocks: Blocks, scores: Floats) -> tuple[Any, float]:
-    """Which blocks are main text (a boolean each), and how sure that is: the expected F1."""
-    sizes = np.maximum(blocks.raw[:, WORDS], 1)
+    """Which blocks are main text (a boolean each), and how sure that is: the expected F. None of a page without any
+    that is likelier to be main text than not.
+    """
+    sizes = sizes_of(blocks)
     threshold, confidence = cut(scores, sizes)
-    return (scores >= threshold) & (scores > 0), confidence
+    kept = (scores >= threshold) & (scores > 0)
+    if not len(scores) or scores.max() < LIKELY:
+        return np.zeros(len(scores), np.bool_), confidence
+    once(blocks.hashes, sizes, kept)
+    return kept, confidence
+
+
+def sizes_of(blocks: Blocks) -> Floats:
+    """What a block weighs: its words, at least one."""
+    return np.asarray(np.maximum(blocks.raw[:, WORDS], 1), np.float32)
 
 
 def save(model: Model, path: Path) -> None:
     """The same model gives the same bytes."""
     arrays = {"cues": np.round(model.cues * 32).astype(np.int8)}
-    arrays |= {f"trees.{name}": values for name, values in model.trees._asdict().items()}
-    arrays["features"] = np.frombuffer(" ".join(FEATURES).encode(), np.uint8)
+    for stage in _STAGES:
+        arrays |= {f"{stage}.{name}": values for name, values in getattr(model, stage)._asdict().items()}
+    arrays["features"] = np.frombuffer(" ".join(_FEATURES).encode(), np.uint8)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, values in sorted(arrays.items()):
             packed = io.BytesIO()
@@ -91,9 +110,9 @@ def load(path: Path = SHIPPED) -> Model:
     try:
         features = arrays["features"].tobytes().decode().split()
         cues = arrays["cues"].astype(np.float32) / 32
-        trees = Trees(*(arrays[f"trees.{name}"] for name in Trees._fields))
+        first, second = (Trees(*(arrays[f"{stage}.{name}"] for name in Trees._fields)) for stage in _STAGES)
     except (KeyError, UnicodeDecodeError) as error:
         raise BadModel(f"{path} is no model of blocks ({error}); make one with python -m classifiers.blocks") from error
-    if features != [*FEATURES] or len(cues) != TOKEN_SLOTS:
+    if features != [*_FEATURES] or len(cues) != TOKEN_SLOTS:
         raise BadModel(f"{path} was trained on other features than this version has; train it again")
-    return Model(cues, trees)
+    return Model(cues, first, second)

@@ -14,23 +14,24 @@ import numpy as np
 from classifiers.blocks import annotated, data, labels, layout, scan, trees
 from classifiers.blocks.cues import Counts, Tables
 from classifiers.blocks.features import Blocks, featured
-from classifiers.blocks.model import Model, rounded
+from classifiers.blocks.model import ALIVE, Model, first_scores, rounded, sizes_of
+from classifiers.blocks.second import beside
 from classifiers.blocks.trees import Floats, Trees
 
-WEAK_WEIGHT, ANNOTATED_WEIGHT = 0.5, 2.0  # of a page; 1 = one with a true text
+WEAK_WEIGHT = 0.25  # of a page without a truth of its own, which counts 1
 NEGATIVES = 0.5  # of the blocks without main text that are trained on; they count for the others
 Text = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
 class Training:
-    """`folds` are of groups; `rounds` = trees."""
+    """`folds` are of groups; `rounds` = trees, of each stage."""
 
     folds: int = 3
-    rounds: int = 200
+    rounds: int = 120
     leaves: int = 31
     depth: int = 8
-    learning_rate: float = 0.08
+    learning_rate: float = 0.09
     least_rows: int = 60
     seed: int = 1
 
@@ -68,7 +69,7 @@ def _labelled(row: data.Row, page: layout.Page, weak: Text) -> tuple[Floats, Flo
     """Labels and sizes of the blocks, and the page's weight; None for a page that teaches nothing."""
     if row.kept is not None:
         shares, sizes = annotated.labels(page, row.kept), labels.sizes(texts(page))
-        return (shares, sizes, ANNOTATED_WEIGHT) if len(sizes) else None
+        return (shares, sizes, 1.0) if len(sizes) else None
     truth = row.truth or weak(row.html)
     if not truth:
         return None
@@ -119,8 +120,30 @@ def fit(
 
 def _model(found: Sequence[Sample], counts: Counts, parameters: Training) -> Model:
     tables = counts.tables(s.group for s in found)
-    rows = [blocks.features for blocks in _featured(found, tables)]
-    return Model(rounded(tables.all()), _trained(found, rows, parameters))
+    pages = _featured(found, tables)
+    rows = [blocks.features for blocks in pages]
+    first = _trained(found, rows, _all(found), parameters)
+    scores = _unseen(found, rows, parameters)
+    around = [beside(b.page, each, sizes_of(b)) for b, each in zip(pages, scores, strict=True)]
+    both = [np.concatenate(pair, axis=1) for pair in zip(rows, around, strict=True)]
+    second = _trained(found, both, [each > ALIVE for each in scores], parameters)
+    return Model(rounded(tables.all()), first, second)
+
+
+def _unseen(found: Sequence[Sample], rows: Sequence[Floats], parameters: Training) -> list[Floats]:
+    """The first stage's scores of each page, by trees that were grown on the pages of the other folds."""
+    folds = data.folds([s.group for s in found], parameters.folds)
+    scores: dict[int, Floats] = {}
+    for fold in sorted(set(folds)):
+        seen = [at for at in range(len(found)) if folds[at] != fold]
+        part = [found[at] for at in seen]
+        grown = _trained(part, [rows[at] for at in seen], _all(part), parameters)
+        scores |= {at: first_scores(grown, found[at].page, rows[at]) for at in range(len(found)) if folds[at] == fold}
+    return [scores[at] for at in range(len(found))]
+
+
+def _all(found: Sequence[Sample]) -> list[Any]:
+    return [np.ones(len(s.labels), np.bool_) for s in found]
 
 
 def _featured(found: Sequence[Sample], tables: Tables) -> list[Blocks]:
@@ -134,7 +157,8 @@ def _of_group(tables: Tables, group: int, known: dict[int, Floats]) -> Floats:
     return known[group]
 
 
-def _trained(found: Sequence[Sample], rows: Sequence[Floats], parameters: Training) -> Trees:
+def _trained(found: Sequence[Sample], rows: Sequence[Floats], asked: Sequence[Any], parameters: Training) -> Trees:
+    """Trees of the blocks that are `asked` (a boolean each)."""
     import lightgbm
 
     options: dict[str, Any] = {
@@ -153,7 +177,7 @@ def _trained(found: Sequence[Sample], rows: Sequence[Floats], parameters: Traini
         "verbosity": -1,
         "use_missing": False,
     }
-    taken = [_taken(s, parameters.seed + number) for number, s in enumerate(found)]
+    taken = [_taken(s, parameters.seed + number) & asked[number] for number, s in enumerate(found)]
     weights = np.concatenate(
         [s.weights()[t] * np.where(s.labels[t] > 0, 1, 1 / NEGATIVES) for s, t in zip(found, taken, strict=True)]
     )

@@ -11,7 +11,7 @@ from classifiers.jit import kernel
 
 Floats = npt.NDArray[np.float32]
 
-EARLY, SURE = 80, -4.0  # trees, and the log-odds after them at or below which a block stays where it is
+SURE = -4.0  # log-odds after half of the trees at or below which a block stays where it is
 CHUNK = 32  # rows whose features stay in a core's first cache while they walk through all trees
 
 
@@ -84,12 +84,11 @@ def margins(trees: Trees, first_tree: Any, last_tree: Any, rows: Floats, out: Fl
 
 
 def probabilities(trees: Trees, rows: Floats) -> Floats:
-    """Rows that the first trees are sure of in the negative are not shown to the others."""
+    """Rows that the first half of the trees is sure of in the negative are not shown to the others."""
     out, count = np.zeros(len(rows), np.float32), len(trees.roots)
-    margins(trees, 0, min(EARLY, count), rows, out)
-    if count > EARLY:
-        alive = np.flatnonzero(out > SURE)
-        rest = out[alive]
-        margins(trees, EARLY, count, rows[alive], rest)
-        out[alive] = rest
+    margins(trees, 0, count // 2, rows, out)
+    alive = np.flatnonzero(out > SURE)
+    rest = out[alive]
+    margins(trees, count // 2, count, rows[alive], rest)
+    out[alive] = rest
     return np.asarray(1 / (1 + np.exp(-out)), np.float32)

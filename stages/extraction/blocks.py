@@ -26,9 +26,9 @@ ITEM = "- "
 CELLS = " | "
 IMAGE_REACH = 3  # blocks between an image and main text on either side of it
 COMMENT_WORDS = 8
-_ITEMS = [TAGS["li"], TAGS["dd"]]
-_CELLS = [TAGS["td"], TAGS["th"]]
-_PARAGRAPHS = [TAGS[name] for name in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table")]
+_ITEMS = frozenset((TAGS["li"], TAGS["dd"]))
+_CELLS = frozenset((TAGS["td"], TAGS["th"]))
+_PARAGRAPHS = frozenset(TAGS[name] for name in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table"))
 
 
 @dataclass(frozen=True)
@@ -106,24 +106,26 @@ def _text(blocks: Blocks, at: int) -> str:
 
 def _lines(blocks: Blocks, kept: Any) -> Iterator[str]:
     """The kept blocks as lines, an empty one before and behind paragraphs."""
-    page = blocks.page
-    row_before = -1
-    cells: list[str] = []
-    for at in np.flatnonzero(kept).tolist():
-        node = int(page.blocks[at, NODE])
-        tag = int(page.nodes[node, TAG])
-        text = _text(blocks, at)
-        row = int(page.nodes[node, PARENT]) if tag in _CELLS else -1
+    page, at = blocks.page, np.flatnonzero(kept)
+    nodes = page.blocks[at, NODE]
+    tags, rows = page.nodes[nodes, TAG].tolist(), page.nodes[nodes, PARENT].tolist()
+    written = page.text[: page.blocks[at[-1], END]].tobytes() if len(at) else b""
+    row_before, cells, is_open = -1, list[str](), False
+    for (start, end), tag, parent in zip(page.blocks[at, : END + 1].tolist(), tags, rows, strict=True):
+        text = written[start:end].decode(errors="replace")
+        row = parent if tag in _CELLS else -1
         if cells and row != row_before:
             yield CELLS.join(cells)
-            cells = []
+            cells, is_open = [], True
         row_before = row
         if row >= 0:
             cells.append(" ".join(text.split("\n")))
         elif tag in _PARAGRAPHS:
-            yield from ("", text, "")
+            yield from ("", text, "") if is_open else (text, "")
+            is_open = False
         else:
             yield ITEM + text if tag in _ITEMS else text
+            is_open = True
     if cells:
         yield CELLS.join(cells)
 

@@ -25,9 +25,10 @@ def outcome(html: bytes, **params: Any) -> dict[str, Any]:
 
 def article(inside: str) -> bytes:
     menu = "".join(f"<li><a href='/{n}'>Section {n}</a></li>" for n in range(12))
+    rest = paragraphs(3).replace("Part", "Later")  # what a page holds twice is kept once
     return (
         f"<html><head><title>The flood - Valley News</title></head><body><nav class='menu'><ul>{menu}</ul></nav>"
-        f"<main><article><h1>The flood</h1>{paragraphs(4)}{inside}{paragraphs(3)}</article></main>"
+        f"<main><article><h1>The flood</h1>{paragraphs(4)}{inside}{rest}</article></main>"
         f"<footer class='footer'><p>© 2026 Valley News. All rights reserved.</p><a href='/privacy'>Privacy</a></footer>"
     ).encode()
 
@@ -116,18 +117,11 @@ def test_trees_answer_as_lightgbm_does() -> None:
     assert np.abs(found - booster.predict(rows)).max() < 1e-5
 
 
-def test_the_cut_is_the_best_of_all_cuts() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(50):
-        scores, sizes = rng.random(9).astype(np.float32), rng.integers(1, 50, 9).astype(np.float32)
-
-        def expected(cut: float, scores: Any = scores, sizes: Any = sizes) -> float:
-            kept = scores >= cut
-            return float(2 * (scores * sizes)[kept].sum() / (sizes[kept].sum() + (scores * sizes).sum()))
-
-        cut, f1 = model.cut(scores, sizes)
-        assert f1 == pytest.approx(max(expected(each) for each in scores), rel=1e-5)
-        assert f1 == pytest.approx(expected(cut), rel=1e-5)
+def test_a_page_that_holds_its_article_twice_gives_it_once() -> None:
+    paragraphs = "".join(f"<p>Part {n}. {SENTENCE}</p>" for n in range(6))
+    both = f"<main><div class='narrow'>{paragraphs}</div><div class='wide'>{paragraphs}</div></main>"
+    text = outcome(f"<html><title>The flood</title><body>{both}".encode())["text"]
+    assert [text.count(f"Part {n}.") for n in range(6)] == [1] * 6
 
 
 def test_labels_are_shares_of_the_truth() -> None:
