@@ -1,4 +1,4 @@
-"""Quality and speed of the engine `blocks` beside trafilatura and resiliparse, by language and kind of page.
+"""Quality and speed of the engine `blocks` beside other extractors, by language and kind of page.
 
     uv run python -m benchmarks.extractor quality --folds FOLDER   # each page by a model that has not seen it
     uv run python -m benchmarks.extractor articles                 # the article benchmark, by the shipped model
@@ -9,35 +9,34 @@
 The fuzzing wants a cache of its own (numba would load kernels that were compiled without checks). It takes all cores
 and goes on where an earlier call with the same `--state` stopped.
 
-FOLDER is what `python -m classifiers.blocks pages.parquet model.npz --folds FOLDER` wrote. Quality is the mean over
-pages of F1 of 4-grams of words (of characters where words are not spaced), against the true text as it is.
+`uv sync --group peers` adds readability-lxml to the others. FOLDER is what `python -m classifiers.blocks pages.parquet
+model.npz --folds FOLDER` wrote. Quality is the mean over pages of F1 of 4-grams of words (of characters where words are
+not spaced), against the true text as it is.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import logging
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import trafilatura
-from resiliparse.extract.html2text import extract_plain_text
 
 from benchmarks import crawl, extractor_fuzz
 from benchmarks.extraction import pages as article_pages
 from benchmarks.extraction import quality as article_quality
+from benchmarks.extractors import PEERS
 from classifiers.blocks import annotated, data, labels, model
 from classifiers.blocks.__main__ import pages
 from classifiers.blocks.train import Training, texts, trimmed
 from stages.extraction import blocks
 
-Extractor = Callable[[bytes], str]
 LEAST_PAGES = 30
 _SCRIPTS = (
     ("CJK", 0x3040, 0x9FFF), ("CJK", 0xAC00, 0xD7A3), ("Cyrillic", 0x0400, 0x052F), ("Greek", 0x0370, 0x03FF),
@@ -53,22 +52,6 @@ def group(text: str) -> str:
         if c.isalpha()
     )
     return found.most_common(1)[0][0] if found else "other"
-
-
-def of_trafilatura(html: bytes, **options: bool) -> str:
-    return trafilatura.extract(html.decode(errors="replace"), include_comments=False, **options) or ""
-
-
-def of_resiliparse(html: bytes) -> str:
-    return str(extract_plain_text(html.decode(errors="replace"), main_content=True, alt_texts=False, comments=False))
-
-
-PEERS: dict[str, Extractor] = {
-    "trafilatura default": of_trafilatura,
-    "trafilatura precision": functools.partial(of_trafilatura, favor_precision=True),
-    "trafilatura fast": functools.partial(of_trafilatura, fast=True),
-    "resiliparse": of_resiliparse,
-}
 
 
 def by_model(chosen: model.Model, html: bytes) -> str:
@@ -114,22 +97,33 @@ def _kept_text(html: bytes, kept: annotated.Ranges) -> str:
     return "\n".join(text for text, main in zip(texts(page), annotated.labels(page, kept), strict=True) if main)
 
 
-def quality(folder: Path, every: int, peers: list[str]) -> None:
+def scores(folder: Path, peers: list[str], each: Judged) -> dict[str, float]:
+    """F1 by extractor."""
+    html = each.row.html
+    outputs = {"blocks": by_model(model.load(folder / f"fold-{each.fold}.npz"), html)}
+    outputs |= {name: PEERS[name](html) for name in peers}
+    return {name: labels.score(each.truth, text)[2] for name, text in outputs.items()}
+
+
+def quality(folder: Path, every: int, peers: list[str], processes: int) -> None:
     found = judged()[::every]
-    models = {fold: model.load(folder / f"fold-{fold}.npz") for fold in {each.fold for each in found}}
     totals: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for each in found:
-        html = each.row.html
-        outputs = {"blocks": by_model(models[each.fold], html), **{name: PEERS[name](html) for name in peers}}
-        for name, text in outputs.items():
+    with ProcessPoolExecutor(processes, initializer=quiet) as pool:
+        for each, reached in zip(found, pool.map(partial(scores, folder, peers), found, chunksize=16), strict=True):
             for kind in each.names():
-                totals[kind][name].append(labels.score(each.truth, text)[2])
+                for name, f1 in reached.items():
+                    totals[kind][name].append(f1)
     names = ["blocks", *peers]
     print(f"| pages | n | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}")
-    for kind, scores in sorted(totals.items(), key=lambda item: -len(item[1]["blocks"])):
-        mark = "" if len(scores["blocks"]) >= LEAST_PAGES else " (few)"
-        means = " | ".join(f"{np.mean(scores[name]):.3f}" for name in names)
-        print(f"| {kind}{mark} | {len(scores['blocks'])} | {means} |")
+    for kind, by_name in sorted(totals.items(), key=lambda item: -len(item[1]["blocks"])):
+        count = len(by_name["blocks"])
+        means = " | ".join(f"{np.mean(by_name[name]):.3f}" for name in names)
+        print(f"| {kind}{'' if count >= LEAST_PAGES else ' (few)'} | {count} | {means} |")
+
+
+def quiet() -> None:
+    """The others log what they think of a page."""
+    logging.disable(logging.CRITICAL)
 
 
 def articles() -> None:
@@ -212,13 +206,13 @@ def main() -> None:
     parser.add_argument("--peer", action="append", choices=list(PEERS), help="beside these only")
     parser.add_argument("--pages", type=int, default=10_000, help="mutated pages to try")
     parser.add_argument("--state", type=Path, default=Path("fuzz.jsonl"), help="chunks of the fuzzing that are done")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of the fuzzing")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of quality and fuzz")
     options = parser.parse_args()
-    logging.disable(logging.CRITICAL)
+    quiet()
     if options.what == "quality":
         if options.folds is None:
             raise SystemExit("quality needs --folds, the folder that python -m classifiers.blocks --folds wrote")
-        quality(options.folds, options.every, options.peer or list(PEERS))
+        quality(options.folds, options.every, options.peer or list(PEERS), options.processes)
     elif options.what == "articles":
         articles()
     elif options.what == "speed":
