@@ -32,6 +32,8 @@ MEANING = {
     "length": "bytes of the record in that file",
     "text": "the text",
     "image_urls": "images of the main content: lists of [url, alt text]",
+    "title": "what the page calls itself",
+    "links": "all links of the page: lists of [url, anchor text]",
     "language": "top language (fastText lid.176)",
     "language_score": "its probability",
     "profanity_score": "what profanity_v1 compared with its threshold",

@@ -14,10 +14,12 @@ from stages.extraction.engines import EngineName, Favor, Settings
 from stages.extraction.process import Page
 from stages.extraction.supervisor import Outcome, supervisor
 from stages.kernels.buffers import utf8_views
-from stages.schema import IMAGE_URLS
+from stages.schema import IMAGE_URLS, LINKS
 
 ENGINES = ("trafilatura", "resiliparse", "blocks")
 FAVORS = ("precision", "balanced", "recall")
+ON_REQUEST = {"title": pa.string(), "links": LINKS}
+_FIELDS = {"image_urls": "images"}  # of an outcome, by column
 
 
 @stage("extract_v1")
@@ -36,7 +38,8 @@ class Extract:
 
     `blocks` is ours: scores of blocks of text by a small model (classifiers/models/BLOCKS.md), in this process, for it
     takes linear time and bounded memory on any page. Of the parameters it knows `include_tables`, `include_comments`
-    and `image_urls`.
+    and `image_urls`; it alone gives `title`, a column of what the page calls itself, and `links`, one of all its links,
+    menus and all, as [url, anchor text].
 
     The other engines run in a child process, one for each worker process and setting, so a page costs at most itself.
     `favor` and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column
@@ -50,6 +53,8 @@ class Extract:
     include_tables: bool = True
     include_comments: bool = False
     image_urls: bool = True
+    title: bool = False
+    links: bool = False
     deadline_seconds: float = 30.0
     memory_mb: int = 1024
     seconds_per_mb: float = 2.0
@@ -59,6 +64,11 @@ class Extract:
             raise ValueError(f"engine is {self.engine!r}; choose one of {', '.join(ENGINES)}")
         if self.favor not in FAVORS:
             raise ValueError(f"favor is {self.favor!r}; choose one of {', '.join(FAVORS)}")
+        if self.engine != "blocks" and (self.title or self.links):
+            name = "title" if self.title else "links"
+            raise ValueError(
+                f"{name}=true needs engine=blocks, and engine is {self.engine}; set one or leave the other"
+            )
         if not self.deadline_seconds > 0:
             raise ValueError(f"deadline_seconds is {self.deadline_seconds}; give the CPU seconds a page may take")
         if not self.seconds_per_mb >= 0:
@@ -81,10 +91,11 @@ class Extract:
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         rows = _rows(docs)
-        filled = _with_empty_columns(docs)
+        on_request = {name: kind for name, kind in ON_REQUEST.items() if getattr(self, name)}
+        filled = _with_empty_columns(docs, on_request)
         if len(rows):
             outcomes = self._outcomes(_pages(docs, rows))
-            filled = _filled(filled, rows, outcomes, self.image_urls)
+            filled = _filled(filled, rows, outcomes, [*(["image_urls"] if self.image_urls else []), *on_request])
         return filled.drop_columns(["html"]) if "html" in filled.column_names else filled
 
     def parts(self, docs: pa.Table) -> list[list[Part]]:
@@ -106,8 +117,10 @@ class Extract:
     def _by_blocks(self, html: bytes | memoryview, url: str | None) -> Outcome:
         if b"<" not in bytes(html):
             return Outcome("", [], "unparsable_html")
-        text, images = blocks.extract(html, url, self.include_tables, self.include_comments, self.image_urls)
-        return Outcome(text, images, None if text else "no_main_text")
+        text, images, title, links = blocks.extract(
+            html, url, self.include_tables, self.include_comments, self.image_urls, self.title, self.links
+        )
+        return Outcome(text, images, None if text else "no_main_text", title, links)
 
 
 def _rows(docs: pa.Table) -> Any:
@@ -128,9 +141,9 @@ def _pages(docs: pa.Table, rows: Any) -> list[Page]:
     return [(html[offsets[row] : offsets[row + 1]], url) for row, url in zip(rows.tolist(), urls, strict=True)]
 
 
-def _with_empty_columns(docs: pa.Table) -> pa.Table:
+def _with_empty_columns(docs: pa.Table, on_request: dict[str, pa.DataType]) -> pa.Table:
     """`docs` with the columns this stage fills. A row that has neither html nor text has no main text."""
-    for name, kind in (("text", pa.string()), ("image_urls", IMAGE_URLS)):
+    for name, kind in {"text": pa.string(), "image_urls": IMAGE_URLS, **on_request}.items():
         if name not in docs.column_names:
             docs = docs.append_column(name, pa.nulls(docs.num_rows, kind))
     nothing = pc.is_null(docs.column("text"))
@@ -139,13 +152,13 @@ def _with_empty_columns(docs: pa.Table) -> pa.Table:
     return drop_where(docs, pc.if_else(nothing, "no_main_text", pa.scalar(None, pa.string())))
 
 
-def _filled(docs: pa.Table, rows: Any, outcomes: list[Outcome], with_images: bool) -> pa.Table:
-    kept = [outcome.drop is None for outcome in outcomes]
+def _filled(docs: pa.Table, rows: Any, outcomes: list[Outcome], beside: list[str]) -> pa.Table:
+    """The table with the text, and the columns `beside` it, of these rows."""
     columns: dict[str, list[Any]] = {
-        "text": [o.text if k else None for o, k in zip(outcomes, kept, strict=True)],
-        "image_urls": [o.images if k and with_images else None for o, k in zip(outcomes, kept, strict=True)],
-        "drop": [outcome.drop for outcome in outcomes],
+        name: [getattr(o, _FIELDS.get(name, name)) if o.drop is None else None for o in outcomes]
+        for name in ("text", *beside)
     }
+    columns |= {"image_urls": columns.get("image_urls", [None] * len(outcomes)), "drop": [o.drop for o in outcomes]}
     for name, values in columns.items():
         docs = set_column(docs, name, _scattered(docs.column(name), rows, values))
     return docs

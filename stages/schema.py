@@ -18,6 +18,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 IMAGE_URLS = pa.list_(pa.list_(pa.string()))
+LINKS = IMAGE_URLS
 
 DOCUMENT = pa.schema(
     [

@@ -26,9 +26,11 @@ BLOCK_COLUMNS = 11
 # Columns of `nodes`.
 PARENT, TAG, NODE_FLAGS, DEPTH, SIGNATURE, FOUND, NODE_HTML = range(7)
 NODE_COLUMNS = 7
+# Columns of `anchors`: where a link's start tag, and its text, begin and end.
+ANCHOR, ANCHOR_END, ANCHOR_TEXT, ANCHOR_TEXT_END = range(4)
 # `state`
 SIZE, BLOCK, NODES, OPEN, SCOPE, LINK, IN_BOLD, HERE, SPACE_DUE, TITLE, OWN, BEYOND, IMAGES, BREAKS = range(14)
-EVIDENCE, KIND = 14, 15  # threes of words in the page's metadata, what the page says that it is
+EVIDENCE, KIND, ANCHORS = 14, 15, 16  # threes of words in the page's metadata, what the page says that it is, links
 
 _LT = np.uint8(ord("<"))
 
@@ -41,6 +43,7 @@ class Page(NamedTuple):
     nodes: Table
     tokens: npt.NDArray[np.uint16]
     images: Table
+    anchors: Table
     stack: Table  # of open elements: tag, node, place of the next outer one of the same tag, of the next outer scope
     last: Table  # by tag, the innermost open element's place in the stack
     state: Table
@@ -56,9 +59,10 @@ def new_page(html: Bytes) -> Page:
         np.zeros((most, NODE_COLUMNS), np.int64),
         np.zeros((most, TOKENS), np.uint16),
         np.empty((min(most, 1000), 3), np.int64),
+        np.empty((most, 4), np.int64),
         np.empty((DEEPEST, 4), np.int64),
         np.full(names.NAMES, -1, np.int64),
-        np.zeros(KIND + 1, np.int64),
+        np.zeros(ANCHORS + 1, np.int64),
         np.zeros(EVIDENCE_SLOTS, np.uint64),
     )
 

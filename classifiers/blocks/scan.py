@@ -17,9 +17,15 @@ from classifiers.blocks import names
 from classifiers.blocks.attributes import attributes, meta
 from classifiers.blocks.characters import BANG, DASH, LT, QUESTION, SLASH, is_letter, write
 from classifiers.blocks.layout import (
+    ANCHOR,
+    ANCHOR_END,
+    ANCHOR_TEXT,
+    ANCHOR_TEXT_END,
+    ANCHORS,
     BEYOND,
     BLOCK,
     BREAKS,
+    HERE,
     IMAGES,
     IN_BOLD,
     LINK,
@@ -35,7 +41,7 @@ from classifiers.blocks.layout import (
 )  # fmt: skip
 from classifiers.blocks.names import FLAGS, TAGS, listed
 from classifiers.blocks.raw import raw
-from classifiers.blocks.stack import close_implied, finish, inherited, line_break, pop_to, push
+from classifiers.blocks.stack import close_implied, end_link, finish, inherited, line_break, pop_to, push
 from classifiers.blocks.syntax import behind, behind_comment, behind_tag, name
 from classifiers.jit import kernel
 
@@ -58,6 +64,7 @@ def read(data: Bytes, page: Page) -> None:
     while at < end:
         at = _markup(data, at, end, page, unclosed) if data[at] == LT else _characters(data, at, end, page)
     finish(page, end)
+    end_link(page)
 
 
 @kernel
@@ -102,9 +109,9 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: Page, unclosed: An
         if tag == _BODY:
             state[BREAKS] = 0
     elif tag == _A:
-        state[LINK] = state[OPEN] + 1 if has_href else 0
+        end_link(page)
         if has_href:
-            page.blocks[state[BLOCK], LINKS] += 1
+            _link(page, start, min(at, end))
     elif tag in (_B, _STRONG):
         state[IN_BOLD] = 1
     elif tag == _BR:
@@ -119,6 +126,19 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: Page, unclosed: An
 
 
 @kernel
+def _link(page: Page, start: Offset, end: Offset) -> None:
+    """A link begins; its tag is there in the HTML."""
+    state, anchors = page.state, page.anchors
+    state[LINK] = state[OPEN] + 1
+    page.blocks[state[BLOCK], LINKS] += 1
+    if state[ANCHORS] < len(anchors):
+        last = state[ANCHORS]
+        anchors[last, ANCHOR], anchors[last, ANCHOR_END] = start, end
+        anchors[last, ANCHOR_TEXT], anchors[last, ANCHOR_TEXT_END] = state[HERE], -1
+        state[ANCHORS] += 1
+
+
+@kernel
 def _end_tag(data: Bytes, start: Offset, end: Offset, page: Page) -> Offset:
     state = page.state
     at, tag = name(data, start, end)
@@ -126,7 +146,7 @@ def _end_tag(data: Bytes, start: Offset, end: Offset, page: Page) -> Offset:
     if tag == 0 or tag >= _FIRST_RAW or tag in (_HTML, _BODY):
         return at
     if tag == _A:
-        state[LINK] = 0
+        end_link(page)
     elif tag in (_B, _STRONG):
         state[IN_BOLD] = 0
     elif tag == _BR:

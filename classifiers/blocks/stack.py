@@ -8,6 +8,9 @@ import numpy as np
 
 from classifiers.blocks import names
 from classifiers.blocks.layout import (
+    ANCHOR_TEXT,
+    ANCHOR_TEXT_END,
+    ANCHORS,
     BEYOND,
     BLOCK,
     BOLD,
@@ -89,8 +92,20 @@ def pop_to(page: Page, depth: Any, at: Offset) -> None:
         top = state[OPEN]
         page.last[stack[top, 0]], state[SCOPE] = stack[top, 2], stack[top, 3]
     if state[LINK] > depth + 1:
-        state[LINK] = 0
+        end_link(page)
     page.blocks[state[BLOCK], NODE] = stack[depth - 1, 1] if depth > 0 else 0
+
+
+@kernel
+def end_link(page: Page) -> None:
+    """Ends the open link, if there is one."""
+    state, last = page.state, page.state[ANCHORS] - 1
+    if state[LINK] > 0 and last >= 0 and page.anchors[last, ANCHOR_TEXT_END] < 0:
+        here = state[HERE]
+        while here > page.anchors[last, ANCHOR_TEXT] and page.text[here - 1] <= 32:
+            here -= 1
+        page.anchors[last, ANCHOR_TEXT_END] = here
+    state[LINK] = 0
 
 
 @kernel
@@ -155,6 +170,9 @@ def finish(page: Page, at: Offset) -> None:
     while here > start and text[here - 1] <= 32:
         blocks[block, LINES] -= text[here - 1] == 10
         here -= 1
+    if state[LINK] > 0 and state[ANCHORS] > 0:  # white space before the link is gone
+        anchor = page.anchors[state[ANCHORS] - 1]
+        anchor[ANCHOR_TEXT] = min(anchor[ANCHOR_TEXT], here)
     node = blocks[block, NODE]
     state[IN_BOLD] = state[SPACE_DUE] = state[BREAKS] = 0
     if here == start:

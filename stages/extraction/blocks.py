@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from classifiers.blocks import model
 from classifiers.blocks.features import Blocks
-from classifiers.blocks.layout import CHARS, END, IMAGES, LINKED, NODE, NODE_FLAGS, PARENT, TAG, TITLE
+from classifiers.blocks.layout import ANCHORS, CHARS, END, IMAGES, LINKED, NODE, NODE_FLAGS, PARENT, START, TAG, TITLE
 from classifiers.blocks.measure import SENTENCES, WORDS
 from classifiers.blocks.names import FLAGS, TAGS
-from stages.extraction import images
+from stages.extraction import images, links
 from stages.extraction.formatting import formatted
 
 ITEM = "- "
@@ -67,17 +67,31 @@ def score(html: bytes | memoryview, include_tables: bool = True, include_comment
     return Scored(blocks, scores, kept, confidence)
 
 
+class Extracted(NamedTuple):
+    """`title` and `links` are None where they were not asked for."""
+
+    text: str
+    images: list[images.Image]
+    title: str | None
+    links: list[links.Link] | None
+
+
 def extract(
     html: bytes | memoryview,
     url: str | None,
     include_tables: bool = True,
     include_comments: bool = False,
     image_urls: bool = True,
-) -> tuple[str, list[images.Image]]:
-    """Main text, and the images among it."""
+    with_title: bool = False,
+    with_links: bool = False,
+) -> Extracted:
+    """Main text and the images among it; on request what the page calls itself, and its links."""
     scored = score(html, include_tables, include_comments)
     text = scored.text()
-    return text, _images(html, scored, url) if image_urls and text else []
+    found = _images(html, scored, url) if image_urls and text else []
+    return Extracted(
+        text, found, scored.title() if with_title else None, _links(html, scored, url) if with_links else None
+    )
 
 
 @lru_cache(maxsize=1)
@@ -139,6 +153,21 @@ def _images(html: bytes | memoryview, scored: Scored, url: str | None) -> list[i
         if before.any() and behind.any() and not _furniture(scored.blocks, block):
             found.append(bytes(html[start:end]))
     return images.from_tags((tag.decode(errors="replace") for tag in found), url)
+
+
+def _links(html: bytes | memoryview, scored: Scored, url: str | None) -> list[links.Link]:
+    page, text = scored.blocks.page, scored.blocks.page.text
+    begins = page.blocks[: scored.blocks.size, START]
+
+    def anchor(start: int, end: int) -> str:
+        """A link around several blocks has a space between them."""
+        inner = begins[np.searchsorted(begins, start, "right") : np.searchsorted(begins, end)].tolist()
+        pieces = zip([start, *inner], [*inner, end], strict=True)
+        return " ".join(text[a:b].tobytes().decode(errors="replace") for a, b in pieces)
+
+    spans = page.anchors[: page.state[ANCHORS]].tolist()
+    tags = ((bytes(html[a:b]).decode(errors="replace"), anchor(start, end)) for a, b, start, end in spans)
+    return links.resolved(tags, url, links.base_of(bytes(html))) if spans else []
 
 
 def _furniture(blocks: Blocks, block: int) -> bool:

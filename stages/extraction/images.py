@@ -47,7 +47,8 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _ANY_IMAGE = re.compile("<[iI][mM][gG]\\b")
-_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+# A name is tried from its beginning alone, and not given back: a tag of one long word takes linear time.
+_ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++)\s*+=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 
 
 def from_tree(tree: Any, text: str, url: str | None) -> list[Image]:
@@ -136,7 +137,7 @@ def from_source(html: str, text: str, url: str | None) -> list[Image]:
 
 def from_tags(tags: Iterable[str], url: str | None) -> list[Image]:
     """Images of these `<img>` tags, each as it stands in the page."""
-    return _resolved(map(_attributes, islice(tags, MOST)), url, None)
+    return _resolved(map(attributes_of, islice(tags, MOST)), url, None)
 
 
 def _span(html: str, text: str) -> tuple[int, int]:
@@ -159,11 +160,11 @@ def _surrounded(html: str, text: str) -> Iterator[dict[str, str]]:
         if len(run) >= RUN:
             extracted = run[:PROBE] in haystack
             if extracted:
-                yield from map(_attributes, waiting or [])
+                yield from map(attributes_of, waiting or [])
             waiting = [] if extracted else None
 
 
-def _attributes(tag: str) -> dict[str, str]:
+def attributes_of(tag: str) -> dict[str, str]:
     return {m[1].lower(): unescape(m[2] or m[3] or m[4] or "") for m in _ATTRIBUTE.finditer(tag)}
 
 
@@ -173,9 +174,9 @@ def _resolved(images: Iterable[Mapping[str, str]], url: str | None, base: str | 
     for attributes in images:
         source = next((attributes[name].strip() for name in _SOURCES if _usable(attributes.get(name))), None)
         if source is not None and not _named_furniture(attributes.get("class", "")) and not _is_dot(attributes):
-            absolute = _absolute(source, url, base)
-            if absolute.startswith(("http://", "https://")):
-                found.setdefault(absolute, " ".join(attributes.get("alt", "").split()))
+            address = absolute(source, url, base)
+            if address.startswith(("http://", "https://")):
+                found.setdefault(address, " ".join(attributes.get("alt", "").split()))
     return list(found.items())
 
 
@@ -188,7 +189,7 @@ def _usable(source: str | None) -> bool:
     return 0 < len(source) <= LONGEST_URL and not source.lower().startswith("data:")
 
 
-def _absolute(source: str, url: str | None, base: str | None) -> str:
+def absolute(source: str, url: str | None, base: str | None) -> str:
     """Empty where the URL is malformed; the first of a srcset's candidates."""
     try:
         return urljoin(urljoin(url or "", base or ""), source.split()[0])

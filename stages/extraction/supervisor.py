@@ -19,6 +19,7 @@ from typing import NamedTuple
 from stages.errors import RetryError
 from stages.extraction.engines import Settings
 from stages.extraction.images import Image
+from stages.extraction.links import Link
 from stages.extraction.process import Child, Page
 from stages.extraction.wire import Answer, Status
 from stages.extraction.zygote import Lost, Zygote
@@ -32,11 +33,13 @@ REASONS = {Status.UNPARSABLE: "unparsable_html", Status.MEMORY: "extract_memory"
 
 
 class Outcome(NamedTuple):
-    """`drop` is the reason, or None where `text` and `images` were extracted."""
+    """`drop` is the reason, or None where `text` and `images` were extracted; the rest on request."""
 
     text: str
     images: list[Image]
     drop: str | None
+    title: str | None = None
+    links: list[Link] | None = None
 
 
 def outcome(answer: Answer) -> Outcome:

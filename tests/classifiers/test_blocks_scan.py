@@ -29,6 +29,13 @@ def texts(html: bytes | str) -> list[str]:
     return [found.text[start:end].tobytes().decode() for start, end in spans]
 
 
+def anchors(html: str) -> list[tuple[str, str]]:
+    """Start tag and text of each link."""
+    found, data = page(html), html.encode()
+    spans = found.anchors[: found.state[layout.ANCHORS]].tolist()
+    return [(data[a:b].decode(), found.text[start:end].tobytes().decode().strip()) for a, b, start, end in spans]
+
+
 def flags_of(html: str, block: int = 0) -> int:
     found = page(html)
     return int(found.nodes[found.blocks[block, layout.NODE], layout.NODE_FLAGS])
@@ -216,3 +223,21 @@ def test_valid_text_stays_valid() -> None:
 def test_names_do_not_collide() -> None:
     assert len({names.hashed(name) for name in TAGS}) == len(TAGS)
     assert len(names.ENTITY_HASHES) > 2000
+
+
+@pytest.mark.parametrize(
+    ("html", "wanted"),
+    [
+        ("<a href=x>one</a> two", ["one"]),
+        ("<a href=x>one<a href=y>two</a>three", ["one", "two"]),
+        ("<p>a <a href=x>b</p>c</a>d", ["b"]),
+        ("<a href=x><p>a</p><p>b</p></a>c", ["ab"]),
+        ("<a name=x>one</a><a href=x></a>two", [""]),
+        ("<pre>one <a href=x></pre>two</a>three", [""]),
+        ("<pre><a href=x>one </a></pre>two", ["one"]),
+        ("<a href=x>to the end", ["to the end"]),
+    ],
+)
+def test_links_have_the_text_between_their_tags(html: str, wanted: list[str]) -> None:
+    assert [text for _, text in anchors(html)] == wanted
+    assert all(tag.startswith("<a ") and tag.endswith(">") for tag, _ in anchors(html))

@@ -68,6 +68,33 @@ def test_images_are_those_among_the_text() -> None:
     assert outcome(html, image_urls=False)["image_urls"] is None
 
 
+def test_title_and_links_are_given_on_request() -> None:
+    html = article("<p>More of it <a href='b?x=1&amp;y=2'>in <b>the</b> second\npart</a>, <a>not here</a>.</p>")
+    html = html.replace(b"</head>", b"<base href='/news/'></head>")
+    row = outcome(html, title=True, links=True)
+    assert row["title"] == "The flood - Valley News"
+    assert ["https://example.org/news/b?x=1&y=2", "in the second part"] in row["links"]
+    assert [f"https://example.org/{n}" for n in range(12)] == [url for url, _ in row["links"][:12]]
+    assert row["links"][-1] == ["https://example.org/privacy", "Privacy"]
+    assert not {"title", "links"} & set(outcome(html))
+    around = outcome(article("<a href='/c'><p>One.</p><p>Two.</p></a>"), links=True)["links"]
+    assert ["https://example.org/c", "One. Two."] in around
+
+
+def test_addresses_of_links_are_resolved_as_browsers_do_and_others_left_out() -> None:
+    hrefs = ["#top", "", "mailto:a@example.org", "javascript:x()", " /a\n b ", "//c.example/d", "http://[", "e", "e"]
+    inside = "".join(f"<a href='{href}'>x</a>" for href in hrefs)
+    found = outcome(article(f"<p>{inside}</p>"), links=True)["links"][12:-1]
+    wanted = ["https://example.org/a%20b", "https://c.example/d", "https://example.org/a/e"]
+    assert [url for url, _ in found] == wanted
+
+
+@pytest.mark.parametrize("name", ["title", "links"])
+def test_other_engines_give_neither(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}=true needs engine=blocks"):
+        Extract(**{name: True})
+
+
 def test_pages_without_text_or_tags_say_so() -> None:
     assert outcome(b"just text")["drop"] == "unparsable_html"
     assert outcome(b"")["drop"] == "unparsable_html"
@@ -132,11 +159,19 @@ def test_labels_are_shares_of_the_truth() -> None:
     assert sizes.tolist() == [1, 2, 7, 7, 2]
 
 
+def test_a_tag_of_one_long_word_is_read_once() -> None:
+    """The square of a million would take hours."""
+    word = "a-" * 500_000
+    row = outcome(article(f"<p>See <img src=x.png {word}><a href=y {word}>it</a></p>"), links=True)
+    assert ["https://example.org/a/y", "it"] in row["links"]
+    assert ["https://example.org/a/x.png", ""] in row["image_urls"]
+
+
 def test_mutated_pages_do_no_harm() -> None:
     """Pieces of pages cut out, doubled, and put elsewhere; `benchmarks.extractor fuzz` tries as many as one likes."""
     rng = random.Random(1)
     source = article("<table><tr><td>a<td>b</table><!-- x --><pre>\n y</pre><svg><path d='x'/></svg>&eacute;&#8217;")
     for _ in range(150):
-        text, images = blocks.extract(mutated(source, rng), "https://example.org/")
-        assert text == text.encode().decode()
-        assert len(images) <= 1000
+        found = blocks.extract(mutated(source, rng), "https://example.org/", with_title=True, with_links=True)
+        assert found.text == found.text.encode().decode()
+        assert len(found.images) <= 1000
