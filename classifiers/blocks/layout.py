@@ -26,11 +26,14 @@ BLOCK_COLUMNS = 11
 # Columns of `nodes`.
 PARENT, TAG, NODE_FLAGS, DEPTH, SIGNATURE, FOUND, NODE_HTML = range(7)
 NODE_COLUMNS = 7
-# Columns of `anchors`: where a link's start tag, and its text, begin and end.
-ANCHOR, ANCHOR_END, ANCHOR_TEXT, ANCHOR_TEXT_END = range(4)
+# Columns of `marks`, the start tags of links and images: where the tag begins and ends; where a link's text does, or an
+# image's block and `IMAGE`.
+MARK, MARK_END, MARK_AT, MARK_TEXT_END = range(4)
+IMAGE, MOST_IMAGES = -1, 1000
 # `state`
 SIZE, BLOCK, NODES, OPEN, SCOPE, LINK, IN_BOLD, HERE, SPACE_DUE, TITLE, OWN, BEYOND, IMAGES, BREAKS = range(14)
-EVIDENCE, KIND, ANCHORS = 14, 15, 16  # threes of words in the page's metadata, what the page says that it is, links
+EVIDENCE, KIND = 14, 15  # threes of words in the page's metadata, what the page says that it is
+MARKS, OPEN_MARK = 16, 17  # how many there are; that of the open link, if it has one (-1 = none)
 
 _LT = np.uint8(ord("<"))
 
@@ -42,8 +45,7 @@ class Page(NamedTuple):
     blocks: Table
     nodes: Table
     tokens: npt.NDArray[np.uint16]
-    images: Table
-    anchors: Table
+    marks: Table
     stack: Table  # of open elements: tag, node, place of the next outer one of the same tag, of the next outer scope
     last: Table  # by tag, the innermost open element's place in the stack
     state: Table
@@ -58,11 +60,10 @@ def new_page(html: Bytes) -> Page:
         np.zeros((most, BLOCK_COLUMNS), np.int64),
         np.zeros((most, NODE_COLUMNS), np.int64),
         np.zeros((most, TOKENS), np.uint16),
-        np.empty((min(most, 1000), 3), np.int64),
         np.empty((most, 4), np.int64),
         np.empty((DEEPEST, 4), np.int64),
         np.full(names.NAMES, -1, np.int64),
-        np.zeros(ANCHORS + 1, np.int64),
+        np.zeros(OPEN_MARK + 1, np.int64),
         np.zeros(EVIDENCE_SLOTS, np.uint64),
     )
 

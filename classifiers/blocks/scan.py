@@ -17,21 +17,24 @@ from classifiers.blocks import names
 from classifiers.blocks.attributes import attributes, meta
 from classifiers.blocks.characters import BANG, DASH, LT, QUESTION, SLASH, is_letter, write
 from classifiers.blocks.layout import (
-    ANCHOR,
-    ANCHOR_END,
-    ANCHOR_TEXT,
-    ANCHOR_TEXT_END,
-    ANCHORS,
     BEYOND,
     BLOCK,
     BREAKS,
     HERE,
+    IMAGE,
     IMAGES,
     IN_BOLD,
     LINK,
     LINKS,
+    MARK,
+    MARK_AT,
+    MARK_END,
+    MARK_TEXT_END,
+    MARKS,
+    MOST_IMAGES,
     NODES,
     OPEN,
+    OPEN_MARK,
     OWN,
     SCOPE,
     TITLE,
@@ -43,7 +46,7 @@ from classifiers.blocks.names import FLAGS, TAGS, listed
 from classifiers.blocks.raw import raw
 from classifiers.blocks.stack import close_implied, end_link, finish, inherited, line_break, pop_to, push
 from classifiers.blocks.syntax import behind, behind_comment, behind_tag, name
-from classifiers.jit import kernel
+from classifiers.jit import inlined, kernel
 
 _SILENT, _PRE = np.int64(FLAGS["silent"]), np.int64(FLAGS["pre"])
 _BLOCKS, _FIRST_RAW = np.int64(names.BLOCKS), np.int64(names.FIRST_RAW)
@@ -111,31 +114,31 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: Page, unclosed: An
     elif tag == _A:
         end_link(page)
         if has_href:
-            _link(page, start, min(at, end))
+            state[LINK] = state[OPEN] + 1
+            page.blocks[state[BLOCK], LINKS] += 1
+            state[OPEN_MARK] = _mark(page, start, min(at, end), state[HERE], state[HERE])
     elif tag in (_B, _STRONG):
         state[IN_BOLD] = 1
     elif tag == _BR:
         line_break(page, start)
     elif tag == _HR:
         finish(page, start)
-    elif tag == _IMG and state[IMAGES] < len(page.images):
-        image = state[IMAGES]
-        page.images[image, 0], page.images[image, 1], page.images[image, 2] = start, min(at, end), state[BLOCK]
+    elif tag == _IMG and state[IMAGES] < MOST_IMAGES:
+        _mark(page, start, min(at, end), state[BLOCK], IMAGE)
         state[IMAGES] += 1
     return at
 
 
-@kernel
-def _link(page: Page, start: Offset, end: Offset) -> None:
-    """A link begins; its tag is there in the HTML."""
-    state, anchors = page.state, page.anchors
-    state[LINK] = state[OPEN] + 1
-    page.blocks[state[BLOCK], LINKS] += 1
-    if state[ANCHORS] < len(anchors):
-        last = state[ANCHORS]
-        anchors[last, ANCHOR], anchors[last, ANCHOR_END] = start, end
-        anchors[last, ANCHOR_TEXT], anchors[last, ANCHOR_TEXT_END] = state[HERE], -1
-        state[ANCHORS] += 1
+@inlined
+def _mark(page: Page, start: Offset, end: Offset, where: Any, text_end: Any) -> Any:
+    """Notes a start tag; its number, or -1 where there is no room."""
+    mark, marks = page.state[MARKS], page.marks
+    if mark == len(marks):
+        return np.int64(-1)
+    marks[mark, MARK], marks[mark, MARK_END] = start, end
+    marks[mark, MARK_AT], marks[mark, MARK_TEXT_END] = where, text_end
+    page.state[MARKS] += 1
+    return mark
 
 
 @kernel

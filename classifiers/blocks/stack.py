@@ -8,9 +8,6 @@ import numpy as np
 
 from classifiers.blocks import names
 from classifiers.blocks.layout import (
-    ANCHOR_TEXT,
-    ANCHOR_TEXT_END,
-    ANCHORS,
     BEYOND,
     BLOCK,
     BOLD,
@@ -26,11 +23,14 @@ from classifiers.blocks.layout import (
     LINK,
     LINKED,
     LINKS,
+    MARK_AT,
+    MARK_TEXT_END,
     NODE,
     NODE_FLAGS,
     NODE_HTML,
     NODES,
     OPEN,
+    OPEN_MARK,
     OWN,
     PARENT,
     SCOPE,
@@ -42,7 +42,7 @@ from classifiers.blocks.layout import (
     Page,
 )  # fmt: skip
 from classifiers.blocks.names import FLAGS, TAGS, listed
-from classifiers.jit import kernel
+from classifiers.jit import inlined, kernel
 
 _SILENT, _PRE = np.int64(FLAGS["silent"]), np.int64(FLAGS["pre"])
 _T = {name: np.int64(number) for name, number in TAGS.items()}
@@ -96,15 +96,15 @@ def pop_to(page: Page, depth: Any, at: Offset) -> None:
     page.blocks[state[BLOCK], NODE] = stack[depth - 1, 1] if depth > 0 else 0
 
 
-@kernel
+@inlined
 def end_link(page: Page) -> None:
     """Ends the open link, if there is one."""
-    state, last = page.state, page.state[ANCHORS] - 1
-    if state[LINK] > 0 and last >= 0 and page.anchors[last, ANCHOR_TEXT_END] < 0:
-        here = state[HERE]
-        while here > page.anchors[last, ANCHOR_TEXT] and page.text[here - 1] <= 32:
+    state = page.state
+    mark, here = state[OPEN_MARK], state[HERE]
+    if state[LINK] > 0 and mark >= 0:
+        while here > page.marks[mark, MARK_AT] and page.text[here - 1] <= 32:
             here -= 1
-        page.anchors[last, ANCHOR_TEXT_END] = here
+        page.marks[mark, MARK_TEXT_END] = here
     state[LINK] = 0
 
 
@@ -170,9 +170,8 @@ def finish(page: Page, at: Offset) -> None:
     while here > start and text[here - 1] <= 32:
         blocks[block, LINES] -= text[here - 1] == 10
         here -= 1
-    if state[LINK] > 0 and state[ANCHORS] > 0:  # white space before the link is gone
-        anchor = page.anchors[state[ANCHORS] - 1]
-        anchor[ANCHOR_TEXT] = min(anchor[ANCHOR_TEXT], here)
+    if state[LINK] > 0 and state[OPEN_MARK] >= 0:  # white space before the link is gone
+        page.marks[state[OPEN_MARK], MARK_AT] = min(page.marks[state[OPEN_MARK], MARK_AT], here)
     node = blocks[block, NODE]
     state[IN_BOLD] = state[SPACE_DUE] = state[BREAKS] = 0
     if here == start:

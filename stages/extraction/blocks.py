@@ -16,7 +16,21 @@ import numpy as np
 
 from classifiers.blocks import model
 from classifiers.blocks.features import Blocks
-from classifiers.blocks.layout import ANCHORS, CHARS, END, IMAGES, LINKED, NODE, NODE_FLAGS, PARENT, START, TAG, TITLE
+from classifiers.blocks.layout import (
+    CHARS,
+    END,
+    IMAGE,
+    LINKED,
+    MARK_TEXT_END,
+    MARKS,
+    NODE,
+    NODE_FLAGS,
+    PARENT,
+    START,
+    TAG,
+    TITLE,
+    Page,
+)
 from classifiers.blocks.measure import SENTENCES, WORDS
 from classifiers.blocks.names import FLAGS, TAGS
 from stages.extraction import images, links
@@ -148,7 +162,7 @@ def _images(html: bytes | memoryview, scored: Scored, url: str | None) -> list[i
     """Images that stand among kept blocks: one before and one behind, or in an element that was kept."""
     page, kept = scored.blocks.page, scored.kept
     found: list[bytes] = []
-    for start, end, block in page.images[: page.state[IMAGES]].tolist():
+    for start, end, block in _marks(page, True)[:, :MARK_TEXT_END].tolist():
         before, behind = kept[max(block - IMAGE_REACH, 0) : block], kept[block : block + IMAGE_REACH]
         if before.any() and behind.any() and not _furniture(scored.blocks, block):
             found.append(bytes(html[start:end]))
@@ -165,9 +179,14 @@ def _links(html: bytes | memoryview, scored: Scored, url: str | None) -> list[li
         pieces = zip([start, *inner], [*inner, end], strict=True)
         return " ".join(text[a:b].tobytes().decode(errors="replace") for a, b in pieces)
 
-    spans = page.anchors[: page.state[ANCHORS]].tolist()
+    spans = _marks(page, False).tolist()
     tags = ((bytes(html[a:b]).decode(errors="replace"), anchor(start, end)) for a, b, start, end in spans)
     return links.resolved(tags, url, links.base_of(bytes(html))) if spans else []
+
+
+def _marks(page: Page, of_images: bool) -> Any:
+    found = page.marks[: page.state[MARKS]]
+    return found[(found[:, MARK_TEXT_END] == IMAGE) == of_images]
 
 
 def _furniture(blocks: Blocks, block: int) -> bool:

@@ -32,7 +32,7 @@ def texts(html: bytes | str) -> list[str]:
 def anchors(html: str) -> list[tuple[str, str]]:
     """Start tag and text of each link."""
     found, data = page(html), html.encode()
-    spans = found.anchors[: found.state[layout.ANCHORS]].tolist()
+    spans = [mark for mark in found.marks[: found.state[layout.MARKS]].tolist() if mark[-1] != layout.IMAGE]
     return [(data[a:b].decode(), found.text[start:end].tobytes().decode().strip()) for a, b, start, end in spans]
 
 
