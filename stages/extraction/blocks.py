@@ -36,6 +36,7 @@ from classifiers.blocks.names import FLAGS, TAGS
 from stages.extraction import images, links
 from stages.extraction.formatting import formatted
 
+_INDENTS = "\u3000\xa0"  # of paragraphs; ASCII's white space is collapsed while the page is read
 ITEM = "- "
 CELLS = " | "
 IMAGE_REACH = 3  # blocks between an image and main text on either side of it
@@ -137,10 +138,14 @@ def _lines(blocks: Blocks, kept: Any) -> Iterator[str]:
     page, at = blocks.page, np.flatnonzero(kept)
     nodes = page.blocks[at, NODE]
     tags, rows = page.nodes[nodes, TAG].tolist(), page.nodes[nodes, PARENT].tolist()
+    is_code = ((page.nodes[nodes, NODE_FLAGS] & FLAGS["pre"]) != 0).tolist()
     written = page.text[: page.blocks[at[-1], END]].tobytes() if len(at) else b""
     row_before, cells, is_open = -1, list[str](), False
-    for (start, end), tag, parent in zip(page.blocks[at, : END + 1].tolist(), tags, rows, strict=True):
+    spans = page.blocks[at, : END + 1].tolist()
+    for (start, end), tag, parent, as_it_is in zip(spans, tags, rows, is_code, strict=True):
         text = written[start:end].decode(errors="replace")
+        if not as_it_is and any(space in text for space in _INDENTS):
+            text = "\n".join(map(str.strip, text.split("\n")))
         row = parent if tag in _CELLS else -1
         if cells and row != row_before:
             yield CELLS.join(cells)

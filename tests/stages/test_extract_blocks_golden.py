@@ -130,6 +130,13 @@ def test_the_text_is_this(title: str, main: str, expected: str) -> None:
     assert text(title, main) == expected
 
 
+def test_lines_are_not_indented_but_code_is() -> None:
+    lines = LANGUAGES["Japanese"].splitlines()
+    main = f"<p>&#12288;{lines[1]}<br>&#12288;{lines[2]}<p>&nbsp; {lines[1]}2<pre>&#12288;{lines[2]}3</pre>"
+    found = text(lines[0], f"<main><article>{main}</article></main>")
+    assert found == f"{lines[1]}\n{lines[2]}\n\n{lines[1]}2\n\n\u3000{lines[2]}3"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_text_of_a_language_is_this(language: str) -> None:
     heading, *paragraphs = LANGUAGES[language].splitlines()
