@@ -28,6 +28,7 @@ PASS = "url_v1,extract_v1,language_v1,repetition_v1,quality_v1,lines_v1"
 GATED = PASS.replace("extract_v1", "language_gate_v1,extract_v1")
 FAST = "extract_v1.fast=true"
 RESILIPARSE = "extract_v1.engine=resiliparse"
+BLOCKS = "extract_v1.engine=blocks"
 OURS: dict[str, tuple[str, list[str]]] = {
     "ours": (PASS, []),
     "ours, `fast`": (PASS, [FAST]),
@@ -35,6 +36,8 @@ OURS: dict[str, tuple[str, list[str]]] = {
     "ours, gate and `fast`": (GATED, [FAST]),
     "ours, resiliparse": (PASS, [RESILIPARSE]),
     "ours, gate and resiliparse": (GATED, [RESILIPARSE]),
+    "ours, blocks": (PASS, [BLOCKS]),
+    "ours, gate and blocks": (GATED, [BLOCKS]),
     SAME_RULES: (
         PASS.removesuffix(",lines_v1"),
         ["url_v1.curated=false", "repetition_v1.dialect=datatrove", "quality_v1.dialect=datatrove"],
