@@ -161,7 +161,7 @@ def _end_tag(data: Bytes, start: Offset, end: Offset, page: Page) -> Offset:
         of_table = tag in (_TABLE, _TR, _TD, _TH, _THEAD, _TBODY, _TFOOT, _CAPTION)
         around = (page.last[_TABLE] if tag != _TABLE else np.int64(-1)) if of_table else state[SCOPE]
         found = page.last[tag]
-        if found == around and tag == _TEMPLATE:  # itself a scope
+        if found >= 0 and found == around and tag == _TEMPLATE:  # itself a scope
             around -= 1
         if _H1 <= tag <= _H6 and state[OPEN] > 0:  # any heading's end tag ends the one that is open
             top = page.stack[state[OPEN] - 1, 0]

@@ -241,3 +241,11 @@ def test_names_do_not_collide() -> None:
 def test_links_have_the_text_between_their_tags(html: str, wanted: list[str]) -> None:
     assert [text for _, text in anchors(html)] == wanted
     assert all(tag.startswith("<a ") and tag.endswith(">") for tag, _ in anchors(html))
+
+
+@pytest.mark.parametrize("tag", list(TAGS))
+def test_an_end_tag_without_its_element_closes_nothing(tag: str) -> None:
+    for html in (f"</{tag}>", f"<p>a</p></{tag}></{tag}>", f"<table><tr><td></{tag}></table></{tag}>"):
+        found = page(html)
+        assert 0 <= found.state[layout.OPEN] <= found.state[layout.NODES], html
+        assert found.state[layout.SCOPE] < max(found.state[layout.OPEN], 1), html
