@@ -1,12 +1,14 @@
-"""For the image's build: does everything import, and are all kernels compiled? `python -m jobs.warm`.
+"""For the image's build: does everything import, and are all kernels compiled? `python -m jobs.warm [RECIPE...]`.
 
-Runs the shipped recipes over the sample crawl: what they import and compile is what a run imports and compiles.
+Runs the recipes over the sample crawl: what they import and compile is what a run imports and compiles. Where none is
+named, those are all that are shipped, and one of the kernels that they leave out.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -21,13 +23,13 @@ MORE_SETTINGS = ("extract_v1.engine=blocks",)
 ALSO = ("ray", "ray.scripts.scripts", "boto3", "jobs.container", "jobs.cli")
 
 
-def warm() -> list[str]:
+def warm(recipes: Sequence[str]) -> list[str]:
     """Import, check and compile; what is wrong with this installation."""
     for name in ALSO:
         import_module(name)
     crawl = [str(path) for path in sample.crawl_files()]
     with tempfile.TemporaryDirectory() as folder:
-        for number, name in enumerate([*recipe.shipped(), MORE]):
+        for number, name in enumerate(recipes or [*recipe.shipped(), MORE]):
             settings = [f"url_v1.blocklist={sample.blocklist()}", *(MORE_SETTINGS if name == MORE else ())]
             refinedweb.run(name, crawl, str(Path(folder, str(number))), settings)
             print(f"{name}: ready", flush=True)
@@ -37,4 +39,4 @@ def warm() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(warm()) or 0)
+    sys.exit("\n".join(warm(sys.argv[1:])) or 0)

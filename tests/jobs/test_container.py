@@ -24,9 +24,9 @@ from refinedweb.verify import verify
 from stages.errors import ConfigError, RefinedWebError
 from tests.conftest import ROOT
 from tests.refinedweb import inline
-from tests.refinedweb.cli import corpus_bytes, refinedweb
+from tests.refinedweb.cli import corpus_bytes
 
-WORDS = ["url_v1,extract_v1", "--limit", "10"]
+RECIPE, LIMIT = "url_v1,extract_v1", 10
 SECONDS = 200.0
 
 
@@ -200,7 +200,7 @@ def test_hosts_that_share_nothing_share_a_run_and_a_stopped_one_gives_its_claims
 ) -> None:
     crawl, out = shared_data / "crawl", tmp_path / "out"
     alone = {spec.SHARE_NOTHING: "1"}
-    words = [WORDS[0], str(crawl), str(out), *WORDS[1:]]
+    words = [RECIPE, str(crawl), str(out), "--limit", str(LIMIT), "--set", "keep_removed=full"]
     names = ["algo-1", "algo-2"]
     one, two = (start(lay_down(tmp_path / name, "training", name, names), words, **alone) for name in names)
     manifest = out / "00-filter" / "manifest"
@@ -217,7 +217,7 @@ def test_hosts_that_share_nothing_share_a_run_and_a_stopped_one_gives_its_claims
     verdict = verify(str(out))
     assert (verdict.problems, verdict.pending) == ([], 0)
     again = tmp_path / "again"
-    refinedweb("run", WORDS[0], crawl, again, *WORDS[1:])
+    inline.ok(inline.run(RECIPE, [crawl], again, f"limit={LIMIT}"))
     assert corpus_bytes(out) == corpus_bytes(again)
 
 

@@ -13,10 +13,12 @@ import pytest
 import refinedweb as rw
 from refinedweb import sample
 from refinedweb.storage import open_store
+from tests.refinedweb import inline
 from tests.refinedweb.cli import corpus_bytes, refinedweb
 
 pytestmark = pytest.mark.usefixtures("cluster")
 TOY = "--import=tests.refinedweb.toy_stages"
+FIRST = 5
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Path:
     shown = refinedweb("demo", out)
     assert "documents in" in shown.stdout
     assert str(out) in shown.stdout
+    return out
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Path:
+    """A run over the first documents of each file of the sample, all kept."""
+    del cluster
+    out = tmp_path_factory.mktemp("first") / "out"
+    refinedweb("run", "scorer_v1", *sample.crawl_files(), out, TOY, "--limit", str(FIRST))
     return out
 
 
@@ -66,7 +77,7 @@ def test_the_corpus_is_what_the_recipe_promises(demo: Path) -> None:
 def test_verify_passes_and_notices_what_was_tampered_with(demo: Path, tmp_path: Path) -> None:
     assert "The ledger holds" in refinedweb("verify", demo).stdout
     copy = tmp_path / "copy"
-    refinedweb("run", "url_v1", *sample.crawl_files(), copy)
+    inline.ok(inline.run("url_v1", sample.crawl_files(), copy))
     victim = copy / "corpus" / "000000.parquet"
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
@@ -112,31 +123,31 @@ def test_from_and_to_s3_gives_the_same(demo: Path, s3_server: str) -> None:
 
 
 def test_measures_are_written_on_request(tmp_path: Path) -> None:
-    refinedweb("run", "url_v1,extract_v1,quality_v1", sample.crawl_files()[0], tmp_path, "--set", "keep_measures=true")
+    inline.ok(inline.run("url_v1,extract_v1,quality_v1", sample.crawl_files()[:1], tmp_path, "keep_measures=true"))
     run = rw.open(str(tmp_path))
     for rows in (run.table(), run.table("quality_v1")):
         assert any(name.startswith("quality_v1.") for name in rows.arrow.column_names)
 
 
-def test_limit_reads_only_the_first_documents(tmp_path: Path) -> None:
-    refinedweb("run", "url_v1", *sample.crawl_files(), tmp_path, "--limit", "5")
-    assert status(tmp_path)["rows_in"] == 5 * len(sample.crawl_files())
+def test_limit_reads_only_the_first_documents(first: Path) -> None:
+    assert status(first)["rows_in"] == FIRST * len(sample.crawl_files())
 
 
 def test_our_own_corpus_is_an_input(demo: Path, tmp_path: Path) -> None:
-    refinedweb("run", "language_v1,minhash_v1", demo / "corpus", tmp_path)
-    assert status(tmp_path)["rows_in"] == status(demo)["rows_kept"]
-    assert status(tmp_path)["rows_kept"] == status(demo)["rows_kept"], "what passed once passes again"
+    again = inline.ok(inline.run("language_v1,minhash_v1", [demo / "corpus"], tmp_path)).totals
+    kept = len(rw.open(str(demo)).table())
+    assert again.rows_in == kept
+    assert again.rows_kept == kept, "what passed once passes again"
 
 
 @pytest.mark.parametrize("poison", ["killer_v1", "raiser_v1"])
-def test_a_document_that_breaks_a_stage_is_quarantined_and_the_rest_goes_on(tmp_path: Path, poison: str) -> None:
-    crawl, out, quiet = sample.crawl_files()[0], tmp_path / "out", tmp_path / "quiet"
-    refinedweb("run", "scorer_v1", crawl, quiet, TOY, "--limit", "5")
-    ids = rw.open(str(quiet)).table()["id"].to_pylist()
-    shown = refinedweb(
-        "run", f"{poison},scorer_v1", crawl, out, TOY, "--limit", "5", "--set", f'{poison}.victims=["{ids[3]}"]', code=3
-    )
+def test_a_document_that_breaks_a_stage_is_quarantined_and_the_rest_goes_on(
+    first: Path, tmp_path: Path, poison: str
+) -> None:
+    crawl, out = sample.crawl_files()[0], tmp_path / "out"
+    ids = pq.read_table(first / "corpus" / "000000.parquet")["id"].to_pylist()
+    victim = ("--set", f'{poison}.victims=["{ids[3]}"]')
+    shown = refinedweb("run", f"{poison},scorer_v1", crawl, out, TOY, "--limit", str(FIRST), *victim, code=3)
     assert "1 document quarantined" in shown.stdout
     run = rw.open(str(out))
     assert run.table()["id"].to_pylist() == [i for i in ids if i != ids[3]]
