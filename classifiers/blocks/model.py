@@ -22,8 +22,6 @@ from classifiers.blocks.trees import Floats, Trees, probabilities
 _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"
-
-
 LIKELY = 0.5  # score that the best block of a page with main text has
 ALIVE = 0.02  # score of the first stage from which on the second is asked
 
@@ -41,8 +39,6 @@ class Model(NamedTuple):
         return blocks, self.score(blocks)
 
     def score(self, blocks: Blocks) -> Floats:
-        if not blocks.size:
-            return np.zeros(0, np.float32)
         scores = first_scores(self.first, blocks.page, blocks.features)
         alive = np.flatnonzero(scores > ALIVE)
         if len(alive):
@@ -65,14 +61,12 @@ class BadModel(ValueError):
 
 
 def chosen(blocks: Blocks, scores: Floats) -> tuple[Any, float]:
-    """Which blocks are main text (a boolean each), and how sure that is: the expected F. None of a page without any
-    that is likelier to be main text than not.
+    """Which blocks are main text (a boolean each), and how sure that is: the expected F. Of a page without a block that
+    is likelier to be main text than not, none.
     """
     sizes = sizes_of(blocks)
-    threshold, confidence = cut(scores, sizes)
-    kept = (scores >= threshold) & (scores > 0)
-    if not len(scores) or scores.max() < LIKELY:
-        return np.zeros(len(scores), np.bool_), confidence
+    least, confidence = cut(scores, sizes)
+    kept = (scores >= least) & (scores > 0) & (scores.max(initial=0) >= LIKELY)
     once(blocks.hashes, sizes, kept)
     return kept, confidence
 
