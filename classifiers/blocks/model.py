@@ -17,7 +17,7 @@ from classifiers.blocks.layout import TITLE, TOKEN_SLOTS, Page
 from classifiers.blocks.measure import WORDS
 from classifiers.blocks.numbers import Features
 from classifiers.blocks.second import SECOND, beside
-from classifiers.blocks.trees import Floats, Trees, probabilities
+from classifiers.blocks.trees import Floats, Trees, pieces, probabilities
 
 _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
@@ -42,8 +42,10 @@ class Model(NamedTuple):
         scores = first_scores(self.first, blocks.page, blocks.features)
         alive = np.flatnonzero(scores > ALIVE)
         if len(alive):
-            around = beside(blocks.page, scores, sizes_of(blocks))[alive]
-            scores[alive] = probabilities(self.second, np.concatenate([blocks.features[alive], around], axis=1))
+            around = beside(blocks.page, scores, sizes_of(blocks))
+            for rows in pieces(alive):
+                both = np.concatenate([blocks.features[rows], around[rows]], axis=1)
+                scores[rows] = probabilities(self.second, both)
         return scores
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from classifiers.jit import kernel
 Floats = npt.NDArray[np.float32]
 
 SURE = -4.0  # log-odds after half of the trees at or below which a block stays where it is
+PIECE = 8_192  # rows
 CHUNK = 32  # rows whose features stay in a core's first cache while they walk through all trees
 
 
@@ -85,10 +87,16 @@ def margins(trees: Trees, first_tree: Any, last_tree: Any, rows: Floats, out: Fl
 
 def probabilities(trees: Trees, rows: Floats) -> Floats:
     """Rows that the first half of the trees is sure of in the negative are not shown to the others."""
-    out, count = np.zeros(len(rows), np.float32), len(trees.roots)
-    margins(trees, 0, count // 2, rows, out)
-    alive = np.flatnonzero(out > SURE)
-    rest = out[alive]
-    margins(trees, count // 2, count, rows[alive], rest)
-    out[alive] = rest
+    out, half = np.zeros(len(rows), np.float32), len(trees.roots) // 2
+    margins(trees, 0, half, rows, out)
+    for alive in pieces(np.flatnonzero(out > SURE)):
+        rest = out[alive]
+        margins(trees, half, len(trees.roots), rows[alive], rest)
+        out[alive] = rest
     return np.asarray(1 / (1 + np.exp(-out)), np.float32)
+
+
+def pieces(numbers: Any) -> Iterator[Any]:
+    """Of at most `PIECE`: so many rows are copied at a time, however large the page."""
+    for first in range(0, len(numbers), PIECE):
+        yield numbers[first : first + PIECE]

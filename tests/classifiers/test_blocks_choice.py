@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers.blocks import cut, features, layout, model, second
+from classifiers.blocks import cut, features, layout, model, second, trees
 
 CUES = np.zeros(layout.TOKEN_SLOTS, np.float32)
 SENTENCE = "The river rose again in the night and nobody in the valley was surprised by it any more"
@@ -129,3 +129,13 @@ def test_the_second_stage_sees_the_scores_around_a_block(seed: int) -> None:
     least = np.float32(cut.cut(scores, sizes)[0])
     assert rows[:, names["page_kept_share"]] == pytest.approx((scores >= least).mean())
     assert (rows[scores >= least, names["run_distance"]] == 0).any(), "one run is the heaviest"
+
+
+def test_a_large_pages_blocks_are_scored_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped, html = model.load(), html_of(np.random.default_rng(7)).encode() * 20
+    _, whole = shipped.scored(html)
+    monkeypatch.setattr(trees, "PIECE", 7)
+    _, by_pieces = shipped.scored(html)
+    assert len(whole) > 100
+    assert (whole > model.ALIVE).sum() > 7
+    assert np.array_equal(whole, by_pieces)
