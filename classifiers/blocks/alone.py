@@ -41,7 +41,7 @@ from classifiers.blocks.measure import (
     WORDS,
     Raw,
 )  # fmt: skip
-from classifiers.blocks.numbers import Features, log, share, slot
+from classifiers.blocks.numbers import Features, log, share, slot, table
 from classifiers.jit import kernel
 
 FLAGS = len(names.FLAGS)
@@ -69,10 +69,7 @@ def own(page: Page, raw: Raw, features: Features) -> None:
 @kernel
 def copies(hashes: Any, features: Features) -> None:
     """How often a block's text stands on the page."""
-    slots = 4
-    while slots < 2 * len(hashes):
-        slots *= 2
-    keys, counts = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+    keys, counts = table(len(hashes))
     places = np.empty(len(hashes), np.int64)
     for block in range(len(hashes)):
         at = slot(keys, counts, hashes[block])

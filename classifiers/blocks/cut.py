@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.blocks.numbers import slot
+from classifiers.blocks.numbers import slot, table
 from classifiers.blocks.trees import Floats
 from classifiers.jit import kernel
 
@@ -63,10 +63,8 @@ def once(hashes: Any, sizes: Floats, kept: Any) -> None:
     screens, keeps the first. Short ones stay: quotes of a forum, a song's refrain.
     """
     at, total = np.flatnonzero(kept), np.float64(0)
-    slots = 4
-    while slots < 2 * len(at):
-        slots *= 2
-    keys, counts, firsts = np.zeros(slots, np.uint64), np.zeros(slots, np.int32), np.zeros(slots, np.int64)
+    keys, counts = table(len(at))
+    firsts = np.zeros(len(keys), np.int64)
     first = np.empty(len(at), np.int64)  # the place among the kept blocks where this one's text is first
     for k in range(len(at)):
         place = slot(keys, counts, hashes[at[k]])

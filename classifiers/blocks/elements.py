@@ -10,7 +10,7 @@ from classifiers.blocks import names
 from classifiers.blocks.columns import PARENTS_AT, RECORD_AT
 from classifiers.blocks.layout import CHARS, FOUND, LINKED, NODE, PARENT, SIGNATURE, SIZE, TAG, TITLE, Page
 from classifiers.blocks.measure import SENTENCES, Raw
-from classifiers.blocks.numbers import Features, log, share, slot
+from classifiers.blocks.numbers import Features, log, share, slot, table
 from classifiers.jit import kernel
 
 _P = np.int64(names.TAGS["p"])
@@ -73,11 +73,8 @@ def records(page: Page, totals: Any, features: Features) -> None:
     and the same of the innermost element around it that occurs three times or more (a post, a listing's entry).
     """
     count, nodes = len(totals), page.nodes
-    slots = 4
-    while slots < 2 * count:
-        slots *= 2
-    keys, counts = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
-    sums = np.zeros((slots, 3), np.float32)
+    keys, counts = table(count)
+    sums = np.zeros((len(keys), 3), np.float32)
     places = np.zeros(count, np.int64)
     for node in range(1, count):
         own = np.uint64(nodes[node, SIGNATURE]) * np.uint64(31) + np.uint64(nodes[node, TAG])

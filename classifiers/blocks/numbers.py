@@ -23,6 +23,15 @@ def share(part: Any, whole: Any) -> Any:
 
 
 @kernel
+def table(count: Any) -> Any:
+    """Keys and counts of an open hash table, empty, with room for so many keys."""
+    slots = 4
+    while slots < 2 * count:
+        slots *= 2
+    return np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+
+
+@kernel
 def slot(keys: Any, counts: Any, key: Any) -> Any:
     """The key's place in an open hash table, or the free one where it belongs."""
     mask = np.uint64(len(keys) - 1)

@@ -173,10 +173,10 @@ def _resolved(images: Iterable[Mapping[str, str]], url: str | None, base: str | 
     found: dict[str, str] = {}
     for attributes in images:
         source = next((attributes[name].strip() for name in _SOURCES if _usable(attributes.get(name))), None)
-        if source is not None and not _named_furniture(attributes.get("class", "")) and not _is_dot(attributes):
-            address = absolute(source, url, base)
-            if address.startswith(("http://", "https://")):
-                found.setdefault(address, " ".join(attributes.get("alt", "").split()))
+        if source is None or _named_furniture(attributes.get("class", "")) or _is_dot(attributes):
+            continue
+        if address := absolute(source, url, base):
+            found.setdefault(address, " ".join(attributes.get("alt", "").split()))
     return list(found.items())
 
 
@@ -190,8 +190,9 @@ def _usable(source: str | None) -> bool:
 
 
 def absolute(source: str, url: str | None, base: str | None) -> str:
-    """Empty where the URL is malformed; the first of a srcset's candidates."""
+    """Empty where that is malformed or no address of the web; the first of a srcset's candidates."""
     try:
-        return urljoin(urljoin(url or "", base or ""), source.split()[0])
+        address = urljoin(urljoin(url or "", base or ""), source.split()[0])
     except ValueError:
         return ""
+    return address if address.startswith(("http://", "https://")) else ""

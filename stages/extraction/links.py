@@ -20,10 +20,10 @@ def resolved(tags: Iterable[tuple[str, str]], url: str | None, base: str | None)
     found: dict[Link, None] = {}
     for tag, text in tags:
         target = attributes_of(tag).get("href", "").strip()
-        if target and len(target) <= LONGEST_URL and not target.startswith("#"):
-            address = absolute(target.translate(_IN_ADDRESS), url, base)
-            if address.startswith(("http://", "https://")):
-                found[address, " ".join(text.split())] = None
+        if not target or len(target) > LONGEST_URL or target.startswith("#"):
+            continue
+        if address := absolute(target.translate(_IN_ADDRESS), url, base):
+            found[address, " ".join(text.split())] = None
     return list(found)
 
 

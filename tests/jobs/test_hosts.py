@@ -12,7 +12,6 @@ from tests.jobs.network import why_not
 from tests.refinedweb import inline
 
 FILES = 6
-RECIPE = "url_v1,extract_v1,minhash_v1"
 FIRST = "00-filter"
 LIMIT = 25
 SECONDS = 240.0
@@ -27,14 +26,14 @@ def test_a_silent_host_and_a_lost_one_cost_nothing_but_time(
     with cluster.hosts(tmp_path) as (net, stack):
         crawl = cluster.upload(shared_data / "crawl", FILES)
         alone, out = f"s3://{cluster.BUCKET}/alone", f"s3://{cluster.BUCKET}/out"
-        words = [RECIPE, crawl, out, "--limit", str(LIMIT), "--set", "keep_removed=full"]
+        words = ["refinedweb", crawl, out, "--limit", str(LIMIT), "--set", "keep_removed=full"]
         job = cluster.Job(net, words, tmp_path, stack)
         job.wait_for(lambda: cluster.records(out, FIRST) >= 1, SECONDS)
         assert "all 3 hosts are here" in job.told()
         net.cut(1)
         job.hosts[2].kill()
         assert cluster.records(out, FIRST) < FILES, "too late: the pass was over already"
-        inline.ok(inline.run(RECIPE, [crawl], alone, f"limit={LIMIT}"))  # type: ignore[list-item]
+        inline.ok(inline.run("refinedweb", [crawl], alone, f"limit={LIMIT}"))  # type: ignore[list-item]
         assert job.wait(0, SECONDS) == 0, job.told()
         assert cluster.corpus(out) == cluster.corpus(alone)
         assert len(cluster.corpus(out)) == FILES
