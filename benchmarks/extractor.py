@@ -32,9 +32,10 @@ from benchmarks import crawl, extractor_fuzz
 from benchmarks.extraction import pages as article_pages
 from benchmarks.extraction import quality as article_quality
 from benchmarks.extractors import PEERS
-from classifiers.blocks import annotated, data, labels, model
+from classifiers.blocks import model
 from classifiers.blocks.__main__ import pages
-from classifiers.blocks.train import Training, texts, trimmed
+from classifiers.blocks.training import annotated, data, labels
+from classifiers.blocks.training.train import Training, texts, trimmed
 from stages.extraction import blocks
 
 LEAST_PAGES = 30

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import crawl
-from classifiers.blocks import data
+from classifiers.blocks.training import data
 from stages.extraction import blocks
 
 CHUNK = 2_000  # pages

@@ -29,12 +29,12 @@ from pathlib import Path
 
 from benchmarks import crawl, pairs, planted
 from benchmarks.paced import Paced
-from refinedweb.engine.run import open_run
 from refinedweb.forecast.forecast import Planned, forecast
 from refinedweb.forecast.machines import TYPES, Conditions, machine, quiet
 from refinedweb.forecast.measured import measure
 from refinedweb.forecast.workload import Input
-from refinedweb.manifest import Ledger
+from refinedweb.ledger.manifest import Ledger
+from refinedweb.ledger.run_file import open_run
 from refinedweb.storage import open_store
 
 FILTERS = "url_v1,extract_v1,language_v1,repetition_v1,quality_v1,lines_v1"

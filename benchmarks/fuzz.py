@@ -27,7 +27,7 @@ from typing import Any
 TARGETS = ("warc", "arc", "jsonl", "parquet", "payload", "charset", "trafilatura", "resiliparse", "url", "recipe")
 LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1")
 # Ours, and what parses pages in Python. Not what numba compiles, nor what compiles it.
-INSTRUMENTED = ["refinedweb.sources", "refinedweb.recipe", "refinedweb.params", "stages.urls.normalise",
+INSTRUMENTED = ["refinedweb.sources", "refinedweb.recipe.load", "refinedweb.recipe.params", "stages.urls.normalise",
                 "stages.extraction.engines", "stages.extraction.formatting", "stages.extraction.images",
                 "stages.extraction.xpath", "trafilatura", "justext"]  # fmt: skip
 
@@ -38,7 +38,7 @@ def reader(name: str) -> Try:
     """Rows whose laws hold, or the one error that a reader may raise."""
     from refinedweb.sources import SourceOptions, open_reader
     from stages.errors import ShardError
-    from tests.refinedweb.archives import rows_of
+    from tests.refinedweb.sources.archives import rows_of
 
     options = SourceOptions(max_bytes=5_000, batch_rows=7, batch_bytes=9_000)
 
@@ -107,18 +107,19 @@ def url() -> Try:
 
 
 def recipe() -> Try:
-    from refinedweb import params
-    from refinedweb import recipe as recipes
+    from refinedweb.recipe import params
+    from refinedweb.recipe.load import load as load_recipe
+    from refinedweb.recipe.load import load_stages
     from stages.errors import RefinedWebError
 
-    recipes.load_stages()
+    load_stages()
     file = Path(tempfile.mkdtemp(), "any.toml")
 
     def load(data: bytes) -> None:
         params.parse(data.decode("utf-8", "replace"))
         file.write_bytes(data)
         try:
-            recipes.load(str(file))
+            load_recipe(str(file))
         except RefinedWebError as error:
             assert str(error)
 
@@ -134,22 +135,21 @@ def target(name: str) -> Try:
 
 def seeds(name: str) -> list[bytes]:
     """Whole inputs to begin with."""
-    from refinedweb import recipe as recipes
     from refinedweb import sample
+    from refinedweb.recipe.load import SHIPPED
     from tests.faults.poison import PAGES
     from tests.fuzz.test_fuzz import SEEDS
-    from tests.refinedweb.archives import http
+    from tests.refinedweb.sources.archives import http
 
     readers = [data for kind, data in SEEDS.items() if kind.startswith(name)]
     pages = [make()[:2000] for make in PAGES.values()]
-    shipped = Path(recipes.__file__).parent / "recipes"
     found = {
         "payload": [b"gzip;chunked\n3\r\nabc\r\n0\r\n\r\n", b"br;\n\x0b\x02\x80abc\x03", b"deflate, gzip;\nabc"],
         "charset": [b"utf-8\n<p>a\xe2\x82\xac", b"shift_jis\n<meta charset=euc-jp>\xa4\xa2", b"\n\xff\xfea\0", *pages],
         "trafilatura": pages,
         "resiliparse": pages,
         "url": [b"http://u@example.org:80/a/../b?utm_source=x#y", "https://bücher.example/ü".encode(), b"//[::1]/%41"],
-        "recipe": [path.read_bytes() for path in shipped.glob("*.toml")],
+        "recipe": [path.read_bytes() for path in SHIPPED.glob("*.toml")],
     }
     return readers or found.get(name) or [http(), sample.crawl_files()[0].read_bytes()[:5000]]
 

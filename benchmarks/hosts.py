@@ -27,9 +27,9 @@ from pathlib import Path
 
 from benchmarks.crawl import ROOT, data
 from refinedweb.storage import open_store
-from refinedweb.verify import verify
-from tests.jobs import cluster
-from tests.jobs.network import Network, why_not
+from refinedweb.views.verify import verify
+from tests.jobs.container import cluster
+from tests.jobs.container.network import Network, why_not
 
 PATIENCE = 3600.0
 

@@ -31,7 +31,7 @@ import psutil
 
 from benchmarks.crawl import ROOT, parts
 from benchmarks.filter_pass import GATED, RESILIPARSE
-from refinedweb.engine.run import RECYCLE_BYTES
+from refinedweb.engine.policy import RECYCLE_BYTES
 
 MB = 1e6
 INTERVAL = 5.0

@@ -21,11 +21,13 @@ from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 
-from refinedweb.claims import Claims
 from refinedweb.engine.blocks import Blocks
-from refinedweb.engine.run import open_run, start_or_resume
-from refinedweb.inputs import Input
-from refinedweb.manifest import ROLLUP, Ledger, Record, task_name
+from refinedweb.engine.start import start_or_resume
+from refinedweb.ledger.claims import Claims
+from refinedweb.ledger.layout import task_name
+from refinedweb.ledger.manifest import ROLLUP, Ledger, Record
+from refinedweb.ledger.run_file import open_run
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
 
 REASONS = {
@@ -59,9 +61,9 @@ def uri(shard: int) -> str:
 def prepare(out: Path, shards: int) -> None:
     """A run with all but PENDING of its shards committed (records written without syncing: only reading is timed)."""
     inputs = [Input(uri(n), "0" * 32, 1_000_000_000) for n in range(shards + PENDING)]
-    from refinedweb import recipe  # dear to import: not in the processes that are measured
+    from refinedweb.recipe.load import load as load_recipe
 
-    loaded = recipe.load("url_v1")
+    loaded = load_recipe("url_v1")
     start_or_resume(loaded, inputs, str(out))
     folder = out / STEP / "manifest"
     folder.mkdir(parents=True)

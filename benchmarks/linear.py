@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from refinedweb import recipe
+from refinedweb.recipe.load import load_stages
 from stages.base import build
 from stages.schema import documents
 from tests.faults.poison import TEXTS
-from tests.refinedweb.inline import run, write_shards
+from tests.refinedweb.engine.inline import run, write_shards
 
 STAGES = (
     "language_v1", "repetition_v1", "quality_v1", "lines_v1", "pii_v1", "c4_v1", "fineweb_v1",
@@ -82,7 +82,7 @@ def main() -> None:
     options.add_argument("--step", action="append", choices=GLOBAL)
     options.add_argument("--kind", action="append", choices=list(TEXTS))
     given = options.parse_args()
-    recipe.load_stages()
+    load_stages()
     everything = given.stage is None and given.step is None
     findings = 0
     print("| stage or step | text | 0.5 MB | 5 MB | time per byte |\n|---|---|---|---|---|")

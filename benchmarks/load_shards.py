@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.crawl import ROOT
-from refinedweb import inputs, recipe
-from refinedweb.claims import LEASE_SECONDS
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.run import execute_on
-from refinedweb.inputs import Input
-from refinedweb.manifest import Ledger, Record
+from refinedweb.ledger.claims import LEASE_SECONDS
+from refinedweb.ledger.manifest import Ledger, Record
+from refinedweb.recipe.load import load as load_recipe
+from refinedweb.sources import inputs
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
 
 DOCUMENTS = 3
@@ -75,7 +76,7 @@ class Committing(InlinePool):
 def simulate(source: str, out: str) -> None:
     """A run of shards that cost nothing."""
     found = inputs.find([source], out=out)
-    execute_on(Committing, recipe.load("url_v1"), found.inputs, out, LEASE_SECONDS, lambda progress: None)
+    execute_on(Committing, load_recipe("url_v1"), found.inputs, out, LEASE_SECONDS, lambda progress: None)
 
 
 def timed(name: str, arguments: Sequence[str], copies: int = 1, module: str = "refinedweb") -> None:

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.crawl import packed_pages, parts
-from refinedweb import recipe
-from refinedweb.engine.local_step import LocalStep
-from refinedweb.engine.run import start_or_resume
-from refinedweb.inputs import find
+from refinedweb.engine.start import start_or_resume
+from refinedweb.recipe.load import load as load_recipe
+from refinedweb.shard.local_step import LocalStep
+from refinedweb.sources.inputs import find
 from stages.extraction.supervisor import close_all
 from tests.faults.poison import PAGES, RECORDS, member, record
 
@@ -58,7 +58,7 @@ def cpu() -> float:
 
 def measured(path: Path, out: Path) -> dict[str, Any]:
     """One pass over the file."""
-    loaded = recipe.load(RECIPE, ["keep_removed=ids"])
+    loaded = load_recipe(RECIPE, ["keep_removed=ids"])
     found = find([str(path)], out=str(out))
     run = start_or_resume(loaded, found.inputs, str(out))
     before, wall = cpu(), os.times().elapsed

@@ -17,11 +17,12 @@ from fasttext.FastText import _FastText
 from benchmarks import crawl
 from benchmarks.web_pages import WebPage, halves
 from benchmarks.web_pages import pages as web_pages
-from classifiers import labelled, predict, profanity
-from classifiers.linear_model import read
-from classifiers.normalise import cut, packed
+from classifiers import predict
+from classifiers.fasttext_files.linear_model import read
+from classifiers.normalise.normalise import cut, packed
 from classifiers.pages import aggregate
-from classifiers.train import train
+from classifiers.training import labelled, profanity
+from classifiers.training.train import train
 from stages.assets import Asset
 from stages.badwords import BadWords
 from stages.profanity import TRAINED, Profanity

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks import crawl
-from classifiers import baseline, calibrate, evaluate, labelled, overlap, predict, profanity, wordlist
-from classifiers.linear_model import read
-from classifiers.normalise import Form, packed, profane_words
-from classifiers.train import train
+from classifiers import predict, wordlist
+from classifiers.fasttext_files.linear_model import read
+from classifiers.normalise.normalise import Form, packed, profane_words
+from classifiers.training import baseline, calibrate, evaluate, labelled, overlap, profanity
+from classifiers.training.train import train
 from stages.profanity import Profanity
 
 LINE = Profanity().line_threshold

@@ -23,13 +23,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb import recipe
-from refinedweb.engine.run import RunFile, start_or_resume
-from refinedweb.inputs import Input
-from refinedweb.manifest import Ledger, Output, Record, task_name
+from refinedweb.engine.start import start_or_resume
+from refinedweb.ledger import layout
+from refinedweb.ledger.layout import task_name
+from refinedweb.ledger.manifest import Ledger, Output, Record
+from refinedweb.ledger.run_file import RunFile
+from refinedweb.ledger.totals import DECIDE, done_key
+from refinedweb.recipe.load import load as load_recipe
 from refinedweb.report.sample import MOST_ROWS, shard_rank
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
-from refinedweb.totals import DECIDE, done_key
 from stages.dedup import DECISION
 
 PER_SHARD = 30_000
@@ -52,7 +55,7 @@ def simulate(out: Path, documents: int) -> None:
     inputs = [
         Input(f"s3://commoncrawl/crawl-data/CC-MAIN-2024-51/warc/{n:05d}.warc.gz", "0", 10**9) for n in range(shards)
     ]
-    run = start_or_resume(recipe.load("refinedweb"), inputs, str(out))
+    run = start_or_resume(load_recipe("refinedweb"), inputs, str(out))
     store = open_store(str(out))
     for step in run.steps:
         if step.kind == "global":
@@ -60,7 +63,7 @@ def simulate(out: Path, documents: int) -> None:
             store.put(done_key(step), json.dumps({DECIDE: shards}).encode())
         else:
             removed = FIRST if step.reads is None else LAST
-            _ledger(out, run, step.name, shards, removed, step.kept_folder)
+            _ledger(out, run, step.name, shards, removed, layout.kept_folder(step))
             ledger = Ledger(store, step.name)
             ledger.roll_up(ledger.committed())
     looked_at = sorted(range(shards), key=lambda n: shard_rank(run.fingerprint, n))[: MOST_ROWS // PER_SHARD + 1]

@@ -29,7 +29,7 @@ import xxhash
 
 from benchmarks.crawl import ROOT, data
 from refinedweb.storage import open_store
-from refinedweb.verify import verify
+from refinedweb.views.verify import verify
 
 # What is killed, how often, and the words in its command line.
 TARGETS = {

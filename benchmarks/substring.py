@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from benchmarks import crawl, pairs
 from benchmarks.peers.protocol import Answer
 from benchmarks.suite import Answers, Contender, Run, Table, compare
-from stages.kernels.jit import kernel
+from classifiers.kernels.jit import kernel
 from stages.kernels.modular import BASE_A, between
 from stages.kernels.windows import cover
 from stages.spans import spans_column

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from benchmarks import crawl
 from classifiers import lid
-from classifiers.labelled import fractions
-from classifiers.normalise import packed
+from classifiers.normalise.normalise import packed
+from classifiers.training.labelled import fractions
 
 SEED = 7
 COLUMNS = ["url", "expected_text", "page_type", "source_repo"]

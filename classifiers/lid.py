@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifiers import lid_model
-from classifiers.embedding import embed
-from classifiers.output_kernel import classify
+from classifiers.fasttext_files import model_file as lid_model
+from classifiers.fasttext_files.embedding import embed
+from classifiers.fasttext_files.output import classify
 
 # The labels of lid.176.
 _CODES = (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifiers.jit import kernel
+from classifiers.kernels.jit import kernel
 from classifiers.predict import PageScores
 
 Column = npt.NDArray[np.float32]

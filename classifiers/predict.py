@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifiers import linear_model
-from classifiers.embedding import embed
-from classifiers.lid_model import UnsupportedModel
-from classifiers.linear_model import HIERARCHICAL_SOFTMAX, SOFTMAX
-from classifiers.normalise import LEAST, MOST, Bytes, Lines, Offsets, cut, packed, whole
-from classifiers.output_kernel import classify, sigmoid_rows
+from classifiers.fasttext_files import linear_model
+from classifiers.fasttext_files.embedding import embed
+from classifiers.fasttext_files.linear_model import HIERARCHICAL_SOFTMAX, SOFTMAX
+from classifiers.fasttext_files.model_file import UnsupportedModel
+from classifiers.fasttext_files.output import classify, sigmoid_rows
+from classifiers.normalise.normalise import LEAST, MOST, Bytes, Lines, Offsets, cut, packed, whole
 
 Scores = npt.NDArray[np.float32]
 SHIPPED = Path(__file__).parent / "models" / "profanity_v1.ftz"

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifiers.jit import kernel
-from classifiers.normalise import Bytes, Form, Lines, Offsets, normalised, packed, whole
+from classifiers.kernels.jit import kernel
+from classifiers.normalise.normalise import Bytes, Form, Lines, Offsets, normalised, packed, whole
 
 LONGEST = 24  # words of an entry that count
 _SEED, _PRIME, _TOGETHER = np.uint64(14695981039346656037), np.uint64(1099511628211), np.uint64(0x9E3779B97F4A7C15)

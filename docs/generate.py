@@ -21,14 +21,14 @@ from generator.markup import markdown_table  # noqa: E402
 from generator.s_curve import s_curve_svg  # noqa: E402
 from generator.stage_pages import reasons_page, stage_page, stages_page  # noqa: E402
 
-from refinedweb import recipe  # noqa: E402
+from refinedweb.recipe.load import load_stages  # noqa: E402
 from stages import base  # noqa: E402
 from stages.minhash import PRESETS  # noqa: E402
 
 
 def pages() -> dict[str, str]:
     """Every file of the reference: path below `reference/` → content."""
-    recipe.load_stages()
+    load_stages()
     known = base.registry()
     made = {f"stages/{name}.md": stage_page(name, cls) for name, cls in known.items()}
     made["stages/index.md"] = stages_page(known)

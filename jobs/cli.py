@@ -14,10 +14,10 @@ from stages.errors import nearest
 
 # name of the command -> module of this package that holds it
 COMMANDS = {
-    "launch": "launch_command",
-    "watch": "watch_command",
-    "alarms": "alarms",
-    "audit": "audit_command",
+    "launch": "launch.command",
+    "watch": "watch.command",
+    "alarms": "watch.alarms",
+    "audit": "audit.command",
 }
 
 

@@ -13,14 +13,15 @@ from importlib import import_module
 from pathlib import Path
 
 import refinedweb
-from refinedweb import recipe, sample
+from refinedweb import sample
 from refinedweb.doctor import check_machine
+from refinedweb.recipe.load import shipped
 
 # kernels that no shipped recipe needs
 MORE = "url_v1,extract_v1,exact_v1,paragraph_v1"
 MORE_SETTINGS = ("extract_v1.engine=blocks",)
 # imported by nodes and drivers only, not on the way of a run in this process
-ALSO = ("ray", "ray.scripts.scripts", "boto3", "jobs.container", "jobs.cli")
+ALSO = ("ray", "ray.scripts.scripts", "boto3", "jobs.container.entry", "jobs.cli")
 
 
 def warm(recipes: Sequence[str]) -> list[str]:
@@ -29,7 +30,7 @@ def warm(recipes: Sequence[str]) -> list[str]:
         import_module(name)
     crawl = [str(path) for path in sample.crawl_files()]
     with tempfile.TemporaryDirectory() as folder:
-        for number, name in enumerate(recipes or [*recipe.shipped(), MORE]):
+        for number, name in enumerate(recipes or [*shipped(), MORE]):
             settings = [f"url_v1.blocklist={sample.blocklist()}", *(MORE_SETTINGS if name == MORE else ())]
             refinedweb.run(name, crawl, str(Path(folder, str(number))), settings)
             print(f"{name}: ready", flush=True)

@@ -19,32 +19,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from refinedweb.explanation import Explanation
-    from refinedweb.frame import Frame
-    from refinedweb.notebook import Run
-    from refinedweb.recipe import Recipe
+    from refinedweb.recipe.recipe import Recipe
+    from refinedweb.views.explanation import Explanation
+    from refinedweb.views.frame import Frame
+    from refinedweb.views.run import Run
 
 __all__ = ["explain", "open", "run", "run_stage"]
 
 
 def open(out: str) -> Run:
     """The run below `out` (local or s3://). Raises ConfigError where there is none."""
-    from refinedweb.notebook import Run
+    from refinedweb.views.run import Run
 
     return Run(out)
 
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:
     """One page (HTML) through every stage of `recipe`, with each measure beside its limit."""
-    from refinedweb.explanation import explain as explained
+    from refinedweb.views.explanation import explain as explained
 
     return explained(page, url=url, recipe=recipe)
 
 
 def run_stage(name: str, table: pa.Table | Frame, **params: Any) -> Frame:
     """The stage called `name` over a table of documents: all rows come back, with `drop` and measures set."""
-    from refinedweb.frame import Frame
-    from refinedweb.recipe import load_stages
+    from refinedweb.recipe.load import load_stages
+    from refinedweb.views.frame import Frame
     from stages.base import build
 
     load_stages()
@@ -59,14 +59,14 @@ def run(
     `settings`: `stage.param=value`, as `--set`; `index`: earlier runs, as `--index`. Raises ConfigError for wrong use,
     ShardError where tasks failed for good.
     """
-    from refinedweb import inputs as files
-    from refinedweb import recipe as recipes
-    from refinedweb.claims import LEASE_SECONDS
     from refinedweb.engine.inline import InlinePool
     from refinedweb.engine.run import execute_on
+    from refinedweb.ledger.claims import LEASE_SECONDS
+    from refinedweb.recipe.load import load as load_recipe
+    from refinedweb.sources import inputs as files
     from stages.errors import ShardError
 
-    loaded = recipes.load(recipe, settings, index=index) if isinstance(recipe, str) else recipe
+    loaded = load_recipe(recipe, settings, index=index) if isinstance(recipe, str) else recipe
     found = files.find(inputs, out=out)
     result = execute_on(InlinePool, loaded, found.inputs, out, LEASE_SECONDS, lambda progress: None)
     if result.failed:

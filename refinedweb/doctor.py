@@ -61,7 +61,7 @@ def _try(name: str, probe: Callable[[], str], advice: str) -> Check:
 
 
 def _kernels() -> str:
-    from refinedweb.recipe import load_stages
+    from refinedweb.recipe.load import load_stages
     from stages.base import build
     from stages.schema import documents
 
@@ -72,7 +72,7 @@ def _kernels() -> str:
 
 
 def _language_model() -> str:
-    from refinedweb.recipe import load_stages
+    from refinedweb.recipe.load import load_stages
     from stages.base import build
     from stages.schema import documents
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers import wordlist
-from classifiers.normalise import Form, profane_words
+from classifiers.normalise.normalise import Form, profane_words
 from stages.assets import Asset, open_asset
 from stages.base import Limit, judge, stage
 from stages.errors import ConfigError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from classifiers import lid, lid_model
+from classifiers import lid
+from classifiers.fasttext_files import model_file as lid_model
 from stages.assets import Asset, open_asset
 from stages.base import check_numbers, drop_where, set_column, stage
 from stages.errors import ConfigError, nearest

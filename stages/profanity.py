@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers import predict
-from classifiers.lid_model import UnsupportedModel
+from classifiers.fasttext_files.model_file import UnsupportedModel
 from classifiers.pages import Aggregates, aggregate
 from stages.assets import Asset, open_asset
 from stages.base import Limit, check_numbers, drop_where, measure_column, set_column, stage, verdicts

@@ -19,9 +19,10 @@ import click
 import pyarrow.parquet as pq
 import pytest
 
-from refinedweb import recipe
 from refinedweb.cli import cli
-from refinedweb.manifest import Record
+from refinedweb.ledger.manifest import Record
+from refinedweb.recipe.load import load as load_recipe
+from refinedweb.recipe.load import load_stages, shipped
 from stages.base import registry
 from tests.conftest import ROOT
 
@@ -99,7 +100,7 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 
 
 def test_every_stage_and_parameter_is_in_the_reference() -> None:
-    recipe.load_stages()
+    load_stages()
     ours = {
         name: cls for name, cls in registry().items() if cls.__module__.startswith("stages.")
     }  # not the tests' toys
@@ -112,14 +113,14 @@ def test_every_stage_and_parameter_is_in_the_reference() -> None:
 
 
 def test_every_key_of_a_recipe_and_every_field_of_a_record_is_in_the_reference() -> None:
-    from refinedweb.recipe import RunOptions
+    from refinedweb.recipe.recipe import RunOptions
     from refinedweb.sources import SourceOptions
 
     for cls in (RunOptions, SourceOptions):
         for key in cls.__dataclass_fields__:
             assert f"| `{key}` |" in reference()["recipes.md"], key
     assert all(f"| `{name}` |" in reference()["ledger.md"] for name in Record.__dataclass_fields__)
-    assert all(f"### {name}\n" in reference()["recipes.md"] for name in recipe.shipped())
+    assert all(f"### {name}\n" in reference()["recipes.md"] for name in shipped())
 
 
 def written_reasons() -> Iterator[tuple[str, str]]:
@@ -153,7 +154,7 @@ def test_a_run_gives_no_reason_that_is_not_in_the_reference(tutorial: Path) -> N
 
 @pytest.mark.parametrize("page", SHOWN, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_pages_name_stages_and_parameters_that_exist(page: Path) -> None:
-    recipe.load_stages()
+    load_stages()
     text = page.read_text(encoding="utf-8")
     assert set(STAGE_NAME.findall(text)) - set(registry()) - OTHERS == set()
     for stage, parameter in re.findall(r"\b([a-z][a-z0-9_]*_v\d+)\.([a-z_]+)\b(?!\()", text):
@@ -198,7 +199,7 @@ def check_recipe(params: dict[str, object]) -> None:
     assert isinstance(overrides, tuple)
     if not spec.endswith(".toml") and not imports:
         plain = [o for o in overrides if not re.search(r"blocklist=|model=", o)]
-        recipe.load(spec, plain)
+        load_recipe(spec, plain)
         for override in set(overrides) - set(plain):
             assert override.partition("=")[0].partition(".")[2] in {"blocklist", "model"}
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import refinedweb as rw
-from refinedweb.notebook_html import documents_html, marked, pair_html
+from refinedweb.views.html import documents_html, marked, pair_html
 from stages.errors import ConfigError
 from tests.conftest import ROOT
-from tests.refinedweb.inline import ok, run
+from tests.refinedweb.engine.inline import ok, run
 
 NOTEBOOK = ROOT / "notebooks" / "inspect_sample.ipynb"
 HOSTILE = '<img src=x onerror=alert(1)> & "quoted"'

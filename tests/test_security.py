@@ -19,16 +19,18 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from refinedweb import assets, inputs
-from refinedweb.cli import cli, text
+from refinedweb.cli import cli
+from refinedweb.recipe import assets
+from refinedweb.sources import inputs
 from refinedweb.storage import open_store
+from refinedweb.views import terminal as text
 from stages.base import Limit, stage, verdicts
 from stages.errors import ConfigError, RefinedWebError
 from stages.extract import Extract
 from stages.schema import documents
 from tests.conftest import ROOT
-from tests.refinedweb.archives import http, warc
-from tests.refinedweb.inline import ok, run, write_shards
+from tests.refinedweb.engine.inline import ok, run, write_shards
+from tests.refinedweb.sources.archives import http, warc
 
 PACKAGES = ("classifiers", "stages", "refinedweb", "jobs")
 SECRETS = {
@@ -187,7 +189,7 @@ def test_files_of_any_name_are_read_and_write_below_the_output_only(tmp_path: Pa
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
     result = ok(run("pii_v1", [folder], tmp_path / "out"))
     assert result.totals.rows_in == len(STRANGE)
-    from refinedweb.export import export
+    from refinedweb.views.export import export
 
     export(str(tmp_path / "out"), str(tmp_path / "exported"), "falcon", "jsonl")
     made = {path for path in tmp_path.rglob("*") if path.is_file()} - before

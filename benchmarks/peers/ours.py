@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 
 import refinedweb as rw
 from benchmarks.peers.protocol import Answer, serve
-from refinedweb import inputs, recipe
-from refinedweb.engine.local_step import LocalStep
-from refinedweb.plan import steps_of
+from refinedweb.recipe import recipe
+from refinedweb.recipe.load import load as load_recipe
+from refinedweb.recipe.plan import steps_of
+from refinedweb.shard.local_step import LocalStep
+from refinedweb.sources import inputs
 from stages.schema import documents
 
 STEP = "00-filter"
@@ -26,7 +28,7 @@ STEP = "00-filter"
 @lru_cache
 def loaded(spec: str, overrides: tuple[str, ...]) -> recipe.Recipe:
     """The resolved recipe (resolving it reads the lists once, to pin them)."""
-    return recipe.load(spec, overrides)
+    return load_recipe(spec, overrides)
 
 
 def filter_pass(warc: str, stages: str, overrides: Sequence[str] = (), with_ids: bool = True) -> Answer:

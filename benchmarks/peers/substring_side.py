@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.peers.protocol import Answer, serve
 from benchmarks.peers.resident import peak_megabytes, reset_peak, resident_megabytes
-from stages.substring import Substring
-from stages.substring_phases import group, match, sign, spans, windows
+from stages.substring.phases import group, match, sign, spans, windows
+from stages.substring.stage import Substring
 
 
 def duplicate_spans(texts: str, length: int, out: str, partitions: int) -> Answer:

@@ -15,7 +15,8 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from classifiers.blocks import crawl, data, model, train
+from classifiers.blocks import model
+from classifiers.blocks.training import crawl, data, train
 
 
 def weak_text(html: bytes) -> str:

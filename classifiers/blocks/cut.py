@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.blocks.numbers import slot, table
+from classifiers.blocks.features.numbers import slot, table
 from classifiers.blocks.trees import Floats
-from classifiers.jit import kernel
+from classifiers.kernels.jit import kernel
 
 SPREAD = 2.0  # of the log-odds of a page
 BETA = 0.8  # of F: precision counts for a little more than recall; chosen on the grouped folds

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classifiers.blocks.columns import FEATURES
 from classifiers.blocks.cut import cut, once
-from classifiers.blocks.features import Blocks, read
-from classifiers.blocks.layout import TITLE, TOKEN_SLOTS, Page
-from classifiers.blocks.measure import WORDS
-from classifiers.blocks.numbers import Features
+from classifiers.blocks.features.columns import FEATURES
+from classifiers.blocks.features.features import Blocks, read
+from classifiers.blocks.features.measure import WORDS
+from classifiers.blocks.features.numbers import Features
+from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, Page
 from classifiers.blocks.second import SECOND, beside
 from classifiers.blocks.trees import Floats, Trees, pieces, probabilities
 

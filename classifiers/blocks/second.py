@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.cut import cut
-from classifiers.blocks.layout import NODE, NODES, PARENT, Page
-from classifiers.blocks.names import listed
-from classifiers.blocks.numbers import Features, log
+from classifiers.blocks.features.numbers import Features, log
+from classifiers.blocks.html.layout import NODE, NODES, PARENT, Page
+from classifiers.blocks.html.names import listed
 from classifiers.blocks.trees import Floats
-from classifiers.jit import kernel
+from classifiers.kernels.jit import kernel
 
 SECOND = listed(
     "score before1_score after1_score before2_score after2_score before4_score after4_score before12_score "

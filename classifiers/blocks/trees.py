@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from classifiers.jit import kernel
+from classifiers.kernels.jit import kernel
 
 Floats = npt.NDArray[np.float32]
 

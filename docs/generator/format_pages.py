@@ -10,9 +10,13 @@ from typing import Any
 from generator.described import COLUMNS, ENGINE_COLUMNS, RECORD, RUN_FILE
 from generator.fields import default_of, type_name
 from generator.markup import described, markdown_table, prose
-from refinedweb import cli, funnel, manifest, recipe, sources
-from refinedweb.engine import run
+from refinedweb import cli, sources
+from refinedweb.ledger import manifest, run_file
+from refinedweb.recipe import recipe
+from refinedweb.recipe.load import SHIPPED, shipped
+from refinedweb.recipe.load import load as load_recipe
 from refinedweb.sources import columns
+from refinedweb.views import funnel
 from stages import dedup, errors, schema
 
 _COMMENT = re.compile(r"^\s*#\s?(.*)$")
@@ -30,9 +34,9 @@ def recipes_page() -> str:
         markdown_table(["key", ""], [["`name`", "What the run is called."], ["`description`", "For readers."]]),
         "## Shipped recipes",
     ]
-    for name in recipe.shipped():
-        loaded = recipe.load(name)
-        parts += [f"### {name}", loaded.description, f"```toml\n{(recipe.SHIPPED / f'{name}.toml').read_text()}```"]
+    for name in shipped():
+        loaded = load_recipe(name)
+        parts += [f"### {name}", loaded.description, f"```toml\n{(SHIPPED / f'{name}.toml').read_text()}```"]
     rows = [[f"`{stage}`", f"{share:.2%}"] for stage, share in funnel.PAPER.items()]
     parts += [
         "## The paper's funnel",
@@ -109,7 +113,7 @@ def ledger_page() -> str:
         "Each of `outputs` is an object: `key`, `rows`, `size` (bytes), `checksum`.",
         "## run.json",
         "Written once, when the run begins. A later call with another recipe or other inputs is refused.",
-        _fields_table(run.RunFile, RUN_FILE),
+        _fields_table(run_file.RunFile, RUN_FILE),
         "## Other objects",
         markdown_table(["object", "what it is"], [list(row) for row in _OBJECTS]),
     ]

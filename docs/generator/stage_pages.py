@@ -14,9 +14,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from generator.described import COLUMNS
 from generator.fields import default_of, type_name
 from generator.markup import first_sentence, markdown_table, prose
-from refinedweb import recipe
-from refinedweb.engine import careful
-from refinedweb.plan import is_global
+from refinedweb.recipe.load import load as load_recipe
+from refinedweb.recipe.load import shipped
+from refinedweb.recipe.plan import is_global
+from refinedweb.shard import quarantine as careful
 from refinedweb.sources import columns, warc
 from stages import base
 
@@ -59,7 +60,7 @@ def _used(name: str) -> str:
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, list[str]]:
     """The stages of every recipe that ships."""
-    return {name: [stage for stage, _ in recipe.load(name).stages] for name in recipe.shipped()}
+    return {name: [stage for stage, _ in load_recipe(name).stages] for name in shipped()}
 
 
 def _limits(cls: type[Any]) -> list[base.Limit]:

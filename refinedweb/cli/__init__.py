@@ -68,7 +68,7 @@ def cli() -> None:
 
 def _complain(error: Exception) -> None:
     """Messages name files and quote what is in them: neither is to drive the terminal."""
-    from refinedweb.cli.text import printable
+    from refinedweb.views.terminal import printable
 
     click.secho(f"Error: {printable(str(error))}", fg="red", err=True)
 

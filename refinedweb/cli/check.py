@@ -24,7 +24,7 @@ def verify(out: str, quick: bool, as_json: bool) -> int:
 
     Exit code 0: everything holds; 1: something does not; 3: what is there holds, but the run is not finished.
     """
-    from refinedweb.verify import verify as check
+    from refinedweb.views.verify import verify as check
 
     verdict = check(out, quick=quick)
     code = UNFIT if verdict.problems else UNFINISHED if verdict.pending else 0

@@ -36,9 +36,9 @@ def labelled(command: F) -> F:
 @contextmanager
 def explained() -> Iterator[None]:
     """Wrong labels, parameters and models are errors that the user can mend."""
-    from classifiers.calibrate import Unreachable
-    from classifiers.labelled import BadLabels
-    from classifiers.lid_model import UnsupportedModel
+    from classifiers.fasttext_files.model_file import UnsupportedModel
+    from classifiers.training.calibrate import Unreachable
+    from classifiers.training.labelled import BadLabels
 
     try:
         yield
@@ -81,10 +81,10 @@ def train(files: tuple[Path, ...], out: Path, **options: Any) -> None:
 
     One thread is used. Rows that are near-duplicates of a held-out source's are left out.
     """
-    from classifiers import labelled as rows_of
-    from classifiers import overlap
-    from classifiers.train import Training
-    from classifiers.train import train as fit
+    from classifiers.training import labelled as rows_of
+    from classifiers.training import overlap
+    from classifiers.training.train import Training
+    from classifiers.training.train import train as fit
 
     with explained():
         table, options = _rows(files, options)
@@ -109,8 +109,8 @@ def train(files: tuple[Path, ...], out: Path, **options: Any) -> None:
 def evaluate(model: Path, files: tuple[Path, ...], positive: str, threshold: float, by: str, as_json: bool,
              **options: Any) -> None:  # fmt: skip
     """ROC AUC, average precision, and precision and recall at a threshold, of MODEL on the rows of FILES."""
-    from classifiers import card as cards
-    from classifiers.evaluate import by_group
+    from classifiers.training import card as cards
+    from classifiers.training.evaluate import by_group
 
     with explained():
         table, _ = _rows(files, options)
@@ -133,8 +133,8 @@ def evaluate(model: Path, files: tuple[Path, ...], positive: str, threshold: flo
 def calibrate(model: Path, files: tuple[Path, ...], positive: str, precision: float, prevalence: float | None,
               **options: Any) -> None:  # fmt: skip
     """The lowest threshold of MODEL that has the precision on the rows of FILES, and a table of others."""
-    from classifiers import card as cards
-    from classifiers.calibrate import calibrate as find
+    from classifiers.training import card as cards
+    from classifiers.training.calibrate import calibrate as find
 
     with explained():
         table, _ = _rows(files, options)
@@ -160,7 +160,7 @@ def card(model: Path, files: tuple[Path, ...], positive: str, threshold: float, 
 
     Give rows that it was not trained on. What it is for, and where it fails, is for you to add.
     """
-    from classifiers import card as cards
+    from classifiers.training import card as cards
 
     with explained():
         table, _ = _rows(files, options)
@@ -174,7 +174,7 @@ def card(model: Path, files: tuple[Path, ...], positive: str, threshold: float, 
 
 def _rows(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[pa.Table, dict[str, Any]]:
     """The labelled texts, and the options that are left."""
-    from classifiers import labelled as rows_of
+    from classifiers.training import labelled as rows_of
 
     left = dict(options)
     names = {"text": "text_column", "label": "label_column", "source": "source_column", "lang": "language_column"}

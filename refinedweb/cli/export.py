@@ -17,7 +17,7 @@ def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: 
 
     `--schema falcon` gives the columns of the published RefinedWeb: content, url, timestamp, dump, segment, image_urls.
     """
-    from refinedweb.export import export as write
+    from refinedweb.views.export import export as write
 
     rows = write(out, destination, schema, kind)
     click.echo(f"{rows:,} documents → {destination}")

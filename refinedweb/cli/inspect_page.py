@@ -6,10 +6,11 @@ import webbrowser
 
 import click
 
-from refinedweb.notebook import CORPUS, Run
-from refinedweb.page.browse import Query
-from refinedweb.page.labels import Labels
-from refinedweb.page.server import Inspector, address, bound, serve
+from refinedweb.inspector.browse import Query
+from refinedweb.inspector.labels import Labels
+from refinedweb.inspector.server import Inspector, address, bound, serve
+from refinedweb.ledger.layout import CORPUS
+from refinedweb.views.run import Run
 from stages.errors import ConfigError
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refinedweb.cli.options import imports_option
-from refinedweb.cli.text import json_line, printable
-from refinedweb.cli.text import line as one_line
+from refinedweb.views.terminal import json_line, printable
+from refinedweb.views.terminal import line as one_line
 
 if TYPE_CHECKING:
-    from refinedweb.decisions import Cut, Pair
-    from refinedweb.explanation import Explanation, Step
-    from refinedweb.totals import StepState
+    from refinedweb.ledger.totals import StepState
+    from refinedweb.views.explanation import Explanation
+    from refinedweb.views.records import Cut, Pair, StageVerdict
 
 SHOWN_TEXT = 800
 PAGE_BYTES = 10 << 20
@@ -29,10 +29,10 @@ TIMEOUT = 30
 @click.option("--prometheus", is_flag=True, help="Print as Prometheus text.")
 def status(out: str, as_json: bool, prometheus: bool) -> int:
     """How far the run OUT is, and its funnel so far."""
-    from refinedweb import funnel
     from refinedweb.cli.progress import show_funnel, show_trouble
-    from refinedweb.notebook import Run
-    from refinedweb.totals import totals_of
+    from refinedweb.ledger.totals import totals_of
+    from refinedweb.views import funnel
+    from refinedweb.views.run import Run
 
     run = Run(out)
     states = run.states()
@@ -41,7 +41,7 @@ def status(out: str, as_json: bool, prometheus: bool) -> int:
         click.echo(json.dumps(funnel.status_json(states, totals)))
         return 0
     if prometheus:
-        from refinedweb import metrics
+        from refinedweb.engine import metrics
 
         click.echo(metrics.prometheus(metrics.of_status(out, states, totals, len(run.failed()))), nl=False)
         return 0
@@ -98,8 +98,8 @@ def inspect(
     Of a deduplicating stage (`--stage minhash`): each removed document beside the one that was kept, with what differs
     and, where texts are compared, their Jaccard similarity; of `substring` the spans that were cut.
     """
-    from refinedweb.notebook import Run
-    from refinedweb.recipe import load_stages
+    from refinedweb.recipe.load import load_stages
+    from refinedweb.views.run import Run
 
     load_stages(imports)
     run = Run(out)
@@ -168,14 +168,14 @@ def explain(
     """
     if out is not None:
         from refinedweb.cli.pairs import show_stories
-        from refinedweb.recipe import load_stages
+        from refinedweb.recipe.load import load_stages
 
         load_stages(imports)
         return show_stories(out, page, as_json=as_json)
-    from refinedweb import recipe as recipes
-    from refinedweb.explanation import explain as explained
+    from refinedweb.recipe.load import load as load_recipe
+    from refinedweb.views.explanation import explain as explained
 
-    loaded = recipes.load(recipe, overrides, imports)
+    loaded = load_recipe(recipe, overrides, imports)
     data = _page(page)
     if url is None and page.startswith(("http://", "https://")):
         url = page
@@ -219,8 +219,8 @@ def _show_explanation(explanation: Explanation) -> None:
         )
 
 
-def _show_step(step: Step) -> None:
-    from refinedweb.explanation import part_lines
+def _show_step(step: StageVerdict) -> None:
+    from refinedweb.views.explanation import part_lines
 
     for reading in step.readings:
         low = "" if reading.min is None else f"{reading.min:g} ≤ "
@@ -239,7 +239,7 @@ def _show_step(step: Step) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def stages(name: str | None, imports: tuple[str, ...], as_json: bool) -> int:
     """Every stage and shipped recipe; with NAME, that stage's parameters, defaults, reasons and source."""
-    from refinedweb.recipe import load_stages, shipped
+    from refinedweb.recipe.load import load_stages, shipped
     from stages.base import registry
     from stages.errors import ConfigError, nearest
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from refinedweb.cli.text import json_line, line, printable
-from refinedweb.decisions import Cut, Pair
+from refinedweb.views.records import Cut, Pair
+from refinedweb.views.terminal import json_line, line, printable
 
 if TYPE_CHECKING:
-    from refinedweb.notebook import Run
+    from refinedweb.views.run import Run
 
 AROUND = 8
 MOST_WORDS = 4000
@@ -33,8 +33,8 @@ def show(found: Pair | Cut, *, whole: bool, as_json: bool) -> None:
 
 def show_stories(out: str, which: str, *, as_json: bool) -> int:
     """What became of the documents of a run with this id or URL."""
-    from refinedweb.notebook import Run
-    from refinedweb.story import stories
+    from refinedweb.views.history import stories
+    from refinedweb.views.run import Run
 
     run = Run(out)
     for story in stories(run, which):

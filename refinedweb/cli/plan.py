@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refinedweb.cli.options import imports_option
-from refinedweb.units import duration, size
+from refinedweb.views.units import duration, size
 
 if TYPE_CHECKING:
     from refinedweb.forecast.forecast import Forecast, Planned
@@ -53,7 +53,7 @@ def plan(
     from refinedweb.forecast import forecast as forecasts
     from refinedweb.forecast.machines import machine
     from refinedweb.forecast.measured import measure
-    from refinedweb.recipe import load_stages
+    from refinedweb.recipe.load import load_stages
 
     load_stages(imports)
     sample = measure(outs)

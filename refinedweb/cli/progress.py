@@ -15,14 +15,14 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeE
 from rich.table import Table
 from rich.text import Text
 
-from refinedweb import funnel
-from refinedweb.cli.text import line
 from refinedweb.engine.loop import Progress as RunProgress
 from refinedweb.engine.run import Result
-from refinedweb.inputs import Found
-from refinedweb.manifest import Totals
-from refinedweb.recipe import Recipe
-from refinedweb.units import size
+from refinedweb.ledger.manifest import Totals
+from refinedweb.recipe.recipe import Recipe
+from refinedweb.sources.inputs import Found
+from refinedweb.views import funnel
+from refinedweb.views.terminal import line
+from refinedweb.views.units import size
 
 PLAIN_SECONDS = 10.0
 PIPE_WIDTH = 160
@@ -132,7 +132,7 @@ def _live_display(console: Console) -> Progress:
 def show_result(recipe: Recipe, result: Result, out: str, *, as_json: bool) -> None:
     """The funnel, where the output lies, and what needs attention."""
     if as_json:
-        from refinedweb.notebook import Run
+        from refinedweb.views.run import Run
 
         summary = funnel.status_json(Run(out).states(), result.totals)
         click.echo(json.dumps({**summary, "failed": result.failed, "exit_code": result.exit_code}))

@@ -17,7 +17,7 @@ def report(out: str, compare: str | None, output: str | None, imports: tuple[str
 
     It reads the ledger and a sample of the objects, so it is ready in seconds however large the run is.
     """
-    from refinedweb.recipe import load_stages
+    from refinedweb.recipe.load import load_stages
     from refinedweb.report.page import write_report
 
     load_stages(imports)

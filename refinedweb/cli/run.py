@@ -12,7 +12,7 @@ from refinedweb.cli.options import imports_option
 
 if TYPE_CHECKING:
     from refinedweb.cli.progress import Display
-    from refinedweb.recipe import Recipe
+    from refinedweb.recipe.recipe import Recipe
 
 INTERRUPTED = 130
 ADDRESS = "REFINEDWEB_ADDRESS"
@@ -61,13 +61,13 @@ def run(
 
     The same command again resumes where the last one stopped; several at once, on any machines, share the work.
     """
-    from refinedweb import recipe as recipes
+    from refinedweb.recipe.load import load as load_recipe
 
     if len(paths) < 2:
         raise click.UsageError("give at least one INPUT and then OUT")
     if limit is not None:
         overrides = (*overrides, f"limit={limit}")
-    loaded = recipes.load(recipe, overrides, imports, index)
+    loaded = load_recipe(recipe, overrides, imports, index)
     return _execute(loaded, list(paths[:-1]), paths[-1], **how)
 
 
@@ -77,9 +77,10 @@ def run(
 @click.option("--address", envvar=ADDRESS, help="A running Ray cluster instead of this machine.")
 def demo(out: str, workers: int | None, address: str | None) -> int:
     """Run the whole recipe on the sample crawl that ships with the package; OUT is ./demo-out by default."""
-    from refinedweb import recipe, sample
+    from refinedweb import sample
+    from refinedweb.recipe.load import load as load_recipe
 
-    loaded = recipe.load("refinedweb", [f"url_v1.blocklist={sample.blocklist()}", "keep_removed=full"])
+    loaded = load_recipe("refinedweb", [f"url_v1.blocklist={sample.blocklist()}", "keep_removed=full"])
     crawl = [str(path) for path in sample.crawl_files()]
     code = _execute(loaded, crawl, out, workers=workers, address=address, base=None, lease=60.0, as_json=False)
     click.echo(f"Look at it:     refinedweb report {out}")
@@ -92,10 +93,10 @@ def _execute(
     recipe: Recipe, specs: list[str], out: str, *, workers: int | None, address: str | None, base: str | None,
     lease: float, as_json: bool, metrics: tuple[str, ...] = (),
 ) -> int:  # fmt: skip
-    from refinedweb import inputs
     from refinedweb.cli.progress import Display, show_result
+    from refinedweb.engine.metrics import both, meter_of
     from refinedweb.engine.run import Settings, execute
-    from refinedweb.metrics import both, meter_of
+    from refinedweb.sources import inputs
 
     meter = meter_of(metrics, out)
     found = inputs.find(specs, out=out, base=base)

@@ -10,7 +10,7 @@ from refinedweb.dedup.phase import Phase
 from stages.dedup import Clustered
 from stages.errors import ConfigError
 from stages.paragraph import Paragraph
-from stages.substring import Substring
+from stages.substring.stage import Substring
 
 
 def phases_of(context: Context) -> Iterator[Phase]:

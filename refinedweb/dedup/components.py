@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from refinedweb.dedup.context import Context, Nodes
 from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, facts_of
-from refinedweb.shuffle import ShuffleWriter, partition_of
+from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 from stages.kernels.star import both_directions, downwards, large_star, small_star
 from stages.kernels.unionfind import Components, bytes_needed
 

@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb.engine.stage_cache import built
-from refinedweb.inputs import Input
-from refinedweb.kept import KeptShards, kept_shards
-from refinedweb.plan import Step
-from refinedweb.recipe import Recipe
+from refinedweb.recipe.plan import Step
+from refinedweb.recipe.recipe import Recipe
+from refinedweb.shard.kept import KeptShards, kept_shards
+from refinedweb.shard.stage_cache import built
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, open_store, split_uri
 from stages.dedup import ROW, Global
 from stages.errors import ShardError

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, ledger_of
-from refinedweb.kept import decisions_key
-from refinedweb.totals import DECIDE
+from refinedweb.ledger.layout import DECIDE, decisions_key
 from stages.dedup import DECISION
 
 _ROW_MASK = np.uint64(0xFFFFFFFF)

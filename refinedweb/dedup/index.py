@@ -11,17 +11,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb.inputs import Input
-from refinedweb.manifest import load_or_none
+from refinedweb.ledger.layout import CORPUS, RECORDS, RUN_FILE, index_folder, ledger_folder
+from refinedweb.ledger.manifest import load_or_none
+from refinedweb.shard.index_format import KEY_PARAMETERS
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, open_store
-from stages.dedup import Clustered, checks_column, keys_column
+from stages.dedup import Clustered, keys_column
 from stages.errors import ConfigError
-
-FOLDER = "index"
-KEY_PARAMETERS = b"refinedweb.keys"
 
 
 class IndexFile(NamedTuple):
@@ -29,18 +27,6 @@ class IndexFile(NamedTuple):
 
     input: Input
     rows: int
-
-
-def index_key(stage: str, shard: str) -> str:
-    """Where a run leaves the keys of one shard of its corpus."""
-    return f"{FOLDER}/{stage}/{shard}.parquet"
-
-
-def index_schema(stage: Clustered, signed: pa.Schema) -> pa.Schema:
-    """The columns of an index file: id, what ranks, the keys; what the keys depend on is in its metadata."""
-    columns = ("id", *stage.ranks_by, keys_column(stage.name), checks_column(stage.name))
-    fields = [signed.field(name) for name in columns if name in signed.names]
-    return pa.schema(fields, {KEY_PARAMETERS: json.dumps(stage.key_parameters(), sort_keys=True)})
 
 
 def index_files(stage: Clustered, paths: tuple[str, ...]) -> list[IndexFile]:
@@ -51,12 +37,12 @@ def index_files(stage: Clustered, paths: tuple[str, ...]) -> list[IndexFile]:
 def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
     store = open_store(path)
     prefix = ""
-    run = load_or_none(store, "run.json")
+    run = load_or_none(store, RUN_FILE)
     if run is not None:
         _check_finished(path, store, run)
-        prefix = f"{FOLDER}/{stage.name}/"
+        prefix = f"{index_folder(stage.name)}/"
         if not any(True for _ in store.list(prefix)):
-            prefix = "corpus/"
+            prefix = f"{CORPUS}/"
     found = [info for info in store.list(prefix) if info.key.endswith(".parquet")]
     if not found:
         raise ConfigError(f"{stage.name}.index: no run and no Parquet files at {path}; give the output of a run")
@@ -66,7 +52,7 @@ def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
 
 def _check_finished(path: str, store: Store, run: Mapping[str, Any]) -> None:
     last = run["steps"][-1]["name"]
-    done = sum(1 for info in store.list(f"{last}/manifest/") if info.key.endswith(".json"))
+    done = sum(1 for info in store.list(ledger_folder(last, RECORDS)) if info.key.endswith(".json"))
     if done < len(run["inputs"]):
         raise ConfigError(f"{path} is a run that is not finished ({done} of {len(run['inputs'])} shards); finish it")
 

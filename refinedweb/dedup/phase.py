@@ -19,14 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refinedweb.dedup.context import Context
-from refinedweb.manifest import Ledger, Output, Record, Removed, task_name
-from refinedweb.memory import peak_memory
-from refinedweb.shuffle import Damaged, ShuffleReader, ShuffleWriter, concatenated
+from refinedweb.dedup.shuffle import Damaged, ShuffleReader, ShuffleWriter, concatenated
+from refinedweb.ledger.layout import shuffle_folder, shuffle_key
+from refinedweb.ledger.manifest import Ledger, Output, Record, Removed
+from refinedweb.ledger.memory import peak_memory
+from refinedweb.ledger.version import code_version
 from refinedweb.storage import Store
-from refinedweb.version import code_version
 from stages.errors import ShardError
 
-SHUFFLE = "shuffle"
 AHEAD = 4  # objects for each of the store's parallel requests that are read before what they hold is used
 
 
@@ -149,10 +149,6 @@ def facts_of(phase: Phase, name: str) -> int:
     return sum(record.facts.get(name, 0) for record in ledger_of(phase).records(range(phase.count)))
 
 
-def shuffle_key(folder: str, name: str, task: int) -> str:
-    return f"{folder}/{SHUFFLE}/{name}/{task_name(task)}.shuffle"
-
-
 def _read(store: Store, key: str, partition: int) -> list[pa.Table]:
     with ShuffleReader(store, key) as reader:
         return reader.tables(partition, partition)
@@ -200,6 +196,6 @@ class Shuffled:
 
     def rows(self) -> int:
         """How many rows all tasks wrote."""
-        suffix = f"/{SHUFFLE}/{self.name}/"
+        folder = f"{shuffle_folder(folder_of(self.producer))}{self.name}/"
         records = ledger_of(self.producer).records(range(self.producer.count))
-        return sum(output.rows for record in records for output in record.outputs if suffix in output.key)
+        return sum(output.rows for record in records for output in record.outputs if output.key.startswith(folder))

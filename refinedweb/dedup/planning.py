@@ -11,15 +11,15 @@ from typing import Any
 
 from refinedweb.dedup.context import OLD, Block, Context
 from refinedweb.dedup.index import index_files
-from refinedweb.inputs import Input
-from refinedweb.manifest import Ledger, load_or_none
-from refinedweb.plan import Step
-from refinedweb.recipe import Recipe
+from refinedweb.ledger import layout
+from refinedweb.ledger.manifest import Ledger, load_or_none
+from refinedweb.recipe.plan import Step
+from refinedweb.recipe.recipe import Recipe
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import Exists, Store
 from stages.base import Stage, build
 from stages.dedup import Clustered
 
-PLAN = "plan.json"
 # A task's share of the shuffle: enough tasks for many workers while it is small, bounded memory when it is large.
 SHARES = 32
 LEAST_PARTITION, MOST_PARTITION = 16 << 20, 192 << 20
@@ -30,7 +30,7 @@ SPAN_SHARE = 0.6  # of the text: 40 bytes for every 13th token, and paragraphs l
 
 def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context:
     """The context of a global step, as planned by the first driver that asked. Raises ConfigError for a bad index."""
-    key = f"{step.name}/{PLAN}"
+    key = layout.plan_key(step.name)
     planned: Any = load_or_none(store, key)
     if planned is None:
         planned = _plan(store, step, recipe, shards)

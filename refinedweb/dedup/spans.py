@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from refinedweb.dedup.context import Context, Documents, Nodes, within
 from refinedweb.dedup.decide import removed_by, write_decisions
 from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, ledger_of
-from refinedweb.totals import DECIDE
+from refinedweb.ledger.layout import DECIDE
 from stages.dedup import SPANS, Global
 
 FOUND = pa.schema([("address", pa.uint64()), ("id", pa.string()), ("reason", pa.string()), ("spans", SPANS)])

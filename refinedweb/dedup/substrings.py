@@ -1,4 +1,4 @@
-"""Spans that occur twice or more: the phases behind `substring_v1`; what they compute is in `stages.substring_phases`.
+"""Spans that occur twice or more: the phases behind `substring_v1`; what they compute is in `stages.substring.phases`.
 
 sign      documents of a block → winnowed fingerprints, shuffled by fingerprint
 group     equal fingerprints → runs of windows that are copies, and checks where that is not settled, by block
@@ -19,8 +19,8 @@ from refinedweb.dedup.context import Context, within
 from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled
 from refinedweb.dedup.spans import DecideSpans
 from refinedweb.dedup.tasks import Find, Sign, write_by_key
-from stages.substring import Substring
-from stages.substring_phases import CHECKS, RUNS, SIGNED, WINDOWS, group, match, sign, spans, windows
+from stages.substring.phases import CHECKS, RUNS, SIGNED, WINDOWS, group, match, sign, spans, windows
+from stages.substring.stage import Substring
 
 
 def phases(context: Context) -> Iterator[Phase]:

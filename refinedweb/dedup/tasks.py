@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context, Nodes
 from refinedweb.dedup.phase import Counts, PhaseOutputs, Shuffled
-from refinedweb.shuffle import ShuffleWriter, partition_of
+from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 from stages.errors import ConfigError
 
 SignedBy = Callable[[Any, pa.Table, Nodes], pa.Table]

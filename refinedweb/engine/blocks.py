@@ -7,8 +7,8 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Mapping
 
-from refinedweb.claims import Claims
-from refinedweb.manifest import Ledger, Record
+from refinedweb.ledger.claims import Claims
+from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.storage import Missing
 
 LOOK_SECONDS = 2.0

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from time import sleep
 from typing import Any, NamedTuple
 
-from refinedweb.claims import Claims
 from refinedweb.engine.blocks import Blocks
 from refinedweb.engine.pool import Outcome, Pool
 from refinedweb.engine.rollups import RollUps
-from refinedweb.manifest import Ledger, Record, Totals
+from refinedweb.ledger.claims import Claims
+from refinedweb.ledger.manifest import Ledger, Record, Totals
 from stages.errors import ConfigError, RefinedWebError
 
 TICK = 0.25

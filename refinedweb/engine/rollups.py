@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from refinedweb.manifest import Ledger
+from refinedweb.ledger.manifest import Ledger
 
 ROLL_UP_SECONDS = 60.0
 SHARE = 20

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from refinedweb.claims import Claims
 from refinedweb.dedup import phases_of
-from refinedweb.dedup.phase import SHUFFLE, Phase, PhaseWork, folder_of, ledger_of
+from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
 from refinedweb.dedup.planning import context_of
-from refinedweb.engine.local_step import LocalStep
 from refinedweb.engine.loop import Loop, Task, Watch
 from refinedweb.engine.pool import Pool, Work
-from refinedweb.inputs import Input
-from refinedweb.manifest import Ledger
-from refinedweb.plan import Step
-from refinedweb.recipe import Recipe
+from refinedweb.ledger import layout
+from refinedweb.ledger.claims import Claims
+from refinedweb.ledger.manifest import Ledger
+from refinedweb.recipe.plan import Step
+from refinedweb.recipe.recipe import Recipe
+from refinedweb.shard.local_step import LocalStep
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store
-from refinedweb.totals import done_key
 
 
 @dataclass
@@ -84,7 +84,7 @@ def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
             total.failed = done.failed
             return total
         phases[phase.name] = phase.count
-    store.put(done_key(step), json.dumps(phases).encode())
+    store.put(layout.done_key(step.name), json.dumps(phases).encode())
     _clear(store, step, phases)
     return total
 
@@ -99,5 +99,5 @@ def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
 def _clear(store: Store, step: Step, phases: dict[str, int]) -> None:
     """Nobody reads shuffle objects after the decisions stand."""
     for name in phases:
-        for info in list(store.list(f"{step.name}/{name}/{SHUFFLE}/")):
+        for info in list(store.list(layout.shuffle_folder(f"{step.name}/{name}"))):
             store.delete(info.key)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.forecast.machines import GET_DOLLARS, PUT_DOLLARS, Conditions, Machine
 from refinedweb.forecast.measured import Sample
 from refinedweb.forecast.simulation import Floats, Outcome, Simulation
 from refinedweb.forecast.workload import Input, Load, Shuffle, loads
-from refinedweb.shuffle import MOST_PARTITIONS
 
 LATEST_START = 1.5  # times the usual: the last of many machines comes late
 CURVE = (1, 5, 20, 50, 100, 257, 500)

@@ -17,11 +17,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from refinedweb.engine.run import RunFile, open_run
-from refinedweb.manifest import Ledger, Record
-from refinedweb.plan import Step
+from refinedweb.ledger.manifest import Ledger, Record
+from refinedweb.ledger.run_file import RunFile, open_run
+from refinedweb.ledger.totals import ledger_folders
+from refinedweb.recipe.plan import Step
 from refinedweb.storage import open_store
-from refinedweb.totals import ledger_folders
 from stages.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]

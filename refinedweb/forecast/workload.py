@@ -14,11 +14,11 @@ import numpy as np
 
 from refinedweb.dedup.components import LINK_BYTES, SIDES_BYTES, star_partitions
 from refinedweb.dedup.planning import cut, shuffle_bytes
-from refinedweb.engine.run import block_of, recycle_of
+from refinedweb.dedup.shuffle import MOST_PARTITIONS
+from refinedweb.engine.policy import block_of, recycle_of
 from refinedweb.forecast.measured import Part, Sample
 from refinedweb.forecast.simulation import Floats, Tasks
-from refinedweb.recipe import of_content
-from refinedweb.shuffle import MOST_PARTITIONS
+from refinedweb.recipe.load import of_content
 from refinedweb.storage.s3 import PARALLEL, READ_AHEAD, SMALL
 from refinedweb.storage.s3_streams import PART_BYTES
 from stages.base import build

@@ -19,9 +19,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from refinedweb.funnel import Row
 from refinedweb.report.facts import Values
 from refinedweb.report.measures import Measure
+from refinedweb.views.funnel import Row
 from stages.base import Limit
 
 # Colours that stand for variables of the page's style.

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from refinedweb.notebook import CORPUS
+from refinedweb.ledger.layout import CORPUS
 from refinedweb.report.sample import Sample, row_groups
 
 MOST_TEXTS = 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from refinedweb.units import duration, size
+from refinedweb.views.units import duration, size
 
 
 def environment(package: str) -> Environment:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from refinedweb.manifest import Output
-from refinedweb.notebook import CORPUS, Run
+from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.manifest import Output
 from refinedweb.report.sample import Sample, row_groups
+from refinedweb.views.run import Run
 from stages.schema import is_measure
 
 LIGHT = ("url", "language")

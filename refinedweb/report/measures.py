@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from refinedweb.notebook import CORPUS
+from refinedweb.ledger.layout import CORPUS
 from refinedweb.report.documents import Key, Texts
 from refinedweb.report.facts import Facts, Values
 from stages.base import Limit, Measured, Stage, measure_column, set_column

@@ -6,14 +6,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from refinedweb.notebook import Run
-from refinedweb.recipe import differences
+from refinedweb.recipe.recipe import differences
 from refinedweb.report import charts
 from refinedweb.report.environment import environment
 from refinedweb.report.facts import top
 from refinedweb.report.measures import Measure
 from refinedweb.report.view import View, gather
 from refinedweb.storage import open_store
+from refinedweb.views.run import Run
 
 NAME = "report.html"
 TOP_DOMAINS = 15

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from refinedweb.manifest import Ledger, Output
-from refinedweb.notebook import CORPUS, Run
-from refinedweb.plan import Step
+from refinedweb.ledger.layout import CORPUS, REMOVED
+from refinedweb.ledger.manifest import Ledger, Output
+from refinedweb.recipe.plan import Step
 from refinedweb.storage import Store, open_store
+from refinedweb.views.run import Run
 
 MOST_ROWS = 200_000
 MOST_SHARDS = 48
@@ -85,7 +86,7 @@ def end_of(key: str, step: str) -> str | None:
     """Where the documents of an object ended; None for those that only go on."""
     if key.startswith(f"{CORPUS}/"):
         return CORPUS
-    prefix = f"{step}/removed/"
+    prefix = f"{step}/{REMOVED}/"
     return key.removeprefix(prefix).partition("/")[0] if key.startswith(prefix) else None
 
 

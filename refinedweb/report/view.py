@@ -11,17 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb import funnel
-from refinedweb.manifest import Ledger, Totals
-from refinedweb.notebook import CORPUS, Run
-from refinedweb.recipe import of_content
+from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.manifest import Ledger, Totals
+from refinedweb.ledger.totals import StepState, ledger_folders
+from refinedweb.recipe.load import of_content
 from refinedweb.report.documents import Texts, texts_of
 from refinedweb.report.facts import Facts, cluster_sizes, facts_of
 from refinedweb.report.marks import Piece, Span, excerpt, spans
 from refinedweb.report.measures import Measure, measures_of
 from refinedweb.report.sample import Sample, sample_of
 from refinedweb.storage import open_store
-from refinedweb.totals import StepState, ledger_folders
+from refinedweb.views import funnel
+from refinedweb.views.run import Run
 from stages.base import Marking, Stage
 from stages.dedup import Global
 from stages.extraction.visible import visible

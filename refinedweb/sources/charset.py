@@ -48,7 +48,7 @@ _COUNTED = 1 << 18  # bytes in which sequences are counted
 _DETECTED = 1 << 17  # bytes shown to the detector
 _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 
-# Measured on the crawl's pages and on re-encoded ones (tests/refinedweb/test_charset.py): text in its own charset has
+# Measured on the crawl's pages and on re-encoded ones (test_charset.py): text in its own charset has
 # an oddity under 0.05, in another script's mostly over 0.3; legacy text is up to a third valid UTF-8 sequences; below
 # about 100 letters the detector confuses Latin charsets.
 _ODD = 0.15

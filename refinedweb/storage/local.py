@@ -19,7 +19,7 @@ from typing import BinaryIO, Self
 import xxhash
 
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Written
-from refinedweb.storage.trouble import explained
+from refinedweb.storage.os_errors import explained
 from stages.errors import ConfigError
 
 TEMPORARY = ".tmp"

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.blocks import model
-from classifiers.blocks.features import Blocks
-from classifiers.blocks.layout import (
+from classifiers.blocks.features.features import Blocks
+from classifiers.blocks.features.measure import SENTENCES, WORDS
+from classifiers.blocks.html.layout import (
     CHARS,
     END,
     IMAGE,
@@ -31,8 +32,7 @@ from classifiers.blocks.layout import (
     TITLE,
     Page,
 )
-from classifiers.blocks.measure import SENTENCES, WORDS
-from classifiers.blocks.names import FLAGS, TAGS
+from classifiers.blocks.html.names import FLAGS, TAGS
 from stages.extraction import images, links
 from stages.extraction.formatting import formatted
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.utf8 import put
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
+from classifiers.kernels.utf8 import put
 from stages.kernels.buffers import Bytes, Offsets
-from stages.kernels.jit import Int, kernel
 
 LONGEST_ENTITY = 10
 

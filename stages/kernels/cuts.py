@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.classes import SPACE, UNSPACED, WORD_CHARACTER, Tables
-from stages.kernels.jit import Int, kernel
 from stages.kernels.tokens import Ints
 from stages.kernels.utf8 import decode, flags_of
 

@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
 from stages.kernels.classes import Tables, tables
-from stages.kernels.jit import Int, kernel
 from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments
 from stages.kernels.utf8 import decode
 from stages.kernels.words import Slots, Words, longest, new_slots, new_words, split_words

@@ -22,7 +22,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import Int, kernel
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.shingles import Shingles, avalanche
 from stages.kernels.sketch import Tosses, sketch
 from stages.kernels.words import Hashes, longest

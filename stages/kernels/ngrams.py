@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
-from stages.kernels.jit import Int, kernel
 from stages.kernels.words import Hashes, Ints, Slots, Words, mixed, number_words, same_bytes, table_bits
 
 _BASE, _ONE = np.uint64(0x9E3779B97F4A7C55), np.uint64(1)

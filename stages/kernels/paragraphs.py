@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
 from stages.kernels.classes import DIGIT, Tables, tables
-from stages.kernels.jit import kernel
 from stages.kernels.modular import BASE_A, BASE_B, Hashes, appended, scrambled
 from stages.kernels.normalise import normalised
 from stages.kernels.tokens import PIECE, Ints

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
 from stages.kernels.classes import (
     DATATROVE_PUNCTUATION,
@@ -16,7 +18,6 @@ from stages.kernels.classes import (
     Tables,
     tables,
 )
-from stages.kernels.jit import Int, kernel
 from stages.kernels.symbols import Counts, count_lines, count_symbols
 from stages.kernels.utf8 import decode
 from stages.kernels.words import NEWLINE, Hashes

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
 from stages.kernels.classes import Tables, tables
-from stages.kernels.jit import Int, kernel
 from stages.kernels.ngrams import (
     Joined,
     Ngrams,

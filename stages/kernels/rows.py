@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import Int, kernel
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 
 Numbers = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.uint64]  # shape (n, 2)

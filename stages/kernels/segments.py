@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
-from stages.kernels.jit import Int, kernel
 from stages.kernels.words import Hashes, Ints, Slots, Words, mixed, same_bytes, table_bits
 
 

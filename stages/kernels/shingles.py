@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
-from stages.kernels.jit import Int, kernel
 from stages.kernels.normalise import BLANK, Clean, Normal, most_words, new_clean, normal, normalise
 from stages.kernels.words import Hashes, longest, mixed
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.kernels.jit import Int, kernel
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.words import Hashes
 
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)

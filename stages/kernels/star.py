@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.kernels.jit import Int, kernel
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.rows import Numbers, Rows, columns, paired, sort_rows
 
 _NODE, _NEIGHBOUR = 0, 1

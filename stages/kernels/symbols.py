@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
 from stages.kernels.classes import LINE_BREAK, SPACE, Tables
-from stages.kernels.jit import Int, kernel
 from stages.kernels.utf8 import decode
 from stages.kernels.words import NEWLINE
 

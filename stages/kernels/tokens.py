@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.classes import MARK, SPACE, UNSPACED, WORD_CHARACTER, Tables
-from stages.kernels.jit import Int, kernel
 from stages.kernels.modular import BASE_A, BASE_B, INNER_A, INNER_B, Hashes, appended
 from stages.kernels.utf8 import decode
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
 from stages.kernels.classes import Tables
-from stages.kernels.jit import Int, kernel
 
 
 @kernel

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import Int, kernel
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.modular import Hashes, between, scrambled
 from stages.kernels.tokens import Ints, Tokens
 from stages.kernels.winnow import Scale

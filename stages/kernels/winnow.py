@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import Int, kernel
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.modular import BASE_A, BASE_B, Hashes, appended, between, powers, scrambled
 from stages.kernels.tokens import Ints, Tokens
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.classes import MARK, SPACE, UNSPACED, Tables
-from stages.kernels.jit import Int, kernel
 from stages.kernels.utf8 import decode
 
 Ints = npt.NDArray[np.int32]

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
-from stages.kernels.jit import Int, kernel
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
-from stages.kernels.jit import kernel
 from stages.urls.hashing import FNV_OFFSET, Hashes, HashSet, contains, extend, finish, hash_range
 from stages.urls.plain import MatchForms
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
-from stages.kernels.jit import kernel
 
 T = TypeVar("T", bound=np.generic)
 _COLON, _SLASH, _QUERY, _HASH, _DOT, _PERCENT, _BACKSLASH = 58, 47, 63, 35, 46, 37, 92

@@ -19,9 +19,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
 from stages.assets import open_asset
 from stages.kernels.buffers import Bytes
-from stages.kernels.jit import Int, kernel
 from stages.urls.hashing import FNV_OFFSET, HashSet, contains, extend, finish, hash_range, place_of
 from stages.urls.lookup import Mask
 from stages.urls.plain import MatchForms

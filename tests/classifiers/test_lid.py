@@ -16,7 +16,8 @@ from fasttext.FastText import _FastText
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers import lid, lid_model
+from classifiers import lid
+from classifiers.fasttext_files import model_file as lid_model
 
 TOLERANCE = 2e-5  # of a probability: float32 sums in another order
 

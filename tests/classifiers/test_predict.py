@@ -13,10 +13,11 @@ from fasttext.FastText import _FastText
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers import linear_model, predict
-from classifiers.lid_model import UnsupportedModel
-from classifiers.linear_model import write_form
-from classifiers.normalise import normalised, packed
+from classifiers import predict
+from classifiers.fasttext_files import linear_model
+from classifiers.fasttext_files.linear_model import write_form
+from classifiers.fasttext_files.model_file import UnsupportedModel
+from classifiers.normalise.normalise import normalised, packed
 from classifiers.pages import aggregate
 
 TOLERANCE = 2e-5

@@ -14,12 +14,12 @@ import threading
 from collections.abc import Hashable
 from typing import Any
 
-from refinedweb.claims import Claims
 from refinedweb.engine import blocks, loop
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.loop import Loop, Task
 from refinedweb.engine.pool import Outcome
-from refinedweb.manifest import Ledger, Record
+from refinedweb.ledger.claims import Claims
+from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.storage import open_store
 
 STEP = "00-many"

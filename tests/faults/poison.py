@@ -11,7 +11,7 @@ from functools import cache
 import brotli
 
 from refinedweb.sources import SourceOptions
-from tests.refinedweb.archives import http, warc
+from tests.refinedweb.sources.archives import http, warc
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while the old farmer watches them from the wooden gate. "
 MIB = 1 << 20

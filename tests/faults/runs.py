@@ -10,7 +10,7 @@ from typing import Any
 from refinedweb.storage import open_store
 from tests.faults import proxy as faults
 from tests.faults.proxy import Plan, Request
-from tests.refinedweb import inline
+from tests.refinedweb.engine import inline
 
 VOLATILE = {"token", "seconds", "stage_seconds", "peak_memory", "host", "driver", "committed_at", "created_at"}
 

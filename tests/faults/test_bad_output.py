@@ -18,17 +18,19 @@ from typing import Any
 
 import pytest
 
-from refinedweb import inputs, recipe
-from refinedweb.engine import blocks, local_step, loop
+from refinedweb.engine import blocks, loop
 from refinedweb.engine import run as engine_run
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.run import Result, execute_on
+from refinedweb.recipe.load import load as load_recipe
+from refinedweb.shard import local_step
+from refinedweb.sources import inputs
 from refinedweb.storage import local
-from refinedweb.verify import verify
+from refinedweb.views.verify import verify
 from stages.errors import ConfigError, RetryError, ShardError
 from tests.conftest import ROOT
-from tests.refinedweb.cli import command, corpus_bytes
-from tests.refinedweb.inline import HookedPool, ok, run, write_shards
+from tests.refinedweb.cli.command import command, corpus_bytes
+from tests.refinedweb.engine.inline import HookedPool, ok, run, write_shards
 
 RECIPE = "pii_v1"
 DOCUMENTS = [{"id": str(n), "url": f"http://example.org/{n % 7}", "text": f"Text number {n}."} for n in range(12)]
@@ -61,7 +63,7 @@ def again(files: list[Path], out: Path) -> Result:
     """The run by another driver. It is of this very process, which lives: so a claim that could not be given back holds
     until its lease ends, where a real driver would be known to be dead.
     """
-    found, loaded = inputs.find(map(str, files), out=str(out)), recipe.load(RECIPE, ["keep_removed=full"])
+    found, loaded = inputs.find(map(str, files), out=str(out)), load_recipe(RECIPE, ["keep_removed=full"])
     return execute_on(InlinePool, loaded, found.inputs, str(out), 0.02, lambda progress: None)
 
 
@@ -142,8 +144,8 @@ from pathlib import Path
 from refinedweb.engine import blocks, loop
 from stages.errors import RetryError
 from tests.faults.test_bad_output import RECIPE, again
-from tests.refinedweb.inline import ok, run
-from tests.refinedweb.cli import corpus_bytes
+from tests.refinedweb.engine.inline import ok, run
+from tests.refinedweb.cli.command import corpus_bytes
 loop.BACKOFF = blocks.LOOK_SECONDS = 0.0
 disk, files = Path(sys.argv[1]), sorted(Path(sys.argv[2]).iterdir())
 mount = lambda *options: subprocess.run(["mount", "-t", "tmpfs", *options, "none", disk], check=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from refinedweb.claims import Claims
-from refinedweb.manifest import Ledger, Totals
+from refinedweb.ledger.claims import Claims
+from refinedweb.ledger.manifest import Ledger, Totals
 from refinedweb.storage import Store
 from tests.conftest import ROOT
 from tests.faults.claimants import STEP
@@ -73,7 +73,7 @@ def test_a_lease_holds_between_machines_whose_clocks_disagree(
     """
     now = [1000.0]
     holder = Claims(store, STEP, 60, Clock(1.0, 0.0, lambda: now[0]))
-    monkeypatch.setattr("refinedweb.claims.this_machine", lambda: "")  # the watcher cannot ask the system
+    monkeypatch.setattr("refinedweb.ledger.claims.this_machine", lambda: "")  # the watcher cannot ask the system
     watcher = Claims(store, STEP, 60, Clock(rate, offset, lambda: now[0]))
     assert holder.take(0)
     for _ in range(40):

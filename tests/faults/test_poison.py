@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from refinedweb import sample
-from refinedweb.verify import verify
+from refinedweb.views.verify import verify
 from stages.extract import Extract
 from stages.schema import documents
 from tests.conftest import ROOT
 from tests.faults.poison import BEYOND_BELIEF, PAGES, RECORDS, SENTENCE, TEXTS, member, record
-from tests.refinedweb.inline import ok, rows_of, run, write_shards
+from tests.refinedweb.engine.inline import ok, rows_of, run, write_shards
 
 FIRST = 100
 KINDS = {f"00000000-0000-0000-0000-{n:012d}": name for n, name in enumerate([*PAGES, *RECORDS], FIRST)}
@@ -28,7 +28,7 @@ RUN = """
 import sys
 from pathlib import Path
 from refinedweb import sample
-from tests.refinedweb.inline import run
+from tests.refinedweb.engine.inline import run
 settings = [f"url_v1.blocklist={sample.blocklist()}", "minhash_v1.preset=fineweb"]
 settings += ["extract_v1.deadline_seconds=0.5"]
 for file, out in zip(sys.argv[1::2], sys.argv[2::2], strict=True):

@@ -16,8 +16,8 @@ from stages.errors import CommitUnknown, ConfigError, RetryError
 from tests.faults import proxy as faults
 from tests.faults.proxy import Plan, Proxy, Request
 from tests.faults.runs import KINDS, applies, exactly, put_input, run, state
-from tests.refinedweb.inline import HookedPool
-from tests.refinedweb.inline import run as run_with
+from tests.refinedweb.engine.inline import HookedPool
+from tests.refinedweb.engine.inline import run as run_with
 
 PART = 5 << 20
 
@@ -283,7 +283,7 @@ def test_credentials_that_end_within_a_run_stop_it_and_it_resumes(
         here = f"{out}/{number}"
         proxy.begin(lambda request, n=number: kind if request.number >= n else None)  # type: ignore[misc]
         with monkeypatch.context() as patch:
-            patch.setattr("refinedweb.claims.started_at", lambda pid: "a process that is dead by the next run")
+            patch.setattr("refinedweb.ledger.claims.started_at", lambda pid: "a process that is dead by the next run")
             with pytest.raises(ConfigError, match=r"credentials|clock"):
                 run("url_v1", source, here)
         proxy.begin()

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from refinedweb.claims import Claims
+from refinedweb.ledger.claims import Claims
 from refinedweb.storage import open_store, s3_pace
 from refinedweb.storage.s3_pace import MOST_RATE, Pace, again, pace_of
 from stages.errors import ConfigError, RetryError
@@ -136,7 +136,7 @@ def test_leases_hold_whatever_the_clocks_of_the_claimants_say(
     out: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clocks hours apart, one of them running 20 % fast: a holder that renews is never robbed, a dead one always is."""
-    monkeypatch.setattr("refinedweb.claims.this_machine", lambda: "")
+    monkeypatch.setattr("refinedweb.ledger.claims.this_machine", lambda: "")
     chance = random.Random(seed)
     ours, theirs = Time(chance.uniform(0, 1e6), 1.0), Time(chance.uniform(0, 1e6), 1.2)
     store = open_store(out)

@@ -23,8 +23,10 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refinedweb import params, recipe
 from refinedweb.cli import cli
+from refinedweb.recipe import params
+from refinedweb.recipe.load import _resolve, load_stages
+from refinedweb.recipe.load import load as load_recipe
 from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.charset import decode
 from refinedweb.sources.payload import decode_payload
@@ -34,7 +36,7 @@ from stages.extract import Extract
 from stages.kernels.buffers import utf8_views
 from stages.schema import documents
 from stages.urls.normalise import host_of, match_form, normalise_url
-from tests.refinedweb.archives import archive, http, rows_of, warc
+from tests.refinedweb.sources.archives import archive, http, rows_of, warc
 
 TIMES = int(os.environ.get("REFINEDWEB_FUZZ", "1"))
 SMALL = SourceOptions(max_bytes=5_000, batch_rows=7, batch_bytes=9_000)
@@ -171,7 +173,7 @@ LOCAL = ("quality_v1", "repetition_v1", "lines_v1", "pii_v1", "c4_v1", "fineweb_
 @given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=8), seed=st.integers(0, 2**32 - 1), high=st.booleans())
 def test_kernels_take_any_bytes_in_a_string_column(lengths: list[int], seed: int, high: bool) -> None:
     """Bytes that are no UTF-8 cannot come from a reader; a kernel must not leave its buffers even then."""
-    recipe.load_stages()
+    load_stages()
     ends = np.cumsum([0, *lengths]).astype(np.int32)
     data = np.random.default_rng(seed).integers(128 if high else 0, 256, int(ends[-1]), np.uint8)
     buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(data.tobytes())]
@@ -186,7 +188,7 @@ def test_kernels_take_any_bytes_in_a_string_column(lengths: list[int], seed: int
 @cases(40)
 @given(texts=st.lists(st.text(max_size=60), min_size=1, max_size=6), times=st.integers(1, 40))
 def test_every_local_stage_takes_any_text(texts: list[str], times: int) -> None:
-    recipe.load_stages()
+    load_stages()
     docs = documents(text=[text.encode("utf-8", "replace").decode() * times for text in texts])
     for name in LOCAL:
         assert build(name)(docs).num_rows == len(texts)
@@ -194,7 +196,7 @@ def test_every_local_stage_takes_any_text(texts: list[str], times: int) -> None:
 
 # Recipes and arguments --------------------------------------------------------------------------------------------
 
-recipe.load_stages()
+load_stages()
 FIELDS = sorted({field for cls in registry().values() for field in cls.__dataclass_fields__} - {"name"})
 VALUE = st.one_of(
     st.integers(-(2**70), 2**70), st.floats(), st.booleans(), st.text(max_size=12), st.just("\0"),
@@ -214,7 +216,7 @@ RAW = st.dictionaries(
 @given(raw=RAW)
 def test_a_recipe_of_anything_loads_or_is_refused_with_a_message(raw: dict[str, Any]) -> None:
     try:
-        recipe._resolve(raw, ())
+        _resolve(raw, ())
     except RefinedWebError as error:
         assert str(error)
 
@@ -226,7 +228,7 @@ def test_toml_and_overrides_of_anything(text: str, override: str, tmp_path_facto
     file.write_text(text, encoding="utf-8", errors="replace")
     for spec, overrides in ((str(file), []), ("refinedweb", [override]), (text, [])):
         try:
-            recipe.load(spec, overrides)
+            load_recipe(spec, overrides)
         except RefinedWebError as error:
             assert str(error)
     params.parse(text)
@@ -238,7 +240,7 @@ def test_values_that_end_the_toml_parser(value: str, tmp_path: Path) -> None:
     file = tmp_path / "deep.toml"
     file.write_text(f"x = {value}")
     with pytest.raises(ConfigError, match=r"cannot read the recipe .*deep\.toml"):
-        recipe.load(str(file))
+        load_recipe(str(file))
 
 
 WORD = st.one_of(

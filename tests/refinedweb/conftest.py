@@ -8,8 +8,8 @@ import pytest
 
 from refinedweb.dedup import planning
 from refinedweb.engine import loop
-from tests.refinedweb.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS
-from tests.refinedweb.inline import ok, run, write_shards
+from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS
+from tests.refinedweb.engine.inline import ok, run, write_shards
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers import wordlist
-from classifiers.normalise import normalised, packed, profane_words
+from classifiers.normalise.normalise import normalised, packed, profane_words
 from stages.assets import Asset
 from stages.badwords import BadWords
 from stages.base import build

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from refinedweb.recipe import load_stages
+from refinedweb.recipe.load import load_stages
 from stages.base import Measured, build, drop_where, registry
 from stages.dedup import Global
 from stages.schema import DOCUMENT, documents, is_measure

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from classifiers import lid, predict
-from refinedweb.recipe import load_stages
+from refinedweb.recipe.load import load_stages
 from stages.base import build
 from stages.schema import documents
 

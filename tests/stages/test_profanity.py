@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifiers import predict
-from classifiers.normalise import packed
+from classifiers.normalise.normalise import packed
 from classifiers.pages import aggregate
 from stages.assets import Asset, pin
 from stages.base import build

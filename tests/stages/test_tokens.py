@@ -21,8 +21,8 @@ from stages.kernels.classes import UNSPACED, tables
 from stages.kernels.modular import BASE_A, BASE_B, INNER_A, INNER_B, PRIME
 from stages.kernels.tokens import Tokens
 from stages.kernels.utf8 import flags_of
-from stages.substring import Substring
-from stages.substring_phases import duplicate_spans
+from stages.substring.phases import duplicate_spans
+from stages.substring.stage import Substring
 from stages.tokens import open_tokenizer, token_blocks
 from tests.stages.texts import texts
 

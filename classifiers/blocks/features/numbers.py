@@ -1,0 +1,41 @@
+"""Arithmetic of features, and a hash table, for the kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from classifiers.kernels.jit import kernel
+
+Features = npt.NDArray[np.float32]
+
+
+@kernel
+def log(value: Any) -> Any:
+    return np.float32(np.log1p(np.float32(max(value, np.float32(0)))))
+
+
+@kernel
+def share(part: Any, whole: Any) -> Any:
+    return np.float32(part) / np.float32(max(whole, 1))
+
+
+@kernel
+def table(count: Any) -> Any:
+    """Keys and counts of an open hash table, empty, with room for so many keys."""
+    slots = 4
+    while slots < 2 * count:
+        slots *= 2
+    return np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+
+
+@kernel
+def slot(keys: Any, counts: Any, key: Any) -> Any:
+    """The key's place in an open hash table, or the free one where it belongs."""
+    mask = np.uint64(len(keys) - 1)
+    at = np.int64(((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask)
+    while counts[at] > 0 and keys[at] != key:
+        at = (at + 1) & np.int64(mask)
+    return at

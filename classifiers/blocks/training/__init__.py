@@ -1,0 +1,1 @@
+"""Training of the model of blocks: annotated pages, labels, folds."""

@@ -1,0 +1,1 @@
+"""The one normaliser that training and prediction share."""

@@ -1,0 +1,1 @@
+"""From labelled rows to a model with its card: training, evaluation, calibration, overlap, a baseline."""

@@ -1,0 +1,125 @@
+"""The audit as files: a page that works without a server and hands out a CSV, and a CSV to fill in.
+
+What is shown was written by strangers: everything is escaped, and the page's own policy lets nothing but our script
+run and nothing be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import html
+import io
+from collections.abc import Iterable, Sequence
+
+from jobs.audit.audit import Item, Score
+from refinedweb.views.terminal import printable
+from stages.errors import ConfigError
+
+FORM, SHEET = "form.html", "form.csv"
+ANSWERS = ("item", "who", "score", "wrong")
+COLUMNS = ("item", "stage", "reason", "url", "text", "beside", "who", "score", "wrong")
+TRUE, FALSE = {"1", "x", "yes", "true", "wrong"}, {"", "0", "no", "false"}
+CELL = 1000
+
+STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222;background:#fff}
+header{position:sticky;top:0;background:#fff;border-bottom:1px solid #ccc;padding:.5rem 0;z-index:1}
+section{border:1px solid #ccc;border-radius:6px;margin:1rem 0;padding:1rem}
+section.done{border-color:#2a7}h2{font-size:1rem;margin:0}.url{color:#666;font-size:.85rem;overflow-wrap:anywhere}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f6f6f6;padding:.7rem;max-height:22rem;overflow:auto}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}fieldset{border:0;padding:0}label{margin-right:1rem}
+"""
+SCRIPT = """
+const cards=[...document.querySelectorAll('section')],count=document.getElementById('count');
+const score=c=>{const r=c.querySelector('input[type=radio]:checked');return r?r.value:''};
+const wrong=c=>c.querySelector('input[type=checkbox]').checked;
+const update=()=>{let n=0;for(const c of cards){const d=score(c)!==''||wrong(c);c.classList.toggle('done',d);n+=d}
+count.textContent=n+' of '+cards.length};
+document.addEventListener('change',update);update();
+document.getElementById('save').addEventListener('click',()=>{
+const who=document.getElementById('who').value.replace(/[",\\r\\n]/g,' ');
+const rows=cards.filter(c=>score(c)!==''||wrong(c)).map(c=>[c.dataset.item,who,score(c),wrong(c)?1:''].join(','));
+const a=document.createElement('a');
+a.href=URL.createObjectURL(new Blob(['item,who,score,wrong\\n'+rows.join('\\n')+'\\n'],{type:'text/csv'}));
+a.download='scores.csv';a.click()});
+"""
+
+
+def form(items: Sequence[Item], title: str) -> str:
+    """The page."""
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width"><title>{_shown(title)}</title>'
+        f"<style>{STYLE}</style></head><body><header><strong>{_shown(title)}</strong> — how good is the page as "
+        "training text (1 useless, 5 excellent), and was the decision wrong? "
+        '<label>Your name <input id="who" maxlength="60"></label>'
+        '<button id="save">Download scores.csv</button> <span id="count"></span></header>'
+        f"{''.join(map(_card, items))}<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _card(item: Item) -> str:
+    texts = f"<pre>{_shown(item.text)}</pre>"
+    if item.beside:
+        other = f"<pre>{_shown(item.beside)}</pre>"
+        texts = f'<div class="pair"><div>This one{texts}</div><div>Its duplicate{other}</div></div>'
+    name = html.escape(item.item)
+    radios = "".join(
+        f'<label><input type="radio" name="{name}" value="{n}"> {n}</label>' for n in range(1, 6)
+    )  # fmt: skip
+    return (
+        f'<section data-item="{name}"><h2>{_shown(item.decision)}</h2><div class="url">{_shown(item.url)}</div>{texts}'
+        f'<fieldset>{radios}<label><input type="checkbox"> wrong decision</label></fieldset></section>'
+    )
+
+
+def _shown(text: str) -> str:
+    return html.escape(printable(text))
+
+
+def sheet(items: Iterable[Item]) -> str:
+    """A CSV with a row for each item, to fill in the columns who, score and wrong."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for item in items:
+        told = (item.item, item.stage, item.reason, item.url, item.text[:CELL], item.beside[:CELL])
+        writer.writerow([*map(_cell, told), "", "", ""])
+    return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A spreadsheet must not take it for a formula."""
+    text = printable(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def read_scores(data: str, name: str, known: Iterable[str]) -> list[Score]:
+    """The scores of a CSV, of the page or filled in. Rows without score and mark are not answered.
+
+    Raises ConfigError, with the line, where one cannot be understood.
+    """
+    reader = csv.DictReader(io.StringIO(data.removeprefix("\ufeff")))
+    missing = [column for column in ANSWERS if column not in (reader.fieldnames or ())]
+    if missing:
+        raise ConfigError(f"{name} has no column {', '.join(missing)}; it needs {', '.join(ANSWERS)}")
+    items, found = set(known), []
+    for row in reader:
+        where = f"{name}, line {reader.line_num}"
+        wrong = (row["wrong"] or "").strip().lower()
+        told = (row["score"] or "").strip()
+        if not told and not wrong:
+            continue
+        if row["item"] not in items:
+            raise ConfigError(f"{where}: the audit has no item {row['item']!r}")
+        if told not in ("", "1", "2", "3", "4", "5"):
+            raise ConfigError(f"{where}: a score is 1 to 5, not {told!r}")
+        if wrong not in TRUE | FALSE:
+            raise ConfigError(f"{where}: wrong is empty or 1, not {wrong!r}")
+        found.append(Score(row["item"], (row["who"] or "").strip(), int(told) if told else None, wrong in TRUE))
+    return found

@@ -1,0 +1,1 @@
+"""job launch: image, job description and the call that starts it."""

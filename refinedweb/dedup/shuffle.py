@@ -1,0 +1,231 @@
+"""Shuffle objects: all that one map task has for the tasks that come after it, one object with a block per partition.
+
+    piece … piece | index | trailer
+    piece    an Arrow IPC stream: rows of one partition as they were written; a partition's pieces lie together
+    index    per piece: partition, rows, offset and size in bytes, 128-bit xxh3 of its bytes
+    trailer  size of the index, 128-bit xxh3 of the index, magic
+
+So maps write as many objects as there are maps, whatever the number of partitions, a reader asks each object for one
+range of bytes, and nothing is used whose checksum was not compared.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from refinedweb.ledger.manifest import Output
+from refinedweb.storage import Missing, Sink, Store
+from stages.errors import RetryError
+
+FLUSH_BYTES = 96 << 20
+COPY_BYTES = 8 << 20
+MOST_PARTITIONS = 1 << 16
+_INDEX = np.dtype([("partition", "<u4"), ("rows", "<u8"), ("offset", "<u8"), ("size", "<u8"), ("hash", "S16")])
+_TRAILER = struct.Struct("<Q16s8s")
+_MAGIC = b"RWSHUF01"
+_TAIL = 64 << 10
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Damaged(RetryError):
+    """A shuffle object is gone, cut short, or not what was written: the task that wrote it must run again."""
+
+
+class _Piece(NamedTuple):
+    partition: int
+    rows: int
+    offset: int
+    size: int
+    hash: bytes
+
+
+def partition_of(keys: npt.NDArray[np.uint64], partitions: int) -> npt.NDArray[np.uint16]:
+    """The partition of each key, whatever their distribution: equal keys meet. uint64[n]."""
+    high = (keys * _SPREAD) >> np.uint64(32)
+    return ((high * np.uint64(partitions)) >> np.uint64(32)).astype(np.uint16)
+
+
+class ShuffleWriter:
+    """Writes one shuffle object; its bytes depend on the rows and their order alone. Beyond `FLUSH_BYTES` of rows,
+    pieces wait in a temporary file on this machine.
+    """
+
+    def __init__(self, store: Store, key: str, schema: pa.Schema, partitions: int) -> None:
+        if not 1 <= partitions <= MOST_PARTITIONS:
+            raise ValueError(f"{partitions} partitions; 1 to {MOST_PARTITIONS} can be told apart")
+        self._key = key
+        self._schema = schema
+        self._partitions = partitions
+        self._sink: Sink = store.create(key)
+        self._spill: BinaryIO | None = None
+        self._pieces: list[_Piece] = []
+        self._waiting: list[pa.Table] = []
+        self._where: list[npt.NDArray[np.uint16]] = []
+        self._bytes = 0
+        self.rows = 0
+
+    def write(self, rows: pa.Table, partition: npt.NDArray[np.uint16] | None = None) -> None:
+        """Append rows, each to its partition (None: all to partition 0)."""
+        if rows.num_rows == 0:
+            return
+        self._waiting.append(rows.select(self._schema.names).cast(self._schema))
+        self._where.append(np.zeros(rows.num_rows, np.uint16) if partition is None else partition)
+        self._bytes += rows.nbytes
+        self.rows += rows.num_rows
+        if self._bytes >= FLUSH_BYTES:
+            if self._spill is None:
+                self._spill = tempfile.TemporaryFile(prefix="refinedweb-")  # noqa: SIM115 - closed by finish or discard
+            self._flush(self._spill)
+
+    def _flush(self, out: BinaryIO | Sink) -> None:
+        offset = self._pieces[-1].offset + self._pieces[-1].size if self._pieces else 0
+        for partition, rows in _by_partition(pa.concat_tables(self._waiting), np.concatenate(self._where)):
+            data = _stream(rows)
+            self._pieces.append(_Piece(partition, rows.num_rows, offset, len(data), _hash(data)))
+            out.write(data)
+            offset += len(data)
+        self._waiting, self._where, self._bytes = [], [], 0
+
+    def finish(self) -> Output:
+        """The object appears."""
+        if self._waiting:
+            self._flush(self._sink if self._spill is None else self._spill)
+        if self._spill is not None:
+            self._gather(self._spill)
+        index = np.array(self._pieces, dtype=_INDEX).tobytes()
+        self._sink.write(index + _TRAILER.pack(len(index), _hash(index), _MAGIC))
+        written = self._sink.finish()
+        self._close()
+        return Output(self._key, self.rows, written.size, written.checksum)
+
+    def _gather(self, spill: BinaryIO) -> None:
+        """Copy the pieces of all flushes, those of a partition side by side."""
+        offset, placed = 0, []
+        for piece in sorted(self._pieces, key=lambda piece: (piece.partition, piece.offset)):
+            spill.seek(piece.offset)
+            for start in range(0, piece.size, COPY_BYTES):
+                self._sink.write(spill.read(min(COPY_BYTES, piece.size - start)))
+            placed.append(piece._replace(offset=offset))
+            offset += piece.size
+        self._pieces = placed
+
+    def discard(self) -> None:
+        """Nothing appears."""
+        self._sink.discard()
+        self._close()
+
+    def _close(self) -> None:
+        if self._spill is not None:
+            self._spill.close()
+
+    def __enter__(self) -> ShuffleWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.discard()
+
+
+def _by_partition(rows: pa.Table, where: npt.NDArray[np.uint16]) -> Iterator[tuple[int, pa.Table]]:
+    if where.max() == 0:
+        yield 0, rows.combine_chunks()
+        return
+    rows = rows.take(pa.array(np.argsort(where, kind="stable")))
+    counts = np.bincount(where)
+    ends = np.cumsum(counts)
+    for partition in np.flatnonzero(counts):
+        yield int(partition), rows.slice(ends[partition] - counts[partition], counts[partition])
+
+
+def _stream(rows: pa.Table) -> Any:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows.combine_chunks())
+    return sink.getvalue()
+
+
+def _hash(data: Any) -> bytes:
+    return xxhash.xxh3_128_digest(data)
+
+
+class ShuffleReader:
+    """Reads one shuffle object, opened once. Raises Damaged where it is gone, cut short or altered."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._name = store.uri(key)
+        try:
+            self._file = store.open(key, random=True)
+        except Missing as error:
+            raise Damaged(f"{error}, though its record stands") from None
+        try:
+            self._index = self._read_index()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> ShuffleReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def _read_index(self) -> npt.NDArray[Any]:
+        size = self._file.seek(0, io.SEEK_END)
+        tail = self._range(max(0, size - _TAIL), min(size, _TAIL))
+        if len(tail) < _TRAILER.size:
+            raise self._damaged("it is cut short")
+        index_size, checksum, magic = _TRAILER.unpack(tail[-_TRAILER.size :])
+        if magic != _MAGIC or index_size > size - _TRAILER.size:
+            raise self._damaged("its end is missing")
+        if index_size + _TRAILER.size > len(tail):
+            tail = self._range(size - _TRAILER.size - index_size, index_size + _TRAILER.size)
+        index = tail[len(tail) - _TRAILER.size - index_size : len(tail) - _TRAILER.size]
+        if _hash(index) != checksum:
+            raise self._damaged("the checksum of its index is wrong")
+        return np.frombuffer(index, _INDEX)
+
+    def rows(self) -> int:
+        """All rows of the object."""
+        return int(self._index["rows"].sum())
+
+    def tables(self, first: int, last: int) -> list[pa.Table]:
+        """The rows of the partitions `first` to `last`, in one request, as the pieces they were written in."""
+        wanted = self._index[(self._index["partition"] >= first) & (self._index["partition"] <= last)]
+        if len(wanted) == 0:
+            return []
+        start = int(wanted["offset"][0])
+        data = self._range(start, int(wanted["offset"][-1] + wanted["size"][-1]) - start)
+        return [self._table(data, piece, start) for piece in wanted]
+
+    def _table(self, data: memoryview, piece: Any, start: int) -> pa.Table:
+        offset, size = int(piece["offset"]) - start, int(piece["size"])
+        part = data[offset : offset + size]
+        # numpy strips trailing zero bytes of the type S
+        if len(part) != size or _hash(part) != bytes(piece["hash"]).ljust(16, b"\0"):
+            raise self._damaged(f"the checksum of partition {piece['partition']} is wrong")
+        table: pa.Table = pa.ipc.open_stream(pa.py_buffer(part)).read_all()
+        return table
+
+    def _range(self, start: int, size: int) -> memoryview:
+        self._file.seek(start)
+        data = bytearray()
+        while len(data) < size and (more := self._file.read(size - len(data))):
+            data += more
+        return memoryview(data)
+
+    def _damaged(self, what: str) -> Damaged:
+        return Damaged(f"{self._name}: {what}; the task that wrote it must run again")
+
+
+def concatenated(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    """The tables as one, with one chunk per column."""
+    return pa.concat_tables(tables).combine_chunks() if tables else schema.empty_table()

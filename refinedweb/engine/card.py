@@ -1,0 +1,164 @@
+"""The dataset card: a README.md beside the corpus that says, in the Hub's format, what it is and how it came to be.
+
+Its bytes depend on the input and the recipe alone, as the corpus's do. It lies above the corpus, because readers of a
+folder of Parquet files trip over anything else in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refinedweb.ledger.layout import CARD, CORPUS
+from refinedweb.ledger.manifest import Ledger, Totals
+from refinedweb.ledger.run_file import RunFile
+from refinedweb.storage import Missing, Store
+from refinedweb.views import funnel
+
+SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B")
+MEANING = {
+    "id": "WARC record id, else a hash of the content",
+    "url": "as crawled",
+    "timestamp": "when the page was crawled, UTC",
+    "dump": "the crawl, as Common Crawl names it",
+    "segment": "the crawl's segment",
+    "source": "the input file; with offset and length the record can be fetched again",
+    "offset": "bytes before the record in that file",
+    "length": "bytes of the record in that file",
+    "text": "the text",
+    "image_urls": "images of the main content: lists of [url, alt text]",
+    "title": "what the page calls itself",
+    "links": "all links of the page: lists of [url, anchor text]",
+    "language": "top language (fastText lid.176)",
+    "language_score": "its probability",
+    "profanity_score": "what profanity_v1 compared with its threshold",
+    "pii_emails": "e-mail addresses masked in the text",
+    "pii_ips": "IP addresses masked in the text",
+    "pii_phones": "telephone numbers masked in the text",
+}
+
+
+def write_card(store: Store, run: RunFile, totals: Totals) -> str:
+    """Write the card of a finished run, unless it is there already; its key."""
+    data = card(run, totals, _schema(store, run)).encode()
+    try:
+        there, _ = store.get(CARD)
+    except Missing:
+        there = b""
+    if there != data:
+        store.put(CARD, data)
+    return CARD
+
+
+def card(run: RunFile, totals: Totals, schema: pa.Schema) -> str:
+    """The text of the card."""
+    parts = [_front(run, totals), _about(run, totals), _columns(schema), _made(run, totals), _loading(), _known(run)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _schema(store: Store, run: RunFile) -> pa.Schema:
+    ledger = Ledger(store, run.steps[-1].name)
+    (record,) = ledger.records([min(ledger.committed())])
+    key = next(output.key for output in record.outputs if output.key.startswith(f"{CORPUS}/"))
+    with store.open(key, random=True) as file:
+        return pq.ParquetFile(file).schema_arrow
+
+
+def _front(run: RunFile, totals: Totals) -> str:
+    """What the Hub and `load_dataset` read. JSON is YAML: whatever stands in a name, it stays one value."""
+    size = SIZES[min(len(SIZES) - 1, max(0, len(str(totals.rows_kept)) - 3))]
+    lines = [
+        "---",
+        f"pretty_name: {json.dumps(f'{run.recipe_name} corpus')}",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        "  - split: train",
+        f"    path: {json.dumps(f'{CORPUS}/*.parquet')}",
+        "task_categories:",
+        "- text-generation",
+        "size_categories:",
+        f"- {size}",
+    ]
+    languages = _languages(run)
+    if languages:
+        lines += ["language:", *(f"- {json.dumps(code)}" for code in languages)]
+    return "\n".join([*lines, "---"])
+
+
+def _languages(run: RunFile) -> list[str]:
+    keep: list[str] = next((table["keep"] for table in run.recipe["stages"] if table["name"] == "language_v1"), [])
+    return [code for code in keep if re.fullmatch(r"[a-z]{2,3}", code)]
+
+
+def _about(run: RunFile, totals: Totals) -> str:
+    share = totals.rows_kept / totals.rows_in if totals.rows_in else 0.0
+    return (
+        f"# {run.recipe_name} corpus\n\n"
+        f"{totals.rows_kept:,} documents ({totals.bytes_kept / 1e6:,.1f} MB of text), {share:.1%} of the "
+        f"{totals.rows_in:,} documents in {len(run.inputs):,} input files. Made by `refinedweb` with the recipe "
+        f"`{run.recipe_name}`, fingerprint `{run.fingerprint}`: the same input and recipe give the same bytes."
+    )
+
+
+def _columns(schema: pa.Schema) -> str:
+    rows = ["| column | type | what it is |", "|---|---|---|"]
+    for field in schema:
+        stage, _, measure = field.name.partition(".")
+        meaning = (
+            f"measure of {stage}" if measure else MEANING.get(field.name, "as the input had it, or a stage's score")
+        )
+        rows.append(f"| `{_cell(field.name)}` | {_cell(field.type)} | {meaning} |")
+    return "## Columns\n\n" + "\n".join(rows)
+
+
+def _made(run: RunFile, totals: Totals) -> str:
+    rows = ["| stage | documents in | removed | left of all | why |", "|---|---:|---:|---:|---|"]
+    names = [table["name"] for table in run.recipe["stages"]]
+    for row in funnel.funnel(names, totals, faithful=False):
+        reasons = ", ".join(f"{_cell(reason)} {n:,}" for reason, n in row.removed.items())
+        rows.append(f"| `{row.stage}` | {row.rows_in:,} | {row.rows_removed:,} | {row.left:.1%} | {reasons} |")
+    return (
+        "## How it was made\n\nEvery document that went in was kept, or removed with a reason:\n\n" + "\n".join(rows)
+        + "\n\nAll parameters:\n\n```json\n" + json.dumps(_parameters(run), indent=1, ensure_ascii=True) + "\n```"
+    )  # fmt: skip
+
+
+def _parameters(run: RunFile) -> dict[str, Any]:
+    return {table["name"]: {key: v for key, v in table.items() if key != "name"} for table in run.recipe["stages"]}
+
+
+def _loading() -> str:
+    return """## Loading it
+
+From the folder of this file:
+
+```python
+datasets.load_dataset(".", split="train", streaming=True)
+duckdb.sql("SELECT url, text FROM 'corpus/*.parquet' LIMIT 10")
+polars.scan_parquet("corpus/*.parquet")
+pandas.read_parquet("corpus")
+```"""
+
+
+def _known(run: RunFile) -> str:
+    masked = "pii_v1" in [table["name"] for table in run.recipe["stages"]]
+    personal = (
+        "E-mail and IP addresses are masked; names and other personal data of public pages remain."
+        if masked
+        else "Personal data of public pages was not masked."
+    )
+    return (
+        "## Before you use it\n\n"
+        f"{personal} The texts are of the web and carry its errors, opinions and gaps; filters that look for prose "
+        "remove poems, tables, dialogue and code more often than articles. The rights in each text are its author's."
+    )
+
+
+def _cell(value: object) -> str:
+    """In a table of Markdown, whatever the input called its column."""
+    return re.sub(r"[|`<>\r\n]", " ", str(value))

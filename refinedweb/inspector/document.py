@@ -1,0 +1,174 @@
+"""One document of a run as the page shows it: text, HTML, measures beside limits, duplicates beside each other."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from refinedweb.inspector.browse import KEY, Hit
+from refinedweb.ledger.layout import CORPUS
+from refinedweb.recipe import params
+from refinedweb.recipe.load import of_content
+from refinedweb.report.marks import Piece, excerpt
+from refinedweb.report.view import offending_spans, visible_text
+from refinedweb.sources import SourceOptions, open_reader
+from refinedweb.sources.inputs import Input
+from refinedweb.storage import split_uri
+from refinedweb.views.explanation import Explanation, explain_row
+from refinedweb.views.records import Cut, Pair
+from refinedweb.views.run import Run
+from stages.base import Stage
+from stages.errors import RefinedWebError
+from stages.schema import documents
+
+MOST_HTML = 200_000
+MOST_TEXT = 100_000
+MOST_TOKENS = 6_000
+MOST_RECORD = 64 << 20
+TOKEN = re.compile(r"\s+|[^\s]+")
+BEFORE_TEXT = ("url_v1", "language_gate_v1", "extract_v1")
+NOT_KEPT = "the text was not kept; --set keep_removed=full keeps all"
+FACTS = (
+    "id",
+    "language",
+    "language_score",
+    "timestamp",
+    "dump",
+    "source",
+    "offset",
+    "length",
+    "cluster_size",
+    "kept_id",
+)
+
+
+@dataclass(frozen=True)
+class Twins:
+    """A removed document beside the kept one, what only one of them has marked. Empty where a text is gone."""
+
+    pair: Pair
+    removed: list[Piece] = field(default_factory=list)
+    kept: list[Piece] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One document. `html`: its source and where it is from; `note`: why there is no text."""
+
+    hit: Hit
+    facts: list[tuple[str, str]]
+    text: list[Piece]
+    left_out: int
+    note: str
+    html: str
+    html_from: str
+    twins: list[Twins]
+    cuts: list[Cut]
+
+    @property
+    def verdict(self) -> str:
+        return "kept" if self.hit.stage == CORPUS else f"removed by {self.hit.stage}: {self.hit.reason}"
+
+
+class Reader:
+    """Documents of one run; its stages are built once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._stages: list[Stage] | None = None
+
+    def stages(self) -> list[Stage]:
+        """The stages of the run, with its parameters and models."""
+        if self._stages is None:
+            file = self.run.file
+            self._stages = of_content(file.recipe, file.recipe_name, self.run.stages).build()
+        return self._stages
+
+    def page(self, hit: Hit, row: dict[str, Any]) -> Page:
+        """All that is shown of the document."""
+        text, note = row.get("text"), ""
+        if text is None:
+            text = self.label_text(row)
+            note = "what a reader sees of the page: it was removed before extraction" if text else NOT_KEPT
+        stage = next((stage for stage in self.stages() if stage.name == hit.stage), None)
+        twins, cuts = self._decided(hit)
+        marked = [] if note or not text or hit.reason is None else offending_spans(stage, hit.reason, text)
+        pieces, left_out = excerpt(text, marked, MOST_TEXT) if text else ([], 0)
+        html, html_from = self._html(row)
+        facts = [(name, str(row[name])) for name in FACTS if row.get(name) is not None]
+        return Page(hit, facts, pieces, left_out, note, html[:MOST_HTML], html_from, twins, cuts)
+
+    def explain(self, hit: Hit, row: dict[str, Any]) -> Explanation:
+        """The stages' opinions: of the page where there is one, else of the text, from the stage that removed it on."""
+        html, _ = self._html(row)
+        stages = self.stages()
+        if html:
+            docs = documents(id=[hit.id], url=[row.get("url")], html=[html.encode("utf-8", "replace")])
+            return explain_row(docs, stages)
+        names = [stage.name for stage in stages]
+        start = names.index(hit.stage) if hit.stage in names else 0
+        later = [stage for stage in stages[start:] if stage.name not in BEFORE_TEXT]
+        docs = documents(
+            id=[hit.id], url=[row.get("url")], text=[row.get("text") or ""], language=[row.get("language")]
+        )
+        return explain_row(docs, later)
+
+    def label_text(self, row: dict[str, Any]) -> str:
+        """What a classifier is to learn from: the text, or what a reader sees of the page."""
+        return row.get("text") or (visible_text(row["html"]) if row.get("html") else "")
+
+    def _html(self, row: dict[str, Any]) -> tuple[str, str]:
+        """The page's source, and where it was found; both empty where it is gone."""
+        if row.get("html"):
+            return row["html"].decode("utf-8", "replace"), "kept with the removed document"
+        known = {item.uri: item for item in self.run.file.inputs}
+        item = known.get(row.get("source") or "")
+        if item is None or row.get("offset") is None or not 0 < (row.get("length") or 0) <= MOST_RECORD:
+            return "", ""
+        return _fetched(item, int(row["offset"]), int(row["length"]), str(row["id"]), self.run)
+
+    def _decided(self, hit: Hit) -> tuple[list[Twins], list[Cut]]:
+        twins: list[Twins] = []
+        cuts: list[Cut] = []
+        named = KEY.fullmatch(hit.key)
+        for stage in self.run.stages if named is not None else ():
+            decisions = self.run.decisions(stage)
+            for event in decisions.about(int(named[1]), hit.id) if decisions is not None and named else ():
+                if isinstance(event, Cut):
+                    cuts.append(event)
+                else:
+                    twins.append(_twins(event))
+        return twins, cuts
+
+
+def _fetched(item: Input, offset: int, length: int, wanted: str, run: Run) -> tuple[str, str]:
+    """The record read again from its file."""
+    store, key = split_uri(item.uri)
+    try:
+        with store.open(key, random=True) as file:
+            file.seek(offset)
+            data = io.BytesIO(file.read(length))
+        options = params.instance(SourceOptions, run.file.recipe["source"], "source")
+        for table in open_reader(data, item.uri, options).batches():
+            for row in table.to_pylist():
+                if row["id"] == wanted and row.get("html"):
+                    return row["html"].decode("utf-8", "replace"), f"read again from {item.uri}"
+    except (RefinedWebError, OSError):
+        return "", ""
+    return "", ""
+
+
+def _twins(pair: Pair) -> Twins:
+    a, b = pair.removed.get("text"), pair.kept.get("text")
+    if not a or not b:
+        return Twins(pair)
+    left, right = TOKEN.findall(a)[:MOST_TOKENS], TOKEN.findall(b)[:MOST_TOKENS]
+    removed: list[Piece] = []
+    kept: list[Piece] = []
+    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        removed.append(Piece("".join(left[i1:i2]), kind != "equal"))
+        kept.append(Piece("".join(right[j1:j2]), kind != "equal"))
+    return Twins(pair, [p for p in removed if p.text], [p for p in kept if p.text])

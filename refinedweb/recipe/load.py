@@ -1,0 +1,220 @@
+"""From what a user names to a resolved recipe: shipped names, TOML files, stage names; overrides and checks."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from refinedweb.recipe import params
+from refinedweb.recipe.assets import pin_assets
+from refinedweb.recipe.recipe import Recipe, RunOptions
+from refinedweb.sources import SourceOptions
+from refinedweb.storage import Missing, open_store, split_uri
+from stages.base import build, registry
+from stages.errors import ConfigError, nearest
+
+BUILT_IN_STAGES = (
+    "badwords",
+    "c4",
+    "classifier",
+    "exact",
+    "extract",
+    "fineweb",
+    "language",
+    "language_gate",
+    "lines.stage",
+    "minhash",
+    "paragraph",
+    "pii.stage",
+    "profanity",
+    "quality",
+    "repetition",
+    "substring.stage",
+    "url",
+    "url_dedup",
+)
+
+
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+def load_stages(imports: Iterable[str] = ()) -> None:
+    """Register the built-in stages, those of installed packages (entry points `refinedweb.stages`) and of `imports`."""
+    for module in BUILT_IN_STAGES:
+        import_module(f"stages.{module}")
+    for point in entry_points(group="refinedweb.stages"):
+        point.load()
+    for module in imports:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ConfigError(f"--import {module}: {error}; is it installed, or in the current folder?") from error
+
+
+def shipped() -> list[str]:
+    """The names of the recipes that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), index: Sequence[str] = ()) -> Recipe:
+    """The recipe behind `spec`: a shipped name, the path of a .toml, or stage names joined by commas.
+
+    `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). `index`: earlier runs for
+    every stage that takes some. Raises ConfigError.
+    """
+    imports = tuple(imports)
+    load_stages(imports)
+    raw = _read(spec)
+    _check_tables(raw)
+    for override in overrides:
+        _override(raw, override)
+    if index:
+        _set_index(raw, index)
+    return _resolve(raw, imports)
+
+
+def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str]) -> Recipe:
+    """The recipe of an earlier run, from its `content`, with the `wanted` stages; models are taken as pinned then.
+
+    Raises ConfigError for a stage that no module has registered here: which code to load is never read from data.
+    """
+    load_stages()
+    known, stages = registry(), []
+    for table in content["stages"]:
+        called = table["name"]
+        if called not in wanted:
+            continue
+        if called not in known:
+            raise ConfigError(
+                f"the run has a stage {called!r} that is not known here: name the module that registers it "
+                f"(--import MODULE; import it in Python), or use the version of refinedweb that made the run"
+            )
+        values = {key: value for key, value in table.items() if key != "name"}
+        stages.append((called, params.coerce(known[called], values, called)))
+    return Recipe(name, tuple(stages))
+
+
+def _set_index(raw: dict[str, Any], index: Sequence[str]) -> None:
+    known = registry()
+    stages = [stage for stage in raw.get("stage", []) if "index" in _fields(known.get(stage.get("name")))]
+    if not stages:
+        raise ConfigError("--index: the recipe has no stage that takes an index (url_dedup_v1, exact_v1, minhash_v1)")
+    for stage in stages:
+        stage["index"] = [*index]
+
+
+def _fields(cls: type[Any] | None) -> list[str]:
+    return [] if cls is None else [f.name for f in dataclasses.fields(cls)]
+
+
+def _read(spec: str) -> dict[str, Any]:
+    if spec in shipped():
+        return _parse(SHIPPED / f"{spec}.toml")
+    if spec.endswith(".toml"):
+        return _fetched(spec) if spec.startswith("s3://") else _parse(Path(spec))
+    names = [name.strip() for name in spec.split(",")]
+    if any(name in registry() for name in names):
+        return {"name": "custom", "stage": [{"name": name} for name in names]}
+    known = [*shipped(), *registry()]
+    raise ConfigError(
+        f"no recipe or stage is called {spec!r}: {nearest(spec, known)}; or give the path of a .toml file"
+    )
+
+
+def _fetched(uri: str) -> dict[str, Any]:
+    store, key = split_uri(uri)
+    try:
+        return tomllib.loads(store.get(key)[0].decode())
+    except Missing:
+        raise ConfigError(f"no recipe file {uri}; shipped recipes: {', '.join(shipped())}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the recipe {uri}: {error}") from error
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no recipe file {path}; shipped recipes: {', '.join(shipped())}") from None
+    except (ValueError, RecursionError, OSError) as error:  # TOMLDecodeError, and what tomllib lets through
+        raise ConfigError(f"cannot read the recipe {path}: {error}") from error
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    target, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: write stage.param=value, source.param=value or param=value")
+    owner, dot, key = target.strip().rpartition(".")
+    if not dot:
+        raw.setdefault("run", {})[key] = params.parse(value)
+    elif owner in {"run", "source"}:
+        raw.setdefault(owner, {})[key] = params.parse(value)
+    else:
+        _stage_table(raw, owner, override)[key] = params.parse(value)
+
+
+def _stage_table(raw: dict[str, Any], owner: str, override: str) -> dict[str, Any]:
+    names = [table.get("name", "") for table in raw.get("stage", [])]
+    if owner not in names:
+        raise ConfigError(f"--set {override}: the recipe has no stage {owner!r}: {nearest(owner, ['source', *names])}")
+    table: dict[str, Any] = raw["stage"][names.index(owner)]
+    return table
+
+
+def _resolve(raw: Mapping[str, Any], imports: tuple[str, ...]) -> Recipe:
+    known = ("name", "description", "run", "source", "stage")
+    for key in raw:
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r} in the recipe: {nearest(key, known)}")
+    _check_tables(raw)
+    stages = tuple(_resolve_stage(table) for table in raw.get("stage", []))
+    _check_names([name for name, _ in stages])
+    return Recipe(
+        name=str(raw.get("name", "custom")),
+        description=str(raw.get("description", "")),
+        run=params.instance(RunOptions, raw.get("run", {}), "run"),
+        source=params.instance(SourceOptions, raw.get("source", {}), "source"),
+        stages=stages,
+        imports=imports,
+    )
+
+
+def _check_tables(raw: Mapping[str, Any]) -> None:
+    """Raises ConfigError where [run], [source] or [[stage]] is anything but tables, or a stage's name no text."""
+    for key in ("run", "source"):
+        if not isinstance(raw.get(key, {}), Mapping):
+            raise ConfigError(f"{key!r} of the recipe is to be a table; write [{key}] and its parameters below it")
+    stages = raw.get("stage", [])
+    if not isinstance(stages, list) or not all(isinstance(table, Mapping) for table in stages):
+        raise ConfigError('"stage" of the recipe is to be a list of tables; write [[stage]] before each')
+    wrong = [table["name"] for table in stages if not isinstance(table.get("name", ""), str)]
+    if wrong:
+        raise ConfigError(f"the name of a stage is a text, not {wrong[0]!r}; see `refinedweb stages`")
+
+
+def _resolve_stage(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    values = dict(table)
+    name = values.pop("name", None)
+    if name is None:
+        raise ConfigError('a [[stage]] of the recipe has no name; add name = "…", one of `refinedweb stages`')
+    if name not in registry():
+        raise ConfigError(f"unknown stage {name!r} in the recipe: {nearest(name, list(registry()))}")
+    cls = registry()[name]
+    values = pin_assets(cls, params.coerce(cls, values, name))
+    if values.get("index"):
+        values["index"] = tuple(open_store(path).root for path in values["index"])
+    stage = build(name, values)
+    return name, {f.name: getattr(stage, f.name) for f in dataclasses.fields(cls)}
+
+
+def _check_names(names: list[str]) -> None:
+    if not names:
+        raise ConfigError("the recipe has no stages; add [[stage]] tables, see `refinedweb stages`")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"the recipe names {', '.join(twice)} twice; the ledger counts a stage under its name")

@@ -1,0 +1,63 @@
+"""From the stages of a recipe to the steps of a run: local stages fuse into passes, global ones decide between them.
+
+    url_v1, extract_v1, minhash_v1, pii_v1  →  00-filter (url_v1, extract_v1), 01-minhash_v1, 02-filter (pii_v1)
+
+A pass reads the inputs, or what the pass before it kept, and applies on the way what the global steps between them
+decided. The last pass writes the corpus; the others write what they keep below `<step>/kept/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stages.base import registry
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run. `reads`: the pass whose kept documents it reads (None: the inputs); `applies`: the global
+    steps before it whose decisions it applies while reading; `last`: it writes the corpus.
+    """
+
+    name: str
+    kind: Literal["local", "global"]
+    stages: tuple[str, ...]
+    reads: str | None = None
+    applies: tuple[str, ...] = ()
+    last: bool = False
+
+    @classmethod
+    def from_json(cls, loaded: Mapping[str, Any]) -> Step:
+        return cls(**{**loaded, "stages": tuple(loaded["stages"]), "applies": tuple(loaded["applies"])})
+
+
+def is_global(stage: str) -> bool:
+    """Does the registered stage need the whole corpus?"""
+    return isinstance(getattr(registry()[stage], "reads", None), tuple)
+
+
+def steps_of(stages: Sequence[str]) -> list[Step]:
+    """The steps of a recipe with these stages."""
+    groups: list[list[str]] = [[]]
+    for stage in stages:
+        if is_global(stage):
+            groups += [[stage], []]
+        else:
+            groups[-1].append(stage)
+    steps: list[Step] = []
+    for number, group in enumerate(groups):
+        if number % 2:
+            steps.append(_step(steps, group, "global"))
+        elif group or number in (0, len(groups) - 1):
+            steps.append(_step(steps, group, "local", last=number == len(groups) - 1))
+    return steps
+
+
+def _step(before: list[Step], stages: list[str], kind: Literal["local", "global"], *, last: bool = False) -> Step:
+    passes = [step for step in before if step.kind == "local"]
+    reads = passes[-1].name if passes else None
+    applies = tuple(s.name for s in before[before.index(passes[-1]) + 1 :]) if passes else ()
+    what = stages[0] if kind == "global" else "filter" if stages or not before else "corpus"
+    return Step(f"{len(before):02d}-{what}", kind, tuple(stages), reads, applies, last)

@@ -1,0 +1,96 @@
+"""A recipe: which stages run in which order with which parameters, read from TOML and the command line.
+
+    name = "refinedweb"
+    [run]                # RunOptions
+    [source]             # SourceOptions of refinedweb.sources
+    [[stage]]
+    name = "url_v1"
+    curated = true       # any parameter of the stage
+
+A resolved recipe holds every parameter, defaults included, and every model pinned to its content: its fingerprint
+changes exactly when the output may.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from refinedweb.sources import SourceOptions
+from stages.base import Stage, build
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the engine writes. `limit` documents of each input file are read (None = all).
+
+    Of removed documents `keep_removed` keeps the identifying columns (`ids`), or all columns (`full`), or all columns
+    of the first `sample_rows` per shard, stage and reason and the identifying ones of the others (`sample`).
+    """
+
+    keep_removed: Literal["ids", "sample", "full"] = "sample"
+    sample_rows: int = 20
+    keep_measures: bool = False
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit is the number of documents read of each input file, at least 1, not {self.limit}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A resolved recipe. `stages` are (name, all parameters); `imports` are modules that register further stages."""
+
+    name: str
+    stages: tuple[tuple[str, dict[str, Any]], ...]
+    run: RunOptions = RunOptions()
+    source: SourceOptions = field(default_factory=SourceOptions)
+    imports: tuple[str, ...] = ()
+    description: str = field(default="", compare=False)
+
+    def content(self) -> dict[str, Any]:
+        """All that decides the output, as plain JSON values."""
+        return {
+            "format": FORMAT,
+            "run": _plain(dataclasses.asdict(self.run)),
+            "source": _plain(dataclasses.asdict(self.source)),
+            "stages": [{"name": name, **_plain(values)} for name, values in self.stages],
+        }
+
+    def fingerprint(self) -> str:
+        """Equal for two recipes exactly when they give the same output from the same input."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:32]
+
+    def only(self, names: Sequence[str]) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """The stages of these names, in this order, with their parameters."""
+        known = dict(self.stages)
+        return tuple((name, known[name]) for name in names)
+
+    def build(self) -> list[Stage]:
+        """The stages, ready to be called."""
+        return [build(name, values) for name, values in self.stages]
+
+
+def differences(old: Any, new: Any, at: str = "") -> list[str]:
+    """Where two recipes' contents differ, a line each: `quality_v1.min_words: 50 → 30`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{at}.{key}".lstrip("."))]
+    if at == "stages":
+        names = [[stage["name"] for stage in side] for side in (old, new)]
+        if names[0] != names[1]:
+            return [f"stages: {', '.join(names[0])} → {', '.join(names[1])}"]
+        return [line for a, b in zip(old, new, strict=True) for line in differences(a, b, a["name"])]
+    return [] if old == new else [f"{at}: {json.dumps(old)} → {json.dumps(new)}"]
+
+
+def _plain(value: Any) -> Any:
+    """Through JSON, as it will be read back: tuples become lists."""
+    return json.loads(json.dumps(value))

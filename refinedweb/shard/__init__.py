@@ -1,0 +1,1 @@
+"""The work of one task on one shard: no Ray, no claims."""

@@ -1,0 +1,128 @@
+"""What a pass kept, read as the steps after it see it: with the decisions of the global steps in between applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refinedweb.ledger import layout
+from refinedweb.recipe.plan import Step
+from refinedweb.recipe.recipe import Recipe
+from refinedweb.shard.apply import Removal, Split, check_law, split
+from refinedweb.shard.stage_cache import built
+from refinedweb.sources.inputs import Input
+from refinedweb.storage import Missing, Store
+from refinedweb.storage.os_errors import named
+from refinedweb.storage.parquet import read_parquet
+from stages.base import set_column
+from stages.dedup import DECIDED, ROW, Global
+from stages.errors import ShardError
+
+
+class Decided(NamedTuple):
+    """A global step that is over: its name and its stage."""
+
+    step: str
+    stage: Global
+
+
+@dataclass(frozen=True)
+class KeptShards:
+    """The shards that a pass kept below `folder`, and what was `decided` about them since, in that order."""
+
+    store: Store
+    folder: str
+    decided: Sequence[Decided] = ()
+
+    def key(self, shard: int) -> str:
+        return layout.shard_key(self.folder, shard)
+
+    def input(self, shard: int) -> Input:
+        """The shard as an input. Raises ShardError where it is gone."""
+        try:
+            info = self.store.info(self.key(shard))
+        except Missing as error:
+            raise ShardError(f"{error}, though its record stands; `refinedweb verify` tells what else is") from None
+        return Input(self.store.uri(info.key), info.etag, info.size)
+
+    def batches(self, shard: int, columns: Sequence[str] | None = None) -> Iterator[Split]:
+        """The shard by row groups, at least one (an empty one): what goes on, with its number in `@row`, and what the
+        decided steps remove. `columns` other than these are not read; a decided stage's own must be among them.
+        """
+        decisions = [self._decisions(decided, shard) for decided in self.decided]
+        first = 0
+        for docs in self._groups(shard, columns):
+            numbers = np.arange(first, first + docs.num_rows)
+            first += docs.num_rows
+            yield self._applied(docs.append_column(ROW, pa.array(numbers)), decisions)
+
+    def _groups(self, shard: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        """Raises ShardError where the shard is damaged: what makes no sense is read once more, as it may have been the
+        way and not the object. A system that refuses to read is a RetryError or ConfigError.
+        """
+        uri, done = self.store.uri(self.key(shard)), 0
+        for again in (True, False):
+            try:
+                for group in _row_groups(self.store, self.key(shard), columns, done):
+                    yield group
+                    done += 1
+                return
+            except Missing as error:
+                raise ShardError(f"{error}, though its record stands; `refinedweb verify` tells what else is") from None
+            except (OSError, pa.ArrowInvalid) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise named(uri, error) from error
+                if not again:
+                    raise ShardError(f"{uri} is damaged: {error}; delete its record, run again") from error
+
+    def _decisions(self, decided: Decided, shard: int) -> pa.Table:
+        data, _ = self.store.get(layout.decisions_key(decided.step, shard))
+        return read_parquet(data)
+
+    def _applied(self, docs: pa.Table, decisions: Sequence[pa.Table]) -> Split:
+        removed = []
+        for decided, about in zip(self.decided, decisions, strict=True):
+            judged = decided.stage.apply(docs, about)
+            check_law(decided.stage, docs, judged)
+            docs, rows = split(docs, judged)
+            removed.append(Removal(decided.stage.name, rows.drop_columns([ROW])))
+            docs = _without_decisions(docs, decided.stage.name)
+        return Split(docs, removed)
+
+
+def _row_groups(store: Store, key: str, columns: Sequence[str] | None, first: int) -> Iterator[pa.Table]:
+    """Row groups of a Parquet object from the `first` on; an empty table where there is none at all."""
+    with store.open(key, random=True) as file:
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        wanted = None if columns is None else [n for n in parquet.schema_arrow.names if n in columns]
+        for group in range(first, parquet.num_row_groups):
+            yield parquet.read_row_group(group, columns=wanted, use_threads=False)
+        if parquet.num_row_groups == 0:
+            empty = parquet.schema_arrow.empty_table()
+            yield empty if wanted is None else empty.select(wanted)
+
+
+def kept_shards(store: Store, step: Step, recipe: Recipe) -> KeptShards:
+    """What `step`, which is not the first, reads."""
+    if step.reads is None:
+        raise ValueError(f"{step.name} reads the inputs of the run, not what a pass kept")
+    stages = built(recipe.only([_stage_of(name) for name in step.applies]), recipe.imports)
+    decided = [Decided(name, cast(Global, stage)) for name, stage in zip(step.applies, stages, strict=True)]
+    return KeptShards(store, layout.handed_on_folder(step.reads), decided)
+
+
+def _stage_of(step: str) -> str:
+    """The stage of a global step, which is named after it."""
+    return step.partition("-")[2]
+
+
+def _without_decisions(docs: pa.Table, stage: str) -> pa.Table:
+    """The size of its cluster is a measure of a document that stays."""
+    if "cluster_size" in docs.column_names:
+        docs = set_column(docs, f"{stage}.cluster_size", docs.column("cluster_size"))
+    return cast(pa.Table, docs.drop_columns([name for name in DECIDED if name in docs.column_names]))

@@ -1,0 +1,175 @@
+"""One pass of a step over one shard: read it once, run the fused stages over each batch, write once, commit."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from refinedweb.ledger import layout
+from refinedweb.ledger.manifest import Ledger, Record
+from refinedweb.ledger.memory import peak_memory
+from refinedweb.ledger.version import code_version
+from refinedweb.recipe.plan import Step
+from refinedweb.recipe.recipe import Recipe
+from refinedweb.shard.apply import Split, apply_stages
+from refinedweb.shard.index_format import index_schema
+from refinedweb.shard.kept import kept_shards
+from refinedweb.shard.outputs import RemovedWriter, RowsWriter, ShardOutputs, content_bytes
+from refinedweb.shard.quarantine import Careful
+from refinedweb.shard.source import SOURCE, InputShard, KeptShard, ShardSource
+from refinedweb.shard.stage_cache import built
+from refinedweb.sources import Damage
+from refinedweb.sources.inputs import Input
+from refinedweb.storage import Store, open_store
+from stages.dedup import ROW, Clustered
+from stages.schema import is_measure
+
+NOT_IN_CORPUS = ("drop", ROW)
+MOST_DAMAGE = 100
+
+
+@dataclass(frozen=True)
+class LocalStep:
+    """The work of one pass, the same for all its shards; called with one shard's number and input."""
+
+    out: str
+    step: Step
+    recipe: Recipe
+    driver: str = ""
+
+    def __call__(self, shard: int, item: Input | None, careful: bool) -> Record:
+        """The committed record. `item` None: the shard that the pass before kept. `careful` runs the stages in a child
+        process and quarantines what kills it.
+        """
+        store = open_store(self.out)
+        return _Pass(self, store, shard, self._source(store, shard, item), careful).run()
+
+    def _source(self, store: Store, shard: int, item: Input | None) -> ShardSource:
+        if item is not None:
+            return InputShard(item, self.recipe.source, self.recipe.run.limit)
+        return KeptShard(kept_shards(store, self.step, self.recipe), shard)
+
+
+class _Pass:
+    """The state of one pass over one shard."""
+
+    def __init__(self, step: LocalStep, store: Store, shard: int, source: ShardSource, careful: bool) -> None:
+        self._step = step
+        self._recipe = step.recipe
+        self._source = source
+        self._shard = shard
+        self._store = store
+        chosen = step.recipe.only(step.step.stages)
+        self._stages = built(chosen, self._recipe.imports)
+        self._indexed = _indexed(step) if step.step.last else []
+        self._seconds: dict[str, float] = {}
+        self._careful = Careful(chosen, self._recipe.imports) if careful else None
+        self._rows_in = 0
+        self._bytes_kept = 0
+
+    def run(self) -> Record:
+        start = time.perf_counter()
+        batches = self._timed(self._source.batches())
+        first = next(batches)
+        with self._outputs(first.kept.slice(0, 0)) as outputs:
+            for batch in chain([first], batches):
+                self._take(batch, outputs)
+            written = outputs.finish()
+        poison = [] if self._careful is None else self._careful.poison
+        item, report = self._source.item, self._source.report
+        record = Record(
+            task=self._shard,
+            fingerprint=self._recipe.fingerprint(),
+            code_version=code_version(),
+            input_key=item.uri,
+            input_etag=item.etag,
+            input_size=item.size,
+            rows_in=self._rows_in,
+            rows_kept=outputs.kept.rows,
+            bytes_kept=self._bytes_kept,
+            removed=outputs.removed.counts,
+            outputs=written,
+            skipped=dict(report.skipped),
+            damage=_damage(report.damage),
+            quarantined=[{"id": p.id, "error": p.error} for p in poison],
+            seconds=round(time.perf_counter() - start, 3),
+            stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
+            peak_memory=peak_memory(),
+            host=socket.gethostname(),
+            driver=self._step.driver,
+            committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        return Ledger(self._store, self._step.step.name).commit(record)
+
+    def _outputs(self, empty: pa.Table) -> ShardOutputs:
+        """Writers with the columns that the stages make of an empty table (a law lets them be asked)."""
+        kept_schema = self._written(apply_stages(self._stages, empty, {}).kept).schema
+        kept = RowsWriter(self._store, layout.shard_key(layout.kept_folder(self._step.step), self._shard), kept_schema)
+        index = [
+            RowsWriter(
+                self._store,
+                layout.shard_key(layout.index_folder(stage.name), self._shard),
+                index_schema(stage, stage(empty).schema),
+            )
+            for stage in self._indexed
+        ]
+        return ShardOutputs(
+            kept, RemovedWriter(self._store, self._step.step.name, self._shard, self._recipe.run), index
+        )
+
+    def _timed(self, batches: Iterator[Split]) -> Iterator[Split]:
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self._seconds[SOURCE] = self._seconds.get(SOURCE, 0.0) + time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
+
+    def _take(self, batch: Split, outputs: ShardOutputs) -> None:
+        self._rows_in += batch.kept.num_rows + sum(removal.rows.num_rows for removal in batch.removed)
+        self._write_removed(batch, outputs)
+        for part in self._apply(batch.kept):
+            self._bytes_kept += int(content_bytes(part.kept).sum())
+            outputs.kept.write(self._written(part.kept))
+            for stage, writer in zip(self._indexed, outputs.more, strict=True):
+                writer.write(stage(part.kept))
+            self._write_removed(part, outputs)
+
+    def _write_removed(self, part: Split, outputs: ShardOutputs) -> None:
+        for removal in part.removed:
+            rows = removal.rows.drop_columns([name for name in (ROW,) if name in removal.rows.column_names])
+            outputs.removed.write(removal.stage, self._without_measures(rows))
+
+    def _apply(self, docs: pa.Table) -> list[Split]:
+        if self._careful is not None:
+            return self._careful.apply(docs)
+        return [apply_stages(self._stages, docs, self._seconds)]
+
+    def _written(self, rows: pa.Table) -> pa.Table:
+        return self._without_measures(rows.drop_columns([name for name in NOT_IN_CORPUS if name in rows.column_names]))
+
+    def _without_measures(self, rows: pa.Table) -> pa.Table:
+        if self._recipe.run.keep_measures:
+            return rows
+        return rows.select([name for name in rows.column_names if not is_measure(name)])
+
+
+def _indexed(step: LocalStep) -> list[Clustered]:
+    """The stages whose keys of the corpus are left for later runs."""
+    names = [name for name, values in step.recipe.stages if values.get("write_index")]
+    return [stage for stage in built(step.recipe.only(names), step.recipe.imports) if isinstance(stage, Clustered)]
+
+
+def _damage(found: list[Damage]) -> list[dict[str, Any]]:
+    """The first places where the input broke, and how many there were: a rotten file may have thousands."""
+    places = [{"offset": place.offset, "error": place.error} for place in found[:MOST_DAMAGE]]
+    more = len(found) - len(places)
+    return [*places, {"offset": found[-1].offset, "error": f"the last of {more} further places"}] if more else places

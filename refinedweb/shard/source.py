@@ -1,0 +1,85 @@
+"""Where a pass gets one shard's documents from: an input file, or what the pass before it kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from refinedweb.shard.apply import Removal, Split, split
+from refinedweb.shard.kept import KeptShards
+from refinedweb.sources import SourceOptions, SourceReport, open_reader
+from refinedweb.sources.inputs import Input
+from refinedweb.storage import split_uri
+from stages.errors import ShardError
+from stages.schema import DOCUMENT
+
+SOURCE = "source"
+CHUNK = 1 << 20
+
+
+class ShardSource(Protocol):
+    """One shard. `report` is complete when the batches, of which there is at least one, are exhausted."""
+
+    item: Input
+    report: SourceReport
+
+    def batches(self) -> Iterator[Split]:
+        """Documents that go on, and what was removed before any stage saw it."""
+        ...
+
+
+class InputShard:
+    """An input file, of which the first `limit` documents are read (None = all)."""
+
+    def __init__(self, item: Input, options: SourceOptions, limit: int | None) -> None:
+        self.item = item
+        self.report = SourceReport()
+        self._options = options
+        self._limit = limit
+
+    def batches(self) -> Iterator[Split]:
+        with self._open() as file:
+            reader = open_reader(file, self.item.uri, self._options)
+            self.report = reader.report
+            left, any_batch = self._limit, False
+            for batch in reader.batches():
+                batch = batch if left is None else batch.slice(0, left)
+                any_batch = True
+                usable, unusable = split(batch, batch)
+                yield Split(usable, [Removal(SOURCE, unusable)])
+                left = None if left is None else left - batch.num_rows
+                if left is not None and left <= 0:
+                    return
+            if self.report.damage:
+                _read_to_the_end(file)
+            if not any_batch:
+                yield Split(DOCUMENT.empty_table(), [])
+
+    def _open(self) -> BinaryIO:
+        store, key = split_uri(self.item.uri)
+        found = store.info(key)
+        if found.etag != self.item.etag:
+            raise ShardError(
+                f"{self.item.uri} changed since the run began (etag {self.item.etag} then, {found.etag} now); "
+                "put the old file back, or start a new run with another output"
+            )
+        return store.open(key)
+
+
+def _read_to_the_end(file: BinaryIO) -> None:
+    """A store checks what it delivered when all of it was read: a wrong byte on the way must not pass for damage."""
+    while file.read(CHUNK):
+        pass
+
+
+class KeptShard:
+    """A shard that the pass before kept, with the decisions of the steps in between applied."""
+
+    def __init__(self, shards: KeptShards, shard: int) -> None:
+        self.item = shards.input(shard)
+        self.report = SourceReport()
+        self._shards = shards
+        self._shard = shard
+
+    def batches(self) -> Iterator[Split]:
+        return self._shards.batches(self._shard)

@@ -1,0 +1,1 @@
+"""What reads a run: tables, pairs, histories, explanations, checks and exports."""

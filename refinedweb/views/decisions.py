@@ -1,0 +1,133 @@
+"""What the global steps of a run decided, to look at: which document was kept instead, which spans were cut."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from refinedweb.dedup.context import Context, is_old
+from refinedweb.dedup.planning import context_of
+from refinedweb.ledger.layout import decisions_key
+from refinedweb.ledger.run_file import RunFile
+from refinedweb.recipe.load import of_content
+from refinedweb.recipe.plan import Step
+from refinedweb.storage import Missing, Store
+from refinedweb.storage.parquet import read_parquet
+from refinedweb.views.records import Cut, Pair
+from stages.dedup import ROW
+from stages.kernels.shingles import shared_shingles
+from stages.minhash import MinHash, matching_bands
+from stages.substring.stage import Substring
+from stages.tokens import token_blocks
+
+COLUMNS = ("url", "timestamp", "text")
+
+
+def _collapsed(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Texts with a space for each run of white space: tokens are the same whatever stands between them."""
+    return pc.replace_substring_regex(pc.fill_null(texts, ""), r"\s+", " ")
+
+
+class Decisions:
+    """The decisions of the global step of `stage` in a run."""
+
+    def __init__(self, store: Store, run: RunFile, stage: str) -> None:
+        self._store = store
+        self._run = run
+        self._step: Step = next(step for step in run.steps if step.kind == "global" and stage in step.stages)
+        deciding = [name for step in run.steps if step.kind == "global" for name in step.stages]
+        recipe = of_content(run.recipe, run.recipe_name, deciding)
+        self._context: Context = context_of(store, self._step, recipe, len(run.inputs))
+        self._name = stage
+
+    def table(self, shard: int) -> pa.Table | None:
+        """What was decided about a shard (`stages.dedup.DECISION`); None where nothing was yet."""
+        try:
+            data, _ = self._store.get(decisions_key(self._step.name, shard))
+        except Missing:
+            return None
+        return read_parquet(data)
+
+    def sample(self, n: int, seed: int = 0, reason: str | None = None) -> list[Pair | Cut]:
+        """Up to `n` documents that were removed or cut, of shards in random order. The same seed gives the same."""
+        shards = list(range(len(self._run.inputs)))
+        chance = random.Random(seed)
+        chance.shuffle(shards)
+        found: list[Pair | Cut] = []
+        for shard in shards:
+            rows = self._rows(shard, reason)
+            chance.shuffle(rows)
+            found += [self._shown(shard, row) for row in rows[: n - len(found)]]
+            if len(found) >= n:
+                break
+        return found
+
+    def of(self, ids: set[str]) -> Iterator[Pair | Cut]:
+        """Everything that was decided about the documents of these ids."""
+        for shard in range(len(self._run.inputs)):
+            for row in self._rows(shard, None):
+                if row["id"] in ids:
+                    yield self._shown(shard, row)
+
+    def about(self, shard: int, document: str) -> list[Pair | Cut]:
+        """What was decided about the document of this id in a shard."""
+        return [self._shown(shard, row) for row in self._rows(shard, None) if row["id"] == document]
+
+    def elsewhere(self, cut: Cut, span: int) -> dict[str, Any] | None:
+        """Another document with the first window of a span; None where only the same one has it again. Reads shard by
+        shard until one is found, so on a large run it takes its time.
+        """
+        window = _collapsed(pa.array([self._first_window(cut.spans[span])]))[0].as_py()
+        for shard in range(len(self._run.inputs)):
+            for docs in self._context.tables(shard, COLUMNS):
+                has = pc.match_substring(_collapsed(docs.column("text")), window)
+                found = docs.filter(pc.and_(has, pc.not_equal(docs.column("id"), cut.document["id"])))
+                if found.num_rows:
+                    return cast(dict[str, Any], found.slice(0, 1).drop_columns([ROW]).to_pylist()[0])
+        return None
+
+    def _first_window(self, text: str) -> str:
+        """The first `length` tokens of a span; of a paragraph all of it."""
+        stage = self._context.stage
+        if not isinstance(stage, Substring):
+            return text
+        _, tokens = next(iter(token_blocks(pa.array([text]), stage.tokens)))
+        return text.encode()[: int(tokens.end[stage.length - 1])].decode()
+
+    def _rows(self, shard: int, reason: str | None) -> list[dict[str, Any]]:
+        table = self.table(shard)
+        rows = [] if table is None else table.to_pylist()
+        return [r for r in rows if (r["reason"] or r["spans"]) and reason in (None, r["reason"])]
+
+    def _shown(self, shard: int, row: dict[str, Any]) -> Pair | Cut:
+        document = self._document(np.uint64(shard << 32 | row["row"]))
+        if row["kept_at"] is None:
+            text = (document.get("text") or "").encode()
+            spans = [text[s["start"] : s["end"]].decode("utf-8", "replace") for s in row["spans"] or ()]
+            return Cut(self._name, row["reason"], document, spans)
+        kept = self._document(np.uint64(row["kept_at"]))
+        old = bool(is_old(np.array([row["kept_at"]], np.uint64))[0])
+        alike, bands = self._compared(document.get("text"), kept.get("text"))
+        return Pair(self._name, row["reason"], row["cluster_size"], document, kept, alike, bands, old)
+
+    def _document(self, address: np.uint64) -> dict[str, Any]:
+        """One document by its address, with what is known of it; an index of keys knows its id only."""
+        shard, row = int(address) >> 32, int(address) & 0xFFFFFFFF
+        for docs in self._context.tables(shard, COLUMNS):
+            found = docs.filter(pc.equal(docs.column(ROW), row))
+            if found.num_rows:
+                return cast(dict[str, Any], found.drop_columns([ROW]).to_pylist()[0])
+        raise Missing(f"no document {row} in shard {shard}; `refinedweb verify` tells what is damaged")
+
+    def _compared(self, a: str | None, b: str | None) -> tuple[float | None, list[int]]:
+        stage = self._context.stage
+        if a is None or b is None or not isinstance(stage, MinHash):
+            return None, []
+        one, other = pa.array([a]), pa.array([b])
+        alike = float(shared_shingles(stage.shingles(one), stage.shingles(other))[0])
+        return alike, matching_bands(stage.keys(one)[0].as_py(), stage.keys(other)[0].as_py())

@@ -1,0 +1,83 @@
+"""The corpus in another shape: the published RefinedWeb columns, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.manifest import Ledger
+from refinedweb.ledger.run_file import open_run
+from refinedweb.storage import Store, open_store
+from stages.errors import ConfigError
+
+# The columns of tiiuae/falcon-refinedweb, and where ours go.
+FALCON = {
+    "content": "text",
+    "url": "url",
+    "timestamp": "timestamp",
+    "dump": "dump",
+    "segment": "segment",
+    "image_urls": "image_urls",
+}
+BATCH_ROWS = 4096
+
+
+def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: Literal["parquet", "jsonl"]) -> int:
+    """Write the corpus of the finished run `out` below `destination`, one file per shard; the number of rows.
+
+    Raises ConfigError where the run is not finished: an export of a part would look like the whole.
+    """
+    run, store, target = open_run(out), open_store(out), open_store(destination)
+    ledger = Ledger(store, run.steps[-1].name)
+    committed = ledger.committed()
+    if len(committed) < len(run.inputs):
+        raise ConfigError(f"{out} has {len(committed)} of {len(run.inputs)} shards; finish it before you export it")
+    rows = 0
+    for record in ledger.records(sorted(committed)):
+        for output in record.outputs:
+            if output.key.startswith(f"{CORPUS}/"):
+                name = output.key.removeprefix(f"{CORPUS}/").removesuffix(".parquet")
+                rows += _file(store, output.key, target, f"{name}.{kind}", schema, kind)
+    target.tidy()
+    return rows
+
+
+def _file(store: Store, key: str, target: Store, name: str, schema: str, kind: str) -> int:
+    with store.open(key) as source, target.create(name) as sink:
+        parquet = pq.ParquetFile(source)
+        tables = parquet.iter_batches(BATCH_ROWS, use_threads=False)
+        batches = (_reshaped(pa.Table.from_batches([batch]), schema) for batch in tables)
+        if kind == "parquet":
+            empty = _reshaped(parquet.schema_arrow.empty_table(), schema)
+            with pq.ParquetWriter(sink, empty.schema, compression="zstd") as writer:
+                for batch in batches:
+                    writer.write_table(batch)
+        else:
+            for line in _lines(batches):
+                sink.write(line)
+        sink.finish()
+        return int(parquet.metadata.num_rows)
+
+
+def _reshaped(rows: pa.Table, schema: str) -> pa.Table:
+    if schema == "full":
+        return rows
+    return pa.table({name: rows.column(ours) for name, ours in FALCON.items()})
+
+
+def _lines(batches: Iterator[pa.Table]) -> Iterator[bytes]:
+    for batch in batches:
+        for row in batch.to_pylist():
+            yield json.dumps(row, ensure_ascii=False, default=_plain).encode() + b"\n"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"a column of {type(value).__name__} has no JSON form; export to Parquet")

@@ -1,0 +1,53 @@
+"""What became of one document of a run: through which stages it went, and what ended its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from refinedweb.ledger.layout import CORPUS
+from refinedweb.views.records import Cut, Pair
+from refinedweb.views.run import Run
+from stages.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Story:
+    """One document: `end` is the stage that removed it or `corpus`; `events` what global steps decided about it."""
+
+    document: dict[str, Any]
+    end: str
+    reason: str | None
+    events: list[Pair | Cut]
+
+
+def stories(run: Run, which: str) -> list[Story]:
+    """Of every document with this id or URL. Raises ConfigError where there is none."""
+    found = list(_ends(run, which))
+    if not found:
+        raise ConfigError(
+            f"{run.out} has no document with the id or URL {which!r}; is it complete (`refinedweb status`)?"
+        )
+    ids = {row["id"] for _, row in found}
+    events = [event for stage in run.stages if (known := run.decisions(stage)) for event in known.of(ids)]
+    return [Story(row, end, row.get("drop"), [e for e in events if _id(e) == row["id"]]) for end, row in found]
+
+
+def _id(event: Pair | Cut) -> str:
+    return str((event.document if isinstance(event, Cut) else event.removed)["id"])
+
+
+def _ends(run: Run, which: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for end in (CORPUS, "source", *run.stages, "quarantine"):
+        for table in run.tables(end):
+            for row in table.filter(_matches(table, which)).to_pylist():
+                yield end, row
+
+
+def _matches(table: pa.Table, which: str) -> pa.ChunkedArray:
+    by_id, by_url = pc.equal(table.column("id"), which), pc.equal(table.column("url"), which)
+    return pc.fill_null(pc.or_kleene(by_id, by_url), False)

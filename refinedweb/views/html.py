@@ -1,0 +1,176 @@
+"""What notebooks show: funnels, documents, explanations and pairs of duplicates as HTML.
+
+Readable on light and on dark pages, and where styles are taken out, as code hosts do: meaning is never in colour alone.
+Whatever came from a document is escaped.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from refinedweb.views.terminal import line, printable
+
+if TYPE_CHECKING:
+    from refinedweb.views.funnel import Row
+    from refinedweb.views.records import Cut, MeasureReading, Pair, StageVerdict
+    from stages.base import Part
+
+TEXT = 600
+MOST_WORDS = 4000
+AROUND = 12
+MOST_REASONS = 5
+
+_LEFT = "text-align:left;vertical-align:top"
+_GONE = "background:rgba(220,50,47,.18)"
+_NEW = "background:rgba(40,160,80,.22);text-decoration:none"
+_BAR = "display:inline-block;height:.7em;background:#4b7bd1;border-radius:2px;width:"
+_BAR_ROOM = 12
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = ()) -> str:
+    """A table of cells that are HTML already; the columns `left` are texts, the others numbers."""
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        styles = [_LEFT if at in left else "text-align:right;vertical-align:top" for at in range(len(row))]
+        return "".join(f'<{tag} style="{style}">{cell}</{tag}>' for style, cell in zip(styles, row, strict=True))
+
+    head = f"<thead><tr>{cells('th', headers)}</tr></thead>" if any(headers) else ""
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table>{head}<tbody>{body}</tbody></table>"
+
+
+def funnel_html(rows: Sequence[Row]) -> str:
+    """The funnel: a bar for what is left after each stage, the paper's share beside it where it is comparable."""
+    faithful = any(row.paper is not None for row in rows)
+    headers = ["stage", "in", "removed", "left", "", *(["paper"] if faithful else []), "reasons"]
+    body = []
+    for row in rows:
+        paper = ["" if row.paper is None else f"{row.paper:.1%}"] if faithful else []
+        bar = f'<span style="{_BAR}{row.left * _BAR_ROOM:.2f}em"></span>'
+        numbers = [f"{row.rows_in:,}", f"{row.rows_removed:,}", f"{row.left:.1%}", bar]
+        body.append([escape(row.stage), *numbers, *paper, _reasons(row.removed)])
+    return table(headers, body, left=(0, 4, len(headers) - 1))
+
+
+def _reasons(removed: dict[str, int]) -> str:
+    shown = [f"{escape(line(reason, 80))}&nbsp;{n:,}" for reason, n in removed.items()]
+    more = f", {len(shown) - MOST_REASONS} more" if len(shown) > MOST_REASONS else ""
+    return ", ".join(shown[:MOST_REASONS]) + more
+
+
+def documents_html(rows: Sequence[dict[str, Any]], total: int) -> str:
+    """Documents as people read them: address and facts on the left, the beginning of the text on the right."""
+    if not rows:
+        return "<p>no documents</p>"
+    note = f"<p>{total:,} documents, {len(rows)} shown</p>" if total > len(rows) else ""
+    return table(["document", "text"], ([_document(row), _text(row)] for row in rows), left=(0, 1)) + note
+
+
+def _document(row: dict[str, Any]) -> str:
+    facts = [f"<b>{escape(line(row.get('url') or row.get('id') or '', 120))}</b>"]
+    if row.get("drop"):
+        facts.append(f"removed: {escape(line(row['drop'], 80))}")
+    if row.get("language"):
+        score = row.get("language_score")
+        facts.append(escape(row["language"]) + ("" if score is None else f" {score:.2f}"))
+    if row.get("kept_id"):
+        facts.append(f"kept instead: {escape(line(row['kept_id'], 80))}")
+    return "<br>".join(facts)
+
+
+def _text(row: dict[str, Any]) -> str:
+    text = row.get("text") or ""
+    if not text and row.get("html"):
+        text = row["html"][: 4 * TEXT].decode("utf-8", "replace")
+    return _lines(text[:TEXT]) + (f" … <i>({len(text):,} characters)</i>" if len(text) > TEXT else "")
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(escape(part) for part in printable(text).splitlines()) or "<i>content not kept</i>"
+
+
+def explanation_html(title: str, verdict: str, steps: Sequence[StageVerdict]) -> str:
+    """One page through every stage. A stage that drops it is open, the others open at a click."""
+    parts = [f"<p>{escape(title)}: <b>{escape(verdict)}</b></p>"]
+    for step in steps:
+        sign = "✗" if step.drop else "·" if step.note else "✓"
+        opened = " open" if step.drop else ""
+        readings = table(["measure", "value", "limit", ""], map(_reading, step.readings), left=(0, 2, 3))
+        summary = f"<summary>{sign} <b>{escape(step.stage)}</b> {escape(step.outcome)}</summary>"
+        body = readings if step.readings else _changed(step.changed)
+        parts.append(f"<details{opened}>{summary}{body}{_parts(step.parts)}</details>")
+    return "".join(parts)
+
+
+def _parts(parts: Sequence[Part]) -> str:
+    """What a stage kept of the page, and with ✗ what it left out."""
+    rows = [
+        ["" if part.kept else "✗", f"{part.score:.2f}", escape(line(part.text, 120)) or "<i>nothing</i>"]
+        for part in parts
+    ]
+    return table(["", "score", "text"], rows, left=(0, 2)) if rows else ""
+
+
+def _reading(reading: MeasureReading) -> list[str]:
+    low = "" if reading.min is None else f"≥ {reading.min:g}"
+    high = "" if reading.max is None else f"≤ {reading.max:g}"
+    mark = "" if reading.inside else f"✗ {escape(reading.reason or '')}"
+    return [escape(reading.measure), f"{reading.value:.4g}", escape(f"{low} {high}".strip()), mark]
+
+
+def _changed(changed: dict[str, Any]) -> str:
+    rows = [[escape(name), escape(line(value, 120))] for name, value in changed.items()]
+    return table(["", ""], rows, left=(0, 1)) if rows else "<p>nothing changed</p>"
+
+
+def pair_html(pair: Pair) -> str:
+    """A removed document beside the one that was kept, the words that only one of them has marked."""
+    facts = [pair.reason, f"cluster of {pair.cluster_size}"]
+    if pair.jaccard is not None:
+        facts.insert(1, f"Jaccard {pair.jaccard:.3f}, {len(pair.bands)} bands in common")
+    heads = ["removed: " + _name(pair.removed), "kept: " + _name(pair.kept)]
+    texts = marked(pair.removed.get("text") or "", pair.kept.get("text") or "")
+    return f"<p><b>{escape(pair.stage)}</b> {escape(' · '.join(facts))}</p>" + table(heads, [texts], left=(0, 1))
+
+
+def cut_html(cut: Cut) -> str:
+    """A document and the spans of it that stand elsewhere too."""
+    what = cut.reason or f"stays, without {len(cut.spans)} span{'s' * (len(cut.spans) != 1)}"
+    rows = [[f'<del style="{_GONE}">{_lines(span[:TEXT])}</del>'] for span in cut.spans]
+    return f"<p><b>{escape(cut.stage)}</b> {_name(cut.document)}: {escape(what)}</p>" + table([""], rows, left=(0,))
+
+
+def _name(document: dict[str, Any]) -> str:
+    return escape(line(document.get("url") or document["id"], 120))
+
+
+def marked(removed: str, kept: str) -> tuple[str, str]:
+    """Both texts with what only one has marked; long runs of the same words are left out, the same ones in both."""
+    if removed == kept:
+        same = _lines(kept[:TEXT])
+        return same, f"{same}<br><i>the same text, byte for byte</i>"
+    a, b = removed.split()[:MOST_WORDS], kept.split()[:MOST_WORDS]
+    sides: tuple[list[str], list[str]] = ([], [])
+    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if kind == "equal":
+            for side in sides:
+                side.append(_shortened(a[i1:i2]))
+            continue
+        if i2 > i1:
+            sides[0].append(f'<del style="{_GONE}">{_words(a[i1:i2])}</del>')
+        if j2 > j1:
+            sides[1].append(f'<ins style="{_NEW}">{_words(b[j1:j2])}</ins>')
+    return " ".join(sides[0]), " ".join(sides[1])
+
+
+def _shortened(words: list[str]) -> str:
+    if len(words) <= 2 * AROUND:
+        return _words(words)
+    return f"{_words(words[:AROUND])} <i>… {len(words) - 2 * AROUND} words …</i> {_words(words[-AROUND:])}"
+
+
+def _words(words: list[str]) -> str:
+    return escape(printable(" ".join(words)))

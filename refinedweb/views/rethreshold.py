@@ -1,0 +1,219 @@
+"""What if a stage had other limits: answered from the measures that a run kept, without running anything again.
+
+A document that the new limits let through was never seen by the stages behind: what they would say is not known, and
+is not guessed. So the answer has two sides: who would leave the corpus is certain, who might join it is an upper bound.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.manifest import Totals
+from refinedweb.ledger.run_file import RunFile
+from refinedweb.recipe.load import load_stages
+from refinedweb.views.frame import Frame
+from stages.base import Limit, Measured, build, measure_column, verdicts
+from stages.errors import ConfigError
+
+GOES_ON = "goes on"
+
+
+class MeasuredRun(Protocol):
+    """What the answer needs of a run: `refinedweb.views.run.Run` has it."""
+
+    out: str
+    file: RunFile
+
+    @property
+    def stages(self) -> list[str]: ...
+
+    def totals(self) -> Totals: ...
+
+    def stage(self, name: str) -> str: ...
+
+    def columns(self, step: str, names: Sequence[str]) -> Iterator[pa.Table]: ...
+
+
+Move = tuple[str, str | None, str | None]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What other limits of one stage would change.
+
+    `moves`: documents by where they ended (`corpus` or a stage), the stage's reason to drop them then (None = it let
+    them go on) and now. `undecided`: documents about which the stage decided by more than its limits (a profanity
+    filter that leaves a language alone, say); they are left as they are. `deduplicated`: later stages compare documents
+    with each other.
+    """
+
+    stage: str
+    changes: list[str]
+    moves: dict[Move, int]
+    kept: int
+    undecided: int
+    deduplicated: bool
+
+    @property
+    def reached(self) -> int:
+        """Documents that reached the stage."""
+        return sum(self.moves.values()) + self.undecided
+
+    @property
+    def leaving(self) -> int:
+        """Documents of the corpus that the stage would now remove."""
+        return sum(n for (end, before, after), n in self.moves.items() if end == CORPUS and before is None and after)
+
+    @property
+    def let_through(self) -> int:
+        """Documents that the stage would no longer remove; what the stages behind would say of them is not known."""
+        return sum(n for (_, before, after), n in self.moves.items() if before is not None and after is None)
+
+    @property
+    def earlier(self) -> int:
+        """Documents that a later stage removed, and this one would now."""
+        return sum(n for (end, before, after), n in self.moves.items() if end != CORPUS and before is None and after)
+
+    @property
+    def removed(self) -> tuple[int, int]:
+        """How many the stage removed, and would remove."""
+        before = sum(n for (_, then, _), n in self.moves.items() if then is not None)
+        after = sum(n for (_, _, now), n in self.moves.items() if now is not None)
+        return before, after
+
+    @property
+    def table(self) -> Frame:
+        """A row per change: the stage's verdict then and now, where the documents ended, and how many there are."""
+        changed = [(move, n) for move, n in self.moves.items() if move[1] != move[2]]
+        changed.sort(key=lambda item: (-item[1], *map(str, item[0])))
+        rows = [
+            {"was": then or GOES_ON, "becomes": now or GOES_ON, "ended": end, "documents": n}
+            for (end, then, now), n in changed
+        ]
+        types = [("was", pa.string()), ("becomes", pa.string()), ("ended", pa.string()), ("documents", pa.int64())]
+        return Frame(pa.Table.from_pylist(rows, pa.schema(types)))
+
+    def lines(self) -> list[str]:
+        """The answer in words."""
+        before, after = self.removed
+        told = [
+            f"{self.stage} with {', '.join(self.changes)}: removes {after:,} of {self.reached:,} documents "
+            f"that reached it, not {before:,}.",
+            f"{self.leaving:,} of the corpus's {self.kept:,} documents would leave it.",
+        ]
+        if self.earlier:
+            told.append(f"{self.earlier:,} that a later stage removed would go here already.")
+        if self.let_through:
+            told.append(
+                f"{self.let_through:,} would go on; unknown beyond this stage: at most so many would join the corpus."
+            )
+        if self.deduplicated and (self.leaving or self.let_through):
+            told.append(
+                "Unknown too: duplicates of those that leave might stay, and those that go on might remove others."
+            )
+        if self.undecided:
+            told.append(f"{self.undecided:,} were decided by more than these limits; they are left as they are.")
+        return told
+
+    def __repr__(self) -> str:
+        rows = [
+            f"  {row['documents']:>10,}  {row['was']} → {row['becomes']} (ended: {row['ended']})" for row in self.table
+        ]
+        return "\n".join([*self.lines(), *rows])
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{html.escape(line)}</p>" for line in self.lines()) + self.table._repr_html_()
+
+
+def rethreshold(run: MeasuredRun, stage: str, params: Mapping[str, Any]) -> WhatIf:
+    """What `stage` of `run` would decide with `params`, which set limits only.
+
+    Raises ConfigError where the run kept no measures, where the stage has none, or where a parameter changes what is
+    measured: then only another run knows.
+    """
+    name = run.stage(stage)
+    if name not in run.stages:
+        raise ConfigError(f"{name} is no stage with limits; {_measured(run)}")
+    old = _params(run, name)
+    then, now = _limits(run, name, old), _limits(run, name, {**old, **params})
+    for key, value in params.items():
+        if old[key] != _plain(value) and _limits(run, name, {**old, key: value}) == then:
+            raise ConfigError(
+                f"{name}.{key} is no limit: it changes what is measured or how; run again with --set {name}.{key}=…"
+            )
+    moves: Counter[Move] = Counter()
+    undecided = 0
+    for end in (*run.stages[run.stages.index(name) :], CORPUS):
+        found, left = _moves_of(run, name, end, then, now)
+        moves += found
+        undecided += left
+    later = run.stages[run.stages.index(name) + 1 :]
+    return WhatIf(
+        stage=name,
+        changes=[f"{key} {old[key]} → {value}" for key, value in params.items()],
+        moves=dict(moves),
+        kept=run.totals().rows_kept,
+        undecided=undecided,
+        deduplicated=any(step.kind == "global" and set(step.stages) & set(later) for step in run.file.steps),
+    )
+
+
+def _moves_of(
+    run: MeasuredRun, stage: str, end: str, then: Sequence[Limit], now: Sequence[Limit]
+) -> tuple[Counter[Move], int]:
+    """The documents that ended in `end`, and how many of them the old limits do not explain."""
+    measures = list(dict.fromkeys(limit.measure for limit in [*then, *now]))
+    names = [measure_column(stage, measure) for measure in measures]
+    moves: Counter[Move] = Counter()
+    undecided = 0
+    for table in run.columns(end, [*names, "drop"]):
+        missing = [column for column in names if column not in table.column_names]
+        if missing:
+            raise ConfigError(
+                f"{run.out} kept no measures ({missing[0]} is not there); run again with --set keep_measures=true"
+            )
+        known = table.select(names).rename_columns(measures)
+        actual = table.column("drop").to_pylist() if end == stage else [None] * table.num_rows
+        before, after = verdicts(known, then).to_pylist(), verdicts(known, now).to_pylist()
+        for was, said, becomes in zip(actual, before, after, strict=True):
+            if was == said:
+                moves[(end, was, becomes)] += 1
+            else:
+                undecided += 1
+    return moves, undecided
+
+
+def _params(run: MeasuredRun, name: str) -> dict[str, Any]:
+    table = next(table for table in run.file.recipe["stages"] if table["name"] == name)
+    return {key: value for key, value in table.items() if key != "name"}
+
+
+def _limits(run: MeasuredRun, name: str, values: Mapping[str, Any]) -> list[Limit]:
+    load_stages()
+    built = build(name, _as_given(values))
+    if not isinstance(built, Measured):
+        raise ConfigError(f"{name} decides by no measures with limits; {_measured(run)}")
+    return list(built.limits())
+
+
+def _measured(run: MeasuredRun) -> str:
+    load_stages()
+    names = [name for name in run.stages if isinstance(build(name, _as_given(_params(run, name))), Measured)]
+    return f"those of this run that do: {', '.join(names) or 'none'}"
+
+
+def _as_given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's file has lists where stages take tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """As a run's file has it."""
+    return list(value) if isinstance(value, tuple) else value

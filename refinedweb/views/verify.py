@@ -1,0 +1,191 @@
+"""The ledger against the objects: every record's sums, and every object it names, re-read and re-hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+import xxhash
+
+from refinedweb.dedup.shuffle import Damaged, ShuffleReader
+from refinedweb.ledger import layout
+from refinedweb.ledger.manifest import Ledger, Output, Record, Totals, chunks
+from refinedweb.ledger.run_file import RunFile, open_run
+from refinedweb.ledger.totals import combined, is_complete, ledger_folders
+from refinedweb.recipe.plan import Step
+from refinedweb.storage import Missing, Store, open_store
+from stages.errors import ShardError
+
+CHUNK = 8 << 20
+AT_ONCE = 256  # records whose objects are checked side by side
+
+
+@dataclass
+class Verdict:
+    """What `verify` found. `problems` are breaches of the ledger's laws; `pending` tasks have no record yet.
+
+    `tasks` and `pending` count the shards of all passes, and of each global step that is not complete one task.
+    `code_versions`: records by the code that wrote them. More than one is no breach (what changes output has a new
+    name), but worth a look where outputs surprise.
+    """
+
+    tasks: int = 0
+    pending: int = 0
+    objects: int = 0
+    size: int = 0
+    totals: Totals = field(default_factory=Totals)
+    problems: list[str] = field(default_factory=list)
+    unrecorded: list[str] = field(default_factory=list)
+    code_versions: dict[str, int] = field(default_factory=dict)
+
+
+def verify(out: str, *, quick: bool = False) -> Verdict:
+    """Check the run below `out`. `quick` compares sizes and row counts, but does not read the objects' content."""
+    return _Check(open_run(out), open_store(out), quick).run()
+
+
+class _Check:
+    """The state of one check."""
+
+    def __init__(self, run: RunFile, store: Store, quick: bool) -> None:
+        self._run = run
+        self._store = store
+        self._quick = quick
+        self._named: set[str] = set()
+        self._verdict = Verdict()
+
+    def run(self) -> Verdict:
+        verdict = self._verdict
+        sums: list[Totals] = []
+        for step in self._run.steps:
+            if step.kind == "global":
+                self._global(step)
+            else:
+                sums.append(self._local(step))
+                verdict.problems += _handover_problems(sums, step)
+        verdict.totals = combined(sums)
+        found = _data_objects(self._store, self._run)
+        verdict.unrecorded = sorted(key for key in found if key not in self._named)
+        return verdict
+
+    def _local(self, step: Step) -> Totals:
+        ledger = Ledger(self._store, step.name)
+        committed = ledger.committed()
+        self._verdict.tasks += len(self._run.inputs)
+        self._verdict.pending += len(self._run.inputs) - len(committed)
+        summed = Totals()
+        for records in chunks(ledger.records(sorted(committed)), AT_ONCE):
+            for record in records:
+                summed.add(record)
+                self._count_version(record)
+                self._verdict.problems += _record_problems(self._run, record)
+                self._verdict.problems += _pass_problems(self._run, step, record)
+            self._objects([output for record in records for output in record.outputs])
+        self._verdict.problems += _rollup_problems(ledger, committed, summed)
+        return summed
+
+    def _global(self, step: Step) -> None:
+        """The records of its phases and its decisions; shuffle objects are gone when it is complete."""
+        complete = is_complete(self._store, step)
+        self._verdict.tasks += 1
+        self._verdict.pending += not complete
+        for folder in ledger_folders(self._store, [step]):
+            ledger = Ledger(self._store, folder)
+            for record in ledger.records(sorted(ledger.committed())):
+                self._count_version(record)
+                self._verdict.problems += _record_problems(self._run, record)
+                self._objects([o for o in record.outputs if not complete or not o.key.endswith(layout.SHUFFLE_SUFFIX)])
+
+    def _count_version(self, record: Record) -> None:
+        versions = self._verdict.code_versions
+        versions[record.code_version] = versions.get(record.code_version, 0) + 1
+
+    def _objects(self, outputs: list[Output]) -> None:
+        self._named.update(output.key for output in outputs)
+        with ThreadPoolExecutor(self._store.parallel) as pool:
+            for problem in pool.map(lambda output: _object_problem(self._store, output, self._quick), outputs):
+                self._verdict.problems += problem
+        self._verdict.objects += len(outputs)
+        self._verdict.size += sum(output.size for output in outputs)
+
+
+def _record_problems(run: RunFile, record: Record) -> Iterator[str]:
+    try:
+        record.check()
+    except ShardError as error:
+        yield str(error)
+    if record.fingerprint != run.fingerprint:
+        yield f"task {record.task}: its record is of another recipe ({record.fingerprint}, the run's {run.fingerprint})"
+
+
+def _pass_problems(run: RunFile, step: Step, record: Record) -> Iterator[str]:
+    where = f"{step.name}, shard {record.task}"
+    if step.reads is None and (record.task >= len(run.inputs) or record.input_key != run.inputs[record.task].uri):
+        yield f"{where}: its record names {record.input_key}, which is not this shard's input"
+    kept = sum(output.rows for output in record.outputs if output.key.startswith(f"{layout.kept_folder(step)}/"))
+    if kept != record.rows_kept:
+        yield f"{where}: {record.rows_kept} rows kept, but {kept} in the objects it names"
+    removed = sum(output.rows for output in record.outputs if f"/{layout.REMOVED}/" in output.key)
+    if removed != record.rows_in - record.rows_kept:
+        yield f"{where}: {record.rows_in - record.rows_kept} rows removed, but {removed} written"
+
+
+def _handover_problems(sums: list[Totals], step: Step) -> list[str]:
+    """Rows are the same through every pass: what the one before kept is what this one got."""
+    if len(sums) < 2 or sums[-1].tasks < sums[-2].tasks or sums[-1].rows_in == sums[-2].rows_kept:
+        return []
+    return [f"{step.name} got {sums[-1].rows_in} rows, but the pass before it kept {sums[-2].rows_kept}"]
+
+
+def _object_problem(store: Store, output: Output, quick: bool) -> list[str]:
+    try:
+        info = store.info(output.key)
+        if info.size != output.size:
+            return [
+                f"{store.uri(output.key)}: {info.size} bytes, its record says {output.size}; delete it and its record"
+            ]
+        if not quick and (found := _checksum(store, output.key)) != output.checksum:
+            return [f"{store.uri(output.key)}: checksum {found}, its record says {output.checksum}; it was altered"]
+        rows = _rows(store, output)
+    except Missing:
+        return [f"{store.uri(output.key)} is missing, but its record stands"]
+    except (OSError, ValueError, Damaged) as error:
+        return [f"{store.uri(output.key)} cannot be read: {error}"]
+    return [] if rows == output.rows else [f"{store.uri(output.key)}: {rows} rows, its record says {output.rows}"]
+
+
+def _checksum(store: Store, key: str) -> str:
+    digest = xxhash.xxh3_128()
+    with store.open(key) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _rows(store: Store, output: Output) -> int:
+    """The rows the object says it has; a shuffle object says so by its index, which is read and checked."""
+    if not output.key.endswith(layout.PARQUET_SUFFIX):
+        with ShuffleReader(store, output.key) as reader:
+            return reader.rows()
+    with store.open(output.key, random=True) as file:
+        return int(pq.read_metadata(file).num_rows)
+
+
+def _rollup_problems(ledger: Ledger, committed: set[int], summed: Totals) -> list[str]:
+    rolled = ledger.totals(committed)
+    same = (rolled.rows_in, rolled.rows_kept, rolled.removed) == (summed.rows_in, summed.rows_kept, summed.removed)
+    return (
+        []
+        if same
+        else [f"{ledger.store.uri(ledger.step)}/{layout.ROLLUPS} does not sum to the records; delete that folder"]
+    )
+
+
+def _data_objects(store: Store, run: RunFile) -> Iterator[str]:
+    """Everything that a record should name."""
+    for prefix in (f"{layout.CORPUS}/", f"{layout.INDEX}/", *(f"{step.name}/" for step in run.steps)):
+        yield from (
+            info.key for info in store.list(prefix) if info.key.endswith((layout.PARQUET_SUFFIX, layout.SHUFFLE_SUFFIX))
+        )

@@ -1,0 +1,1 @@
+"""lines_v1: corrections of single lines."""

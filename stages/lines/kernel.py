@@ -1,0 +1,149 @@
+"""Kernels of `lines_v1`: what each line of a text column is, and the column with lines left out or replaced."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifiers.kernels.arrays import Int
+from classifiers.kernels.jit import kernel
+from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.classes import DIGIT, MARK, SPACE, UNSPACED, UPPER, WORD_CHARACTER, Tables, tables
+from stages.kernels.utf8 import decode
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+_NEWLINE = 10
+
+
+class Lines(NamedTuple):
+    """The lines of all rows, in order. A line ends before its line feed: a row with n line feeds has n + 1 lines."""
+
+    first: Ints  # of each row, its first line; one entry more than rows
+    start: Offsets  # first byte
+    end: Offsets  # byte after the last one
+    characters: Ints  # without the white space around the line
+    visible: Ints  # characters that are no white space
+    upper: Ints  # upper-case letters
+    digits: Ints  # decimal digits of any script
+    words: Ints  # words with a letter, mark or number
+
+
+def scan_lines(column: pa.Array, unspaced: bool) -> Lines:
+    """Every line of every row, counted; a null row is one empty line.
+
+    `unspaced` as in `stages.kernels.words`: letters of scripts written without spaces are words.
+    """
+    offsets, data = utf8_views(column)
+    breaks = np.flatnonzero(data[offsets[0] : offsets[-1]] == _NEWLINE) + offsets[0]
+    first = np.searchsorted(breaks, offsets) + np.arange(len(offsets))
+    lines = Lines(first, *np.zeros((7, first[-1]), np.int64))
+    _scan(data, offsets, tables(), unspaced, lines)
+    return lines
+
+
+def join_lines(column: pa.Array, lines: Lines, kept: Mask, replaced: Ints, replacements: pa.Array) -> pa.Array:
+    """The rows made of their `kept` lines, joined by line feeds; line `replaced[r]` becomes `replacements[r]`.
+
+    `replaced` ascends. Of blank lines that meet where a line was left out, one stays; at a row's edge, none.
+    Nulls stay.
+    """
+    offsets, data = utf8_views(column)
+    new_offsets, new_data = utf8_views(replacements)
+    out = np.empty(len(data) + len(new_data), np.uint8)
+    ends = np.zeros(len(offsets), np.int64)
+    _join(data, lines, _without_idle_blanks(lines, kept), replaced, new_offsets, new_data, out, ends)
+    joined = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
+    return pc.if_else(column.is_valid(), joined, None).cast(column.type)
+
+
+@kernel
+def _scan(data: Bytes, offsets: Offsets, tables: Tables, unspaced: bool, lines: Lines) -> None:
+    for row in range(len(offsets) - 1):
+        start = offsets[row]
+        for line in range(lines.first[row], lines.first[row + 1]):
+            end = start
+            while end < offsets[row + 1] and data[end] != _NEWLINE:
+                end += 1
+            lines.start[line], lines.end[line] = start, end
+            _count(data[start:end], tables, unspaced, lines, line)
+            start = end + 1
+
+
+@kernel
+def _count(text: Bytes, tables: Tables, unspaced: bool, lines: Lines, line: Int) -> None:
+    page, classes = tables.page, tables.flags
+    at, characters, visible, upper, digits, words = 0, 0, 0, 0, 0, 0
+    pending, in_word, counts, alone = 0, False, False, False
+    while at < len(text):
+        point, size = decode(text, at)
+        flags = np.int64(classes[np.int64(page[point >> 8]), point & 255])
+        at += size
+        space = flags & SPACE != 0
+        if in_word and (space or (unspaced and flags & MARK == 0 and (alone or flags & UNSPACED != 0))):
+            words, in_word = words + counts, False
+        if space:
+            pending += visible > 0
+            continue
+        if not in_word or flags & MARK == 0:
+            alone = flags & UNSPACED != 0
+        counts = (in_word and counts) or flags & WORD_CHARACTER != 0
+        in_word = True
+        characters, pending, visible = characters + pending + 1, 0, visible + 1
+        upper, digits = upper + (flags & UPPER != 0), digits + (flags & DIGIT != 0)
+    lines.characters[line], lines.visible[line], lines.upper[line] = characters, visible, upper
+    lines.digits[line], lines.words[line] = digits, words + (in_word and counts)
+
+
+@kernel
+def _without_idle_blanks(lines: Lines, kept: Mask) -> Mask:
+    """`kept` without the blank lines that only stood beside lines left out."""
+    kept = kept.copy()
+    for row in range(len(lines.first) - 1):
+        cut, edge = False, lines.first[row]  # edge: after the last line kept that is not blank
+        blank = True
+        for line in range(lines.first[row], lines.first[row + 1]):
+            if not kept[line]:
+                cut = True
+            elif lines.visible[line] > 0:
+                cut, blank, edge = False, False, line + 1
+            elif cut and blank:
+                kept[line] = False
+            else:
+                blank = True
+        if cut:
+            kept[edge : lines.first[row + 1]] = False
+    return kept
+
+
+@kernel
+def _join(
+    data: Bytes,
+    lines: Lines,
+    kept: Mask,
+    replaced: Ints,
+    new_offsets: Offsets,
+    new_data: Bytes,
+    out: Bytes,
+    ends: Offsets,
+) -> None:
+    to, new = 0, 0
+    for row in range(len(lines.first) - 1):
+        begun = False
+        for line in range(lines.first[row], lines.first[row + 1]):
+            part = data[lines.start[line] : lines.end[line]]
+            if new < len(replaced) and replaced[new] == line:
+                part = new_data[new_offsets[new] : new_offsets[new + 1]]
+                new += 1
+            if not kept[line]:
+                continue
+            if begun:
+                out[to] = _NEWLINE
+                to += 1
+            out[to : to + len(part)] = part
+            begun, to = True, to + len(part)
+        ends[row + 1] = to

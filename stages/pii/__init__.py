@@ -1,0 +1,1 @@
+"""pii_v1: masks addresses and telephone numbers."""

@@ -1,0 +1,1 @@
+"""substring_v1: exact spans of tokens that occur more than once."""

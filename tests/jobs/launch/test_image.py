@@ -1,0 +1,120 @@
+"""The image: what a reviewer would look for, and, on demand, its steps carried out in a clean folder.
+
+REFINEDWEB_TEST_IMAGE=1 carries them out: they install a hundred pinned packages and compile every kernel, some minutes
+that the checks of a change don't have. No container engine is needed; what only an engine's base image has a use for
+(Debian packages, the user) is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from jobs.container.node import ENVIRONMENT
+from jobs.launch import image
+from refinedweb.ledger.version import code_version
+from tests.jobs.launch.dockerfile import options, parse, script
+
+ROOT = image.ROOT
+DEPLOY = ROOT / "jobs" / "deploy"
+STEPS = parse((ROOT / image.DOCKERFILE).read_text(encoding="utf-8"))
+NOT_HERE = ("apt-get", "useradd")
+
+
+def texts(name: str) -> list[str]:
+    return [step.text for step in STEPS if step.name == name]
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (DEPLOY / name).read_text(encoding="utf-8").splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+", line) for line in lines), "plain name==version lines"
+    return dict(line.split("==") for line in lines)
+
+
+def test_it_runs_as_nobody_special_and_its_signals_arrive() -> None:
+    assert [step.name for step in STEPS][-2:] == ["USER", "ENTRYPOINT"]
+    assert texts("USER")[-1] not in {"root", "0"}
+    words = json.loads(texts("ENTRYPOINT")[0])
+    assert words == ["tini", "--", "python", "-m", "jobs.container"]
+
+
+def test_everything_is_pinned() -> None:
+    [base] = [text for text in texts("ARG") if text.startswith("PYTHON=")]
+    assert re.fullmatch(r"PYTHON=python:3\.\d+\.\d+-slim-\w+", base)
+    assert all(text.split()[0] == "${PYTHON}" for text in texts("FROM"))
+    installs = [text for text in texts("RUN") if "pip install" in text]
+    assert all("==" in text or "--no-deps" in text for text in installs)
+    assert len(installs) == 3
+
+
+def test_the_pins_satisfy_the_project() -> None:
+    pinned = pins("requirements.lock")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["cluster"]]
+    for line in wanted:
+        requirement = Requirement(line)
+        assert pinned[requirement.name.lower().replace("_", "-")] in requirement.specifier, line
+    [backend] = project["build-system"]["requires"]
+    assert pins("build.lock")["hatchling"] in Requirement(backend).specifier
+    assert "fasttext-predict" not in pinned, "it would overwrite the fasttext that trains"
+
+
+def test_what_is_copied_is_there_and_not_ignored() -> None:
+    allowed = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    for text in texts("COPY"):
+        named, words = options(text)
+        if "from" not in named:
+            for source in words[:-1]:
+                assert (ROOT / source).exists(), source
+                assert f"!{source.partition('/')[0]}" in allowed, source
+
+
+def test_a_silent_link_is_noticed_whoever_starts_ray() -> None:
+    told = " ".join(texts("ENV"))
+    assert [name for name in ENVIRONMENT if "keepalive" in name and f"{name}={ENVIRONMENT[name]}" not in told] == []
+
+
+def test_ray_is_of_one_version_in_image_and_manifest() -> None:
+    manifest = (DEPLOY / "rayjob.yaml").read_text(encoding="utf-8")
+    assert f'rayVersion: "{pins("requirements.lock")["ray"]}"' in manifest
+
+
+def test_the_commit_of_an_image_is_in_what_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "refinedweb").mkdir()
+    monkeypatch.setattr("refinedweb.ledger.version.__file__", str(tmp_path / "refinedweb" / "ledger" / "version.py"))
+    monkeypatch.setenv("REFINEDWEB_COMMIT", "3f2a91c0aa11")
+    code_version.cache_clear()
+    try:
+        assert code_version() == f"{version('refinedweb')}+3f2a91c0aa11"
+    finally:
+        code_version.cache_clear()
+
+
+@pytest.mark.skipif(os.environ.get("REFINEDWEB_TEST_IMAGE") != "1", reason="minutes; REFINEDWEB_TEST_IMAGE=1 runs it")
+def test_its_steps_build_an_installation_that_runs(tmp_path: Path) -> None:
+    base, root = tmp_path / "base", tmp_path / "root"
+    subprocess.run([sys.executable, "-m", "venv", str(base)], check=True)
+    built = tmp_path / "build.sh"
+    built.write_text(script(STEPS, ROOT, root, NOT_HERE))
+    ours = ("PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "REFINEDWEB_ADDRESS")
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
+    clean["PATH"] = f"{base}/bin:/usr/local/bin:/usr/bin:/bin"
+    done = subprocess.run(["bash", str(built)], env=clean, capture_output=True, text=True, timeout=1500)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "refinedweb: ready" in done.stdout
+    kernels = [*(root / "opt" / "refinedweb" / "kernels").rglob("*.nbc")]
+    assert kernels, "kernels are compiled at build"
+    settings = [f"export {text.replace('/opt/', f'{root}/opt/')}" for text in texts("ENV")]
+    demo = "\n".join([*settings, f"cd {tmp_path}", f"{root}/opt/refinedweb/venv/bin/refinedweb demo out"])
+    ran = subprocess.run(["bash", "-ec", demo], env=clean, capture_output=True, text=True, timeout=600)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert sorted((root / "opt" / "refinedweb" / "kernels").rglob("*.nbc")) == sorted(kernels), "none is left to do"

@@ -1,0 +1,395 @@
+"""The watcher: what it decides, a scripted day of failures against SageMaker's own validation, and any interleaving of
+watchers that die.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.watch.aws import SageMaker
+from jobs.watch.chain import Link, chain_of, load_chain, of_job
+from jobs.watch.watch import Event, Policy, Progress, Seen, Watcher, decide, read_events
+from refinedweb.storage import open_store
+from stages.errors import ConfigError, RetryError
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/x"
+HOUR = 3600.0
+
+
+def request(name: str) -> dict[str, Any]:
+    cluster = {"InstanceCount": 100, "InstanceType": "ml.c5.18xlarge", "VolumeSizeInGB": 30}
+    return {
+        "ProcessingJobName": name,
+        "RoleArn": ROLE,
+        "AppSpecification": {"ImageUri": "image", "ContainerArguments": ["run", "refinedweb"]},
+        "ProcessingResources": {"ClusterConfig": cluster},
+        "Environment": {"REFINEDWEB_JOB": name},
+    }
+
+
+def link(name: str, out: str | None = None) -> Link:
+    return Link("processing", request(name), out)
+
+
+def launched(**changes: Any) -> Event:
+    return Event(**{"action": "launch", "at": 0.0, **changes})
+
+
+def seen(status: str | None, **changes: Any) -> Seen:
+    return Seen(**{"now": HOUR, "status": status, **changes})
+
+
+def action(history: list[Event], now: Seen, links: int = 1, policy: Policy | None = None) -> str | None:
+    decided = decide(policy or Policy(), history, links, now)
+    return None if decided is None else f"{decided.action} {decided.link}/{decided.attempt}"
+
+
+def test_what_follows_what() -> None:
+    assert action([], seen(None)) == "launch 0/1"
+    assert action([launched()], seen(None)) is None, "its launch is carried out, not decided again"
+    assert action([launched()], seen("InProgress", since=HOUR - 60)) is None
+    assert action([launched()], seen("InProgress", since=10)) == "stop 0/1"
+    assert action([launched()], seen("Stopping", since=10)) is None
+    assert action([launched(), Event("stop")], seen("InProgress", since=10)) is None
+    assert action([launched(tasks=4), Event("stop")], seen("Stopped", tasks=9)) == "launch 0/2"
+    assert action([launched()], seen("Failed", tasks=5)) == "launch 0/2"
+    assert action([launched()], seen("Completed", tasks=5)) == "launch 0/2", "the ledger says it is not done"
+    assert action([launched()], seen("Completed", tasks=5, finished=True)) == "done 0/1"
+    assert action([launched()], seen("Failed", tasks=5, finished=True)) == "done 0/1", "quarantined, but complete"
+    assert action([launched(), Event("done")], seen("Completed"), links=2) == "launch 1/1"
+    assert action([launched(), Event("done")], seen("Completed"), links=1) == "finish 0/1"
+    assert action([launched(), Event("give-up")], seen("Failed")) is None
+
+
+def test_patience_ends_for_one_of_three_reasons() -> None:
+    now = {"now": HOUR, "since": HOUR - 20 * 60, "tasks": 5}
+    for changes, reason in (
+        ({"since": HOUR - 31 * 60}, "no progress for 31 minutes"),
+        ({"idle": 15.0}, "processors idle for 15 minutes"),
+        ({"failed": 150}, "150 tasks failed since the launch"),
+    ):
+        decided = decide(Policy(), [launched()], 1, seen("InProgress", **{**now, **changes}))
+        assert decided is not None
+        assert decided.reason == reason
+    assert action([launched(failed=100)], seen("InProgress", **{**now, "failed": 150})) is None
+    assert action([launched(at=HOUR - 60)], seen("InProgress", since=0)) is None, "a new job gets its time to start"
+
+
+def test_attempts_are_bounded() -> None:
+    history = [launched(attempt=n, tasks=n) for n in range(1, 9)]
+    assert action(history, seen("Failed", tasks=50)) == "give-up 0/8"
+    fruitless = [launched(attempt=n, tasks=7) for n in range(1, 4)]
+    assert action(fruitless, seen("Failed", tasks=7)) == "give-up 0/3"
+    assert action(fruitless, seen("Failed", tasks=8)) == "launch 0/4"
+
+
+# any interleaving of watchers that die
+
+
+class Died(BaseException):
+    """The watcher is gone, between any two calls."""
+
+
+@dataclass
+class World:
+    """SageMaker, a run and a clock. Jobs make progress, hang or fail by the dice; every call may kill its caller."""
+
+    dice: random.Random
+    clock: float = 0.0
+    jobs: dict[str, str] = field(default_factory=dict)
+    tasks: int = 0
+    most_at_once: int = 0
+    mortal: bool = True
+
+    def life(self) -> None:
+        if self.mortal and self.dice.random() < 0.1:
+            raise Died
+
+    def status(self, job: Link) -> tuple[str | None, str]:
+        self.life()
+        return self.jobs.get(job.name), ""
+
+    def create(self, job: Link) -> None:
+        self.life()
+        self.jobs.setdefault(job.name, "InProgress")
+        self.most_at_once = max(self.most_at_once, sum(s in ("InProgress", "Stopping") for s in self.jobs.values()))
+        self.life()
+
+    def stop(self, job: Link) -> None:
+        self.life()
+        if self.jobs[job.name] == "InProgress":
+            self.jobs[job.name] = "Stopping"
+        self.life()
+
+    def idle_minutes(self, job: Link, percent: float, minutes: float, now: float) -> float:
+        return 0.0
+
+    def errors(self, job: Link) -> tuple[str, ...]:
+        self.life()
+        return ()
+
+    def progress(self, out: str) -> Progress:
+        self.life()
+        return Progress(self.tasks, 0, self.tasks >= 20)
+
+    def pass_time(self) -> None:
+        self.clock += 300
+        for name, status in self.jobs.items():
+            if status == "Stopping":
+                self.jobs[name] = "Stopped"
+            elif status == "InProgress":
+                roll = self.dice.random()
+                self.tasks += roll < 0.5
+                if roll > 0.95:
+                    self.jobs[name] = "Failed"
+                elif self.tasks >= 20:
+                    self.jobs[name] = "Completed"
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_watchers_that_die_never_run_two_jobs_and_come_to_an_end(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    world = World(random.Random(seed))
+    home = str(tmp_path_factory.mktemp("watch"))
+    last = Event("launch")
+    for _ in range(1500):
+        watcher = Watcher(home, [link("job", "out")], world, Policy(), lambda: world.clock, world.progress)
+        try:
+            last = watcher.tick()
+        except Died:
+            continue
+        if last.action in ("finish", "give-up"):
+            break
+        world.pass_time()
+    events = read_events(open_store(home))
+    assert last.action in ("finish", "give-up"), events
+    assert world.most_at_once <= 1
+    assert (last.action == "finish") == (world.tasks >= 20)
+    launches = [event.attempt for event in events if event.action == "launch"]
+    assert launches == list(range(1, len(launches) + 1))
+    assert len(launches) <= Policy().attempts
+    assert set(world.jobs) == {"job" if n == 1 else f"job-{n}" for n in launches}
+
+
+def test_of_two_watchers_at_once_one_decides(tmp_path: Path) -> None:
+    """The second looks while the first is between deciding and recording."""
+    world = World(random.Random(1), mortal=False)
+    second = Watcher(str(tmp_path), [link("job", "out")], world, clock=lambda: 1.0, progress=world.progress)
+
+    def while_the_first_looks(out: str) -> Progress:
+        first.progress = world.progress
+        second.tick()
+        return world.progress(out)
+
+    first = Watcher(str(tmp_path), [link("job", "out")], world, clock=lambda: 0.0, progress=while_the_first_looks)
+    first.tick()
+    events = read_events(open_store(str(tmp_path)))
+    assert [event.action for event in events] == ["launch"]
+    assert events[0].at == 1.0, "the first one's event was not recorded"
+    assert world.jobs == {"job": "InProgress"}
+
+
+# a scripted day against the API's own models
+
+
+@dataclass
+class Aws:
+    """Clients that check every request and every scripted answer against botocore's models, in order."""
+
+    sagemaker: Stubber
+    cloudwatch: Stubber
+    logs: Stubber
+    jobs: SageMaker
+
+    def describe(self, name: str, status: str | None, *, message: str = "") -> None:
+        asked = {"ProcessingJobName": name}
+        if status is None:
+            words = f"Could not find requested job with name: {name}"
+            self.sagemaker.add_client_error("describe_processing_job", "ValidationException", words, 400, None, asked)
+            return
+        answer = {**request(name), "ProcessingJobArn": ARN, "ProcessingJobStatus": status, "CreationTime": 1}
+        if message:
+            answer["ExitMessage"] = message
+        self.sagemaker.add_response("describe_processing_job", answer, asked)
+
+    def create(self, name: str, *, taken: bool = False) -> None:
+        if taken:
+            self.sagemaker.add_client_error("create_processing_job", "ResourceInUse", "taken", 400, None, request(name))
+        else:
+            self.sagemaker.add_response("create_processing_job", {"ProcessingJobArn": ARN}, request(name))
+
+    def stop(self, name: str) -> None:
+        self.sagemaker.add_response("stop_processing_job", {}, {"ProcessingJobName": name})
+
+    def cpu(self, *values: float) -> None:
+        answer = {"MetricDataResults": [{"Id": "cpu", "Values": list(values)}]}
+        asked = {"MetricDataQueries": ANY, "StartTime": ANY, "EndTime": ANY, "ScanBy": "TimestampDescending"}
+        self.cloudwatch.add_response("get_metric_data", answer, asked)
+
+    def log(self, name: str, *lines: str) -> None:
+        asked = {"logGroupName": ANY, "logStreamNamePrefix": f"{name}/", "filterPattern": ANY, "limit": 1000}
+        self.logs.add_response("filter_log_events", {"events": [{"message": line} for line in lines]}, asked)
+
+
+@pytest.fixture
+def aws() -> Any:
+    clients = [
+        boto3.client(name, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        for name in ("sagemaker", "cloudwatch", "logs")
+    ]
+    stubbers = [Stubber(client) for client in clients]
+    for stubber in stubbers:
+        stubber.activate()
+    yield Aws(*stubbers, SageMaker(*clients))
+    for stubber in stubbers:
+        stubber.assert_no_pending_responses()
+
+
+def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
+    """A job that fails, hangs, idles and completes; then the next of the chain."""
+    now, at = [0.0], {"a": Progress(0, 0, False), "b": Progress(0, 0, False)}
+    links = [link("filter", "a"), link("export", "b")]
+    watcher = Watcher(str(tmp_path), links, aws.jobs, Policy(), lambda: now[0], lambda out: at[out])
+
+    def look(hours: float, **progress: Progress) -> str:
+        now[0] = hours * HOUR
+        at.update(progress)
+        event = watcher.tick()
+        return f"{event.action} {event.link}/{event.attempt}"
+
+    # 0:00 the chain begins
+    aws.describe("filter", None)
+    aws.create("filter")
+    assert look(0) == "launch 0/1"
+    # 0:10 it works; 0:20 it fails
+    aws.describe("filter", "InProgress")
+    aws.describe("filter", "InProgress")
+    aws.cpu(7000.0, 6900.0, 7100.0)
+    assert look(0.17, a=Progress(10, 0, False)) == "launch 0/1"
+    aws.describe("filter", "Failed")
+    aws.describe("filter", "Failed", message="algo-3: no space left")
+    aws.log("filter", "Error: no space left on device\n")
+    aws.describe("filter-2", None)
+    aws.create("filter-2", taken=True)  # the answer of an earlier try was lost
+    assert look(0.33, a=Progress(12, 0, False)) == "launch 0/2"
+    # 1:00 it hangs
+    aws.describe("filter-2", "InProgress")
+    aws.describe("filter-2", "InProgress")
+    aws.cpu(7000.0, 7000.0, 7000.0)
+    aws.log("filter-2")
+    aws.describe("filter-2", "InProgress")
+    aws.stop("filter-2")
+    assert look(1.0) == "stop 0/2"
+    # 1:01 it is stopping; 1:02 it has stopped
+    aws.describe("filter-2", "Stopping")
+    aws.describe("filter-2", "Stopping")
+    assert look(1.01) == "stop 0/2"
+    aws.describe("filter-2", "Stopped")
+    aws.describe("filter-2", "Stopped")
+    aws.log("filter-2")
+    aws.describe("filter-3", None)
+    aws.create("filter-3")
+    assert look(1.03, a=Progress(13, 0, False)) == "launch 0/3"
+    # 1:20 its processors idle: 3 % of 72 cores
+    aws.describe("filter-3", "InProgress")
+    aws.describe("filter-3", "InProgress")
+    aws.cpu(216.0, 216.0, 216.0)
+    aws.log("filter-3")
+    aws.describe("filter-3", "InProgress")
+    aws.stop("filter-3")
+    assert look(1.33) == "stop 0/3"
+    aws.describe("filter-3", "Stopped")
+    aws.describe("filter-3", "Stopped")
+    aws.log("filter-3")
+    aws.describe("filter-4", None)
+    aws.create("filter-4")
+    assert look(1.4, a=Progress(90, 0, False)) == "launch 0/4"
+    # 2:00 done, and on to the next
+    aws.describe("filter-4", "Completed")
+    aws.describe("filter-4", "Completed")
+    assert look(2.0, a=Progress(100, 0, True)) == "done 0/4"
+    aws.describe("filter-4", "Completed")
+    aws.log("filter-4")
+    aws.describe("export", None)
+    aws.create("export")
+    assert look(2.01) == "launch 1/1"
+    aws.describe("export", "Completed")
+    aws.describe("export", "Completed")
+    assert look(2.2, b=Progress(5, 0, True)) == "done 1/1"
+    aws.describe("export", "Completed")
+    assert look(2.3) == "finish 1/1"
+    assert look_again(watcher) == "finish"
+    reasons = [event.reason for event in read_events(open_store(str(tmp_path)))]
+    assert reasons[1:5] == [
+        "algo-3: no space left", "no progress for 40 minutes", "no progress for 40 minutes",
+        "processors idle for 15 minutes",
+    ]  # fmt: skip
+
+
+def look_again(watcher: Watcher) -> str:
+    """A chain that is finished asks AWS for its last job once more, and does nothing."""
+    watcher.jobs = World(random.Random(0), mortal=False)
+    return watcher.tick().action
+
+
+def test_a_job_that_runs_already_is_launched_again_as_it_was(aws: Aws, tmp_path: Path) -> None:
+    aws.describe("refinedweb-1", "InProgress")
+    home, links = of_job(str(tmp_path), "processing", "refinedweb-1", aws.jobs.request_of)
+    assert links[0].request == request("refinedweb-1")
+    again = links[0].attempt(2).request
+    assert again["ProcessingJobName"] == again["Environment"]["REFINEDWEB_JOB"] == "refinedweb-1-2"
+    assert of_job(str(tmp_path), "processing", "refinedweb-1", unwanted)[1] == links, "asked once, kept below OUT"
+    assert home.startswith(str(tmp_path))
+
+
+def unwanted(job: Link) -> dict[str, Any]:
+    raise AssertionError("SageMaker was asked again")
+
+
+@pytest.mark.parametrize("refusal", ["ThrottlingException", "ResourceLimitExceeded"])
+def test_what_aws_refuses_is_tried_at_the_next_look(aws: Aws, tmp_path: Path, refusal: str) -> None:
+    aws.describe("job", None)
+    aws.sagemaker.add_client_error("create_processing_job", refusal, "no")
+    watcher = Watcher(str(tmp_path), [link("job")], aws.jobs, clock=lambda: 0.0)
+    with pytest.raises(RetryError):
+        watcher.tick()
+    aws.describe("job", None)
+    aws.create("job")
+    aws.describe("job", "InProgress")
+    aws.cpu()
+    assert watcher.tick().action == "launch"
+    assert len(read_events(open_store(str(tmp_path)))) == 1
+
+
+@pytest.mark.parametrize("chain", [{}, {"links": []}, {"links": [{"kind": "x"}]}, [1]])
+def test_a_wrong_chain_is_refused(chain: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        chain_of(chain, "chain.json")
+    (tmp_path / "chain.json").write_text("{")
+    with pytest.raises(ConfigError, match="is no JSON"):
+        load_chain(str(tmp_path / "chain.json"))
+
+
+def test_a_chain_from_a_file(tmp_path: Path) -> None:
+    links = [{"kind": "processing", "request": request(name), "out": name} for name in ("a", "b")]
+    (tmp_path / "chain.json").write_text(json.dumps({"links": links}))
+    home, loaded = load_chain(str(tmp_path / "chain.json"))
+    assert [one.name for one in loaded] == ["a", "b"]
+    assert home.endswith("chain.json.watch")
+
+
+def test_names_stay_within_what_sagemaker_takes() -> None:
+    assert len(link("x" * 63).attempt(12).name) == 63

@@ -1,0 +1,69 @@
+"""`job watch` and the Lambda handler against a server that speaks SageMaker: a chain on S3 goes from job to job."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import boto3
+import pytest
+
+from jobs.watch.watch import handler
+from refinedweb.storage import open_store
+from stages.errors import ConfigError
+from tests.jobs.watch.test_watch import request
+from tests.refinedweb.cli.command import refinedweb
+
+
+def chain(bucket: str) -> tuple[str, list[str]]:
+    """A chain of two jobs on S3 whose names nobody else has: its URI, and the names."""
+    names = [f"{name}-{uuid.uuid4().hex[:8]}" for name in ("filter", "export")]
+    links = [{"kind": "processing", "request": request(name)} for name in names]
+    home = f"{bucket}/{uuid.uuid4().hex}"
+    open_store(home).put("chain.json", json.dumps({"links": links}).encode())
+    return f"{home}/chain.json", names
+
+
+def statuses(names: list[str]) -> list[str]:
+    sagemaker = boto3.client("sagemaker")
+    return [sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] for name in names]
+
+
+def looks(event: dict[str, Any]) -> list[str]:
+    """What the handler answers until nothing more is to be done."""
+    answers: list[str] = []
+    while not answers or not answers[-1].startswith("finish"):
+        assert len(answers) < 10
+        found = handler(event, None)
+        answers.append(f"{found['action']} {found['link']}/{found['attempt']}")
+    return answers
+
+
+def test_the_command_looks_until_the_chain_is_done(s3_server: str) -> None:
+    uri, names = chain(s3_server)
+    done = refinedweb("job", "watch", "--chain", uri, "--every", "1")
+    said = [line.split(" ", 1)[1].split(":")[0] for line in done.stdout.splitlines()]
+    assert said == [
+        f"{action} link {link} attempt 1"
+        for action, link in (("launch", 0), ("done", 0), ("launch", 1), ("done", 1), ("finish", 1))
+    ]
+    assert statuses(names) == ["Completed", "Completed"]
+    again = refinedweb("job", "watch", "--chain", uri)
+    assert "finish" in again.stdout, "a watcher that comes late sees that all is done"
+
+
+def test_the_lambda_function_does_the_same_look_by_look(s3_server: str) -> None:
+    uri, names = chain(s3_server)
+    event = json.loads(json.dumps({"chain": uri, "policy": {"stalled": 5, "attempts": 2}}))
+    assert looks(event) == ["launch 0/1", "done 0/1", "launch 1/1", "done 1/1", "finish 1/1"]
+    assert statuses(names) == ["Completed", "Completed"]
+
+
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [({}, "chain"), ({"chain": "s3://x/y.json", "policy": {"patience": 1}}, "patience"), ({"chain": 3}, "chain")],
+)
+def test_an_event_that_is_wrong_is_refused_by_name(event: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        handler(event, None)

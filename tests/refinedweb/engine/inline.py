@@ -1,0 +1,88 @@
+"""A run in this process: the same steps and the same loop over a pool without other processes."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from refinedweb.engine.inline import InlinePool
+from refinedweb.engine.pool import Outcome, Work
+from refinedweb.engine.run import Result, execute_on
+from refinedweb.recipe.load import load as load_recipe
+from refinedweb.sources import inputs
+
+Hook = Callable[[Work], None]
+
+
+class HookedPool(InlinePool):
+    """Calls `before` with the work of each phase, `after` with each outcome."""
+
+    def __init__(self, before: Hook | None = None, after: Callable[[Outcome], None] | None = None) -> None:
+        super().__init__()
+        self._before = before
+        self._after = after
+
+    def use(self, work: Work) -> None:
+        super().use(work)
+        if self._before is not None:
+            self._before(work)
+
+    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+        ended = super().wait(seconds)
+        if self._after is not None:
+            self._after(ended[0][1])
+        return ended
+
+
+def run(
+    spec: str, files: Iterable[Path], out: Path | str, *settings: str, pool: InlinePool | None = None,
+    index: Iterable[Path | str] = (),
+) -> Result:  # fmt: skip
+    """`refinedweb run` without Ray."""
+    loaded = load_recipe(spec, ["keep_removed=full", *settings], index=[str(path) for path in index])
+    found = inputs.find([str(file) for file in files], out=str(out))
+    return execute_on(lambda: pool or InlinePool(), loaded, found.inputs, str(out), 60.0, lambda progress: None)
+
+
+def write_shards(documents: list[dict[str, Any]], folder: Path, shards: int) -> list[Path]:
+    """The documents in their order as so many JSONL files of unequal length."""
+    folder.mkdir(parents=True)
+    cuts = sorted(random.Random(shards).choices(range(len(documents) + 1), k=shards - 1))
+    paths = []
+    for number, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(documents)], strict=True)):
+        paths.append(folder / f"part-{number:03d}.jsonl")
+        paths[-1].write_text("".join(json.dumps(doc) + "\n" for doc in documents[start:end]), encoding="utf-8")
+    return paths
+
+
+def rows_of(out: Path | str, folder: str) -> list[dict[str, Any]]:
+    """All rows of the Parquet files of a folder of a local run, in the order of their names."""
+    paths = sorted(Path(out, folder).rglob("*.parquet"))
+    return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+
+
+def corpus(out: Path | str) -> list[tuple[str, str]]:
+    """(id, text) of every document kept, in order."""
+    return [(row["id"], row["text"]) for row in rows_of(out, "corpus")]
+
+
+def removed(out: Path | str) -> dict[str, tuple[str, str | None, int | None]]:
+    """Reason, id of the document kept instead, and size of the cluster, by id of every document removed."""
+    rows = [row for folder in sorted(Path(out).glob("*/removed")) for row in rows_of(folder, ".")]
+    return {row["id"]: (row["drop"], row.get("kept_id"), row.get("cluster_size")) for row in rows}
+
+
+def answer(out: Path | str) -> tuple[list[tuple[str, str]], dict[str, tuple[str, str | None, int | None]]]:
+    """What the user gets: the corpus, and what was removed."""
+    return corpus(out), removed(out)
+
+
+def ok(result: Result) -> Result:
+    """A run without failures."""
+    assert not result.failed, result.failed
+    return result

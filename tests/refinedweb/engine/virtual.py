@@ -1,0 +1,137 @@
+"""Drivers in virtual time: real loops, ledger and claims on disk, over pools whose tasks only take a while.
+
+Each driver is a thread, but one runs at a time: whoever waits gives the turn to the one that is due next. So a run of
+hours is deterministic and takes moments.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+from refinedweb.engine.loop import Loop, Task
+from refinedweb.engine.pool import Outcome
+from refinedweb.ledger.claims import Claims
+from refinedweb.ledger.manifest import Ledger
+from refinedweb.storage import Store
+from tests.refinedweb.ledger.test_manifest import record
+
+STEP = "00-x"
+
+
+class VirtualTime:
+    """The time that all drivers have in common, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._due: list[tuple[float, int, threading.Event]] = []
+        self._order = count()
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Give the turn away for so long."""
+        mine = threading.Event()
+        heapq.heappush(self._due, (self.now + seconds, next(self._order), mine))
+        self._pass_on()
+        mine.wait()
+
+    def _pass_on(self) -> None:
+        if self._due:
+            self.now, _, turn = heapq.heappop(self._due)
+            turn.set()
+
+    def run(self, drivers: Sequence[Callable[[], object]]) -> None:
+        """All drivers from now on, until the last has ended. Raises what the first that failed raised."""
+        errors: list[BaseException] = []
+
+        def live(drive: Callable[[], object], turn: threading.Event) -> None:
+            turn.wait()
+            try:
+                drive()
+            except BaseException as error:
+                errors.append(error)
+            self._pass_on()
+
+        threads = []
+        for drive in drivers:
+            turn = threading.Event()
+            heapq.heappush(self._due, (self.now, next(self._order), turn))
+            threads.append(threading.Thread(target=live, args=(drive, turn)))
+            threads[-1].start()
+        self._pass_on()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+
+class Ran(NamedTuple):
+    """When each task began and ended, how many attempts there were, and when the last driver knew that all is done."""
+
+    begins: dict[int, float]
+    ends: dict[int, float]
+    attempts: int
+    end: float
+
+
+class VirtualPool:
+    """`workers` tasks at once, each as long as its payload says, in seconds."""
+
+    def __init__(self, time: VirtualTime, ledger: Ledger, workers: int) -> None:
+        self._time = time
+        self._ledger = ledger
+        self._workers = workers
+        self._running: dict[Hashable, tuple[float, int]] = {}
+        self._handles = count()
+        self.ends: dict[int, float] = {}
+        self.begins: dict[int, float] = {}
+
+    def use(self, work: Any) -> None:
+        raise NotImplementedError
+
+    def slots(self) -> int:
+        return self._workers
+
+    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
+        assert not careful
+        assert len(self._running) < self._workers
+        handle = next(self._handles)
+        self._running[handle] = (self._time.now + payload, task)
+        self.begins[task] = self._time.now
+        return handle
+
+    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+        first = min(end for end, _ in self._running.values())
+        self._time.sleep(max(0.0, min(seconds, first - self._time.now)))
+        ended = [(h, task) for h, (end, task) in self._running.items() if end <= self._time.now]
+        return [(handle, self._end(handle, task)) for handle, task in ended]
+
+    def _end(self, handle: Hashable, task: int) -> Outcome:
+        del self._running[handle]
+        self.ends[task] = self._time.now
+        return Outcome("done", self._ledger.commit(record(task)))
+
+    def cancel(self, handle: Hashable) -> None:
+        self._running.pop(handle, None)
+
+    def close(self) -> None:
+        self._running.clear()
+
+
+def drive(time: VirtualTime, store: Store, seconds: Sequence[float], block: int, drivers: int, workers: int) -> Ran:
+    """So many drivers over tasks of these lengths, which are their sizes too, to the end."""
+    tasks = [Task(n, each, round(each * 1000)) for n, each in enumerate(seconds)]
+    ledger = Ledger(store, STEP)
+    pools = [VirtualPool(time, ledger, workers) for _ in range(drivers)]
+    loops = [
+        Loop(tasks, block, ledger, Claims(store, STEP, clock=time.clock), pool, lambda progress: None) for pool in pools
+    ]
+    time.run([loop.run for loop in loops])
+    begins = {task: at for pool in pools for task, at in pool.begins.items()}
+    ends = {task: at for pool in pools for task, at in pool.ends.items()}
+    return Ran(begins, ends, sum(loop.progress.attempts for loop in loops), time.now)

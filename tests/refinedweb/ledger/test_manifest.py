@@ -1,0 +1,100 @@
+"""Laws of the ledger: one record per task, sums that agree, rollups that add nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refinedweb.ledger.layout import task_name
+from refinedweb.ledger.manifest import ROLLUP, Ledger, Output, Record, Totals
+from refinedweb.storage import Missing, Store, open_store
+from stages.errors import ShardError
+
+
+def record(task: int = 0, *, rows_in: int = 10, kept: int = 6, **changes: object) -> Record:
+    """A record that keeps the law."""
+    made = Record(
+        task=task,
+        fingerprint="f",
+        code_version="1",
+        input_key=f"in/{task}",
+        input_etag="e",
+        input_size=1000,
+        rows_in=rows_in,
+        rows_kept=kept,
+        bytes_kept=kept * 100,
+        removed={"quality_v1": {"too_few_words": rows_in - kept}},
+        outputs=[Output(f"corpus/{task_name(task)}.parquet", kept, 500, "c")],
+        stage_seconds={"quality_v1": 0.5},
+        skipped={"request": 3},
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_a_record_survives_the_store(store: Store) -> None:
+    ledger = Ledger(store, "00-x")
+    written = ledger.commit(record(7))
+    assert ledger.record(7) == written
+    assert ledger.committed() == {7}
+    with pytest.raises(Missing):
+        ledger.record(8)
+
+
+def test_rows_that_vanish_are_refused(store: Store) -> None:
+    ledger = Ledger(store, "00-x")
+    with pytest.raises(ShardError, match="11 rows in, but 6 kept and 4 removed"):
+        ledger.commit(record(rows_in=11, removed={"s": {"r": 4}}))
+    assert ledger.committed() == set()
+
+
+def test_the_first_record_stays(store: Store) -> None:
+    ledger = Ledger(store, "00-x")
+    first = ledger.commit(record(1, host="a"))
+    assert ledger.commit(record(1, host="b")) == first
+    with pytest.raises(ShardError, match="committed with other outputs"):
+        ledger.commit(record(1, outputs=[Output("corpus/000001.parquet", 6, 501, "other")]))
+    assert ledger.record(1) == first
+
+
+def test_failures_are_noted_until_a_record_comes(store: Store) -> None:
+    ledger = Ledger(store, "00-x")
+    ledger.fail(3, "it broke")
+    assert ledger.failed() == {3: "it broke"}
+    ledger.commit(record(3))
+    assert ledger.failed() == {}
+
+
+def test_rollups_change_no_sum(tmp_path_factory: pytest.TempPathFactory) -> None:
+    ledger = Ledger(open_store(str(tmp_path_factory.mktemp("ledger"))), "00-x")
+    for task in [*range(ROLLUP), ROLLUP + 5]:
+        ledger.store.put(f"00-x/manifest/{task_name(task)}.json", record(task, rows_in=task % 7 + 6).to_json())
+    committed = ledger.committed()
+    before = ledger.totals(committed)
+    assert ledger.roll_up(committed) == 1
+    assert ledger.roll_up(committed) == 0
+    assert ledger.totals(committed) == before
+    assert before.tasks == ROLLUP + 1
+
+
+counts = st.dictionaries(st.sampled_from("abc"), st.integers(0, 50), max_size=3)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.dictionaries(st.sampled_from(["url_v1", "quality_v1"]), counts, max_size=2), max_size=6), st.data())
+def test_totals_do_not_depend_on_grouping(removed: list[dict[str, dict[str, int]]], data: st.DataObject) -> None:
+    records = []
+    for task, reasons in enumerate(removed):
+        out = sum(n for stage in reasons.values() for n in stage.values())
+        records.append(record(task, rows_in=out + 5, kept=5, removed=reasons))
+    at = data.draw(st.integers(0, len(records)))
+    whole, left, right = Totals(), Totals(), Totals()
+    for n, item in enumerate(records):
+        item.check()
+        whole.add(item)
+        (left if n < at else right).add(item)
+    left.merge(right)
+    assert left == whole
+    assert whole.rows_in == whole.rows_kept + sum(n for s in whole.removed.values() for n in s.values())

@@ -1,0 +1,103 @@
+"""Large-star and small-star through a shuffle of any number of partitions: the labels of union-find."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from math import log2
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.kernels.rows import Numbers
+from stages.kernels.star import Stars, both_directions, downwards, large_star, small_star
+from stages.kernels.unionfind import Components, forest
+from tests.stages.kernels.graphs import SHAPES, Edge, arrays, edge_lists, listed, oracle, shaped
+
+Pair = tuple[Numbers, Numbers]
+Operation = Callable[[Numbers, Numbers], Stars]
+
+
+def shuffled(rows: Pair, operation: Operation, partitions: int) -> Stars:
+    """The operation over each partition of the rows by node, and what all wrote."""
+    node, neighbour = rows
+    home = (node ^ (node >> np.uint64(32))) % np.uint64(partitions)
+    stars = [operation(node[home == part], neighbour[home == part]) for part in range(partitions)]
+    a, b = (np.concatenate([star[i] for star in stars]) for i in range(2))
+    return Stars(a, b, sum(star.changed for star in stars))
+
+
+def rounds(a: Numbers, b: Numbers, partitions: int) -> list[Stars]:
+    """The edges after each round, the last without a change."""
+    found = [Stars(a, b, 1)]
+    while found[-1].changed:
+        large = shuffled(both_directions(found[-1].a, found[-1].b), large_star, partitions)
+        small = shuffled(downwards(large.a, large.b), small_star, partitions)
+        found.append(small._replace(changed=large.changed + small.changed))
+    return found[1:]
+
+
+@given(edge_lists, st.integers(1, 7), st.randoms())
+def test_the_last_round_is_the_forest_of_union_find(edges: list[Edge], partitions: int, random) -> None:  # type: ignore[no-untyped-def]
+    last = rounds(*arrays(edges), partitions)[-1]
+    expected = {(label, node) for node, label in oracle(edges).items() if node != label}
+    assert sorted(listed((last.a, last.b))) == sorted(expected)
+    random.shuffle(edges)
+    again = rounds(*arrays([(b, a) for a, b in edges]), partitions)[-1]
+    assert listed((again.a, again.b)) == listed((last.a, last.b))
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_large_graphs_converge_in_few_rounds(shape: str, in_order: bool) -> None:
+    """As the paper proves: O(log² n) rounds, and large-star and small-star add no edges."""
+    a, b = shaped(shape, 100_000, in_order)
+    found = rounds(a, b, 3)
+    print(f"{shape}, {len(a):,} edges: {len(found)} rounds")
+    assert len(found) <= log2(len(a)) ** 2 / 8
+    sizes = [len(stars.a) for stars in found]
+    assert sizes == sorted(sizes, reverse=True)
+    nodes, labels = forest_labels(a, b)
+    order = np.argsort(found[-1].b)
+    np.testing.assert_array_equal(found[-1].b[order], nodes)
+    np.testing.assert_array_equal(found[-1].a[order], labels)
+
+
+def forest_labels(a: Numbers, b: Numbers) -> Pair:
+    """(node, label) of all nodes but the labels themselves, by union-find."""
+    components = Components()
+    components.add(a, b)
+    nodes, labels = components.labels()
+    return nodes[nodes != labels], labels[nodes != labels]
+
+
+@pytest.mark.parametrize("operation", [large_star, small_star])
+@given(edges=edge_lists)
+def test_an_operation_gives_each_edge_once_and_keeps_the_components(operation: Operation, edges: list[Edge]) -> None:
+    a, b = arrays(edges)
+    rows = both_directions(a, b) if operation is large_star else downwards(a, b)
+    stars = operation(*rows)
+    found = listed((stars.a, stars.b))
+    assert found == sorted(set(found))
+    assert all(a < b for a, b in found)
+    assert listed(forest(stars.a, stars.b)) == listed(forest(a, b))
+    twice = operation(np.tile(rows[0], 2), np.tile(rows[1], 2))
+    assert listed((twice.a, twice.b)) == found
+    assert (stars.changed == 0) == (set(found) == {(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
+
+
+def test_memory_is_twice_the_input_more() -> None:
+    node, neighbour = downwards(*np.random.default_rng(3).integers(0, 1 << 62, (2, 300_000), np.uint64))
+    small_star(node[:9], neighbour[:9])
+    tracemalloc.start()
+    small_star(node, neighbour)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 2.01 * (node.nbytes + neighbour.nbytes)
+
+
+def test_small_star_refuses_edges_from_their_smaller_end() -> None:
+    with pytest.raises(ValueError, match="downwards"):
+        small_star(np.zeros(1, np.uint64), np.ones(1, np.uint64))
