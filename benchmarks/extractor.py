@@ -35,7 +35,7 @@ from benchmarks.extractors import PEERS
 from classifiers.blocks import model
 from classifiers.blocks.__main__ import pages
 from classifiers.blocks.training import annotated, data, labels
-from classifiers.blocks.training.train import Training, texts, trimmed
+from classifiers.blocks.training.train import BoostingOptions, texts, trimmed
 from stages.extraction import blocks
 
 LEAST_PAGES = 30
@@ -57,18 +57,18 @@ def group(text: str) -> str:
     return found.most_common(1)[0][0] if found else "other"
 
 
-def by_model(chosen: model.Model, html: bytes) -> str:
+def by_model(chosen: model.BlockModel, html: bytes) -> str:
     """As the engine does it, by another model than the shipped one."""
     found, scores = chosen.scored(html)
     kept, confidence = model.chosen(found, scores)
-    return blocks.Scored(found, scores, kept, confidence).text()
+    return blocks.ScoredPage(found, scores, kept, confidence).text()
 
 
 @dataclass(frozen=True)
 class Judged:
     """A page whose main text is known: by its data set, or because it was `annotated`."""
 
-    row: data.Row
+    row: data.TrainingPage
     fold: int
     truth: str
     annotated: bool
@@ -87,7 +87,7 @@ def judged() -> list[Judged]:
     rows = pages(
         folder / "extraction-train" / "pages.parquet", folder / "crawl", folder / "article-extraction/ground-truth.json"
     )
-    found = zip(rows, data.folds(data.groups(rows), Training().folds), strict=True)
+    found = zip(rows, data.folds(data.groups(rows), BoostingOptions().folds), strict=True)
     return [
         Judged(row, fold, row.truth if row.kept is None else _kept_text(row.html, row.kept), row.kept is not None)
         for row, fold in found

@@ -29,10 +29,10 @@ from pathlib import Path
 
 from benchmarks import crawl, pairs, planted
 from benchmarks.paced import Paced
-from refinedweb.forecast.forecast import Planned, forecast
+from refinedweb.forecast.forecast import ForecastPlan, forecast
 from refinedweb.forecast.machines import TYPES, Conditions, machine, quiet
 from refinedweb.forecast.measured import measure
-from refinedweb.forecast.workload import Input
+from refinedweb.forecast.workload import InputVolume
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import open_run
 from refinedweb.storage import open_store
@@ -70,10 +70,10 @@ def foretold(samples: list[Ran], files: int, size: float, workers: int) -> float
     sample = measure([str(one.out) for one in samples])
     largest = samples[-1]
     here = quiet(sample.start)
-    itself = Input(len(sample.run.inputs), sample.bytes_in / len(sample.run.inputs))
+    itself = InputVolume(len(sample.run.inputs), sample.bytes_in / len(sample.run.inputs))
     box = machine("local", cores=workers)
-    beside = largest.seconds - forecast(Planned(sample, itself, box, here), 1).seconds
-    return forecast(Planned(sample, Input(files, size), box, here), 1).seconds + max(0.0, beside)
+    beside = largest.seconds - forecast(ForecastPlan(sample, itself, box, here), 1).seconds
+    return forecast(ForecastPlan(sample, InputVolume(files, size), box, here), 1).seconds + max(0.0, beside)
 
 
 def line(name: str, told: list[float], real: list[float]) -> None:
@@ -131,7 +131,7 @@ def paced(folder: Path, runs: int) -> None:
             large = ran(Paced.name, folder / "paced-large", folder / "paced-run", workers)
             measured = measure([str(sample.out)])
             box = machine("local", cores=workers)
-            told.append(forecast(Planned(measured, Input(80, size), box, quiet(0.0)), 1).seconds)
+            told.append(forecast(ForecastPlan(measured, InputVolume(80, size), box, quiet(0.0)), 1).seconds)
             real.append(span(large.out))
         line(f"paced, {workers} worker(s), sample of a fifth", told, real)
 
@@ -169,7 +169,7 @@ def efficiency(sample: Path) -> None:
         cells = []
         for alone in (False, True):
             world = Conditions(share_nothing=alone)
-            found = forecast(Planned(measured, Input(90_000, 1.1e9), TYPES["ml.c5.18xlarge"], world), count)
+            found = forecast(ForecastPlan(measured, InputVolume(90_000, 1.1e9), TYPES["ml.c5.18xlarge"], world), count)
             cells.append(f"{found.hours:.2f} h, {found.efficiency:.0%}")
         print(f"| {count} | {' | '.join(cells)} |")
 

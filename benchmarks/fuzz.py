@@ -77,9 +77,9 @@ def charset() -> Try:
 
 def extractor(name: Any) -> Try:
     """What the extraction child does with a page, here where coverage is seen. A library's exception is a finding."""
-    from stages.extraction.engines import Settings, Unparsable, engine
+    from stages.extraction.engines import ExtractionSettings, Unparsable, engine
 
-    extract = engine(Settings(engine=name))
+    extract = engine(ExtractionSettings(engine=name))
 
     def page(data: bytes) -> None:
         try:

@@ -46,7 +46,7 @@ class Identified(NamedTuple):
 class Identifier:
     """A model that names the language of texts."""
 
-    model: lid_model.Model
+    model: lid_model.LanguageModel
 
     def identify(
         self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], wanted: Iterable[str] = ()

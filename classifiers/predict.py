@@ -15,13 +15,13 @@ from classifiers.fasttext_files.embedding import embed
 from classifiers.fasttext_files.linear_model import HIERARCHICAL_SOFTMAX, SOFTMAX
 from classifiers.fasttext_files.model_file import UnsupportedModel
 from classifiers.fasttext_files.output import classify, sigmoid_rows
-from classifiers.normalise.normalise import LEAST, MOST, Bytes, Lines, Offsets, cut, packed, whole
+from classifiers.normalise.normalise import LEAST, MOST, Bytes, NormalisedLines, Offsets, cut, packed, whole
 
 Scores = npt.NDArray[np.float32]
 SHIPPED = Path(__file__).parent / "models" / "profanity_v1.ftz"
 
 
-class Scored(NamedTuple):
+class ScoredLines(NamedTuple):
     """Line for line: the label's probability (0 to 1; 0 for a line without a word) and the number of words."""
 
     scores: Scores
@@ -40,7 +40,7 @@ class PageScores(NamedTuple):
 class Classifier:
     """A model that gives the probability of its labels, with the normaliser it was trained with."""
 
-    model: linear_model.Model
+    model: linear_model.LinearModel
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Classifier:
         """The label's probability for each text, read whole."""
         return self.score_rows(*packed(texts), label).scores
 
-    def score_rows(self, offsets: Offsets, data: Bytes, label: str) -> Scored:
+    def score_rows(self, offsets: Offsets, data: Bytes, label: str) -> ScoredLines:
         """The same for rows `data[offsets[i]:offsets[i + 1]]` (UTF-8)."""
         if self.model.form == "plain":
             return self._score(offsets, data, label)
@@ -63,16 +63,16 @@ class Classifier:
         """Each row as lines of `least` to `most` words. A plain model cannot: its words are not known."""
         if self.model.form == "plain":
             raise UnsupportedModel("the model takes texts as they are; only one trained by this package scores lines")
-        lines: Lines = cut(offsets, data, self.model.form, least, most)
+        lines: NormalisedLines = cut(offsets, data, self.model.form, least, most)
         return PageScores(lines.rows, *self._score(lines.offsets, lines.data, label))
 
-    def _score(self, offsets: Offsets, data: Bytes, label: str) -> Scored:
+    def _score(self, offsets: Offsets, data: Bytes, label: str) -> ScoredLines:
         if label not in self.labels:
             raise UnsupportedModel(f"the model has no label {label!r}, but {', '.join(self.labels[:20])}")
         embedded, met = embed(self.model.arrays, max(1, self.model.word_ngrams), offsets, data)
         scores = self._probabilities(embedded, self.labels.index(label))
         scores[met == 0] = 0
-        return Scored(np.clip(scores, 0, 1), met)
+        return ScoredLines(np.clip(scores, 0, 1), met)
 
     def _probabilities(self, embedded: Scores, label: int) -> Scores:
         model = self.model.arrays

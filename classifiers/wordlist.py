@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifiers.kernels.jit import kernel
-from classifiers.normalise.normalise import Bytes, Form, Lines, Offsets, normalised, packed, whole
+from classifiers.normalise.normalise import Bytes, Form, NormalisedLines, Offsets, normalised, packed, whole
 
 LONGEST = 24  # words of an entry that count
 _SEED, _PRIME, _TOGETHER = np.uint64(14695981039346656037), np.uint64(1099511628211), np.uint64(0x9E3779B97F4A7C15)
@@ -31,7 +31,7 @@ class WordLists(NamedTuple):
     longest: npt.NDArray[np.int64]  # words of each list's longest entry
 
 
-class Hits(NamedTuple):
+class WordHits(NamedTuple):
     """Row for row: words that end an entry of the list, and all words."""
 
     hits: npt.NDArray[np.int64]
@@ -57,10 +57,10 @@ def _table(lines: Sequence[str], longest: int) -> Keys:
     return table
 
 
-def count(lists: WordLists, rows: Offsets, offsets: Offsets, data: Bytes, form: Form = "words_v1") -> Hits:
+def count(lists: WordLists, rows: Offsets, offsets: Offsets, data: Bytes, form: Form = "words_v1") -> WordHits:
     """Row i is `data[offsets[i]:offsets[i + 1]]`, to be read with list number `rows[i]` (-1 = none)."""
-    lines: Lines = whole(offsets, data, form)
-    hits = Hits(*np.zeros((2, len(rows)), np.int64))
+    lines: NormalisedLines = whole(offsets, data, form)
+    hits = WordHits(*np.zeros((2, len(rows)), np.int64))
     _count_rows(*hits, rows, lines.offsets, lines.data, lists.keys, lists.starts, lists.longest)
     return hits
 

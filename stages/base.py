@@ -65,7 +65,7 @@ class Marking(Stage, Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class JudgedPart:
     """A piece of a document as a stage judged it: is it in the result, and the score that decided (0 to 1)."""
 
     text: str
@@ -77,7 +77,7 @@ class Part:
 class Parted(Stage, Protocol):
     """A stage that decides over a document's parts and can show how; `explain` asks it, a run never does."""
 
-    def parts(self, docs: pa.Table) -> Sequence[Sequence[Part]]:
+    def parts(self, docs: pa.Table) -> Sequence[Sequence[JudgedPart]]:
         """For each row as it enters the stage, its parts in order; none where the stage looks at no parts of it."""
         ...
 

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.base import Part, drop_where, set_column, stage
+from stages.base import JudgedPart, drop_where, set_column, stage
 from stages.extraction import blocks
-from stages.extraction.engines import EngineName, Favor, Settings
+from stages.extraction.engines import EngineName, ExtractionSettings, Favor
 from stages.extraction.process import Page
-from stages.extraction.supervisor import Outcome, supervisor
+from stages.extraction.supervisor import PageOutcome, supervisor
 from stages.kernels.buffers import utf8_views
 from stages.schema import IMAGE_URLS, LINKS
 
@@ -76,8 +76,8 @@ class Extract:
         if self.memory_mb < 128:
             raise ValueError(f"memory_mb is {self.memory_mb}; the extractor alone needs 128 MiB")
 
-    def settings(self) -> Settings:
-        return Settings(
+    def settings(self) -> ExtractionSettings:
+        return ExtractionSettings(
             self.engine,
             self.favor,
             self.fast,
@@ -98,29 +98,29 @@ class Extract:
             filled = _filled(filled, rows, outcomes, [*(["image_urls"] if self.image_urls else []), *on_request])
         return filled.drop_columns(["html"]) if "html" in filled.column_names else filled
 
-    def parts(self, docs: pa.Table) -> list[list[Part]]:
+    def parts(self, docs: pa.Table) -> list[list[JudgedPart]]:
         """The blocks of the pages that `blocks` would extract, with its scores. The other engines give none."""
-        found: list[list[Part]] = [[] for _ in range(docs.num_rows)]
+        found: list[list[JudgedPart]] = [[] for _ in range(docs.num_rows)]
         if self.engine == "blocks":
             rows = _rows(docs)
             for row, (html, _) in zip(rows.tolist(), _pages(docs, rows), strict=True):
                 scored = blocks.score(html, self.include_tables, self.include_comments)
-                found[row] = [Part(text, kept, round(score, 4)) for kept, score, text in scored.explained()]
+                found[row] = [JudgedPart(text, kept, round(score, 4)) for kept, score, text in scored.explained()]
         return found
 
-    def _outcomes(self, pages: list[Page]) -> list[Outcome]:
+    def _outcomes(self, pages: list[Page]) -> list[PageOutcome]:
         """`blocks` cannot hang or crash on a page, so it needs no child process."""
         if self.engine == "blocks":
             return [self._by_blocks(*page) for page in pages]
         return supervisor(self.settings()).extract(pages)
 
-    def _by_blocks(self, html: bytes | memoryview, url: str | None) -> Outcome:
+    def _by_blocks(self, html: bytes | memoryview, url: str | None) -> PageOutcome:
         if b"<" not in bytes(html):
-            return Outcome("", [], "unparsable_html")
+            return PageOutcome("", [], "unparsable_html")
         text, images, title, links = blocks.extract(
             html, url, self.include_tables, self.include_comments, self.image_urls, self.title, self.links
         )
-        return Outcome(text, images, None if text else "no_main_text", title, links)
+        return PageOutcome(text, images, None if text else "no_main_text", title, links)
 
 
 def _rows(docs: pa.Table) -> Any:
@@ -152,7 +152,7 @@ def _with_empty_columns(docs: pa.Table, on_request: dict[str, pa.DataType]) -> p
     return drop_where(docs, pc.if_else(nothing, "no_main_text", pa.scalar(None, pa.string())))
 
 
-def _filled(docs: pa.Table, rows: Any, outcomes: list[Outcome], beside: list[str]) -> pa.Table:
+def _filled(docs: pa.Table, rows: Any, outcomes: list[PageOutcome], beside: list[str]) -> pa.Table:
     """The table with the text, and the columns `beside` it, of these rows."""
     columns: dict[str, list[Any]] = {
         name: [getattr(o, _FIELDS.get(name, name)) if o.drop is None else None for o in outcomes]

@@ -16,7 +16,7 @@ from stages.base import drop_where, set_column
 from stages.dedup import ROW, SPANS
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import tables
-from stages.kernels.cuts import Spans, count_characters, cut
+from stages.kernels.cuts import TokenSpans, count_characters, cut
 from stages.kernels.tokens import Ints
 
 Addresses = npt.NDArray[np.uint64]
@@ -49,14 +49,14 @@ def spans_column(rows: int, row: Ints, start: Ints, end: Ints) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(first), pairs).cast(SPANS)
 
 
-def flat(spans: pa.Array | pa.ChunkedArray) -> Spans:
+def flat(spans: pa.Array | pa.ChunkedArray) -> TokenSpans:
     """The spans of a column as arrays; a null list is an empty one."""
     lists = spans.combine_chunks() if isinstance(spans, pa.ChunkedArray) else spans
     counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     first = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
     pairs = lists.flatten()
     start, end = (pairs.field(k).to_numpy(zero_copy_only=False).astype(np.int64) for k in range(2))
-    return Spans(first, start, end)
+    return TokenSpans(first, start, end)
 
 
 def characters(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> tuple[Ints, Ints]:
@@ -96,7 +96,7 @@ def decided(docs: pa.Table, decisions: pa.Table) -> tuple[pa.Table, pa.Array]:
     return docs, spans_column(docs.num_rows, *_by_row(flat(spans)))
 
 
-def _by_row(spans: Spans) -> tuple[Ints, Ints, Ints]:
+def _by_row(spans: TokenSpans) -> tuple[Ints, Ints, Ints]:
     row: Any = np.repeat(np.arange(len(spans.first) - 1), np.diff(spans.first))
     return row, spans.start, spans.end
 

@@ -26,7 +26,7 @@ def weak_text(html: bytes) -> str:
     return trafilatura.extract(html.decode(errors="replace"), include_comments=False) or ""
 
 
-def pages(file: Path, folder: Path | None, held_out: Path | None) -> list[data.Row]:
+def pages(file: Path, folder: Path | None, held_out: Path | None) -> list[data.TrainingPage]:
     """All pages to train on, in the order that the folds are made of."""
     rows, known = data.read(file)
     return rows if folder is None or held_out is None else rows + crawl.read(folder, held_out, known)
@@ -42,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.crawl and not options.held_out:
         parser.error("--crawl needs --held-out, the benchmark whose sites are not to be trained on")
-    parameters = train.Training()
+    parameters = train.BoostingOptions()
     rows = pages(options.data, options.crawl, options.held_out)
     found = train.samples(rows, weak_text, parameters.folds)
     whole, by_fold = train.fit(found, parameters, with_folds=options.folds is not None)

@@ -12,10 +12,10 @@ import numpy as np
 
 from classifiers.blocks.cut import cut, once
 from classifiers.blocks.features.columns import FEATURES
-from classifiers.blocks.features.features import Blocks, read
+from classifiers.blocks.features.features import PageBlocks, read
 from classifiers.blocks.features.measure import WORDS
 from classifiers.blocks.features.numbers import Features
-from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, Page
+from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, ScannedPage
 from classifiers.blocks.second import SECOND, beside
 from classifiers.blocks.trees import Floats, Trees, pieces, probabilities
 
@@ -26,19 +26,19 @@ LIKELY = 0.5  # score that the best block of a page with main text has
 ALIVE = 0.02  # score of the first stage from which on the second is asked
 
 
-class Model(NamedTuple):
+class BlockModel(NamedTuple):
     """`first` sees a block's features; `second` also the first's scores of the page, and has the last word."""
 
     cues: Floats
     first: Trees
     second: Trees
 
-    def scored(self, html: bytes | memoryview) -> tuple[Blocks, Floats]:
+    def scored(self, html: bytes | memoryview) -> tuple[PageBlocks, Floats]:
         """A page's blocks, and of each the probability that it is main text."""
         blocks = read(html, self.cues)
         return blocks, self.score(blocks)
 
-    def score(self, blocks: Blocks) -> Floats:
+    def score(self, blocks: PageBlocks) -> Floats:
         scores = first_scores(self.first, blocks.page, blocks.features)
         alive = np.flatnonzero(scores > ALIVE)
         if len(alive):
@@ -49,7 +49,7 @@ class Model(NamedTuple):
         return scores
 
 
-def first_scores(trees: Trees, page: Page, features: Features) -> Floats:
+def first_scores(trees: Trees, page: ScannedPage, features: Features) -> Floats:
     """The page's title is never main text."""
     scores = probabilities(trees, features)
     title = int(page.state[TITLE])
@@ -62,7 +62,7 @@ class BadModel(ValueError):
     """A file that is no model of this version."""
 
 
-def chosen(blocks: Blocks, scores: Floats) -> tuple[Any, float]:
+def chosen(blocks: PageBlocks, scores: Floats) -> tuple[Any, float]:
     """Which blocks are main text (a boolean each), and how sure that is: the expected F. Of a page without a block that
     is likelier to be main text than not, none.
     """
@@ -73,12 +73,12 @@ def chosen(blocks: Blocks, scores: Floats) -> tuple[Any, float]:
     return kept, confidence
 
 
-def sizes_of(blocks: Blocks) -> Floats:
+def sizes_of(blocks: PageBlocks) -> Floats:
     """What a block weighs: its words, at least one."""
     return np.asarray(np.maximum(blocks.raw[:, WORDS], 1), np.float32)
 
 
-def save(model: Model, path: Path) -> None:
+def save(model: BlockModel, path: Path) -> None:
     """The same model gives the same bytes."""
     arrays = {"cues": np.round(model.cues * 32).astype(np.int8)}
     for stage in _STAGES:
@@ -99,7 +99,7 @@ def rounded(cues: Floats) -> Floats:
 
 
 @lru_cache(maxsize=4)
-def load(path: Path = SHIPPED) -> Model:
+def load(path: Path = SHIPPED) -> BlockModel:
     """Opens a model once per process. Raises BadModel for a file of other features."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
@@ -111,4 +111,4 @@ def load(path: Path = SHIPPED) -> Model:
         raise BadModel(f"{path} is no model of blocks ({error}); make one with python -m classifiers.blocks") from error
     if features != [*_FEATURES] or len(cues) != TOKEN_SLOTS:
         raise BadModel(f"{path} was trained on other features than this version has; train it again")
-    return Model(cues, first, second)
+    return BlockModel(cues, first, second)

@@ -8,7 +8,7 @@ import numpy as np
 
 from classifiers.blocks.cut import cut
 from classifiers.blocks.features.numbers import Features, log
-from classifiers.blocks.html.layout import NODE, NODES, PARENT, Page
+from classifiers.blocks.html.layout import NODE, NODES, PARENT, ScannedPage
 from classifiers.blocks.html.names import listed
 from classifiers.blocks.trees import Floats
 from classifiers.kernels.jit import kernel
@@ -23,7 +23,7 @@ _GAP = 3  # blocks below the cut that do not end a run of those above it
 _FAR = 100
 
 
-def beside(page: Page, scores: Floats, sizes: Floats) -> Features:
+def beside(page: ScannedPage, scores: Floats, sizes: Floats) -> Features:
     """A row of `SECOND` for each block. `sizes` are words."""
     out = np.zeros((len(scores), len(SECOND)), np.float32)
     if len(scores):
@@ -32,7 +32,7 @@ def beside(page: Page, scores: Floats, sizes: Floats) -> Features:
 
 
 @kernel
-def _fill(page: Page, scores: Floats, sizes: Floats, least: Any, out: Features) -> None:
+def _fill(page: ScannedPage, scores: Floats, sizes: Floats, least: Any, out: Features) -> None:
     size = len(scores)
     main, words = np.zeros(size + 1, np.float64), np.zeros(size + 1, np.float64)
     above = 0
@@ -70,7 +70,7 @@ def _windows(scores: Floats, main: Any, words: Any, out: Features) -> None:
 
 
 @kernel
-def _elements(page: Page, scores: Floats, sizes: Floats, whole: Any, out: Features) -> None:
+def _elements(page: ScannedPage, scores: Floats, sizes: Floats, whole: Any, out: Features) -> None:
     count = page.state[NODES]
     main, words = np.zeros(count, np.float64), np.zeros(count, np.float64)
     for block in range(len(scores)):

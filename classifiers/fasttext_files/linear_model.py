@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from classifiers.fasttext_files.embedding import LONGEST_NGRAM
-from classifiers.fasttext_files.model_file import Arrays, Reader, UnsupportedModel, parameters_of, parts_of
+from classifiers.fasttext_files.model_file import Arrays, BinaryReader, UnsupportedModel, parameters_of, parts_of
 from classifiers.normalise.normalise import FORMS, Form
 
 SUPERVISED = 3
@@ -25,7 +25,7 @@ _NOTE = b"\n#form="
 
 
 @dataclass(frozen=True)
-class Model:
+class LinearModel:
     """Labels without `__label__`, the arrays that the kernels read, and the form that texts must have."""
 
     labels: tuple[str, ...]
@@ -37,27 +37,27 @@ class Model:
 
 
 @lru_cache(maxsize=4)
-def read(path: Path) -> Model:
+def read(path: Path) -> LinearModel:
     """The model in the file, once per process. Raises UnsupportedModel, FileNotFoundError."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             digest = hashlib.sha256(data).hexdigest()
-            return _read(Reader(data), digest)
+            return _read(BinaryReader(data), digest)
     except (ValueError, IndexError, OverflowError) as error:
         raise UnsupportedModel(f"{path}: {error}; give a supervised fastText model (.bin or .ftz)") from error
 
 
-def _read(reader: Reader, digest: str) -> Model:
+def _read(reader: BinaryReader, digest: str) -> LinearModel:
     parameters = parameters_of(reader)
     if parameters.model != SUPERVISED:
         raise ValueError("not a classifier: its vectors were trained without labels")
     if parameters.word_ngrams > LONGEST_NGRAM:
         raise ValueError(f"word n-grams of {parameters.word_ngrams} words; at most {LONGEST_NGRAM} are known")
     labels, arrays = parts_of(reader, parameters)
-    return Model(labels, arrays, parameters.word_ngrams, parameters.loss, _form(reader), digest)
+    return LinearModel(labels, arrays, parameters.word_ngrams, parameters.loss, _form(reader), digest)
 
 
-def _form(reader: Reader) -> Form:
+def _form(reader: BinaryReader) -> Form:
     note = bytes(reader.data[reader.at :])
     if not note.startswith(_NOTE):
         return "plain"

@@ -44,12 +44,12 @@ class Arrays(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Model:
+class LanguageModel:
     labels: tuple[str, ...]
     arrays: Arrays
 
 
-class Reader:
+class BinaryReader:
     """Little-endian values from the mapped file, front to back."""
 
     def __init__(self, data: mmap.mmap) -> None:
@@ -87,23 +87,23 @@ class Parameters(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def read(path: Path) -> Model:
+def read(path: Path) -> LanguageModel:
     """The model in the file, once per process. Raises UnsupportedModel."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _read(Reader(data))
+            return _read(BinaryReader(data))
     except (ValueError, IndexError) as error:
         raise UnsupportedModel(f"{path}: {error}") from error
 
 
-def _read(reader: Reader) -> Model:
+def _read(reader: BinaryReader) -> LanguageModel:
     parameters = parameters_of(reader)
     if parameters.word_ngrams != 1 or parameters.loss not in (HIERARCHICAL_SOFTMAX, SOFTMAX):
         raise ValueError("word n-grams, or a loss other than softmax and hierarchical softmax")
-    return Model(*parts_of(reader, parameters))
+    return LanguageModel(*parts_of(reader, parameters))
 
 
-def parameters_of(reader: Reader) -> Parameters:
+def parameters_of(reader: BinaryReader) -> Parameters:
     """The head of a model file. Raises ValueError where it is none of fastText's version 12."""
     if (reader.value("<i4"), reader.value("<i4")) != (MAGIC, VERSION):
         raise ValueError("not a fastText model of version 12")
@@ -112,7 +112,7 @@ def parameters_of(reader: Reader) -> Parameters:
     return parameters
 
 
-def parts_of(reader: Reader, parameters: Parameters) -> tuple[tuple[str, ...], Arrays]:
+def parts_of(reader: BinaryReader, parameters: Parameters) -> tuple[tuple[str, ...], Arrays]:
     """What follows the head: the labels without `__label__`, and the arrays."""
     words, labels, counts, pruned = _dictionary(reader)
     rows = _ordered(_matrix(reader, quantised=bool(reader.value("?"))), len(words), pruned)
@@ -134,7 +134,7 @@ def parts_of(reader: Reader, parameters: Parameters) -> tuple[tuple[str, ...], A
     return tuple(label.decode().removeprefix("__label__") for label in labels), arrays
 
 
-def _dictionary(reader: Reader) -> tuple[list[bytes], list[bytes], list[int], Pairs | None]:
+def _dictionary(reader: BinaryReader) -> tuple[list[bytes], list[bytes], list[int], Pairs | None]:
     """Words, labels, the labels' counts, and the pairs (n-gram hash, row) that pruning left (None = nothing pruned)."""
     size, n_words, n_labels = reader.array("<i4", 3).tolist()
     reader.value("<i8")
@@ -170,7 +170,7 @@ def _kept(buckets: int, pruned: Pairs | None) -> tuple[npt.NDArray[np.uint64], I
     return np.packbits(bits, bitorder="little").view("<u8"), np.concatenate([[0], before[:-1]]).astype(np.int32)
 
 
-def _matrix(reader: Reader, quantised: bool) -> Floats:
+def _matrix(reader: BinaryReader, quantised: bool) -> Floats:
     if not quantised:
         m, n = reader.array("<i8", 2).tolist()
         dense: Floats = reader.array("<f4", m * n).reshape(m, n)
@@ -185,7 +185,7 @@ def _matrix(reader: Reader, quantised: bool) -> Floats:
     return matrix
 
 
-def _centroids(reader: Reader) -> list[Floats]:
+def _centroids(reader: BinaryReader) -> list[Floats]:
     """For each part of a vector, the 256 values that it can have (fastText's ProductQuantizer)."""
     dim, parts, width, last = reader.array("<i4", 4).tolist()
     values = reader.array("<f4", dim * 256)

@@ -10,7 +10,7 @@ from classifiers.fasttext_files.model_file import Arrays, Floats, Ints
 from classifiers.kernels.jit import kernel
 
 
-class Found(NamedTuple):
+class TopLabels(NamedTuple):
     """Row for row: number of the top label, its probability, the summed probability of the wanted ones."""
 
     top: Ints
@@ -18,9 +18,9 @@ class Found(NamedTuple):
     share: Floats
 
 
-def classify(model: Arrays, embedded: Floats, wanted: Ints) -> Found:
+def classify(model: Arrays, embedded: Floats, wanted: Ints) -> TopLabels:
     """The labels' probabilities for each embedded text: they sum to 1 over the labels."""
-    found = Found(np.zeros(len(embedded), np.int32), *np.zeros((2, len(embedded)), np.float32))
+    found = TopLabels(np.zeros(len(embedded), np.int32), *np.zeros((2, len(embedded)), np.float32))
     _classify_rows(*found, embedded, model.output, model.left, model.right, wanted)
     return found
 

@@ -42,7 +42,7 @@ _SP, _NL = np.uint8(32), np.uint8(10)
 _COLON = 58
 
 
-class Cut(NamedTuple):
+class LineLimits(NamedTuple):
     """Where a line of the output ends: at a line or sentence end behind `least` words, at `most` words (0 = never)."""
 
     least: int
@@ -52,7 +52,7 @@ class Cut(NamedTuple):
 @kernel
 def normalise_rows(
     offsets: Offsets, data: Bytes, first: Any, out: Bytes, ends: Offsets, letters: Letters, disguises: Disguises,
-    fold: Any, cut: Cut,
+    fold: Any, cut: LineLimits,
 ) -> Any:  # fmt: skip
     """Writes words with single spaces, every line closed by a line feed; `ends[row + 1]` = where the row's output ends.
 

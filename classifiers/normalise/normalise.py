@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifiers.normalise.disguise import Disguises
-from classifiers.normalise.kernel import LONGEST, ROOM, Cut, normalise_rows
+from classifiers.normalise.kernel import LONGEST, ROOM, LineLimits, normalise_rows
 from classifiers.normalise.letters import letters
 
 Bytes = npt.NDArray[np.uint8]
@@ -31,10 +31,10 @@ DISGUISED = Path(__file__).with_name("disguised.txt")
 
 # A line of a page: consecutive lines or sentences of 10 words or more together, 50 at most. Labelled texts are as long.
 LEAST, MOST = 10, 50
-_WHOLE = Cut(-1, 0)
+_WHOLE = LineLimits(-1, 0)
 
 
-class Lines(NamedTuple):
+class NormalisedLines(NamedTuple):
     """Line i is `data[offsets[i]:offsets[i + 1]]` with its line feed; row r has lines `rows[r]` to `rows[r + 1]`."""
 
     rows: Offsets
@@ -55,19 +55,21 @@ def normalised(texts: Sequence[str | None], form: Form = "folded_v1") -> list[st
     return [text[a : b - 1].decode() for a, b in zip(lines.offsets[:-1], lines.offsets[1:], strict=True)]
 
 
-def whole(offsets: Offsets, data: Bytes, form: Form) -> Lines:
+def whole(offsets: Offsets, data: Bytes, form: Form) -> NormalisedLines:
     """Each row as one line. Rows are `data[offsets[i]:offsets[i + 1]]`, UTF-8; bytes that are not, are spaces."""
-    return Lines(np.arange(len(offsets)), *_run(offsets, data, form, _WHOLE))
+    return NormalisedLines(np.arange(len(offsets)), *_run(offsets, data, form, _WHOLE))
 
 
-def cut(offsets: Offsets, data: Bytes, form: Form, least: int = LEAST, most: int = MOST) -> Lines:
+def cut(offsets: Offsets, data: Bytes, form: Form, least: int = LEAST, most: int = MOST) -> NormalisedLines:
     """Each row as lines of `least` to `most` words, ended where lines or sentences end; none where no words are."""
-    ends, out = _run(offsets, data, form, Cut(least, most))
+    ends, out = _run(offsets, data, form, LineLimits(least, most))
     breaks = np.flatnonzero(out == ord("\n")) + 1
-    return Lines(np.searchsorted(breaks, ends, side="right"), np.concatenate([[0], breaks]).astype(np.int64), out)
+    return NormalisedLines(
+        np.searchsorted(breaks, ends, side="right"), np.concatenate([[0], breaks]).astype(np.int64), out
+    )
 
 
-def _run(offsets: Offsets, data: Bytes, form: Form, cut: Cut) -> tuple[Offsets, Bytes]:
+def _run(offsets: Offsets, data: Bytes, form: Form, cut: LineLimits) -> tuple[Offsets, Bytes]:
     if form == "plain":
         raise ValueError("the form is plain: there is nothing to normalise; use a form of words")
     offsets, data = _read_only(offsets), _read_only(data)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from classifiers.training.evaluate import Scores, Truth
 
 
-class Point(NamedTuple):
+class ThresholdPoint(NamedTuple):
     """What finding scores of `threshold` and more means: shares of the found, of positives and of negatives."""
 
     threshold: float
@@ -23,7 +23,7 @@ class Unreachable(ValueError):
     """No threshold gives the wanted precision on these texts."""
 
 
-def curve(scores: Scores, truth: Truth, prevalence: float | None = None) -> list[Point]:
+def curve(scores: Scores, truth: Truth, prevalence: float | None = None) -> list[ThresholdPoint]:
     """A point for every score that occurs, from the highest to the lowest.
 
     Precision is that of texts of which `prevalence` are positive (None = as many as here): labelled texts usually hold
@@ -39,12 +39,12 @@ def curve(scores: Scores, truth: Truth, prevalence: float | None = None) -> list
     share = positives / len(scores) if prevalence is None else prevalence
     found = share * recall + (1 - share) * false_alarms
     return [
-        Point(*map(float, p))
+        ThresholdPoint(*map(float, p))
         for p in zip(scores[order][last], share * recall / found, recall, false_alarms, strict=True)
     ]
 
 
-def calibrate(scores: Scores, truth: Truth, precision: float, prevalence: float | None = None) -> Point:
+def calibrate(scores: Scores, truth: Truth, precision: float, prevalence: float | None = None) -> ThresholdPoint:
     """The lowest threshold that has the precision, and with it the largest recall. Raises Unreachable."""
     points = curve(scores, truth, prevalence)
     good = [point for point in points if point.precision >= precision]
@@ -56,7 +56,9 @@ def calibrate(scores: Scores, truth: Truth, precision: float, prevalence: float 
     return good[-1]
 
 
-def table(scores: Scores, truth: Truth, thresholds: npt.ArrayLike, prevalence: float | None = None) -> list[Point]:
+def table(
+    scores: Scores, truth: Truth, thresholds: npt.ArrayLike, prevalence: float | None = None
+) -> list[ThresholdPoint]:
     """The points at given thresholds; precision is NaN where nothing is found."""
     points = []
     for threshold in np.asarray(thresholds, np.float64).tolist():
@@ -64,5 +66,5 @@ def table(scores: Scores, truth: Truth, thresholds: npt.ArrayLike, prevalence: f
         recall, alarms = float(found[truth].mean()), float(found[~truth].mean())
         share = float(truth.mean()) if prevalence is None else prevalence
         reached = share * recall + (1 - share) * alarms
-        points.append(Point(threshold, share * recall / reached if reached else float("nan"), recall, alarms))
+        points.append(ThresholdPoint(threshold, share * recall / reached if reached else float("nan"), recall, alarms))
     return points

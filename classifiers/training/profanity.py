@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from classifiers.training.labelled import COLUMNS, unescaped, weigh
-from classifiers.training.train import Training, train
+from classifiers.training.train import TrainingOptions, train
 
 PROFANE, CLEAN = "profane", "clean"
 # A source alone, or one of its labels (`source:label`). 1 = each text once.
@@ -40,7 +40,7 @@ SOURCES = tuple(dict.fromkeys(name.partition(":")[0] for name in WEIGHTS))
 # German tweets are labelled in more detail: abuse of groups without insulting words is no profanity.
 _NOT_PROFANE = ("OFFENSE/ABUSE",)
 SEED = 1
-PARAMETERS = Training(epochs=4, learning_rate=0.15, word_ngrams=1, min_count=5, seed=SEED)
+PARAMETERS = TrainingOptions(epochs=4, learning_rate=0.15, word_ngrams=1, min_count=5, seed=SEED)
 
 
 def read(path: Path) -> pa.Table:

@@ -23,7 +23,7 @@ from classifiers.training.labelled import BadLabels
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingOptions:
     """fastText's parameters, by its names' meaning. `cutoff` = features that the quantised model keeps (0 = all)."""
 
     form: Form = "folded_v1"
@@ -46,7 +46,9 @@ class Training:
             raise ValueError("dim and epochs must be at least 1, and the learning rate above 0")
 
 
-def train(table: pa.Table, out: Path, parameters: Training = Training(), autotune: int = 0) -> dict[str, Any]:
+def train(
+    table: pa.Table, out: Path, parameters: TrainingOptions = TrainingOptions(), autotune: int = 0
+) -> dict[str, Any]:
     """Trains on the columns `text` and `label` and writes the model; the parameters that were used.
 
     `autotune` > 0 lets fastText look for better ones for so many seconds on a tenth of the rows: what it finds depends
@@ -76,7 +78,7 @@ def _quantise(model: Any, rows: Path, cutoff: int) -> None:
         raise BadLabels(f"cannot quantise: {error}; train a dense model (quantise=False, --dense)") from error
 
 
-def _keywords(parameters: Training) -> dict[str, Any]:
+def _keywords(parameters: TrainingOptions) -> dict[str, Any]:
     return {
         "dim": parameters.dim,
         "epoch": parameters.epochs,
@@ -93,7 +95,7 @@ def _keywords(parameters: Training) -> dict[str, Any]:
     }
 
 
-def _tuned(table: pa.Table, parameters: Training, chosen: dict[str, Any], seconds: int) -> dict[str, Any]:
+def _tuned(table: pa.Table, parameters: TrainingOptions, chosen: dict[str, Any], seconds: int) -> dict[str, Any]:
     from classifiers.training.labelled import random_part
 
     fit, check = random_part(table, 0.1, parameters.seed)

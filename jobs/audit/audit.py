@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from refinedweb.storage import Missing, Store, open_store
-from refinedweb.views.records import Cut, Pair
+from refinedweb.views.records import CutDocument, DuplicatePair
 from refinedweb.views.run import Run
 from stages.errors import ConfigError
 
@@ -101,8 +101,8 @@ def _of_rows(out: str, stage: str, reason: str, count: int, rows: Iterable[dict[
     return found[:most]
 
 
-def _of_decision(out: str, stage: str, reason: str, count: int, one: Pair | Cut) -> Item:
-    if isinstance(one, Pair):
+def _of_decision(out: str, stage: str, reason: str, count: int, one: DuplicatePair | CutDocument) -> Item:
+    if isinstance(one, DuplicatePair):
         return _item(out, stage, reason, count, one.removed, text_of(one.removed), text_of(one.kept))
     return _item(out, stage, reason, count, one.document, text_of(one.document), "\n…\n".join(one.spans))
 

@@ -45,7 +45,7 @@ class LostHead(RefinedWebError):
 
 
 @dataclass(frozen=True)
-class Settings:
+class ContainerSettings:
     """The entry point's environment."""
 
     job: str
@@ -56,7 +56,7 @@ class Settings:
     cpus: int | None
 
     @classmethod
-    def read(cls, hosts: Hosts) -> Settings:
+    def read(cls, hosts: Hosts) -> ContainerSettings:
         secret = os.environ.get(spec.SECRET, "")
         share_nothing = os.environ.get(spec.SHARE_NOTHING) == "1"
         if not secret and len(hosts.names) > 1 and not share_nothing:
@@ -80,7 +80,7 @@ def main(words: Sequence[str]) -> int:
     hosts = Hosts("localhost", ("localhost",))
     try:
         hosts = read_hosts(root)
-        return _Host(hosts, Settings.read(hosts), list(words), signals).run()
+        return _Host(hosts, ContainerSettings.read(hosts), list(words), signals).run()
     except (RefinedWebError, click.ClickException, OSError) as error:
         told = error.format_message() if isinstance(error, click.ClickException) else str(error)
         _say(hosts, told)
@@ -101,7 +101,7 @@ def out_of(words: Sequence[str]) -> str:
 class _Host:
     """This host's part in the job."""
 
-    def __init__(self, hosts: Hosts, settings: Settings, words: list[str], signals: Signals) -> None:
+    def __init__(self, hosts: Hosts, settings: ContainerSettings, words: list[str], signals: Signals) -> None:
         self._hosts = hosts
         self._settings = settings
         self._words = words

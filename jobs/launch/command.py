@@ -12,7 +12,7 @@ from refinedweb.cli.run import run
 from stages.errors import ConfigError
 
 if TYPE_CHECKING:
-    from jobs.launch.launch import Launched, Planned
+    from jobs.launch.launch import Launched, LaunchPlan
 
 # what `refinedweb run` takes and a job passes on; workers and address are the container's business
 PASSED_ON = ("overrides", "limit", "index", "base", "imports", "lease")
@@ -63,7 +63,7 @@ def launch(context: click.Context, /, recipe: str, paths: tuple[str, ...], **how
 launch.params += [parameter for parameter in run.params if parameter.name in PASSED_ON]
 
 
-def _plan(context: click.Context, recipe: str, paths: tuple[str, ...], how: dict[str, Any]) -> tuple[Planned, str]:
+def _plan(context: click.Context, recipe: str, paths: tuple[str, ...], how: dict[str, Any]) -> tuple[LaunchPlan, str]:
     from jobs.launch import launch as launching
     from jobs.launch import spec
     from refinedweb.recipe.load import load as load_recipe
@@ -149,7 +149,7 @@ def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _show_dry(planned: Planned, region: str, cost: str) -> None:
+def _show_dry(planned: LaunchPlan, region: str, cost: str) -> None:
     from jobs.launch import image, spec
     from jobs.launch import launch as launching
 
@@ -169,7 +169,7 @@ def _show_dry(planned: Planned, region: str, cost: str) -> None:
     click.secho("Dry run: nothing was built, written or started.", fg="yellow")
 
 
-def _show_head(planned: Planned, uri: str, cost: str) -> None:
+def _show_head(planned: LaunchPlan, uri: str, cost: str) -> None:
     job, source = planned.attempt(1), planned.source
     mode = "every host alone" if job.share_nothing or job.instances == 1 else "one Ray cluster"
     spot = ", spot" if job.spot else ""
@@ -180,7 +180,7 @@ def _show_head(planned: Planned, uri: str, cost: str) -> None:
     click.echo(f"Cost      {cost}")
 
 
-def _show(launched: Launched, planned: Planned, region: str, cost: str) -> None:
+def _show(launched: Launched, planned: LaunchPlan, region: str, cost: str) -> None:
     from jobs.launch import launch as launching
 
     job = launched.job

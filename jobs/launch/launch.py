@@ -30,7 +30,7 @@ OVER = ("Failed", "Stopped")
 
 
 @dataclass(frozen=True)
-class Planned:
+class LaunchPlan:
     """A launch before anything was done. `recipe`: a local recipe file, which goes to `recipe_key` below OUT."""
 
     job: Job
@@ -67,7 +67,7 @@ class Aws:
 
 def plan(
     job: Job, recipe: str, source: image.Source | None, repository: image.Repository | None, *, allow_dirty: bool
-) -> Planned:
+) -> LaunchPlan:
     """All that can be decided and checked without asking anyone. `job` has neither name nor secret yet.
 
     Raises ConfigError.
@@ -86,7 +86,7 @@ def plan(
     # The price is no part of what is launched: the same command with a price starts no second job.
     environment = {name: value for name, value in job.environment.items() if name != PRICE}
     identity = {**job.__dict__, "environment": environment, "tags": dict(job.tags)}
-    planned = Planned(job, identity, name, source, repository, local, key)
+    planned = LaunchPlan(job, identity, name, source, repository, local, key)
     spec.check(planned.attempt(1))
     return planned
 
@@ -98,7 +98,7 @@ def _tags(source: image.Source | None) -> dict[str, str]:
     return {"refinedweb:commit": source.commit, "refinedweb:dirty": changed}
 
 
-def launch(planned: Planned, aws: Aws, *, again: bool = False) -> Launched:
+def launch(planned: LaunchPlan, aws: Aws, *, again: bool = False) -> Launched:
     """Start the job, unless it runs or is done already. `again`: even after one that was completed."""
     job, status = _first_free(planned, aws.sagemaker, again)
     if status is not None:
@@ -109,7 +109,7 @@ def launch(planned: Planned, aws: Aws, *, again: bool = False) -> Launched:
     return replace(_create(aws.sagemaker, replace(job, secret=uuid.uuid4().hex)), built=built)
 
 
-def _first_free(planned: Planned, sagemaker: Any, again: bool) -> tuple[Job, str | None]:
+def _first_free(planned: LaunchPlan, sagemaker: Any, again: bool) -> tuple[Job, str | None]:
     """The attempt to start, or one that leaves nothing to start and its status."""
     for number in range(1, MOST_ATTEMPTS + 1):
         job = planned.attempt(number)
@@ -139,7 +139,7 @@ def _is_missing(error: ClientError) -> bool:
     return told.get("Code") == "ResourceNotFound" or "not found" in text or "could not find" in text
 
 
-def _ensure_image(planned: Planned, aws: Aws) -> bool:
+def _ensure_image(planned: LaunchPlan, aws: Aws) -> bool:
     """True where it had to be built."""
     if planned.repository is None or planned.source is None:
         return False

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from jobs.watch.chain import Link
+from jobs.watch.chain import ChainJob
 from refinedweb.forecast.machines import TYPES
 from stages.errors import ConfigError, RetryError
 
@@ -28,7 +28,7 @@ class SageMaker:
         self._cloudwatch = cloudwatch or client("cloudwatch")
         self._logs = logs or client("logs")
 
-    def status(self, link: Link) -> tuple[str | None, str]:
+    def status(self, link: ChainJob) -> tuple[str | None, str]:
         """Status (None: no such job) and the reason of a failure."""
         found = self._describe(link)
         if found is None:
@@ -36,7 +36,7 @@ class SageMaker:
         status = found["ProcessingJobStatus" if link.kind == "processing" else "TrainingJobStatus"]
         return status, str(found.get("ExitMessage") or found.get("FailureReason") or "")[:LONGEST_LINE]
 
-    def request_of(self, link: Link) -> dict[str, Any]:
+    def request_of(self, link: ChainJob) -> dict[str, Any]:
         """The request that would make the job again, from what SageMaker says of it. Raises ConfigError."""
         found = self._describe(link)
         if found is None:
@@ -45,12 +45,12 @@ class SageMaker:
         taken = self._sagemaker.meta.service_model.operation_model(operation).input_shape.members
         return {name: found[name] for name in taken if name in found}
 
-    def _describe(self, link: Link) -> dict[str, Any] | None:
+    def _describe(self, link: ChainJob) -> dict[str, Any] | None:
         if link.kind == "processing":
             return _asked(lambda: self._sagemaker.describe_processing_job(ProcessingJobName=link.name))
         return _asked(lambda: self._sagemaker.describe_training_job(TrainingJobName=link.name))
 
-    def create(self, link: Link) -> None:
+    def create(self, link: ChainJob) -> None:
         """Start the job; nothing happens where its name is taken."""
         create = self._sagemaker.create_processing_job
         if link.kind == "training":
@@ -63,14 +63,14 @@ class SageMaker:
         except BotoCoreError as error:
             raise RetryError(f"{link.name} may have been launched or not: {error}") from error
 
-    def stop(self, link: Link) -> None:
+    def stop(self, link: ChainJob) -> None:
         """Ask the job to stop; nothing happens where it is over."""
         if link.kind == "processing":
             _asked(lambda: self._sagemaker.stop_processing_job(ProcessingJobName=link.name))
         else:
             _asked(lambda: self._sagemaker.stop_training_job(TrainingJobName=link.name))
 
-    def idle_minutes(self, link: Link, percent: float, minutes: float, now: float) -> float:
+    def idle_minutes(self, link: ChainJob, percent: float, minutes: float, now: float) -> float:
         """For how long the mean of all hosts has been below; 0 where a value is missing.
 
         SageMaker counts 100 % for each core (docs: monitoring-cloudwatch, job metrics), so it is divided by them.
@@ -90,7 +90,7 @@ class SageMaker:
         quiet = [value / cores(link) < percent for value in values[:wanted]]
         return minutes if len(quiet) >= wanted and all(quiet) else 0.0
 
-    def errors(self, link: Link) -> tuple[str, ...]:
+    def errors(self, link: ChainJob) -> tuple[str, ...]:
         """The last lines of the job's log that look like errors."""
         found = _asked(
             lambda: self._logs.filter_log_events(
@@ -112,13 +112,13 @@ def client(service: str) -> Any:
         raise ConfigError("no AWS region: set AWS_REGION, or a profile that has one") from error
 
 
-def cpu_expression(link: Link) -> str:
+def cpu_expression(link: ChainJob) -> str:
     """Metric math: mean of the processors of all hosts of the job, `<job>/algo-<n>` each."""
     search = f'{{{NAMESPACE[link.kind]},Host}} MetricName="CPUUtilization" Host="{link.name}/algo"'
     return f"AVG(SEARCH('{search}', 'Average', {PERIOD}))"
 
 
-def cores(link: Link) -> int:
+def cores(link: ChainJob) -> int:
     """Of each host of the job; 1 for a type that we don't know, so that it never seems idle too early."""
     resources = link.request.get("ResourceConfig") or link.request.get("ProcessingResources", {}).get(
         "ClusterConfig", {}

@@ -19,7 +19,7 @@ Kind = Literal["processing", "training"]
 
 
 @dataclass(frozen=True)
-class Link:
+class ChainJob:
     """One job of the chain: what SageMaker is asked, and the output of its run (None where it writes no ledger)."""
 
     kind: Kind
@@ -30,7 +30,7 @@ class Link:
     def name(self) -> str:
         return str(self.request["ProcessingJobName" if self.kind == "processing" else "TrainingJobName"])
 
-    def attempt(self, number: int) -> Link:
+    def attempt(self, number: int) -> ChainJob:
         """The n-th launch: the same request under a name of its own, which SageMaker takes once."""
         suffix = f"-{number}" if number > 1 else ""
         name = self.name[: LONGEST_NAME - len(suffix)] + suffix
@@ -39,13 +39,13 @@ class Link:
         environment = request.get("Environment", {})
         if "REFINEDWEB_JOB" in environment:
             request["Environment"] = {**environment, "REFINEDWEB_JOB": name}
-        return Link(self.kind, request, self.out)
+        return ChainJob(self.kind, request, self.out)
 
 
-def chain_of(loaded: Any, where: str) -> list[Link]:
+def chain_of(loaded: Any, where: str) -> list[ChainJob]:
     """The links of a chain's JSON: `{"links": [{"kind", "request", "out"}]}`. Raises ConfigError."""
     try:
-        links = [Link(link["kind"], dict(link["request"]), link.get("out")) for link in loaded["links"]]
+        links = [ChainJob(link["kind"], dict(link["request"]), link.get("out")) for link in loaded["links"]]
         names = [link.name for link in links]
     except (KeyError, TypeError) as error:
         raise ConfigError(
@@ -57,7 +57,7 @@ def chain_of(loaded: Any, where: str) -> list[Link]:
     return links
 
 
-def load_chain(uri: str) -> tuple[str, list[Link]]:
+def load_chain(uri: str) -> tuple[str, list[ChainJob]]:
     """Where the chain's events lie, and its links: of a JSON file, on disk or S3. Raises ConfigError."""
     store, key = split_uri(uri if uri.startswith("s3://") else os.path.abspath(uri))
     try:
@@ -67,14 +67,16 @@ def load_chain(uri: str) -> tuple[str, list[Link]]:
     return f"{uri}.watch", chain_of(loaded, uri)
 
 
-def of_job(out: str, kind: Kind, name: str, request_of: Callable[[Link], dict[str, Any]]) -> tuple[str, list[Link]]:
+def of_job(
+    out: str, kind: Kind, name: str, request_of: Callable[[ChainJob], dict[str, Any]]
+) -> tuple[str, list[ChainJob]]:
     """A chain of one job that runs already: its request, as `request_of` tells, is kept below OUT."""
     home = f"{out.rstrip('/')}/jobs/watch/{name}"
     store = open_store(home)
     loaded = load_or_none(store, CHAIN)
     if loaded is None:
         key = "ProcessingJobName" if kind == "processing" else "TrainingJobName"
-        loaded = {"links": [{"kind": kind, "request": request_of(Link(kind, {key: name})), "out": out}]}
+        loaded = {"links": [{"kind": kind, "request": request_of(ChainJob(kind, {key: name})), "out": out}]}
         with suppress(Exists):  # another watcher asked the same
             store.put_new(CHAIN, json.dumps(loaded, default=str).encode())
     return home, chain_of(loaded, store.uri(CHAIN))

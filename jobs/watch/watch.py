@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
-from jobs.watch.chain import Link, load_chain
+from jobs.watch.chain import ChainJob, load_chain
 from refinedweb.ledger.manifest import load_or_none
 from refinedweb.recipe.params import instance
 from refinedweb.storage import Exists, Store, open_store
@@ -135,29 +135,29 @@ def _impatience(policy: Policy, launch: Event, seen: Seen) -> str:
 class Jobs(Protocol):
     """What the watcher asks of SageMaker and CloudWatch."""
 
-    def status(self, link: Link) -> tuple[str | None, str]:
+    def status(self, link: ChainJob) -> tuple[str | None, str]:
         """Status (None: no such job) and the reason of a failure."""
         ...
 
-    def create(self, link: Link) -> None:
+    def create(self, link: ChainJob) -> None:
         """Start the job; nothing happens where its name is taken."""
         ...
 
-    def stop(self, link: Link) -> None:
+    def stop(self, link: ChainJob) -> None:
         """Ask the job to stop; nothing happens where it is over."""
         ...
 
-    def idle_minutes(self, link: Link, percent: float, minutes: float, now: float) -> float:
+    def idle_minutes(self, link: ChainJob, percent: float, minutes: float, now: float) -> float:
         """For how long, up to `minutes`, all processors together have been below `percent`; 0 where nobody knows."""
         ...
 
-    def errors(self, link: Link) -> tuple[str, ...]:
+    def errors(self, link: ChainJob) -> tuple[str, ...]:
         """The last lines of the job's log that look like errors."""
         ...
 
 
 @dataclass(frozen=True)
-class Progress:
+class LedgerProgress:
     """Of a run's ledger: records, tasks that failed for good, and whether all is done."""
 
     tasks: int
@@ -173,11 +173,11 @@ class Watcher:
     """
 
     home: str
-    links: Sequence[Link]
+    links: Sequence[ChainJob]
     jobs: Jobs
     policy: Policy = field(default_factory=Policy)
     clock: Callable[[], float] = time.time
-    progress: Callable[[str], Progress] = field(default_factory=lambda: ledger_progress)
+    progress: Callable[[str], LedgerProgress] = field(default_factory=lambda: ledger_progress)
 
     def tick(self) -> Event:
         """Look once; record and carry out what follows. The last event."""
@@ -195,7 +195,7 @@ class Watcher:
         self._carry_out(decided)
         return decided
 
-    def _job(self, event: Event) -> Link:
+    def _job(self, event: Event) -> ChainJob:
         return self.links[event.link].attempt(event.attempt)
 
     def _carry_out(self, event: Event) -> None:
@@ -214,7 +214,7 @@ class Watcher:
         last = history[-1] if history else Event("launch")
         job = self._job(last)
         status, message = self.jobs.status(job) if history else (None, "")
-        at = Progress(0, 0, status == "Completed") if job.out is None else self.progress(job.out)
+        at = LedgerProgress(0, 0, status == "Completed") if job.out is None else self.progress(job.out)
         since = self._since(store, last.link, at.tasks, now)
         idle = 0.0
         if status == "InProgress":
@@ -247,16 +247,18 @@ def record(store: Store, number: int, event: Event) -> bool:
     return True
 
 
-def ledger_progress(out: str) -> Progress:
+def ledger_progress(out: str) -> LedgerProgress:
     """Of the run below `out`; nothing yet where there is none."""
     from refinedweb.views.run import Run
 
     try:
         run = Run(out)
     except ConfigError:
-        return Progress(0, 0, False)
+        return LedgerProgress(0, 0, False)
     states = run.states()
-    return Progress(sum(state.done for state in states), len(run.failed()), all(state.complete for state in states))
+    return LedgerProgress(
+        sum(state.done for state in states), len(run.failed()), all(state.complete for state in states)
+    )
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

@@ -83,13 +83,13 @@ def train(files: tuple[Path, ...], out: Path, **options: Any) -> None:
     """
     from classifiers.training import labelled as rows_of
     from classifiers.training import overlap
-    from classifiers.training.train import Training
+    from classifiers.training.train import TrainingOptions
     from classifiers.training.train import train as fit
 
     with explained():
         table, options = _rows(files, options)
         weights, held_out, autotune = (options.pop(name) for name in ("weights", "held_out", "autotune"))
-        parameters = Training(**options)
+        parameters = TrainingOptions(**options)
         if held_out:
             table, test = rows_of.held_out(table, held_out)
             table = overlap.without_overlap(table, test)

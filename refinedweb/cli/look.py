@@ -16,7 +16,7 @@ from refinedweb.views.terminal import line as one_line
 if TYPE_CHECKING:
     from refinedweb.ledger.totals import StepState
     from refinedweb.views.explanation import Explanation
-    from refinedweb.views.records import Cut, Pair, StageVerdict
+    from refinedweb.views.records import CutDocument, DuplicatePair, StageVerdict
 
 SHOWN_TEXT = 800
 PAGE_BYTES = 10 << 20
@@ -121,7 +121,7 @@ def inspect(
     return 0
 
 
-def _inspect_decisions(found: list[Pair | Cut], whole: bool, as_json: bool) -> int:
+def _inspect_decisions(found: list[DuplicatePair | CutDocument], whole: bool, as_json: bool) -> int:
     from refinedweb.cli.pairs import show
 
     if not found:

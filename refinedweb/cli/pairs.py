@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from refinedweb.views.records import Cut, Pair
+from refinedweb.views.records import CutDocument, DuplicatePair
 from refinedweb.views.terminal import json_line, line, printable
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ SHOWN_SPAN = 300
 SHOWN_BANDS = 5
 
 
-def show(found: Pair | Cut, *, whole: bool, as_json: bool) -> None:
+def show(found: DuplicatePair | CutDocument, *, whole: bool, as_json: bool) -> None:
     """One decision, for a reader or a program."""
     if as_json:
         click.echo(json_line(found.__dict__))
-    elif isinstance(found, Cut):
+    elif isinstance(found, CutDocument):
         _show_cut(found, whole)
     else:
         _show_pair(found, whole)
@@ -46,12 +46,12 @@ def show_stories(out: str, which: str, *, as_json: bool) -> int:
         click.secho(f"{_name(story.document)}: {end}", bold=True)
         for event in story.events:
             show(event, whole=False, as_json=False)
-            if isinstance(event, Cut):
+            if isinstance(event, CutDocument):
                 _show_elsewhere(run, event)
     return 0
 
 
-def _show_elsewhere(run: Run, cut: Cut) -> None:
+def _show_elsewhere(run: Run, cut: CutDocument) -> None:
     decisions = run.decisions(cut.stage)
     for number in range(len(cut.spans) if decisions is not None else 0):
         other = decisions.elsewhere(cut, number) if decisions is not None else None
@@ -59,7 +59,7 @@ def _show_elsewhere(run: Run, cut: Cut) -> None:
         click.echo(f"  span {number + 1} stands {where}")
 
 
-def _show_pair(pair: Pair, whole: bool) -> None:
+def _show_pair(pair: DuplicatePair, whole: bool) -> None:
     click.secho(f"removed {_name(pair.removed)}", bold=True)
     click.echo(f"kept    {_name(pair.kept)}" + ("  (of an earlier run)" if pair.old else ""))
     click.echo("  " + " · ".join(_facts(pair)))
@@ -74,7 +74,7 @@ def _show_pair(pair: Pair, whole: bool) -> None:
         click.echo()
 
 
-def _facts(pair: Pair) -> Iterator[str]:
+def _facts(pair: DuplicatePair) -> Iterator[str]:
     yield f"{pair.stage} {pair.reason}"
     if pair.jaccard is not None:
         yield f"Jaccard {pair.jaccard:.3f}"
@@ -110,7 +110,7 @@ def _shortened(words: list[str], most: int = 40) -> str:
     return shown if len(words) <= most else f"{shown} … ({len(words)} words)"
 
 
-def _show_cut(cut: Cut, whole: bool) -> None:
+def _show_cut(cut: CutDocument, whole: bool) -> None:
     click.secho(_name(cut.document), bold=True)
     click.echo(f"  {cut.stage} · {cut.reason or 'stays, without'} {len(cut.spans)} span{'s' * (len(cut.spans) != 1)}")
     for span in cut.spans:

@@ -14,9 +14,9 @@ from refinedweb.cli.options import imports_option
 from refinedweb.views.units import duration, size
 
 if TYPE_CHECKING:
-    from refinedweb.forecast.forecast import Forecast, Planned
-    from refinedweb.forecast.measured import Sample
-    from refinedweb.forecast.workload import Input
+    from refinedweb.forecast.forecast import Forecast, ForecastPlan
+    from refinedweb.forecast.measured import MeasuredSample
+    from refinedweb.forecast.workload import InputVolume
 
 UNITS = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 SIZE = re.compile(r"(\d+)\s*x\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)", re.IGNORECASE)
@@ -60,7 +60,7 @@ def plan(
     found = machine(kind, price=price, cores=workers)
     if world["spot"] and price is None:
         found = replace(found, price=found.price * _spot_share())
-    planned = forecasts.Planned(sample, parsed(wanted), found, _conditions(sample, kind, **world), parts)
+    planned = forecasts.ForecastPlan(sample, parsed(wanted), found, _conditions(sample, kind, **world), parts)
     runs = sorted(forecasts.spread(planned, instances, 3), key=lambda run: run.seconds)
     usual = replace(planned, conditions=replace(planned.conditions, seed=runs[1].seed))
     curve = forecasts.curve(usual, sorted({*forecasts.CURVE, instances})) if kind != "local" else []
@@ -72,15 +72,15 @@ def plan(
     return 1 if runs[1].problems else 0
 
 
-def parsed(text: str) -> Input:
+def parsed(text: str) -> InputVolume:
     """`90000x1.1GB`. Raises ConfigError."""
-    from refinedweb.forecast.workload import Input
+    from refinedweb.forecast.workload import InputVolume
     from stages.errors import ConfigError
 
     found = SIZE.fullmatch(text.strip())
     if found is None or int(found[1]) < 1 or float(found[2]) <= 0:
         raise ConfigError(f"--input {text!r}: give number of files x size of each, as 90000x1.1GB or 800x500MiB")
-    return Input(int(found[1]), float(found[2]) * UNITS[found[3].upper()])
+    return InputVolume(int(found[1]), float(found[2]) * UNITS[found[3].upper()])
 
 
 def _spot_share() -> float:
@@ -90,8 +90,8 @@ def _spot_share() -> float:
 
 
 def _conditions(
-    sample: Sample, kind: str, spot: bool, share_nothing: bool, start: float | None, interruptions: float | None,
-    latency: float | None, prefixes: int, speed: float, seed: int,
+    sample: MeasuredSample, kind: str, spot: bool, share_nothing: bool, start: float | None,
+    interruptions: float | None, latency: float | None, prefixes: int, speed: float, seed: int,
 ) -> Any:  # fmt: skip
     from refinedweb.forecast.machines import INTERRUPTIONS, Conditions, quiet
 
@@ -119,7 +119,7 @@ def _short(found: Forecast) -> dict[str, Any]:
     return {name: getattr(found, name) for name in names}
 
 
-def _show(planned: Planned, runs: list[Forecast], curve: list[Forecast]) -> None:
+def _show(planned: ForecastPlan, runs: list[Forecast], curve: list[Forecast]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table

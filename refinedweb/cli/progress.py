@@ -15,11 +15,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeE
 from rich.table import Table
 from rich.text import Text
 
-from refinedweb.engine.loop import Progress as RunProgress
-from refinedweb.engine.run import Result
+from refinedweb.engine.loop import LoopProgress
+from refinedweb.engine.run import RunResult
 from refinedweb.ledger.manifest import Totals
 from refinedweb.recipe.recipe import Recipe
-from refinedweb.sources.inputs import Found
+from refinedweb.sources.inputs import FoundInputs
 from refinedweb.views import funnel
 from refinedweb.views.terminal import line
 from refinedweb.views.units import size
@@ -42,7 +42,7 @@ class Display:
         self._printed = self._since
         self.interrupted = False
 
-    def start(self, recipe: Recipe, found: Found, out: str) -> None:
+    def start(self, recipe: Recipe, found: FoundInputs, out: str) -> None:
         """Say what is about to happen."""
         total = sum(item.size for item in found.inputs)
         self._say(f"Recipe {recipe.name}: {_many(len(found.inputs), 'input file')}, {size(total)} → {out}")
@@ -61,7 +61,7 @@ class Display:
         if self._live is not None and self._row is not None:
             self._live.update(self._row, description="Running")
 
-    def watch(self, progress: RunProgress) -> None:
+    def watch(self, progress: LoopProgress) -> None:
         """Show the state of the loop. Raises KeyboardInterrupt where the user asked to stop."""
         if self.interrupted:
             raise KeyboardInterrupt
@@ -76,7 +76,7 @@ class Display:
             done = f"{progress.step}: {progress.done}/{progress.total} {self._noun}"
             self._say(f"{done} · {progress.running} running{facts}{self._eta(progress)}")
 
-    def _begin(self, progress: RunProgress) -> None:
+    def _begin(self, progress: LoopProgress) -> None:
         """Another step, or phase of a global one: its own count, rate and time."""
         self._step = progress.step
         self._since = time.monotonic()
@@ -87,7 +87,7 @@ class Display:
     def _noun(self) -> str:
         return "tasks" if "/" in self._step else "shards"
 
-    def _facts(self, progress: RunProgress) -> str:
+    def _facts(self, progress: LoopProgress) -> str:
         facts = ""
         if self._seen.rows_in and self._noun == "shards":
             rate = self._seen.rows_in / max(1e-9, time.monotonic() - self._since)
@@ -98,7 +98,7 @@ class Display:
             facts += f" · {len(progress.failed):,} {self._noun} failed"
         return facts
 
-    def _eta(self, progress: RunProgress) -> str:
+    def _eta(self, progress: LoopProgress) -> str:
         if not self._seen.tasks:
             return ""
         left = (progress.total - progress.done) * (time.monotonic() - self._since) / self._seen.tasks
@@ -129,7 +129,7 @@ def _live_display(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True)
 
 
-def show_result(recipe: Recipe, result: Result, out: str, *, as_json: bool) -> None:
+def show_result(recipe: Recipe, result: RunResult, out: str, *, as_json: bool) -> None:
     """The funnel, where the output lies, and what needs attention."""
     if as_json:
         from refinedweb.views.run import Run
@@ -183,7 +183,7 @@ def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None
         click.secho(f"{_many(len(failed), 'shard')} failed{where}; the same command tries them again", fg="red")
 
 
-def _reasons(row: funnel.Row, most: int = 4) -> str:
+def _reasons(row: funnel.FunnelRow, most: int = 4) -> str:
     items = [f"{line(reason, 80)} {n:,}" for reason, n in row.removed.items()]
     return ", ".join(items[:most]) + (f", {len(items) - most} more" if len(items) > most else "")
 

@@ -95,7 +95,7 @@ def _execute(
 ) -> int:  # fmt: skip
     from refinedweb.cli.progress import Display, show_result
     from refinedweb.engine.metrics import both, meter_of
-    from refinedweb.engine.run import Settings, execute
+    from refinedweb.engine.run import RunSettings, execute
     from refinedweb.sources import inputs
 
     meter = meter_of(metrics, out)
@@ -106,7 +106,7 @@ def _execute(
     watch = both(display.watch, meter)
     try:
         with display:
-            result = execute(recipe, found.inputs, out, Settings(workers, address, lease), watch, display.ready)
+            result = execute(recipe, found.inputs, out, RunSettings(workers, address, lease), watch, display.ready)
     except KeyboardInterrupt:
         click.echo("\nInterrupted: what is committed is safe. To resume, run the same command again:", err=True)
         click.echo(f"  refinedweb {_quoted(sys.argv[1:])}", err=True)

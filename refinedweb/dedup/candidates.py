@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from refinedweb.dedup.context import Context, Documents, within
-from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from stages.kernels.shingles import shared_shingles
 from stages.minhash import MinHash
 
@@ -46,7 +46,7 @@ class Fetch:
     def count(self) -> int:
         return len(self.context.blocks)
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         blocks = len(self.context.blocks)
         pairs_out, texts_out = outputs.shuffle("pairs", PAIRS, blocks), outputs.shuffle("texts", TEXTS, blocks)
         pairs = (
@@ -60,7 +60,7 @@ class Fetch:
             for batch in self.context.documents(task, ("text",)):
                 here = within(batch.addresses, wanted)
                 texts_out.write(_texts(batch, here), here.column("block").to_numpy())
-        return Counts(pairs.num_rows)
+        return PhaseCounts(pairs.num_rows)
 
 
 def _texts(batch: Documents, wanted: pa.Table) -> pa.Table:
@@ -82,7 +82,7 @@ class Verify:
     def count(self) -> int:
         return len(self.context.blocks)
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         pairs = Shuffled(self.fetch, "pairs", PAIRS).read(task)
         pairs = pairs.append_column("address", pairs.column("b")).sort_by("address")
         texts = Shuffled(self.fetch, "texts", TEXTS).read(task).sort_by("address")
@@ -91,7 +91,7 @@ class Verify:
             for batch in self.context.documents(task, ("text",)):
                 here = within(batch.addresses, pairs)
                 writer.write(here.filter(pa.array(self._hold(here, texts, batch))))
-        counts = Counts(pairs.num_rows)
+        counts = PhaseCounts(pairs.num_rows)
         if writer.rows < pairs.num_rows:
             counts.removed = {self.context.stage.name: {"candidate_below_jaccard": pairs.num_rows - writer.rows}}
         return counts

@@ -26,7 +26,7 @@ from refinedweb.dedup.candidates import verified
 from refinedweb.dedup.components import linked
 from refinedweb.dedup.context import Context, Nodes, is_old, within
 from refinedweb.dedup.decide import Decide
-from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.tasks import Find, Sign, write_by_key
 from stages.dedup import Clustered, checks_column, keys_column
 from stages.kernels.edges import grouped_edges
@@ -106,7 +106,7 @@ class Group:
     def count(self) -> int:
         return self.context.partitions
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         rows = self.keys.read(task)
         check = rows.column("check").to_numpy() if "check" in rows.column_names else None
         a, b = grouped_edges(rows.column("key").to_numpy(), check, rows.column("node").to_numpy())
@@ -115,7 +115,7 @@ class Group:
             outputs.shuffle("edges", EDGES, len(self.context.blocks)).write(_edges(a, b), where)
         else:
             outputs.shuffle("edges", EDGES, 1).write(_edges(*forest(a, b)))
-        return Counts(rows.num_rows)
+        return PhaseCounts(rows.num_rows)
 
 
 def _edges(a: Nodes, b: Nodes) -> pa.Table:
@@ -138,7 +138,7 @@ class Describe:
     def count(self) -> int:
         return len(self.context.blocks)
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         members = self.members.read(task).sort_by("address")
         writer = outputs.shuffle("described", DESCRIBED, self.context.partitions)
         if members.num_rows:
@@ -146,7 +146,7 @@ class Describe:
                 if (here := within(addresses, members)).num_rows:
                     rows = docs.take(pa.array(np.searchsorted(addresses, here.column("address").to_numpy())))
                     write_by_key(self.context, self._with_rank(here, rows), writer)
-        return Counts(members.num_rows)
+        return PhaseCounts(members.num_rows)
 
     def _with_rank(self, members: pa.Table, docs: pa.Table) -> pa.Table:
         ranks = pa.array(_stage(self.context).rank(docs), pa.uint64())

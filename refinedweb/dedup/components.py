@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from refinedweb.dedup.context import Context, Nodes
-from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, facts_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
 from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 from stages.kernels.star import both_directions, downwards, large_star, small_star
 from stages.kernels.unionfind import Components, bytes_needed
@@ -30,7 +30,7 @@ CHANGED = "changed"
 def linked(context: Context, edges: Shuffled) -> Generator[Phase, None, Shuffled]:
     """The phases that find the components; returns their members, shuffled by block. `edges`: all in partition 0."""
     if bytes_needed(edges.rows()) <= LINK_BYTES:
-        link = Link(context, edges)
+        link = LinkPhase(context, edges)
         yield link
         return Shuffled(link, "members", MEMBERS)
     spread = Spread(context, edges, star_partitions(edges.rows(), context.partitions))
@@ -57,7 +57,7 @@ def star_partitions(edges: int, most: int) -> int:
 
 
 @dataclass(frozen=True)
-class Link:
+class LinkPhase:
     """All edges in one task."""
 
     context: Context
@@ -68,8 +68,8 @@ class Link:
     def count(self) -> int:
         return 1
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
-        components, counts = Components(), Counts()
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
+        components, counts = Components(), PhaseCounts()
         for rows in self.edges.each(0):
             components.add(rows.column("a").to_numpy(), rows.column("b").to_numpy())
             counts.rows_in += rows.num_rows
@@ -96,8 +96,8 @@ class Spread:
     def count(self) -> int:
         return self.edges.producer.count
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
-        writer, counts = outputs.shuffle("sides", SIDES, self.partitions), Counts()
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
+        writer, counts = outputs.shuffle("sides", SIDES, self.partitions), PhaseCounts()
         for rows in self.edges.tables(task, 0):
             sides = both_directions(rows.column("a").to_numpy(), rows.column("b").to_numpy())
             _write_sides(sides, writer, self.partitions)
@@ -125,13 +125,13 @@ class Star:
     def count(self) -> int:
         return self.partitions
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         rows = self.sides.read(task)
         node, neighbour = rows.column("node").to_numpy(), rows.column("neighbour").to_numpy()
         stars = (small_star if self.small else large_star)(node, neighbour)
         writer = outputs.shuffle("sides", SIDES, self.partitions)
         _write_sides((both_directions if self.small else downwards)(stars.a, stars.b), writer, self.partitions)
-        return Counts(rows.num_rows, facts={CHANGED: stars.changed})
+        return PhaseCounts(rows.num_rows, facts={CHANGED: stars.changed})
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ class Label:
     def count(self) -> int:
         return self.partitions
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         rows = self.sides.read(task)
         node, neighbour = rows.column("node").to_numpy(), rows.column("neighbour").to_numpy()
         order = np.lexsort((neighbour, node))
         nodes, first = np.unique(node[order], return_index=True)
         write_members(self.context, nodes, np.minimum(nodes, neighbour[order][first]), outputs)
-        return Counts(rows.num_rows)
+        return PhaseCounts(rows.num_rows)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context
-from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, ledger_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
 from refinedweb.ledger.layout import DECIDE, decisions_key
 from stages.dedup import DECISION
 
@@ -29,10 +29,10 @@ class Decide:
     def count(self) -> int:
         return self.context.new_blocks
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         found = self.found.read(task).sort_by("address")
         write_decisions(self.context, task, found, outputs)
-        return Counts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, found))
+        return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, found))
 
 
 def write_decisions(context: Context, block: int, found: pa.Table, outputs: PhaseOutputs) -> None:

@@ -31,7 +31,7 @@ AHEAD = 4  # objects for each of the store's parallel requests that are read bef
 
 
 @dataclass
-class Counts:
+class PhaseCounts:
     """What a task did, in rows: those of documents where it reads documents, else of what it reads."""
 
     rows_in: int = 0
@@ -55,7 +55,7 @@ class Phase(Protocol):
     @property
     def count(self) -> int: ...
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         """One task. Deterministic: the same outputs, whoever runs it and however often."""
         ...
 
@@ -125,7 +125,7 @@ class PhaseWork:
         return ledger_of(self.phase).commit(record)
 
 
-def _outputs_of(phase: Phase, task: int) -> tuple[list[Output], Counts]:
+def _outputs_of(phase: Phase, task: int) -> tuple[list[Output], PhaseCounts]:
     outputs = PhaseOutputs(phase.context.store, folder_of(phase), task)
     try:
         counts = phase.run(task, outputs)

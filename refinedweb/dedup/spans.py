@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context, Documents, Nodes, within
 from refinedweb.dedup.decide import removed_by, write_decisions
-from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled, ledger_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
 from refinedweb.ledger.layout import DECIDE
 from stages.dedup import SPANS, Global
 
@@ -41,7 +41,7 @@ class DecideSpans:
     def count(self) -> int:
         return self.context.new_blocks
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         stage = cast(Spanned, self.context.stage)
         found = pa.concat_tables([shuffled.read(task) for shuffled in self.found]).sort_by("address")
         parts = [FOUND.empty_table()]
@@ -51,7 +51,7 @@ class DecideSpans:
             parts.extend(self._judged(stage, batch, here) for batch, here in touched if here.num_rows)
         decided = pa.concat_tables(parts).combine_chunks()
         write_decisions(self.context, task, decided, outputs)
-        return Counts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, decided))
+        return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, decided))
 
     def _judged(self, stage: Spanned, batch: Documents, found: pa.Table) -> pa.Table:
         spans = self.spans_of(stage, batch.docs, batch.addresses, found)

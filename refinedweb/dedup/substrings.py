@@ -16,7 +16,7 @@ from typing import cast
 import pyarrow as pa
 
 from refinedweb.dedup.context import Context, within
-from refinedweb.dedup.phase import Counts, Phase, PhaseOutputs, Shuffled
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.spans import DecideSpans
 from refinedweb.dedup.tasks import Find, Sign, write_by_key
 from stages.substring.phases import CHECKS, RUNS, SIGNED, WINDOWS, group, match, sign, spans, windows
@@ -58,7 +58,7 @@ class Windows:
         """What the tasks write."""
         return Shuffled(self, "windows", WINDOWS)
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         stage = cast(Substring, self.context.stage)
         checks = self.checks.read(task).sort_by("address")
         writer = outputs.shuffle("windows", WINDOWS, self.context.partitions)
@@ -66,4 +66,4 @@ class Windows:
             for addresses, docs in self.context.documents(task, stage.reads):
                 if (here := within(addresses, checks)).num_rows:
                     write_by_key(self.context, windows(stage, docs, addresses, here), writer)
-        return Counts(checks.num_rows)
+        return PhaseCounts(checks.num_rows)

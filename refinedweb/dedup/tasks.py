@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context, Nodes
-from refinedweb.dedup.phase import Counts, PhaseOutputs, Shuffled
+from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 from stages.errors import ConfigError
 
@@ -41,8 +41,8 @@ class Sign:
         """What the tasks write."""
         return Shuffled(self, "signed", self.schema)
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
-        counts, writer = Counts(), outputs.shuffle("signed", self.schema, self.context.partitions)
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
+        counts, writer = PhaseCounts(), outputs.shuffle("signed", self.schema, self.context.partitions)
         texts = 0
         for addresses, docs in self.context.documents(task, self.columns):
             counts.rows_in += docs.num_rows
@@ -74,13 +74,13 @@ class Find:
         """What the tasks write, result by result."""
         return tuple(Shuffled(self, name, schema) for name, schema in self.results)
 
-    def run(self, task: int, outputs: PhaseOutputs) -> Counts:
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         rows = self.source.read(task)
         tables = self.found(self.context.stage, rows)
         for (name, schema), table in zip(self.results, tables, strict=True):
             writer = outputs.shuffle(name, schema, len(self.context.blocks))
             writer.write(table, self.context.block_of(table.column("address").to_numpy()))
-        return Counts(rows.num_rows)
+        return PhaseCounts(rows.num_rows)
 
 
 def write_by_key(context: Context, rows: pa.Table, writer: ShuffleWriter) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from itertools import count
 from typing import Any
 
-from refinedweb.engine.pool import Outcome, Work, attempt
+from refinedweb.engine.pool import TaskOutcome, Work, attempt
 
 
 class InlinePool:
@@ -28,7 +28,7 @@ class InlinePool:
         self._waiting[handle] = (task, payload, careful)
         return handle
 
-    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+    def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         del seconds
         handle = next(iter(self._waiting))
         return [(handle, attempt(self._work, *self._waiting.pop(handle)))]

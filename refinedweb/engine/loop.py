@@ -15,7 +15,7 @@ from time import sleep
 from typing import Any, NamedTuple
 
 from refinedweb.engine.blocks import Blocks
-from refinedweb.engine.pool import Outcome, Pool
+from refinedweb.engine.pool import Pool, TaskOutcome
 from refinedweb.engine.rollups import RollUps
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record, Totals
@@ -41,7 +41,7 @@ class Task(NamedTuple):
 
 
 @dataclass
-class Progress:
+class LoopProgress:
     """What a watcher may show. `seen` sums the records that this driver saw committed."""
 
     step: str
@@ -70,7 +70,7 @@ class _Attempt(NamedTuple):
     since: float
 
 
-Watch = Callable[[Progress], None]
+Watch = Callable[[LoopProgress], None]
 
 
 class Loop:
@@ -93,9 +93,9 @@ class Loop:
         self._twins: set[int] = set()
         self._rates: deque[float] = deque(maxlen=RATES)
         self._rollups = RollUps(ledger)
-        self.progress = Progress(ledger.step, len(tasks), done=len(committed))
+        self.progress = LoopProgress(ledger.step, len(tasks), done=len(committed))
 
-    def run(self) -> Progress:
+    def run(self) -> LoopProgress:
         """Until every task is committed, by whomever, or has failed for good here."""
         try:
             while self._blocks.pending:  # what still runs then was done by others, or is a twin that hangs
@@ -158,7 +158,7 @@ class Loop:
             elif attempt is not None:
                 self._cancel_twins(attempt.number)  # its record was seen before its outcome
 
-    def _settle(self, attempt: _Attempt, outcome: Outcome) -> None:
+    def _settle(self, attempt: _Attempt, outcome: TaskOutcome) -> None:
         if outcome.kind == "config":
             raise ConfigError(outcome.error)
         if outcome.kind == "done":
@@ -177,7 +177,7 @@ class Loop:
         self.progress.seen.add(record)
         self._blocks.settle(attempt.number)
 
-    def _again_or_fail(self, number: int, outcome: Outcome) -> None:
+    def _again_or_fail(self, number: int, outcome: TaskOutcome) -> None:
         state = self._states[number]
         if self._may_go_on(state, outcome):
             self._queue.append(number)
@@ -186,7 +186,7 @@ class Loop:
         self._ledger.fail(number, outcome.error)
         self._blocks.settle(number)
 
-    def _may_go_on(self, state: _State, outcome: Outcome) -> bool:
+    def _may_go_on(self, state: _State, outcome: TaskOutcome) -> bool:
         """Change the state to that of the next attempt; False where there is none."""
         if outcome.kind == "retry":
             state.retries += 1

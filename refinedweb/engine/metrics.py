@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from refinedweb.engine.loop import Progress, Watch
+from refinedweb.engine.loop import LoopProgress, Watch
 from refinedweb.ledger.manifest import Totals
 from refinedweb.ledger.totals import StepState
 from stages.errors import ConfigError
@@ -82,10 +82,10 @@ class Meter:
         self._every = every
         self._clock = clock
         self._read_at = clock()
-        self._current: Progress | None = None
+        self._current: LoopProgress | None = None
         self._before = (0, 0, 0, 0)
 
-    def watch(self, progress: Progress) -> None:
+    def watch(self, progress: LoopProgress) -> None:
         """Called by the loop several times a second."""
         if self._current is not None and self._current.step != progress.step:
             self.close()
@@ -99,7 +99,7 @@ class Meter:
             self._read(self._current)
         self._current, self._before = None, (0, 0, 0, 0)
 
-    def _read(self, progress: Progress) -> None:
+    def _read(self, progress: LoopProgress) -> None:
         now = self._clock()
         seconds, self._read_at = max(1e-9, now - self._read_at), now
         seen = (progress.seen.tasks, progress.seen.rows_in, progress.seen.rows_kept, progress.deaths)
@@ -148,7 +148,7 @@ def dollars_per_hour() -> float:
 def both(first: Watch, meter: Meter | None) -> Watch:
     """A watcher that shows progress to `first`, and to the meter."""
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: LoopProgress) -> None:
         if meter is not None:
             meter.watch(progress)
         first(progress)
@@ -206,7 +206,7 @@ def replace_file(path: Path, text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Family:
+class MetricFamily:
     """One metric of the Prometheus text format: its samples by labels."""
 
     name: str
@@ -215,7 +215,7 @@ class Family:
     samples: Sequence[tuple[dict[str, str], float]]
 
 
-def prometheus(families: Iterable[Family]) -> str:
+def prometheus(families: Iterable[MetricFamily]) -> str:
     """The text exposition format, version 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats)."""
     lines = []
     for family in families:
@@ -232,25 +232,28 @@ def _labels(labels: dict[str, str]) -> str:
     return "{" + ",".join(told) + "}" if labels else ""
 
 
-def _of_reading(reading: Reading, sums: dict[str, float]) -> list[Family]:
+def _of_reading(reading: Reading, sums: dict[str, float]) -> list[MetricFamily]:
     run, at = {"run": reading.run}, {"run": reading.run, "step": reading.step}
     done, failed, rate = reading.tasks_done, reading.tasks_failed, reading.documents_per_second
+    gauges = [
+        ("progress_ratio", "Share of the step's tasks that are done.", reading.progress_percent / 100),
+        ("tasks_done", "Tasks of the step with a commit record.", done),
+        ("tasks_failed", "Tasks that failed for good.", failed),
+        ("documents_per_second", "Documents read since the last reading.", rate),
+    ]
+    counters = [
+        ("documents_total", "Documents read by this driver.", "documents"),
+        ("documents_kept_total", "Documents kept by this driver.", "documents_kept"),
+        ("worker_deaths_total", "Workers that died.", "deaths"),
+        ("cost_dollars_total", "Cost of this driver's machines so far, in dollars.", "cost_dollars"),
+    ]
     return [
-        Family("refinedweb_progress_ratio", "gauge", "Share of the step's tasks that are done.",
-               [(at, reading.progress_percent / 100)]),
-        Family("refinedweb_tasks_done", "gauge", "Tasks of the step with a commit record.", [(at, done)]),
-        Family("refinedweb_tasks_failed", "gauge", "Tasks that failed for good.", [(at, failed)]),
-        Family("refinedweb_documents_per_second", "gauge", "Documents read since the last reading.", [(at, rate)]),
-        Family("refinedweb_documents_total", "counter", "Documents read by this driver.", [(run, sums["documents"])]),
-        Family("refinedweb_documents_kept_total", "counter", "Documents kept by this driver.",
-               [(run, sums["documents_kept"])]),
-        Family("refinedweb_worker_deaths_total", "counter", "Workers that died.", [(run, sums["deaths"])]),
-        Family("refinedweb_cost_dollars_total", "counter", "Hours of this driver's machines by their price.",
-               [(run, sums["cost_dollars"])]),
-    ]  # fmt: skip
+        *(MetricFamily(f"refinedweb_{name}", "gauge", told, [(at, value)]) for name, told, value in gauges),
+        *(MetricFamily(f"refinedweb_{name}", "counter", told, [(run, sums[key])]) for name, told, key in counters),
+    ]
 
 
-def of_status(run: str, states: Sequence[StepState], totals: Totals, failed: int) -> list[Family]:
+def of_status(run: str, states: Sequence[StepState], totals: Totals, failed: int) -> list[MetricFamily]:
     """The metrics of a run as its ledger tells them, for `status --prometheus`."""
     at = [({"run": run, "step": state.step.name}, state) for state in states]
     removed = [
@@ -261,13 +264,13 @@ def of_status(run: str, states: Sequence[StepState], totals: Totals, failed: int
     whole = {"run": run}
     seconds = sum(state.totals.seconds for state in states)
     return [
-        Family("refinedweb_tasks_done", "gauge", "Tasks of the step with a commit record.",
+        MetricFamily("refinedweb_tasks_done", "gauge", "Tasks of the step with a commit record.",
                [(labels, state.done) for labels, state in at]),
-        Family("refinedweb_tasks", "gauge", "Tasks of the step, as far as they are known.",
+        MetricFamily("refinedweb_tasks", "gauge", "Tasks of the step, as far as they are known.",
                [(labels, state.total) for labels, state in at]),
-        Family("refinedweb_tasks_failed", "gauge", "Tasks that failed for good.", [(whole, failed)]),
-        Family("refinedweb_documents_in", "gauge", "Documents read.", [(whole, totals.rows_in)]),
-        Family("refinedweb_documents_kept", "gauge", "Documents kept so far.", [(whole, totals.rows_kept)]),
-        Family("refinedweb_documents_removed", "gauge", "Documents removed, by stage and reason.", removed),
-        Family("refinedweb_core_seconds", "gauge", "Core seconds of the committed tasks.", [(whole, seconds)]),
+        MetricFamily("refinedweb_tasks_failed", "gauge", "Tasks that failed for good.", [(whole, failed)]),
+        MetricFamily("refinedweb_documents_in", "gauge", "Documents read.", [(whole, totals.rows_in)]),
+        MetricFamily("refinedweb_documents_kept", "gauge", "Documents kept so far.", [(whole, totals.rows_kept)]),
+        MetricFamily("refinedweb_documents_removed", "gauge", "Documents removed, by stage and reason.", removed),
+        MetricFamily("refinedweb_core_seconds", "gauge", "Core seconds of the committed tasks.", [(whole, seconds)]),
     ]  # fmt: skip

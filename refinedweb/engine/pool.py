@@ -37,7 +37,7 @@ STARTS = 3
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskOutcome:
     """How one attempt at a task ended. `died`: its worker did not live to say."""
 
     kind: Literal["done", "retry", "failed", "raised", "config", "died"]
@@ -60,7 +60,7 @@ class Pool(Protocol):
         """Start an attempt; its handle."""
         ...
 
-    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+    def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         """The attempts that ended, after at most this long."""
         ...
 
@@ -73,18 +73,18 @@ class Pool(Protocol):
         ...
 
 
-def attempt(work: Work, task: int, payload: Any, careful: bool) -> Outcome:
+def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     """One attempt, its error named by what the driver does next."""
     try:
-        return Outcome("done", work(task, payload, careful))
+        return TaskOutcome("done", work(task, payload, careful))
     except ConfigError as error:
-        return Outcome("config", error=str(error))
+        return TaskOutcome("config", error=str(error))
     except (RetryError, CommitUnknown, OSError) as error:
-        return Outcome("retry", error=f"{type(error).__name__}: {error}")
+        return TaskOutcome("retry", error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:
-        return Outcome("failed", error=str(error))
+        return TaskOutcome("failed", error=str(error))
     except Exception as error:  # reported with its place, then found out document by document
-        return Outcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
+        return TaskOutcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
 
 
 def _place(error: Exception) -> str:
@@ -136,18 +136,18 @@ class RayPool:
         self._running[handle] = None
         return handle
 
-    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+    def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         ready, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
         if not ready:
             ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
         return [(handle, self._outcome(handle)) for handle in ready]
 
-    def _outcome(self, handle: Any) -> Outcome:
+    def _outcome(self, handle: Any) -> TaskOutcome:
         del self._running[handle]
         try:
-            outcome: Outcome = self._ray.get(handle)
+            outcome: TaskOutcome = self._ray.get(handle)
         except self._ray.exceptions.RayError as error:
-            return Outcome("died", error=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+            return TaskOutcome("died", error=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
         return outcome
 
     def cancel(self, handle: Hashable) -> None:
@@ -221,7 +221,7 @@ def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:
             return
 
 
-def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> Outcome:
+def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     import pyarrow as pa
 
     pa.set_cpu_count(1)  # one core per worker is the whole idea

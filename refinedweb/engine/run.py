@@ -18,7 +18,7 @@ from refinedweb.storage import open_store
 
 
 @dataclass
-class Result:
+class RunResult:
     """How a run ended. Tasks that `failed` for good are those of `failed_step`: the steps after it were not begun."""
 
     totals: Totals
@@ -34,7 +34,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Settings:
+class RunSettings:
     """How to run, without influence on the output."""
 
     workers: int | None = None
@@ -43,8 +43,8 @@ class Settings:
 
 
 def execute(
-    recipe: Recipe, inputs: Sequence[Input], out: str, settings: Settings, watch: Watch, started: Callable[[], None]
-) -> Result:
+    recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch, started: Callable[[], None]
+) -> RunResult:
     """Run or resume to the end. `watch` sees the progress several times a second, `started` when workers are up."""
 
     def start() -> Pool:
@@ -58,7 +58,7 @@ def execute(
 
 def execute_on(
     start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch
-) -> Result:
+) -> RunResult:
     """`execute` on workers that `start` gives when the first task needs them."""
     from refinedweb.dedup.planning import check_index  # kernels: dear to import, and not wanted to look at runs
     from refinedweb.engine.card import write_card
@@ -66,7 +66,7 @@ def execute_on(
 
     check_index(recipe)
     run, store = start_or_resume(recipe, inputs, out), open_store(out)
-    result = Result(Totals())
+    result = RunResult(Totals())
     with Crew(recipe, run.inputs, start, lease, watch) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):

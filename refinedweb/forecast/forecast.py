@@ -10,9 +10,9 @@ import numpy as np
 
 from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.forecast.machines import GET_DOLLARS, PUT_DOLLARS, Conditions, Machine
-from refinedweb.forecast.measured import Sample
-from refinedweb.forecast.simulation import Floats, Outcome, Simulation
-from refinedweb.forecast.workload import Input, Load, Shuffle, loads
+from refinedweb.forecast.measured import MeasuredSample
+from refinedweb.forecast.simulation import Floats, SimulatedRun, Simulation
+from refinedweb.forecast.workload import InputVolume, Load, Shuffle, loads
 
 LATEST_START = 1.5  # times the usual: the last of many machines comes late
 CURVE = (1, 5, 20, 50, 100, 257, 500)
@@ -61,23 +61,23 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Planned:
+class ForecastPlan:
     """What to forecast: a sample, the wanted input, the machines' type and what the world does to them.
 
     `parts`: the input as so many runs side by side, each of which deduplicates for itself; where there are more of
     them than machines, one after the other.
     """
 
-    sample: Sample
-    wanted: Input
+    sample: MeasuredSample
+    wanted: InputVolume
     machine: Machine
     conditions: Conditions
     parts: int = 1
 
     @property
-    def part(self) -> Input:
+    def part(self) -> InputVolume:
         """The input of one run."""
-        return Input(-(-self.wanted.files // self.parts), self.wanted.size)
+        return InputVolume(-(-self.wanted.files // self.parts), self.wanted.size)
 
     def rounds(self, machines: int) -> tuple[int, int]:
         """Machines of each part, and how many parts a machine sees one after the other."""
@@ -85,7 +85,7 @@ class Planned:
         return each, -(-self.parts // (machines // each))
 
 
-def forecast(planned: Planned, machines: int) -> Forecast:
+def forecast(planned: ForecastPlan, machines: int) -> Forecast:
     """The run on so many machines. The same seed, the same answer."""
     conditions, machine = planned.conditions, planned.machine
     each, rounds = planned.rounds(machines)
@@ -122,12 +122,12 @@ def forecast(planned: Planned, machines: int) -> Forecast:
     )
 
 
-def curve(planned: Planned, counts: Sequence[int] = CURVE) -> list[Forecast]:
+def curve(planned: ForecastPlan, counts: Sequence[int] = CURVE) -> list[Forecast]:
     """The run on several numbers of machines."""
     return [forecast(planned, count) for count in counts]
 
 
-def spread(planned: Planned, machines: int, runs: int) -> list[Forecast]:
+def spread(planned: ForecastPlan, machines: int, runs: int) -> list[Forecast]:
     """The run again and again with other dice: the first is `forecast`'s."""
     seeds = range(planned.conditions.seed, planned.conditions.seed + runs)
     return [forecast(replace(planned, conditions=replace(planned.conditions, seed=seed)), machines) for seed in seeds]
@@ -141,14 +141,14 @@ def _starts(conditions: Conditions, machines: int, dice: np.random.Generator) ->
     return each if conditions.share_nothing else np.full(machines, each.max())
 
 
-def _idle(outcome: Outcome, ready: Floats, machine: Machine) -> float:
+def _idle(outcome: SimulatedRun, ready: Floats, machine: Machine) -> float:
     """Core seconds in which nothing ran: machines that start, the last tasks of a step, the pause between steps."""
     there = outcome.seconds * len(ready) * machine.cores
     busy = outcome.work + outcome.warm + outcome.lost + sum(outcome.limited.values())
     return max(0.0, there - busy)
 
 
-def _told(load: Load, outcome: Outcome, cores: int, idle: float) -> StepForecast:
+def _told(load: Load, outcome: SimulatedRun, cores: int, idle: float) -> StepForecast:
     causes = Counter({**outcome.limited, "idle": idle, "warm-up": outcome.warm, "interruptions": outcome.lost})
     return StepForecast(
         name=load.name,

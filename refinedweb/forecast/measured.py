@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Point:
+class TaskPoint:
     """One task: its work (bytes of input, or rows where it reads none), its seconds, and whether it was a first one."""
 
     work: float
@@ -37,7 +37,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Part:
+class MeasuredPart:
     """A step, or a phase of a global one. Sums over the tasks of the (largest) sample.
 
     `rates`: seconds per unit of work, one per task that says something; `warm_up`: seconds more of a worker's first
@@ -70,14 +70,14 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Sample:
+class MeasuredSample:
     """What a finished sample run measured. `start`: seconds until its first task began; `gap`: seconds between two
     steps or phases, in which no task ran; `pause`: seconds from the end of a task to the begin of the next on the same
     core; `bytes_in`: of all its inputs.
     """
 
     run: RunFile
-    parts: list[Part]
+    parts: list[MeasuredPart]
     start: float
     gap: float
     pause: float
@@ -85,7 +85,7 @@ class Sample:
     documents: int
 
 
-def measure(outs: Sequence[str]) -> Sample:
+def measure(outs: Sequence[str]) -> MeasuredSample:
     """What finished runs of one recipe measured: the sums of the largest, rates of all.
 
     Raises ConfigError where one is not finished, or of another recipe.
@@ -99,7 +99,9 @@ def measure(outs: Sequence[str]) -> Sample:
     if not parts:
         raise ConfigError(f"{largest.out} has no committed task; let the sample run finish")
     documents = sum(record.rows_in for record in largest.records[parts[0].name])
-    return Sample(largest.file, parts, largest.start(), largest.gap(), largest.pause(), largest.bytes_in, documents)
+    return MeasuredSample(
+        largest.file, parts, largest.start(), largest.gap(), largest.pause(), largest.bytes_in, documents
+    )
 
 
 class _Run:
@@ -169,15 +171,15 @@ def work_of(record: Record) -> float:
     return float(record.input_size or record.rows_in)
 
 
-def points(records: Sequence[Record]) -> list[Point]:
+def points(records: Sequence[Record]) -> list[TaskPoint]:
     """The tasks of one step. On each host those are first that began before its first commit."""
     first_commit: dict[str, float] = {}
     for record in records:
         first_commit[record.host] = min(_ended(record), first_commit.get(record.host, float("inf")))
-    return [Point(work_of(r), r.seconds, _begun(r) < first_commit[r.host]) for r in records]
+    return [TaskPoint(work_of(r), r.seconds, _begun(r) < first_commit[r.host]) for r in records]
 
 
-def fit(samples: Sequence[Sequence[Point]]) -> tuple[Floats, float]:
+def fit(samples: Sequence[Sequence[TaskPoint]]) -> tuple[Floats, float]:
     """Seconds per unit of work as an empirical distribution, and the warm-up in seconds."""
     everything = [point for sample in samples for point in sample]
     warm = [point for point in everything if not point.first and point.work > 0]
@@ -194,7 +196,7 @@ def fit(samples: Sequence[Sequence[Point]]) -> tuple[Floats, float]:
     return np.array([sum(point.seconds for point in everything) / total if total else 0.0]), 0.0
 
 
-def _line(found: Sequence[Point]) -> tuple[float, float] | None:
+def _line(found: Sequence[TaskPoint]) -> tuple[float, float] | None:
     """Slope and intercept, neither negative; None where the sizes don't differ enough to tell (by a fifth)."""
     work = np.array([point.work for point in found])
     if len(work) < 2 or work.max() < 1.2 * work.min():
@@ -205,10 +207,10 @@ def _line(found: Sequence[Point]) -> tuple[float, float] | None:
     return float(slope), max(0.0, float(intercept))
 
 
-def _part(name: str, step: Step, samples: Sequence[Sequence[Record]]) -> Part:
+def _part(name: str, step: Step, samples: Sequence[Sequence[Record]]) -> MeasuredPart:
     rates, warm_up = fit([points(records) for records in samples])
     records = samples[-1]
-    return Part(
+    return MeasuredPart(
         name=name,
         step=step,
         tasks=len(records),

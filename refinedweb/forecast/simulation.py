@@ -44,7 +44,7 @@ class Tasks:
 
 
 @dataclass
-class Outcome:
+class SimulatedRun:
     """How a step went. Seconds of the clock, and core seconds of work, lost to interruptions, and of waiting.
 
     `limited`: core seconds that tasks took longer for a cause (`gets`, `puts`, `network`, `latency`, `driver`).
@@ -86,13 +86,13 @@ class Simulation:
             (float(at), READY, number, 0, -1) for number, at in enumerate(ready)
         ]
         heapq.heapify(self._events)
-        self.outcome = Outcome()
+        self.outcome = SimulatedRun()
 
     def _drawn_factors(self, count: int) -> Floats:
         slow = self._dice.random(count) < self._conditions.stragglers
         return np.where(slow, min(self._conditions.straggler_factor, AGAIN_AFTER + 1), 1.0)
 
-    def run(self) -> Outcome:
+    def run(self) -> SimulatedRun:
         """Until the last task is done."""
         while self._left:
             now, kind, machine, life, task = heapq.heappop(self._events)

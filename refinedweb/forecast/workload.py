@@ -16,7 +16,7 @@ from refinedweb.dedup.components import LINK_BYTES, SIDES_BYTES, star_partitions
 from refinedweb.dedup.planning import cut, shuffle_bytes
 from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.engine.policy import block_of, recycle_of
-from refinedweb.forecast.measured import Part, Sample
+from refinedweb.forecast.measured import MeasuredPart, MeasuredSample
 from refinedweb.forecast.simulation import Floats, Tasks
 from refinedweb.recipe.load import of_content
 from refinedweb.storage.s3 import PARALLEL, READ_AHEAD, SMALL
@@ -30,7 +30,7 @@ HELD = 3  # a gathering task holds its partition as read, as one table, and sort
 
 
 @dataclass(frozen=True)
-class Input:
+class InputVolume:
     """The wanted input: files and bytes of each."""
 
     files: int
@@ -69,7 +69,7 @@ class Load:
     shuffle: Shuffle | None = None
 
 
-def loads(sample: Sample, wanted: Input, dice: np.random.Generator) -> list[Load]:
+def loads(sample: MeasuredSample, wanted: InputVolume, dice: np.random.Generator) -> list[Load]:
     """Every step and phase of the run over the wanted input, in order."""
     scale = wanted.bytes / sample.bytes_in
     shuffles = _shuffles(sample, wanted, scale)
@@ -82,7 +82,7 @@ def loads(sample: Sample, wanted: Input, dice: np.random.Generator) -> list[Load
     return found
 
 
-def drawn(part: Part, works: Floats, dice: np.random.Generator) -> Floats:
+def drawn(part: MeasuredPart, works: Floats, dice: np.random.Generator) -> Floats:
     """Seconds of tasks with so much work each: the mean of as many of the sample's rates as fit into that work.
 
     A shard of a crawl is a mixture of many pages: one that is a hundred times the sample's is that much evener.
@@ -98,7 +98,7 @@ def drawn(part: Part, works: Floats, dice: np.random.Generator) -> Floats:
     return seconds
 
 
-def _pass(part: Part, wanted: Input, scale: float, dice: np.random.Generator) -> Load:
+def _pass(part: MeasuredPart, wanted: InputVolume, scale: float, dice: np.random.Generator) -> Load:
     files = wanted.files
     each = scale / files
     seconds = -np.sort(-drawn(part, np.full(files, part.work * each), dice))
@@ -119,7 +119,7 @@ def _parts(size: float) -> float:
     return 0.0 if size < PART_BYTES else math.ceil(size / PART_BYTES) + 2
 
 
-def _shuffles(sample: Sample, wanted: Input, scale: float) -> dict[str, Shuffle]:
+def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict[str, Shuffle]:
     """By global step: what `dedup/planning.py` will plan."""
     recipe = of_content(sample.run.recipe, sample.run.recipe_name, [n for s in sample.run.steps for n in s.stages])
     passes = {part.name: part for part in sample.parts if part.step.kind == "local"}
@@ -135,7 +135,9 @@ def _shuffles(sample: Sample, wanted: Input, scale: float) -> dict[str, Shuffle]
     return found
 
 
-def _phase(part: Part, shuffle: Shuffle, wanted: Input, scale: float, dice: np.random.Generator) -> list[Load]:
+def _phase(
+    part: MeasuredPart, shuffle: Shuffle, wanted: InputVolume, scale: float, dice: np.random.Generator
+) -> list[Load]:
     work, out = part.work * scale, part.bytes_out * scale
     linking = part.phase == "3-link"
     if linking and bytes_needed(int(part.rows * scale)) > LINK_BYTES:
@@ -178,7 +180,7 @@ def _reads(producers: int, tasks: int, moved: float) -> float:
     return producers * (2.0 if size <= SMALL else 3.0 if size <= PART_BYTES else 4.0)
 
 
-def _stars(part: Part, shuffle: Shuffle, scale: float, dice: np.random.Generator) -> list[Load]:
+def _stars(part: MeasuredPart, shuffle: Shuffle, scale: float, dice: np.random.Generator) -> list[Load]:
     """Components by stars over shuffled edges: every round reads and writes all edges twice, partition by partition."""
     edges = part.rows * scale
     tasks, moved = star_partitions(int(edges), shuffle.partitions), 2 * SIDES_BYTES * edges

@@ -40,7 +40,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Hit:
+class SearchHit:
     """A document: the object and row in which it stands, and what the list shows of it."""
 
     key: str
@@ -58,16 +58,16 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Hits:
+class SearchResult:
     """What was found among `scanned` documents of a run with these `totals`; `more`: there may be more."""
 
-    found: list[Hit]
+    found: list[SearchHit]
     scanned: int
     totals: Totals
     more: bool
 
 
-def find(run: Run, query: Query, n: int = 50) -> Hits:
+def find(run: Run, query: Query, n: int = 50) -> SearchResult:
     """Up to `n` documents, after `query.skip` others. The same query gives the same ones. Looks at a bounded number."""
     store = open_store(run.out)
     steps = [step for step in run.file.steps if step.kind == "local"]
@@ -75,7 +75,7 @@ def find(run: Run, query: Query, n: int = 50) -> Hits:
     shards = sorted(set().union(*(ledger.committed() for ledger in ledgers)))
     shards.sort(key=lambda shard: shard_rank(f"{run.file.fingerprint} {query.seed}", shard))
     most = MOST_READ if query.words else MOST_SCANNED
-    found: list[Hit] = []
+    found: list[SearchHit] = []
     scanned = 0
     for place, shard in enumerate(shards):
         hits, seen = _in_shard(store, ledgers, shard, query)
@@ -83,12 +83,12 @@ def find(run: Run, query: Query, n: int = 50) -> Hits:
         scanned += seen
         if len(found) >= query.skip + n or scanned >= most:
             more = len(found) > query.skip + n or place + 1 < len(shards)
-            return Hits(found[query.skip : query.skip + n], scanned, run.totals(), more)
-    return Hits(found[query.skip : query.skip + n], scanned, run.totals(), False)
+            return SearchResult(found[query.skip : query.skip + n], scanned, run.totals(), more)
+    return SearchResult(found[query.skip : query.skip + n], scanned, run.totals(), False)
 
 
-def _in_shard(store: Store, ledgers: list[Ledger], shard: int, query: Query) -> tuple[list[Hit], int]:
-    hits: list[Hit] = []
+def _in_shard(store: Store, ledgers: list[Ledger], shard: int, query: Query) -> tuple[list[SearchHit], int]:
+    hits: list[SearchHit] = []
     seen = 0
     for end, output in _outputs(ledgers, shard):
         if query.stage in ("", end) and output.rows:
@@ -114,13 +114,13 @@ def _record(ledger: Ledger, shard: int) -> Record | None:
         return None
 
 
-def _in_object(store: Store, output: Output, end: str, query: Query) -> Iterator[Hit]:
+def _in_object(store: Store, output: Output, end: str, query: Query) -> Iterator[SearchHit]:
     first = 0
     for table in row_groups(store, output, (*LIGHT, "text") if query.words else LIGHT):
         rows = pc.indices_nonzero(_mask(table, query))
         for row, doc in zip(rows.to_pylist(), table.take(rows).to_pylist(), strict=True):
             reason, language = doc.get("drop"), doc.get("language")
-            yield Hit(output.key, first + row, str(doc["id"]), doc.get("url") or "", end, reason, language)
+            yield SearchHit(output.key, first + row, str(doc["id"]), doc.get("url") or "", end, reason, language)
         first += table.num_rows
 
 
@@ -147,7 +147,7 @@ def _equal(table: pa.Table, name: str, wanted: str) -> Any:
     return pc.fill_null(pc.equal(table.column(name), wanted), False)
 
 
-def load(run: Run, at: str) -> tuple[Hit, dict[str, Any]] | None:
+def load(run: Run, at: str) -> tuple[SearchHit, dict[str, Any]] | None:
     """The document at an address, with all its columns; None where the run has none (only committed ones are read)."""
     key, _, row = at.rpartition(":")
     named = KEY.fullmatch(key)
@@ -164,7 +164,7 @@ def load(run: Run, at: str) -> tuple[Hit, dict[str, Any]] | None:
         if left < table.num_rows:
             doc: dict[str, Any] = table.slice(left, 1).to_pylist()[0]
             reason = doc.get("drop") if end != CORPUS else None
-            hit = Hit(key, int(row), str(doc["id"]), doc.get("url") or "", end, reason, doc.get("language"))
+            hit = SearchHit(key, int(row), str(doc["id"]), doc.get("url") or "", end, reason, doc.get("language"))
             return hit, doc
         left -= table.num_rows
     return None

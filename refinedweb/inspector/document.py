@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from refinedweb.inspector.browse import KEY, Hit
+from refinedweb.inspector.browse import KEY, SearchHit
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.recipe import params
 from refinedweb.recipe.load import of_content
@@ -18,7 +18,7 @@ from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import split_uri
 from refinedweb.views.explanation import Explanation, explain_row
-from refinedweb.views.records import Cut, Pair
+from refinedweb.views.records import CutDocument, DuplicatePair
 from refinedweb.views.run import Run
 from stages.base import Stage
 from stages.errors import RefinedWebError
@@ -49,16 +49,16 @@ FACTS = (
 class Twins:
     """A removed document beside the kept one, what only one of them has marked. Empty where a text is gone."""
 
-    pair: Pair
+    pair: DuplicatePair
     removed: list[Piece] = field(default_factory=list)
     kept: list[Piece] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Page:
+class DocumentPage:
     """One document. `html`: its source and where it is from; `note`: why there is no text."""
 
-    hit: Hit
+    hit: SearchHit
     facts: list[tuple[str, str]]
     text: list[Piece]
     left_out: int
@@ -66,14 +66,14 @@ class Page:
     html: str
     html_from: str
     twins: list[Twins]
-    cuts: list[Cut]
+    cuts: list[CutDocument]
 
     @property
     def verdict(self) -> str:
         return "kept" if self.hit.stage == CORPUS else f"removed by {self.hit.stage}: {self.hit.reason}"
 
 
-class Reader:
+class DocumentReader:
     """Documents of one run; its stages are built once."""
 
     def __init__(self, run: Run) -> None:
@@ -87,7 +87,7 @@ class Reader:
             self._stages = of_content(file.recipe, file.recipe_name, self.run.stages).build()
         return self._stages
 
-    def page(self, hit: Hit, row: dict[str, Any]) -> Page:
+    def page(self, hit: SearchHit, row: dict[str, Any]) -> DocumentPage:
         """All that is shown of the document."""
         text, note = row.get("text"), ""
         if text is None:
@@ -99,9 +99,9 @@ class Reader:
         pieces, left_out = excerpt(text, marked, MOST_TEXT) if text else ([], 0)
         html, html_from = self._html(row)
         facts = [(name, str(row[name])) for name in FACTS if row.get(name) is not None]
-        return Page(hit, facts, pieces, left_out, note, html[:MOST_HTML], html_from, twins, cuts)
+        return DocumentPage(hit, facts, pieces, left_out, note, html[:MOST_HTML], html_from, twins, cuts)
 
-    def explain(self, hit: Hit, row: dict[str, Any]) -> Explanation:
+    def explain(self, hit: SearchHit, row: dict[str, Any]) -> Explanation:
         """The stages' opinions: of the page where there is one, else of the text, from the stage that removed it on."""
         html, _ = self._html(row)
         stages = self.stages()
@@ -130,14 +130,14 @@ class Reader:
             return "", ""
         return _fetched(item, int(row["offset"]), int(row["length"]), str(row["id"]), self.run)
 
-    def _decided(self, hit: Hit) -> tuple[list[Twins], list[Cut]]:
+    def _decided(self, hit: SearchHit) -> tuple[list[Twins], list[CutDocument]]:
         twins: list[Twins] = []
-        cuts: list[Cut] = []
+        cuts: list[CutDocument] = []
         named = KEY.fullmatch(hit.key)
         for stage in self.run.stages if named is not None else ():
             decisions = self.run.decisions(stage)
             for event in decisions.about(int(named[1]), hit.id) if decisions is not None and named else ():
-                if isinstance(event, Cut):
+                if isinstance(event, CutDocument):
                     cuts.append(event)
                 else:
                     twins.append(_twins(event))
@@ -161,7 +161,7 @@ def _fetched(item: Input, offset: int, length: int, wanted: str, run: Run) -> tu
     return "", ""
 
 
-def _twins(pair: Pair) -> Twins:
+def _twins(pair: DuplicatePair) -> Twins:
     a, b = pair.removed.get("text"), pair.kept.get("text")
     if not a or not b:
         return Twins(pair)

@@ -23,8 +23,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from refinedweb.inspector.browse import Hits, Query, find, load
-from refinedweb.inspector.document import Page, Reader
+from refinedweb.inspector.browse import Query, SearchResult, find, load
+from refinedweb.inspector.document import DocumentPage, DocumentReader
 from refinedweb.inspector.labels import Labels
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.report.environment import environment
@@ -54,11 +54,11 @@ class Inspector:
 
     def __init__(self, run: Run, labels: Labels | None, names: tuple[str, str] = ("keep", "remove")) -> None:
         self._run = run
-        self._reader = Reader(run)
+        self._reader = DocumentReader(run)
         self._labels = labels
         self._names = names
         self._templates: Environment = environment("refinedweb.inspector")
-        self._hits: tuple[Query, Hits] | None = None
+        self._hits: tuple[Query, SearchResult] | None = None
         self.token = secrets.token_urlsafe(24)
 
     def app(self, port: int) -> Starlette:
@@ -109,14 +109,20 @@ class Inspector:
             )  # fmt: skip
         return RedirectResponse(f"./?{_link(_query(form), at=hit.at)}", status_code=303)
 
-    def _found(self, query: Query) -> Hits:
+    def _found(self, query: Query) -> SearchResult:
         """The last list again, where only another document of it is asked for."""
         if self._hits is None or self._hits[0] != query:
             self._hits = query, find(self._run, query, SHOWN)
         return self._hits[1]
 
     def _render(
-        self, query: Query, hits: Hits, at: str, page: Page | None, explanation: Explanation | None, label: str | None
+        self,
+        query: Query,
+        hits: SearchResult,
+        at: str,
+        page: DocumentPage | None,
+        explanation: Explanation | None,
+        label: str | None,
     ) -> str:
         removed = hits.totals.removed
         places = [hit.at for hit in hits.found]

@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from refinedweb.report.facts import Values
 from refinedweb.report.measures import Measure
-from refinedweb.views.funnel import Row
+from refinedweb.views.funnel import FunnelRow
 from stages.base import Limit
 
 # Colours that stand for variables of the page's style.
@@ -46,7 +46,7 @@ WIDE = 40
 COUNT_AT, SHARE_AT, PAPER_AT, SHIFT = -0.15, -0.02, -0.02, 0.15
 
 
-def funnel_chart(rows: Sequence[Row], others: Sequence[Row] | None = None) -> str:
+def funnel_chart(rows: Sequence[FunnelRow], others: Sequence[FunnelRow] | None = None) -> str:
     """A bar per stage: the share of all documents that is left after it, the paper's as a mark, another run's below."""
     others = list(others or [])
     labels = [row.stage for row in rows]
@@ -154,7 +154,7 @@ def plain_figure(width: int, height: int, **edges: float) -> tuple[Figure, Axes]
     return figure, axes
 
 
-def _numbers(axes: Axes, y: float, row: Row, colour: str, paper: bool) -> None:
+def _numbers(axes: Axes, y: float, row: FunnelRow, colour: str, paper: bool) -> None:
     """What is left after a stage, in columns between its name and its bar; the last one is the paper's."""
     _number(axes, COUNT_AT - paper * SHIFT, y, f"{row.rows_kept:,}", colour)
     _number(axes, SHARE_AT - paper * SHIFT, y, f"{row.left:.1%}", colour)

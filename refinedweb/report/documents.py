@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from refinedweb.ledger.layout import CORPUS
-from refinedweb.report.sample import Sample, row_groups
+from refinedweb.report.sample import ReportSample, row_groups
 
 MOST_TEXTS = 400
 MOST_KEPT = 3_000
@@ -38,7 +38,7 @@ class Texts:
         return chosen
 
 
-def texts_of(sample: Sample) -> Texts:
+def texts_of(sample: ReportSample) -> Texts:
     """A bounded number of row groups of each stage's objects, of the sample's shards in turn."""
     counts: dict[Key, int] = {(CORPUS, None): sample.kept}
     counts |= {(stage, reason): n for stage, reasons in sample.removed.items() for reason, n in reasons.items()}
@@ -49,7 +49,7 @@ def texts_of(sample: Sample) -> Texts:
     return Texts(rows, counts)
 
 
-def _of_end(sample: Sample, end: str, wanted: dict[Key, int]) -> dict[Key, pa.Table]:
+def _of_end(sample: ReportSample, end: str, wanted: dict[Key, int]) -> dict[Key, pa.Table]:
     most = MOST_KEPT if end == CORPUS else MOST_TEXTS
     found: dict[Key, list[pa.Table]] = {key: [] for key in wanted}
     have = dict.fromkeys(wanted, 0)

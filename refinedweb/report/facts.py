@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.ledger.manifest import Output
-from refinedweb.report.sample import Sample, row_groups
+from refinedweb.report.sample import ReportSample, row_groups
 from refinedweb.views.run import Run
 from stages.schema import is_measure
 
@@ -40,7 +40,7 @@ class Facts:
     measures: dict[str, Values] = field(default_factory=dict)
 
 
-def facts_of(sample: Sample) -> Facts:
+def facts_of(sample: ReportSample) -> Facts:
     """Reads the light columns of all objects of the sample."""
     facts = Facts()
     parts: dict[str, list[tuple[npt.NDArray[np.float64], float]]] = {}
@@ -52,7 +52,7 @@ def facts_of(sample: Sample) -> Facts:
 
 
 def _take(
-    sample: Sample, output: Output, side: int, facts: Facts,
+    sample: ReportSample, output: Output, side: int, facts: Facts,
     parts: dict[str, list[tuple[npt.NDArray[np.float64], float]]],
 ) -> None:  # fmt: skip
     tables = []
@@ -75,7 +75,7 @@ def _take(
                 parts.setdefault(name, []).append((values, weight))
 
 
-def _light(sample: Sample, output: Output) -> list[str]:
+def _light(sample: ReportSample, output: Output) -> list[str]:
     with sample.store.open(output.key, random=True) as file:
         schema = pq.ParquetFile(file).schema_arrow
     numbers = [f.name for f in schema if is_measure(f.name) and pa.types.is_primitive(f.type)]
@@ -105,7 +105,7 @@ def top(counts: Mapping[str, list[float]], side: int, most: int) -> list[tuple[s
     return [(name, round(counts[name][0]), round(counts[name][1])) for name in ranked[:most]]
 
 
-def cluster_sizes(run: Run, sample: Sample) -> dict[str, list[int]]:
+def cluster_sizes(run: Run, sample: ReportSample) -> dict[str, list[int]]:
     """Of each deduplicating stage the sizes of the clusters whose kept document lies in a shard of the sample."""
     sizes: dict[str, list[int]] = {}
     for step in run.file.steps:

@@ -24,7 +24,7 @@ MOST_SHARDS = 48
 
 
 @dataclass(frozen=True)
-class Sample:
+class ReportSample:
     """Shards that every pass so far has committed. `outputs`: their objects by where documents ended, `corpus` or the
     stage that removed them; `removed`: exact counts by stage and reason; `rows` documents went in, `rows_all` into all.
     """
@@ -44,7 +44,7 @@ class Sample:
         return len(self.shards) == self.shards_all
 
 
-def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_SHARDS) -> Sample:
+def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_SHARDS) -> ReportSample:
     """Shards in the order of a hash of the run's fingerprint and their number, until `most_rows` documents."""
     store = open_store(run.out)
     ledgers = [Ledger(store, step.name) for step in _passes(run.file.steps)]
@@ -52,7 +52,7 @@ def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_S
     used = [(ledger, done) for ledger, done in zip(ledgers, committed, strict=True) if done]
     common = set.intersection(*(done for _, done in used)) if used else set()
     last = run.file.steps[-1].name
-    sample = Sample(store, [], len(common), 0, run.totals().rows_in, 0, {})
+    sample = ReportSample(store, [], len(common), 0, run.totals().rows_in, 0, {})
     shards, rows, kept = sample.shards, 0, 0
     for shard in sorted(common, key=lambda shard: shard_rank(run.file.fingerprint, shard)):
         if shards and (rows >= most_rows or len(shards) >= most_shards):
@@ -70,7 +70,7 @@ def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_S
                 if end is not None and output.rows:
                     sample.outputs.setdefault(end, []).append(output)
             kept += record.rows_kept if ledger.step == last else 0
-    return Sample(store, shards, len(common), rows, sample.rows_all, kept, sample.outputs, sample.removed)
+    return ReportSample(store, shards, len(common), rows, sample.rows_all, kept, sample.outputs, sample.removed)
 
 
 def shard_rank(fingerprint: str, shard: int) -> int:

@@ -19,7 +19,7 @@ from refinedweb.report.documents import Texts, texts_of
 from refinedweb.report.facts import Facts, cluster_sizes, facts_of
 from refinedweb.report.marks import Piece, Span, excerpt, spans
 from refinedweb.report.measures import Measure, measures_of
-from refinedweb.report.sample import Sample, sample_of
+from refinedweb.report.sample import ReportSample, sample_of
 from refinedweb.storage import open_store
 from refinedweb.views import funnel
 from refinedweb.views.run import Run
@@ -83,8 +83,8 @@ class View:
     totals: Totals
     states: list[StepState]
     failed: dict[int, str]
-    funnel: list[funnel.Row]
-    sample: Sample
+    funnel: list[funnel.FunnelRow]
+    sample: ReportSample
     facts: Facts
     measures: list[Measure]
     clusters: dict[str, list[int]]
@@ -142,7 +142,7 @@ def _phases(run: Run) -> list[Work]:
 
 
 def _removed(
-    run: Run, sample: Sample, rows: Sequence[funnel.Row], stages: Sequence[Stage], texts: Texts
+    run: Run, sample: ReportSample, rows: Sequence[funnel.FunnelRow], stages: Sequence[Stage], texts: Texts
 ) -> list[Examples]:
     known = {stage.name: stage for stage in stages}
     found = []
@@ -157,7 +157,7 @@ def _removed(
     return found
 
 
-def _cut(run: Run, sample: Sample, stage: str, ids: list[str]) -> dict[str, list[tuple[int, int]]]:
+def _cut(run: Run, sample: ReportSample, stage: str, ids: list[str]) -> dict[str, list[tuple[int, int]]]:
     """By id the spans (bytes of the text) that a deduplicating stage found elsewhere too."""
     decisions = run.decisions(stage) if ids else None
     found: dict[str, list[tuple[int, int]]] = {}

@@ -19,14 +19,14 @@ import brotli
 import zstandard
 
 from refinedweb.sample import warc
-from refinedweb.sample.pages import HERE, Page, article_pages, draw, load
+from refinedweb.sample.pages import HERE, SamplePage, article_pages, draw, load
 from refinedweb.sample.planted import planted_pages
 
 DUMP = "CC-MAIN-2026-46"
 
 
 @dataclass(frozen=True)
-class Part:
+class CrawlFile:
     """One file of the crawl. The first holds request and metadata records too, as Common Crawl's files do."""
 
     number: int
@@ -48,10 +48,10 @@ class Part:
 
 _FIRST, _SECOND = datetime(2026, 11, 10, tzinfo=UTC), datetime(2026, 11, 12, 6, tzinfo=UTC)
 PARTS = (
-    Part(0, "1794268800000.0", _FIRST),
-    Part(1, "1794268800000.0", _FIRST),
-    Part(2, "1794463200000.1", _SECOND, version="1.1"),
-    Part(3, "1794463200000.1", _SECOND, suffix="zst"),
+    CrawlFile(0, "1794268800000.0", _FIRST),
+    CrawlFile(1, "1794268800000.0", _FIRST),
+    CrawlFile(2, "1794463200000.1", _SECOND, version="1.1"),
+    CrawlFile(3, "1794463200000.1", _SECOND, suffix="zst"),
 )
 
 
@@ -61,7 +61,7 @@ def built_with() -> str:
     return f"zlib {zlib.ZLIB_RUNTIME_VERSION}\nzstd {zstd}\nbrotli {brotli.__version__}\n"
 
 
-def pages() -> list[Page]:
+def pages() -> list[SamplePage]:
     """Every page of the crawl; originals of planted copies share the group of their copies."""
     planted = list(planted_pages())
     groups = {page.group for page in planted} - {None}
@@ -69,17 +69,17 @@ def pages() -> list[Page]:
     return originals + planted
 
 
-def _grouped(page: Page, groups: set[str | None]) -> Page:
+def _grouped(page: SamplePage, groups: set[str | None]) -> SamplePage:
     slug = page.url.rpartition("/")[2].removesuffix(".html")
     return replace(page, group=slug) if slug in groups else page
 
 
-def part_of(page: Page) -> int:
+def part_of(page: SamplePage) -> int:
     """The number of the file a page goes to; a second crawl of a URL goes to another file than the first."""
     return (draw(page.url) + page.again) % len(PARTS)
 
 
-def _truth(page: Page, part: Part, record: str, kinds: dict[str, Any]) -> dict[str, Any]:
+def _truth(page: SamplePage, part: CrawlFile, record: str, kinds: dict[str, Any]) -> dict[str, Any]:
     kind = kinds[page.kind]
     outcome, steps = kind["outcome"], kind["steps"]
     if page.group is not None and page.kind not in ("exact_duplicate", "near_duplicate", "same_url", "doorway"):
@@ -89,11 +89,11 @@ def _truth(page: Page, part: Part, record: str, kinds: dict[str, Any]) -> dict[s
     return row | {"charset": page.charset, "declared": page.declared, "body": page.body, "phrase": page.phrase}
 
 
-def _records(part: Part, chosen: Sequence[Page]) -> Iterator[bytes]:
+def _records(part: CrawlFile, chosen: Sequence[SamplePage]) -> Iterator[bytes]:
     """The records of one file, in order."""
-    yield warc.warcinfo(Path(part.path).name, warc.Written(part.version, part.start))
+    yield warc.warcinfo(Path(part.path).name, warc.RecordDetails(part.version, part.start))
     for index, page in enumerate(chosen):
-        at = warc.Written(part.version, part.start + timedelta(seconds=31 * index))
+        at = warc.RecordDetails(part.version, part.start + timedelta(seconds=31 * index))
         if part.number == 0:
             yield warc.request(page, at)
         yield warc.response(page, at)
@@ -111,7 +111,7 @@ def build(folder: Path) -> None:
         records = list(_records(part, chosen))
         rows += [_truth(page, part, warc.record_id("response", page), kinds) for page in chosen]
         if part.number == 1:
-            at = warc.Written(part.version, part.start + timedelta(hours=2))
+            at = warc.RecordDetails(part.version, part.start + timedelta(hours=2))
             records += [warc.name_lookup("hedgerow-notes.example", at), warc.revisit(revisited, at)]
             seen = replace(revisited, kind="revisit", group=None, phrase=None)
             rows.append(_truth(seen, part, warc.record_id("revisit", revisited), kinds))

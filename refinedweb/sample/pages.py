@@ -41,7 +41,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Page:
+class SamplePage:
     """What one response record holds, before it is put on the wire. `payload` is the entity, in its charset."""
 
     kind: str
@@ -157,7 +157,7 @@ def encode(html: str, charset: str, declared: str) -> bytes:
     return html.encode("utf-16-le" if charset == "utf-16" else charset, "xmlcharrefreplace")
 
 
-def render(kind: str, url: str, site: Site, article: Article, content: str | None = None, **more: Any) -> Page:
+def render(kind: str, url: str, site: Site, article: Article, content: str | None = None, **more: Any) -> SamplePage:
     """An article as a page. `content` is its HTML where the article's own notation does not do; `more` are Page's."""
     fields = article.fields
     charset, declared = declaration(url, fields.get("charset"))
@@ -172,7 +172,7 @@ def render(kind: str, url: str, site: Site, article: Article, content: str | Non
     payload = encode(html, charset, declared)
     body = fields.get("body", "identity")
     more.setdefault("phrase", phrase_of(article.body))
-    return Page(kind, url, payload, charset=charset, declared=declared, body=body, **more)
+    return SamplePage(kind, url, payload, charset=charset, declared=declared, body=body, **more)
 
 
 def phrase_of(body: str) -> str | None:
@@ -192,7 +192,7 @@ def _kind(site: Site, article: Article) -> str:
     return "other_language" if foreign else special.get(site.layout, "article")
 
 
-def article_pages() -> Iterator[Page]:
+def article_pages() -> Iterator[SamplePage]:
     """Every article of every text file, on its own site."""
     for site in sites():
         for article in articles_of(site.text):

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from refinedweb.sample.markup import Article, blocks
-from refinedweb.sample.pages import HERE, Page, Site, articles_of, load, render, site_of, sites
+from refinedweb.sample.pages import HERE, SamplePage, Site, articles_of, load, render, site_of, sites
 
 
 @cache
@@ -77,17 +77,17 @@ def _group(page: Mapping[str, Any]) -> str | None:
     return page.get("group")
 
 
-def _raw(page: Mapping[str, Any]) -> Page:
+def _raw(page: Mapping[str, Any]) -> SamplePage:
     """A response whose entity is given as it is."""
     if "raw_base64" in page:
         payload = base64.b64decode(page["raw_base64"])
     else:
         payload = page.get("html", page.get("raw", "")).encode()
     language = page.get("language", "en") if "html" in page else None
-    return Page(page["kind"], page["url"], payload, language=language, declared="none")
+    return SamplePage(page["kind"], page["url"], payload, language=language, declared="none")
 
 
-def _written(page: Mapping[str, Any]) -> Page:
+def _written(page: Mapping[str, Any]) -> SamplePage:
     """A response that shows an article."""
     site, article = _article(page)
     content = None
@@ -97,7 +97,7 @@ def _written(page: Mapping[str, Any]) -> Page:
     return render(page["kind"], page["url"], site, article, content, language=language)
 
 
-def _build(page: Mapping[str, Any]) -> Page:
+def _build(page: Mapping[str, Any]) -> SamplePage:
     built = _raw(page) if "html" in page or "raw" in page or "raw_base64" in page else _written(page)
     changes: dict[str, Any] = {
         key: page[key] for key in ("status", "headers", "body", "again", "phrase") if key in page
@@ -107,7 +107,7 @@ def _build(page: Mapping[str, Any]) -> Page:
     return replace(built, group=_group(page), **changes)
 
 
-def planted_pages() -> Iterator[Page]:
+def planted_pages() -> Iterator[SamplePage]:
     """Every planted page, in the order of the files."""
     for path in sorted((HERE / "planted").glob("*.toml")):
         for page in load(f"planted/{path.name}")["page"]:

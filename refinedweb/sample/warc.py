@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import brotli
 import zstandard
 
-from refinedweb.sample.pages import Page
+from refinedweb.sample.pages import SamplePage
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:refinedweb:sample")
 
 
 @dataclass(frozen=True)
-class Written:
+class RecordDetails:
     """Where and how the records of one file are written: WARC version and date of the current record."""
 
     version: str
@@ -36,7 +36,7 @@ class Written:
         return self.date.strftime("%Y-%m-%dT%H:%M:%SZ" if self.version == "1.0" else "%Y-%m-%dT%H:%M:%S.250Z")
 
 
-def record_id(kind: str, page: Page) -> str:
+def record_id(kind: str, page: SamplePage) -> str:
     """The id of the record of this type for a page, without `<urn:uuid:` … `>`."""
     return str(uuid.uuid5(_NAMESPACE, f"{kind} {page.url}{' again' if page.again else ''}"))
 
@@ -84,7 +84,7 @@ _ENCODING_FIELDS = {
 }
 
 
-def wire_body(page: Page) -> tuple[list[str], bytes]:
+def wire_body(page: SamplePage) -> tuple[list[str], bytes]:
     """Header fields of the encodings (`gzip+chunked` are two) and the body as sent.
 
     `gzip-decoded` is Common Crawl's way: the field renamed and the body plain. `false-gzip` claims what is not so.
@@ -95,7 +95,7 @@ def wire_body(page: Page) -> tuple[list[str], bytes]:
     return [_ENCODING_FIELDS[step] for step in steps if step in _ENCODING_FIELDS], data
 
 
-def content_type(page: Page) -> list[str]:
+def content_type(page: SamplePage) -> list[str]:
     """The Content-Type field, with the charset where the page declares it there."""
     label = {"header": page.charset, "both": page.charset, "wrong": "utf-8", "latin1-label": "ISO-8859-1"}
     charset = label.get(page.declared)
@@ -105,7 +105,7 @@ def content_type(page: Page) -> list[str]:
     return [f"Content-Type: {page.content_type}" + ("" if plain else f"; charset={charset}")]
 
 
-def http_response(page: Page) -> tuple[bytes, bytes]:
+def http_response(page: SamplePage) -> tuple[bytes, bytes]:
     """HTTP head (with its empty line) and body."""
     encoding, body = wire_body(page)
     fields = ["Server: sample", *content_type(page), *page.headers, *encoding]
@@ -114,7 +114,7 @@ def http_response(page: Page) -> tuple[bytes, bytes]:
     return "\r\n".join([f"HTTP/1.1 {page.status}", *fields, "", ""]).encode(), body
 
 
-def record(kind: str, identity: str, block: bytes, fields: Sequence[str], at: Written) -> bytes:
+def record(kind: str, identity: str, block: bytes, fields: Sequence[str], at: RecordDetails) -> bytes:
     """The bytes of one record, before compression."""
     head = [
         f"WARC/{at.version}",
@@ -127,14 +127,14 @@ def record(kind: str, identity: str, block: bytes, fields: Sequence[str], at: Wr
     return "\r\n".join([*head, "", ""]).encode() + block + b"\r\n\r\n"
 
 
-def warcinfo(name: str, at: Written) -> bytes:
+def warcinfo(name: str, at: RecordDetails) -> bytes:
     """The first record of a file."""
     text = f"isPartOf: CC-MAIN-2026-46\r\npublisher: written by hand\r\nformat: WARC File Format {at.version}\r\n"
     fields = [f"WARC-Filename: {name}", "Content-Type: application/warc-fields"]
     return record("warcinfo", str(uuid.uuid5(_NAMESPACE, name)), text.encode(), fields, at)
 
 
-def response(page: Page, at: Written) -> bytes:
+def response(page: SamplePage, at: RecordDetails) -> bytes:
     """The response record of a page."""
     head, body = http_response(page)
     fields = [
@@ -151,7 +151,7 @@ def response(page: Page, at: Written) -> bytes:
     return record("response", record_id("response", page), head + body, fields, at)
 
 
-def request(page: Page, at: Written) -> bytes:
+def request(page: SamplePage, at: RecordDetails) -> bytes:
     """The request record of a page."""
     parts = urlsplit(page.url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -160,7 +160,7 @@ def request(page: Page, at: Written) -> bytes:
     return record("request", record_id("request", page), block.encode(), fields, at)
 
 
-def metadata(page: Page, at: Written) -> bytes:
+def metadata(page: SamplePage, at: RecordDetails) -> bytes:
     """The crawler's notes on a page."""
     text = f"fetchTimeMs: 41\r\ncharset-detected: {page.charset}\r\n"
     fields = [f"WARC-Target-URI: {page.url}", "Content-Type: application/warc-fields"]
@@ -168,7 +168,7 @@ def metadata(page: Page, at: Written) -> bytes:
     return record("metadata", record_id("metadata", page), text.encode(), fields, at)
 
 
-def revisit(page: Page, at: Written) -> bytes:
+def revisit(page: SamplePage, at: RecordDetails) -> bytes:
     """A later visit to a page that had not changed: the HTTP head without the body."""
     head, body = http_response(page)
     fields = [
@@ -181,7 +181,7 @@ def revisit(page: Page, at: Written) -> bytes:
     return record("revisit", record_id("revisit", page), head, fields, at)
 
 
-def name_lookup(host: str, at: Written) -> bytes:
+def name_lookup(host: str, at: RecordDetails) -> bytes:
     """The DNS answer that some crawlers store, which is a record with a URI and no page."""
     fields = [f"WARC-Target-URI: dns:{host}", "Content-Type: text/dns"]
     identity = str(uuid.uuid5(_NAMESPACE, f"dns:{host}"))

@@ -24,7 +24,7 @@ from stages.dedup import DECIDED, ROW, Global
 from stages.errors import ShardError
 
 
-class Decided(NamedTuple):
+class DecidedStep(NamedTuple):
     """A global step that is over: its name and its stage."""
 
     step: str
@@ -37,7 +37,7 @@ class KeptShards:
 
     store: Store
     folder: str
-    decided: Sequence[Decided] = ()
+    decided: Sequence[DecidedStep] = ()
 
     def key(self, shard: int) -> str:
         return layout.shard_key(self.folder, shard)
@@ -80,7 +80,7 @@ class KeptShards:
                 if not again:
                     raise ShardError(f"{uri} is damaged: {error}; delete its record, run again") from error
 
-    def _decisions(self, decided: Decided, shard: int) -> pa.Table:
+    def _decisions(self, decided: DecidedStep, shard: int) -> pa.Table:
         data, _ = self.store.get(layout.decisions_key(decided.step, shard))
         return read_parquet(data)
 
@@ -112,7 +112,7 @@ def kept_shards(store: Store, step: Step, recipe: Recipe) -> KeptShards:
     if step.reads is None:
         raise ValueError(f"{step.name} reads the inputs of the run, not what a pass kept")
     stages = built(recipe.only([_stage_of(name) for name in step.applies]), recipe.imports)
-    decided = [Decided(name, cast(Global, stage)) for name, stage in zip(step.applies, stages, strict=True)]
+    decided = [DecidedStep(name, cast(Global, stage)) for name, stage in zip(step.applies, stages, strict=True)]
     return KeptShards(store, layout.handed_on_folder(step.reads), decided)
 
 

@@ -35,7 +35,7 @@ ARC = Framing(
 
 
 @dataclass(frozen=True)
-class Record:
+class WarcRecord:
     """One record: its fields (lower-case names), its block as far as it was kept, and what is wrong with it."""
 
     fields: Fields

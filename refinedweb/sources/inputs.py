@@ -39,14 +39,14 @@ class Input(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundInputs:
     """The inputs, and the names of files that lay beside them and were not taken."""
 
     inputs: list[Input]
     left_out: list[str]
 
 
-def find(specs: Iterable[str], *, out: str, base: str | None = None) -> Found:
+def find(specs: Iterable[str], *, out: str, base: str | None = None) -> FoundInputs:
     """All inputs behind `specs`. Nothing below `out` is taken. Raises ConfigError where a spec names no file."""
     inputs: dict[str, Input] = {}
     left_out: list[str] = []
@@ -59,7 +59,7 @@ def find(specs: Iterable[str], *, out: str, base: str | None = None) -> Found:
             )
         inputs.update((item.uri, item) for item in taken)
         left_out += left
-    return Found(list(inputs.values()), left_out)
+    return FoundInputs(list(inputs.values()), left_out)
 
 
 def _expand(spec: str, base: str | None) -> tuple[list[Input], list[str]]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from refinedweb.sources.base import Damage
-from refinedweb.sources.framing import Fault, Framing, Record
+from refinedweb.sources.framing import Fault, Framing, WarcRecord
 from refinedweb.sources.headers import Fields, content_length
 from refinedweb.sources.stream import CHUNK, ByteStream
 
@@ -30,7 +30,7 @@ class RecordReader:
         self._keep = keep
         self.damage: list[Damage] = []
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[WarcRecord]:
         while True:
             self._skip_newlines()
             self._stream.settle()
@@ -103,7 +103,7 @@ class RecordReader:
 
     # A record ---------------------------------------------------------------------------------------------------
 
-    def _read(self) -> Record | None:
+    def _read(self) -> WarcRecord | None:
         """The record that begins here; None where its header does not end, which is reported."""
         stream = self._stream
         start = stream.position
@@ -127,7 +127,7 @@ class RecordReader:
             self.damage.append(Damage(offset, f"the file ends within a record, after {size} of {length} bytes"))
         if self._at_end() and stream.fault is not None and not stream.fault.cut and stream.fault.offset == offset:
             fault = "corrupt"
-        return Record(fields, block, size > len(block), offset, stored, fault)
+        return WarcRecord(fields, block, size > len(block), offset, stored, fault)
 
     def _header(self) -> Fields | None:
         """The record's fields, read over; its `content-length` left out where the header is cut by another record."""

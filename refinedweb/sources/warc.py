@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from refinedweb.sources.base import Row, SourceOptions, SourceReport, tables
 from refinedweb.sources.charset import decode
-from refinedweb.sources.framing import Framing, Record
+from refinedweb.sources.framing import Framing, WarcRecord
 from refinedweb.sources.headers import Fields, media_type, mime_and_charset, parse_date, parse_fields, parse_http
 from refinedweb.sources.ids import content_id, crawl_of
 from refinedweb.sources.payload import decode_payload, is_binary, is_markup
@@ -67,7 +67,7 @@ class WarcRows:
         self._report.damage[:] = self._records.damage
         self._report.bytes_read = self._stream.bytes_read
 
-    def _kind(self, record: Record) -> str:
+    def _kind(self, record: WarcRecord) -> str:
         """The record's type; `dns` for DNS answers, `unknown` for types of no standard, empty where it has none."""
         target = record.fields.get("warc-target-uri", "").lstrip("<").lower()
         if self._is_arc and target.startswith("filedesc:"):
@@ -77,12 +77,12 @@ class WarcRows:
             return "dns"
         return kind if kind in _KNOWN or kind == "" else "unknown"
 
-    def _take_warcinfo(self, record: Record) -> None:
+    def _take_warcinfo(self, record: WarcRecord) -> None:
         """A crawl's own name for itself, where the path does not tell."""
         if self._dump is None and not self._is_arc:
             self._dump = parse_fields(record.block).get("ispartof") or None
 
-    def _row(self, record: Record, kind: str) -> Row:
+    def _row(self, record: WarcRecord, kind: str) -> Row:
         fields = record.fields
         named = _URN.fullmatch(fields.get("warc-record-id", ""))
         row: Row = {
@@ -98,7 +98,7 @@ class WarcRows:
         return row | page_of(record, kind, self._options)
 
 
-def page_of(record: Record, kind: str, options: SourceOptions) -> Row:
+def page_of(record: WarcRecord, kind: str, options: SourceOptions) -> Row:
     """`html` or `text` of a record's page, or the reason (`drop`) why there is none."""
     if record.fault == "corrupt":
         return {"drop": "damaged_record"}
@@ -115,7 +115,7 @@ def page_of(record: Record, kind: str, options: SourceOptions) -> Row:
     return _html(record, record.block, mime, charset, options)
 
 
-def _http(record: Record, options: SourceOptions) -> Row:
+def _http(record: WarcRecord, options: SourceOptions) -> Row:
     head = parse_http(record.block)
     target = record.fields.get("warc-target-uri", "").lstrip("<").lower()
     if head is None:
@@ -135,7 +135,7 @@ def _identified(fields: Fields) -> str:
 
 
 def _html(
-    record: Record, body: bytes, mime: str, charset: str | None, options: SourceOptions, coded: Fields | None = None
+    record: WarcRecord, body: bytes, mime: str, charset: str | None, options: SourceOptions, coded: Fields | None = None
 ) -> Row:
     if mime and mime not in options.mime_types:
         return {"drop": "not_html"}
@@ -150,7 +150,7 @@ def _html(
 
 
 def _text(
-    record: Record, body: bytes, charset: str | None, options: SourceOptions, column: str, cut: bool = False
+    record: WarcRecord, body: bytes, charset: str | None, options: SourceOptions, column: str, cut: bool = False
 ) -> Row:
     if record.clipped or len(body) > options.max_bytes:
         return {"drop": "too_large"}

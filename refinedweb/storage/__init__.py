@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Sink, Store, Written
+from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Sink, Store, StoredObject
 from refinedweb.storage.local import LocalStore
 from stages.errors import ConfigError
 
-__all__ = ["Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "Written", "open_store", "split_uri"]
+__all__ = ["Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "open_store", "split_uri"]
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ from typing import BinaryIO, Self
 
 import xxhash
 
-from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Written
+from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, StoredObject
 from refinedweb.storage.os_errors import explained
 from stages.errors import ConfigError
 
@@ -141,7 +141,7 @@ class LocalSink:
         with explained(self._final):
             self._file.flush()
 
-    def finish(self) -> Written:
+    def finish(self) -> StoredObject:
         with explained(self._final):
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -150,7 +150,7 @@ class LocalSink:
             os.replace(self._path, self._final)
             _sync_folder(self._final)
         self.closed = True
-        return Written(size, self._hash.hexdigest())
+        return StoredObject(size, self._hash.hexdigest())
 
     def discard(self) -> None:
         if not self.closed:

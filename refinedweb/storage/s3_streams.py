@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import xxhash
 
-from refinedweb.storage.base import Missing, Written
+from refinedweb.storage.base import Missing, StoredObject
 from refinedweb.storage.s3_client import UploadGone
 from refinedweb.storage.s3_sums import (
     BESIDE,
@@ -120,7 +120,7 @@ class MultipartSink:
     def flush(self) -> None:
         """Parts have a minimum size; nothing can be sent earlier."""
 
-    def finish(self) -> Written:
+    def finish(self) -> StoredObject:
         if self._upload is None:
             data = bytes(self._buffer)
             self._call(lambda: self._client.put_object(**self._at, **checked_body(data)))
@@ -129,7 +129,7 @@ class MultipartSink:
                 self._send(bytes(self._buffer))
             self._complete()
         self.closed = True
-        return Written(self._size, self._hash.hexdigest())
+        return StoredObject(self._size, self._hash.hexdigest())
 
     def _complete(self) -> None:
         done = {"UploadId": self._upload, "MultipartUpload": {"Parts": self._parts}}

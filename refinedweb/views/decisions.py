@@ -18,7 +18,7 @@ from refinedweb.recipe.load import of_content
 from refinedweb.recipe.plan import Step
 from refinedweb.storage import Missing, Store
 from refinedweb.storage.parquet import read_parquet
-from refinedweb.views.records import Cut, Pair
+from refinedweb.views.records import CutDocument, DuplicatePair
 from stages.dedup import ROW
 from stages.kernels.shingles import shared_shingles
 from stages.minhash import MinHash, matching_bands
@@ -53,12 +53,12 @@ class Decisions:
             return None
         return read_parquet(data)
 
-    def sample(self, n: int, seed: int = 0, reason: str | None = None) -> list[Pair | Cut]:
+    def sample(self, n: int, seed: int = 0, reason: str | None = None) -> list[DuplicatePair | CutDocument]:
         """Up to `n` documents that were removed or cut, of shards in random order. The same seed gives the same."""
         shards = list(range(len(self._run.inputs)))
         chance = random.Random(seed)
         chance.shuffle(shards)
-        found: list[Pair | Cut] = []
+        found: list[DuplicatePair | CutDocument] = []
         for shard in shards:
             rows = self._rows(shard, reason)
             chance.shuffle(rows)
@@ -67,18 +67,18 @@ class Decisions:
                 break
         return found
 
-    def of(self, ids: set[str]) -> Iterator[Pair | Cut]:
+    def of(self, ids: set[str]) -> Iterator[DuplicatePair | CutDocument]:
         """Everything that was decided about the documents of these ids."""
         for shard in range(len(self._run.inputs)):
             for row in self._rows(shard, None):
                 if row["id"] in ids:
                     yield self._shown(shard, row)
 
-    def about(self, shard: int, document: str) -> list[Pair | Cut]:
+    def about(self, shard: int, document: str) -> list[DuplicatePair | CutDocument]:
         """What was decided about the document of this id in a shard."""
         return [self._shown(shard, row) for row in self._rows(shard, None) if row["id"] == document]
 
-    def elsewhere(self, cut: Cut, span: int) -> dict[str, Any] | None:
+    def elsewhere(self, cut: CutDocument, span: int) -> dict[str, Any] | None:
         """Another document with the first window of a span; None where only the same one has it again. Reads shard by
         shard until one is found, so on a large run it takes its time.
         """
@@ -104,16 +104,16 @@ class Decisions:
         rows = [] if table is None else table.to_pylist()
         return [r for r in rows if (r["reason"] or r["spans"]) and reason in (None, r["reason"])]
 
-    def _shown(self, shard: int, row: dict[str, Any]) -> Pair | Cut:
+    def _shown(self, shard: int, row: dict[str, Any]) -> DuplicatePair | CutDocument:
         document = self._document(np.uint64(shard << 32 | row["row"]))
         if row["kept_at"] is None:
             text = (document.get("text") or "").encode()
             spans = [text[s["start"] : s["end"]].decode("utf-8", "replace") for s in row["spans"] or ()]
-            return Cut(self._name, row["reason"], document, spans)
+            return CutDocument(self._name, row["reason"], document, spans)
         kept = self._document(np.uint64(row["kept_at"]))
         old = bool(is_old(np.array([row["kept_at"]], np.uint64))[0])
         alike, bands = self._compared(document.get("text"), kept.get("text"))
-        return Pair(self._name, row["reason"], row["cluster_size"], document, kept, alike, bands, old)
+        return DuplicatePair(self._name, row["reason"], row["cluster_size"], document, kept, alike, bands, old)
 
     def _document(self, address: np.uint64) -> dict[str, Any]:
         """One document by its address, with what is known of it; an index of keys knows its id only."""

@@ -14,7 +14,7 @@ from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources import decode_html
 from refinedweb.views.html import explanation_html
 from refinedweb.views.records import MeasureReading, StageVerdict
-from stages.base import Limit, Measured, Part, Parted, Stage, set_column
+from stages.base import JudgedPart, Limit, Measured, Parted, Stage, set_column
 from stages.dedup import Global
 from stages.schema import documents, is_measure
 
@@ -106,7 +106,7 @@ def _readings(stage: Stage, measures: Mapping[str, float]) -> list[MeasureReadin
     ]
 
 
-def part_lines(parts: Sequence[Part], width: int = 100) -> Iterator[str]:
+def part_lines(parts: Sequence[JudgedPart], width: int = 100) -> Iterator[str]:
     """A line for each part: kept (+) or not (-), score, its text's beginning; parts that were far from kept as one."""
     for far, run in groupby(parts, lambda part: not part.kept and part.score < FAR):
         found = list(run)
@@ -118,7 +118,7 @@ def part_lines(parts: Sequence[Part], width: int = 100) -> Iterator[str]:
                 yield f"{'+' if part.kept else '-'} {part.score:.2f} {_start(part, width)}"
 
 
-def _start(part: Part, width: int) -> str:
+def _start(part: JudgedPart, width: int) -> str:
     text = " ".join(part.text.split())
     return text if len(text) <= width else text[: width - 2] + " …"
 

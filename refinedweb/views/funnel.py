@@ -14,7 +14,7 @@ PAPER = {"url_v1": 0.978, "language_v1": 0.48, "lines_v1": 0.23, "url_dedup_v1":
 
 
 @dataclass(frozen=True)
-class Row:
+class FunnelRow:
     """One stage: documents in, removed by reason (most frequent first), and the share of all input that is left."""
 
     stage: str
@@ -32,7 +32,7 @@ class Row:
         return self.rows_in - self.rows_removed
 
 
-def funnel(stages: Sequence[str], totals: Totals, *, faithful: bool) -> list[Row]:
+def funnel(stages: Sequence[str], totals: Totals, *, faithful: bool) -> list[FunnelRow]:
     """A row per stage in recipe order, the source reader first. `faithful`: the paper's rates are comparable."""
     rows = []
     current = totals.rows_in
@@ -41,7 +41,7 @@ def funnel(stages: Sequence[str], totals: Totals, *, faithful: bool) -> list[Row
         reasons = dict(sorted(totals.removed.get(stage, {}).items(), key=lambda item: (-item[1], item[0])))
         left = current - sum(reasons.values())
         share = left / totals.rows_in if totals.rows_in else 0.0
-        rows.append(Row(stage, current, reasons, share, PAPER.get(stage) if faithful else None))
+        rows.append(FunnelRow(stage, current, reasons, share, PAPER.get(stage) if faithful else None))
         current = left
     return rows
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from refinedweb.ledger.layout import CORPUS
-from refinedweb.views.records import Cut, Pair
+from refinedweb.views.records import CutDocument, DuplicatePair
 from refinedweb.views.run import Run
 from stages.errors import ConfigError
 
@@ -22,7 +22,7 @@ class Story:
     document: dict[str, Any]
     end: str
     reason: str | None
-    events: list[Pair | Cut]
+    events: list[DuplicatePair | CutDocument]
 
 
 def stories(run: Run, which: str) -> list[Story]:
@@ -37,8 +37,8 @@ def stories(run: Run, which: str) -> list[Story]:
     return [Story(row, end, row.get("drop"), [e for e in events if _id(e) == row["id"]]) for end, row in found]
 
 
-def _id(event: Pair | Cut) -> str:
-    return str((event.document if isinstance(event, Cut) else event.removed)["id"])
+def _id(event: DuplicatePair | CutDocument) -> str:
+    return str((event.document if isinstance(event, CutDocument) else event.removed)["id"])
 
 
 def _ends(run: Run, which: str) -> Iterator[tuple[str, dict[str, Any]]]:

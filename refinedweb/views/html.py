@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from refinedweb.views.terminal import line, printable
 
 if TYPE_CHECKING:
-    from refinedweb.views.funnel import Row
-    from refinedweb.views.records import Cut, MeasureReading, Pair, StageVerdict
-    from stages.base import Part
+    from refinedweb.views.funnel import FunnelRow
+    from refinedweb.views.records import CutDocument, DuplicatePair, MeasureReading, StageVerdict
+    from stages.base import JudgedPart
 
 TEXT = 600
 MOST_WORDS = 4000
@@ -42,7 +42,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[
     return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
-def funnel_html(rows: Sequence[Row]) -> str:
+def funnel_html(rows: Sequence[FunnelRow]) -> str:
     """The funnel: a bar for what is left after each stage, the paper's share beside it where it is comparable."""
     faithful = any(row.paper is not None for row in rows)
     headers = ["stage", "in", "removed", "left", "", *(["paper"] if faithful else []), "reasons"]
@@ -105,7 +105,7 @@ def explanation_html(title: str, verdict: str, steps: Sequence[StageVerdict]) ->
     return "".join(parts)
 
 
-def _parts(parts: Sequence[Part]) -> str:
+def _parts(parts: Sequence[JudgedPart]) -> str:
     """What a stage kept of the page, and with ✗ what it left out."""
     rows = [
         ["" if part.kept else "✗", f"{part.score:.2f}", escape(line(part.text, 120)) or "<i>nothing</i>"]
@@ -126,7 +126,7 @@ def _changed(changed: dict[str, Any]) -> str:
     return table(["", ""], rows, left=(0, 1)) if rows else "<p>nothing changed</p>"
 
 
-def pair_html(pair: Pair) -> str:
+def pair_html(pair: DuplicatePair) -> str:
     """A removed document beside the one that was kept, the words that only one of them has marked."""
     facts = [pair.reason, f"cluster of {pair.cluster_size}"]
     if pair.jaccard is not None:
@@ -136,7 +136,7 @@ def pair_html(pair: Pair) -> str:
     return f"<p><b>{escape(pair.stage)}</b> {escape(' · '.join(facts))}</p>" + table(heads, [texts], left=(0, 1))
 
 
-def cut_html(cut: Cut) -> str:
+def cut_html(cut: CutDocument) -> str:
     """A document and the spans of it that stand elsewhere too."""
     what = cut.reason or f"stays, without {len(cut.spans)} span{'s' * (len(cut.spans) != 1)}"
     rows = [[f'<del style="{_GONE}">{_lines(span[:TEXT])}</del>'] for span in cut.spans]

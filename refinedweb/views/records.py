@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.base import Part
+from stages.base import JudgedPart
 
 
 @dataclass(frozen=True)
-class Pair:
+class DuplicatePair:
     """A removed document and the one that was kept instead, as the step saw them.
 
     `jaccard`: of their shingles (None where either text is gone or the step compares no texts); `bands`: those in which
@@ -28,7 +28,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Cut:
+class CutDocument:
     """A document some of whose text occurs elsewhere: the spans as texts, and why it was removed, if it was."""
 
     stage: str
@@ -63,7 +63,7 @@ class StageVerdict:
     note: str = ""
     readings: list[MeasureReading] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
-    parts: Sequence[Part] = ()
+    parts: Sequence[JudgedPart] = ()
 
     @property
     def outcome(self) -> str:

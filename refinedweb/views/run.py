@@ -24,17 +24,17 @@ from stages.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from refinedweb.views.decisions import Decisions
-    from refinedweb.views.records import Cut, Pair
+    from refinedweb.views.records import CutDocument, DuplicatePair
     from refinedweb.views.rethreshold import WhatIf
 
 
-class Decided(list["Pair | Cut"]):
+class DecisionList(list["DuplicatePair | CutDocument"]):
     """What a deduplicating stage decided about some documents: a list that shows itself."""
 
     def _repr_html_(self) -> str:
-        from refinedweb.views.records import Pair
+        from refinedweb.views.records import DuplicatePair
 
-        shown = [pair_html(one) if isinstance(one, Pair) else cut_html(one) for one in self]
+        shown = [pair_html(one) if isinstance(one, DuplicatePair) else cut_html(one) for one in self]
         return "".join(shown) or "<p>nothing was removed or cut by this stage, or it is not over yet</p>"
 
 
@@ -110,7 +110,7 @@ class Run:
         sampled = pa.concat_tables(chosen, promote_options="default") if chosen else pa.table({})
         return Frame(sampled, lambda: documents_html(sampled.slice(0, SHOWN_ROWS).to_pylist(), sampled.num_rows))
 
-    def pairs(self, stage: str, n: int = 5, reason: str | None = None, seed: int = 0) -> Decided:
+    def pairs(self, stage: str, n: int = 5, reason: str | None = None, seed: int = 0) -> DecisionList:
         """Up to `n` decisions of a deduplicating stage: removed documents beside those kept instead, or what was cut.
 
         Raises ConfigError for a stage that decides on its own.
@@ -120,7 +120,7 @@ class Run:
             raise ConfigError(
                 f"{stage} removes documents on its own, or is not over; `sample(stage={stage!r})` shows what there is"
             )
-        return Decided(decisions.sample(n, seed, reason))
+        return DecisionList(decisions.sample(n, seed, reason))
 
     def decisions(self, stage: str) -> Decisions | None:
         """What a deduplicating stage decided, pair by pair; None for a stage that decides on its own, and for one whose

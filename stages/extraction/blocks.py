@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.blocks import model
-from classifiers.blocks.features.features import Blocks
+from classifiers.blocks.features.features import PageBlocks
 from classifiers.blocks.features.measure import SENTENCES, WORDS
 from classifiers.blocks.html.layout import (
     CHARS,
@@ -30,7 +30,7 @@ from classifiers.blocks.html.layout import (
     START,
     TAG,
     TITLE,
-    Page,
+    ScannedPage,
 )
 from classifiers.blocks.html.names import FLAGS, TAGS
 from stages.extraction import images, links
@@ -47,10 +47,10 @@ _PARAGRAPHS = frozenset(TAGS[name] for name in ("p", "h1", "h2", "h3", "h4", "h5
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPage:
     """A page's blocks and the model's opinion: `kept` and `scores` by block, `confidence` = the F1 to be expected."""
 
-    blocks: Blocks
+    blocks: PageBlocks
     scores: Any
     kept: Any
     confidence: float
@@ -69,7 +69,7 @@ class Scored:
                 yield bool(self.kept[at]), float(self.scores[at]), _text(self.blocks, at)
 
 
-def score(html: bytes | memoryview, include_tables: bool = True, include_comments: bool = False) -> Scored:
+def score(html: bytes | memoryview, include_tables: bool = True, include_comments: bool = False) -> ScoredPage:
     """What of a page is main text. `html` is UTF-8; what is not is replaced where it is kept."""
     blocks, scores = _model().scored(html)
     kept, confidence = model.chosen(blocks, scores)
@@ -79,10 +79,10 @@ def score(html: bytes | memoryview, include_tables: bool = True, include_comment
             kept &= (flags & FLAGS["table"]) == 0
         if include_comments:
             kept |= _comments(blocks, flags)
-    return Scored(blocks, scores, kept, confidence)
+    return ScoredPage(blocks, scores, kept, confidence)
 
 
-class Extracted(NamedTuple):
+class BlocksExtract(NamedTuple):
     """`title` and `links` are None where they were not asked for."""
 
     text: str
@@ -99,27 +99,27 @@ def extract(
     image_urls: bool = True,
     with_title: bool = False,
     with_links: bool = False,
-) -> Extracted:
+) -> BlocksExtract:
     """Main text and the images among it; on request what the page calls itself, and its links."""
     scored = score(html, include_tables, include_comments)
     text = scored.text()
     found = _images(html, scored, url) if image_urls and text else []
-    return Extracted(
+    return BlocksExtract(
         text, found, scored.title() if with_title else None, _links(html, scored, url) if with_links else None
     )
 
 
 @lru_cache(maxsize=1)
-def _model() -> model.Model:
+def _model() -> model.BlockModel:
     return model.load()
 
 
-def _flags(blocks: Blocks) -> Any:
+def _flags(blocks: PageBlocks) -> Any:
     page = blocks.page
     return page.nodes[page.blocks[: blocks.size, NODE], NODE_FLAGS]
 
 
-def _comments(blocks: Blocks, flags: Any) -> Any:
+def _comments(blocks: PageBlocks, flags: Any) -> Any:
     """Readers' comments: sentences under an element that is called so."""
     rows = blocks.page.blocks[: blocks.size]
     prose = (blocks.raw[:, WORDS] >= COMMENT_WORDS) | (blocks.raw[:, SENTENCES] >= 1)
@@ -128,12 +128,12 @@ def _comments(blocks: Blocks, flags: Any) -> Any:
     return ((flags & FLAGS["comment"]) != 0) & prose & plain & outside
 
 
-def _text(blocks: Blocks, at: int) -> str:
+def _text(blocks: PageBlocks, at: int) -> str:
     start, end = blocks.page.blocks[at, : END + 1].tolist()
     return blocks.page.text[start:end].tobytes().decode(errors="replace")
 
 
-def _lines(blocks: Blocks, kept: Any) -> Iterator[str]:
+def _lines(blocks: PageBlocks, kept: Any) -> Iterator[str]:
     """The kept blocks as lines, an empty one before and behind paragraphs."""
     page, at = blocks.page, np.flatnonzero(kept)
     nodes = page.blocks[at, NODE]
@@ -163,7 +163,7 @@ def _lines(blocks: Blocks, kept: Any) -> Iterator[str]:
         yield CELLS.join(cells)
 
 
-def _images(html: bytes | memoryview, scored: Scored, url: str | None) -> list[images.Image]:
+def _images(html: bytes | memoryview, scored: ScoredPage, url: str | None) -> list[images.Image]:
     """Images that stand among kept blocks: one before and one behind, or in an element that was kept."""
     page, kept = scored.blocks.page, scored.kept
     found: list[bytes] = []
@@ -174,7 +174,7 @@ def _images(html: bytes | memoryview, scored: Scored, url: str | None) -> list[i
     return images.from_tags((tag.decode(errors="replace") for tag in found), url)
 
 
-def _links(html: bytes | memoryview, scored: Scored, url: str | None) -> list[links.Link]:
+def _links(html: bytes | memoryview, scored: ScoredPage, url: str | None) -> list[links.Link]:
     page, text = scored.blocks.page, scored.blocks.page.text
     begins = page.blocks[: scored.blocks.size, START]
 
@@ -189,12 +189,12 @@ def _links(html: bytes | memoryview, scored: Scored, url: str | None) -> list[li
     return links.resolved(tags, url, links.base_of(bytes(html))) if spans else []
 
 
-def _marks(page: Page, of_images: bool) -> Any:
+def _marks(page: ScannedPage, of_images: bool) -> Any:
     found = page.marks[: page.state[MARKS]]
     return found[(found[:, MARK_TEXT_END] == IMAGE) == of_images]
 
 
-def _furniture(blocks: Blocks, block: int) -> bool:
+def _furniture(blocks: PageBlocks, block: int) -> bool:
     page = blocks.page
     flags = int(page.nodes[page.blocks[min(block, len(page.blocks) - 1), NODE], NODE_FLAGS])
     return bool(flags & (FLAGS["nav"] | FLAGS["footer"] | FLAGS["aside"] | FLAGS["form"] | FLAGS["button"]))

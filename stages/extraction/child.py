@@ -24,7 +24,7 @@ import sys
 from typing import BinaryIO
 
 from stages.extraction import wire
-from stages.extraction.engines import Engine, Settings, Unparsable, engine
+from stages.extraction.engines import Engine, ExtractionSettings, Unparsable, engine
 from stages.extraction.wire import Answer, Status
 
 _PR_SET_PDEATHSIG = 1
@@ -123,7 +123,7 @@ def attempt(extract: Engine, html: bytes, url: str | None) -> tuple[Status, str,
     return Status.EXTRACTED, text, images
 
 
-def serve(extract: Engine, settings: Settings, pages: BinaryIO, answers: BinaryIO) -> None:
+def serve(extract: Engine, settings: ExtractionSettings, pages: BinaryIO, answers: BinaryIO) -> None:
     """Answers page after page until the parent closes the pipe."""
     peak, swallowed = Peak(), Swallowed()
     logging.getLogger().addHandler(swallowed)
@@ -142,7 +142,7 @@ def serve(extract: Engine, settings: Settings, pages: BinaryIO, answers: BinaryI
 
 
 def main() -> None:
-    settings, parent = Settings(**json.loads(sys.argv[1])), int(sys.argv[2])
+    settings, parent = ExtractionSettings(**json.loads(sys.argv[1])), int(sys.argv[2])
     faulthandler.enable()
     if parent != 0:
         die_with(parent)

@@ -36,7 +36,7 @@ _CONTROL_REFERENCE = re.compile(
 
 
 @dataclass(frozen=True)
-class Settings:
+class ExtractionSettings:
     """What an engine must know; equal settings share a child process."""
 
     engine: EngineName = "trafilatura"
@@ -54,7 +54,7 @@ class Settings:
         return min(self.deadline_seconds, LEAST_SECONDS + self.seconds_per_mb * html_bytes / 1e6)
 
 
-class Extracted(NamedTuple):
+class PageExtract(NamedTuple):
     text: str
     images: list[images.Image]
 
@@ -63,7 +63,7 @@ class Unparsable(ValueError):
     """No parser makes a page of these bytes."""
 
 
-Engine = Callable[[bytes, str | None], Extracted]
+Engine = Callable[[bytes, str | None], PageExtract]
 
 
 def well_formed(html: bytes) -> bytes:
@@ -83,12 +83,12 @@ def well_formed(html: bytes) -> bytes:
     return _CONTROL_REFERENCE.sub(b" ", html) if b"&#" in html else html
 
 
-def engine(settings: Settings) -> Engine:
+def engine(settings: ExtractionSettings) -> Engine:
     """The extraction function. Imports its library, so that the first page is as quick as the others."""
     return _resiliparse(settings) if settings.engine == "resiliparse" else _trafilatura(settings)
 
 
-def _trafilatura(settings: Settings) -> Engine:
+def _trafilatura(settings: ExtractionSettings) -> Engine:
     import lxml.html
     import trafilatura
     from trafilatura import utils
@@ -105,7 +105,7 @@ def _trafilatura(settings: Settings) -> Engine:
         "include_tables": settings.include_tables,
     }
 
-    def extract(html: bytes, url: str | None) -> Extracted:
+    def extract(html: bytes, url: str | None) -> PageExtract:
         try:
             tree = lxml.html.document_fromstring(well_formed(html), parser=parser)
         except lxml.etree.ParserError as error:
@@ -115,7 +115,7 @@ def _trafilatura(settings: Settings) -> Engine:
         found = images.from_tree(tree, text, url) if settings.image_urls else []
         utils.trim.cache_clear()
         utils.line_processing.cache_clear()
-        return Extracted(text, found)
+        return PageExtract(text, found)
 
     return extract
 
@@ -209,12 +209,12 @@ def _speed_up_trafilatura() -> None:
     external.JT_STOPLIST = Stoplist(external.jt_stoplist_init())
 
 
-def _resiliparse(settings: Settings) -> Engine:
+def _resiliparse(settings: ExtractionSettings) -> Engine:
     from resiliparse.extract.html2text import extract_plain_text
 
     skip = None if settings.include_tables else ["table"]
 
-    def extract(html: bytes, url: str | None) -> Extracted:
+    def extract(html: bytes, url: str | None) -> PageExtract:
         if b"<" not in html:
             raise Unparsable("no tag")
         page = html.decode(errors="replace")
@@ -223,6 +223,6 @@ def _resiliparse(settings: Settings) -> Engine:
                 page, main_content=True, alt_texts=False, comments=settings.include_comments, skip_elements=skip
             )
         )
-        return Extracted(text, images.from_source(page, text, url) if settings.image_urls else [])
+        return PageExtract(text, images.from_source(page, text, url) if settings.image_urls else [])
 
     return extract

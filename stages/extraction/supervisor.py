@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.errors import RetryError
-from stages.extraction.engines import Settings
+from stages.extraction.engines import ExtractionSettings
 from stages.extraction.images import Image
 from stages.extraction.links import Link
 from stages.extraction.process import Child, Page
@@ -32,7 +32,7 @@ CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.
 REASONS = {Status.UNPARSABLE: "unparsable_html", Status.MEMORY: "extract_memory", Status.FAILED: "extract_crash"}
 
 
-class Outcome(NamedTuple):
+class PageOutcome(NamedTuple):
     """`drop` is the reason, or None where `text` and `images` were extracted; the rest on request."""
 
     text: str
@@ -42,11 +42,11 @@ class Outcome(NamedTuple):
     links: list[Link] | None = None
 
 
-def outcome(answer: Answer) -> Outcome:
+def outcome(answer: Answer) -> PageOutcome:
     reason = REASONS.get(answer.status)
     if reason is not None:
-        return Outcome("", [], reason)
-    return Outcome(answer.text, answer.images, None if answer.text else "no_main_text")
+        return PageOutcome("", [], reason)
+    return PageOutcome(answer.text, answer.images, None if answer.text else "no_main_text")
 
 
 def verdict(lost: Lost, fresh: bool) -> str | None:
@@ -65,15 +65,15 @@ def verdict(lost: Lost, fresh: bool) -> str | None:
 class Supervisor:
     """Extracts batches through one child at a time, which it replaces as needed. Thread-safe."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExtractionSettings) -> None:
         self.settings = settings
         self.zygote: Zygote | None = None
         self.child: Child | None = None
         self.lock = threading.Lock()
 
-    def extract(self, pages: Sequence[Page]) -> list[Outcome]:
+    def extract(self, pages: Sequence[Page]) -> list[PageOutcome]:
         """An outcome per page, in order. Raises RetryError where one page's children are killed from outside."""
-        outcomes: list[Outcome] = []
+        outcomes: list[PageOutcome] = []
         losses = 0
         with self.lock:
             while len(outcomes) < len(pages):
@@ -88,7 +88,7 @@ class Supervisor:
                     raise
         return outcomes
 
-    def _extract_some(self, pages: Sequence[Page], outcomes: list[Outcome]) -> None:
+    def _extract_some(self, pages: Sequence[Page], outcomes: list[PageOutcome]) -> None:
         """Goes on until the batch is done, or until the child should be replaced."""
         child = self._living()
         for answer in child.extract(pages[len(outcomes) :]):
@@ -107,12 +107,12 @@ class Supervisor:
             self.child = Child(self.zygote)
         return self.child
 
-    def _judge(self, lost: Lost, url: str | None, outcomes: list[Outcome], losses: int) -> None:
+    def _judge(self, lost: Lost, url: str | None, outcomes: list[PageOutcome], losses: int) -> None:
         reason = verdict(lost, self.child is not None and self.child.fresh)
         self._end_child()
         if reason is not None:
             log.warning("%s: %s: %s", reason, url, lost)
-            outcomes.append(Outcome("", [], reason))
+            outcomes.append(PageOutcome("", [], reason))
         elif losses > KILLS:
             message = f"extraction of {url}: {lost}, {losses} times in a row; is the machine out of memory?"
             raise RetryError(message) from lost
@@ -133,11 +133,11 @@ class Supervisor:
             self.zygote = None
 
 
-_SUPERVISORS: dict[Settings, Supervisor] = {}
+_SUPERVISORS: dict[ExtractionSettings, Supervisor] = {}
 _OF_PARENT: list[Supervisor] = []
 
 
-def supervisor(settings: Settings) -> Supervisor:
+def supervisor(settings: ExtractionSettings) -> Supervisor:
     """This process's supervisor for these settings."""
     return _SUPERVISORS.setdefault(settings, Supervisor(settings))
 

@@ -20,7 +20,7 @@ from typing import IO
 
 from stages.errors import ConfigError
 from stages.extraction import wire
-from stages.extraction.engines import Settings
+from stages.extraction.engines import ExtractionSettings
 
 HANG = 5  # wall-clock seconds without a sign of life, per second of deadline, that a process is given twice
 PATIENCE = 60.0  # and at least so many
@@ -40,7 +40,7 @@ class Lost(Exception):
 class Zygote:
     """A process with its extractor loaded, that forks one child at a time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExtractionSettings) -> None:
         self.settings = settings
         self.stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the process)
         self.control, other_end = socket.socketpair()
@@ -159,7 +159,7 @@ def _received(control: socket.socket, size: int) -> bytes:
         return b""
 
 
-def _arguments(settings: Settings) -> str:
+def _arguments(settings: ExtractionSettings) -> str:
     return json.dumps(dataclasses.asdict(settings))
 
 

@@ -64,7 +64,7 @@ _EXACT = {"Nd": DIGIT, "Lu": UPPER, "Lt": UPPER, "Ll": LOWER}
 _ASSIGNED = (range(0x40000), range(0xE0000, 0xE1000))  # beyond these: nothing, or private use
 
 
-class Tables(NamedTuple):
+class CharacterTables(NamedTuple):
     """Two-level tables: `values[page[cp >> 8], cp & 255]`."""
 
     page: npt.NDArray[np.uint16]
@@ -74,11 +74,11 @@ class Tables(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def tables() -> Tables:
+def tables() -> CharacterTables:
     """Classes and case folding of every code point; the same arrays at every call."""
     page, flags = paged(_flags())
     fold_page, fold = paged(_fold_distances())
-    return Tables(page, flags.astype(np.uint16), fold_page, fold)
+    return CharacterTables(page, flags.astype(np.uint16), fold_page, fold)
 
 
 def sentence_ends() -> list[int]:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets
-from stages.kernels.classes import SPACE, UNSPACED, WORD_CHARACTER, Tables
+from stages.kernels.classes import SPACE, UNSPACED, WORD_CHARACTER, CharacterTables
 from stages.kernels.tokens import Ints
 from stages.kernels.utf8 import decode, flags_of
 
 _NEWLINE, _BLANK = 10, 32
 
 
-class Spans(NamedTuple):
+class TokenSpans(NamedTuple):
     """The spans of row r are `first[r]` … `first[r + 1]`: ascending, not overlapping, bytes counted from the row's."""
 
     first: Ints  # rows + 1
@@ -23,7 +23,9 @@ class Spans(NamedTuple):
 
 
 @kernel
-def count_characters(offsets: Offsets, data: Bytes, spans: Spans, tables: Tables, inside: Ints, all_of: Ints) -> None:
+def count_characters(
+    offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTables, inside: Ints, all_of: Ints
+) -> None:
     """Characters that are no white space, of each row that has spans: in its spans, and all. 0 for other rows."""
     for row in range(len(offsets) - 1):
         if spans.first[row] == spans.first[row + 1]:
@@ -40,7 +42,7 @@ def count_characters(offsets: Offsets, data: Bytes, spans: Spans, tables: Tables
 
 
 @kernel
-def cut(offsets: Offsets, data: Bytes, spans: Spans, tables: Tables, out: Bytes, ends: Offsets) -> None:
+def cut(offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTables, out: Bytes, ends: Offsets) -> None:
     """Write the rows without their spans to `out` (as large as the rows, and a byte for each span)."""
     to = 0
     for row in range(len(offsets) - 1):
@@ -54,7 +56,7 @@ def cut(offsets: Offsets, data: Bytes, spans: Spans, tables: Tables, out: Bytes,
 
 
 @kernel
-def _cut(text: Bytes, starts: Ints, ends: Ints, tables: Tables, out: Bytes) -> Int:
+def _cut(text: Bytes, starts: Ints, ends: Ints, tables: CharacterTables, out: Bytes) -> Int:
     """Pieces are joined by the white space that stood beside the cuts: the part of it with the most line feeds."""
     size, gap, gap_end, feeds, blank = 0, 0, 0, -1, -1
     for piece in range(len(starts) + 1):
@@ -78,7 +80,15 @@ def _cut(text: Bytes, starts: Ints, ends: Ints, tables: Tables, out: Bytes) -> I
 
 @kernel
 def _join(
-    text: Bytes, gap: Int, gap_end: Int, feeds: Int, blank: Int, right: Int, tables: Tables, out: Bytes, size: Int
+    text: Bytes,
+    gap: Int,
+    gap_end: Int,
+    feeds: Int,
+    blank: Int,
+    right: Int,
+    tables: CharacterTables,
+    out: Bytes,
+    size: Int,
 ) -> Int:
     """Write what stands between two pieces; returns the size then."""
     if feeds > 2:
@@ -101,7 +111,7 @@ def _copy(text: Bytes, start: Int, end: Int, out: Bytes, to: Int) -> Int:
 
 
 @kernel
-def _fuse(left: Bytes, right: Bytes, tables: Tables) -> bool:
+def _fuse(left: Bytes, right: Bytes, tables: CharacterTables) -> bool:
     """Would the two be read as one word?"""
     at = len(left) - 1
     while at > 0 and left[at] & 0xC0 == 0x80:
@@ -112,7 +122,7 @@ def _fuse(left: Bytes, right: Bytes, tables: Tables) -> bool:
 
 
 @kernel
-def _in_word(point: Int, tables: Tables) -> bool:
+def _in_word(point: Int, tables: CharacterTables) -> bool:
     flags = flags_of(tables, point)
     return bool(flags & WORD_CHARACTER != 0 and flags & UNSPACED == 0)
 
@@ -126,7 +136,7 @@ def _feeds(text: Bytes, start: Int, end: Int) -> Int:
 
 
 @kernel
-def _after_space(text: Bytes, start: Int, stop: Int, tables: Tables) -> Int:
+def _after_space(text: Bytes, start: Int, stop: Int, tables: CharacterTables) -> Int:
     at = start
     while at < stop:
         point, size = decode(text, at)
@@ -137,7 +147,7 @@ def _after_space(text: Bytes, start: Int, stop: Int, tables: Tables) -> Int:
 
 
 @kernel
-def _before_space(text: Bytes, start: Int, stop: Int, tables: Tables) -> Int:
+def _before_space(text: Bytes, start: Int, stop: Int, tables: CharacterTables) -> Int:
     at = stop
     while at > start:
         last = at - 1

@@ -9,7 +9,7 @@ import pyarrow as pa
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
-from stages.kernels.classes import Tables, tables
+from stages.kernels.classes import CharacterTables, tables
 from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments
 from stages.kernels.utf8 import decode
 from stages.kernels.words import Slots, Words, longest, new_slots, new_words, split_words
@@ -46,7 +46,7 @@ def measure_fineweb(text: pa.ChunkedArray, ends: Points, short: int, unspaced: b
 def _measure(
     offsets: Offsets,
     data: Bytes,
-    tables: Tables,
+    tables: CharacterTables,
     ends: Points,
     short: Int,
     unspaced: bool,

@@ -34,7 +34,7 @@ _HALF = np.uint64(32)
 _BLOCK = 1024  # functions at a time: their coefficients and minima stay in the first-level cache
 
 
-class Family(NamedTuple):
+class HashFamily(NamedTuple):
     """Coefficients of the hash functions x → factor·x + term, and of the digests."""
 
     factor: Hashes  # odd; uint32 for permutations
@@ -52,14 +52,14 @@ def splitmix(start: int, count: int) -> Hashes:
 
 
 @lru_cache(maxsize=8)
-def family(bands: int, rows: int, fast: bool) -> Family:
+def family(bands: int, rows: int, fast: bool) -> HashFamily:
     """64-bit coefficients of `2 × bands × rows` rounds, or 32-bit ones of `bands × rows` permutations."""
     functions = bands * rows * (1 + fast)
     outputs = splitmix(0, 2 * functions + rows)
     factor, term, weight = outputs[0 : 2 * functions : 2], outputs[1 : 2 * functions : 2], outputs[2 * functions :]
     if not fast:
         factor, term = (factor >> _HALF).astype(np.uint32), (term >> _HALF).astype(np.uint32)
-    return Family(factor | factor.dtype.type(1), np.ascontiguousarray(term), weight | np.uint64(1))
+    return HashFamily(factor | factor.dtype.type(1), np.ascontiguousarray(term), weight | np.uint64(1))
 
 
 def band_digests(shingles: Shingles, bands: int, rows: int, fast: bool) -> Hashes:
@@ -78,7 +78,7 @@ def band_digests(shingles: Shingles, bands: int, rows: int, fast: bool) -> Hashe
 
 @kernel
 def _permutation_digests(
-    shingles: Shingles, chosen: Family, short: npt.NDArray[np.uint32], entries: npt.NDArray[np.uint32], out: Hashes
+    shingles: Shingles, chosen: HashFamily, short: npt.NDArray[np.uint32], entries: npt.NDArray[np.uint32], out: Hashes
 ) -> None:
     offsets, hashes, signed = shingles.offsets, shingles.hashes, 0
     for row in range(len(offsets) - 1):
@@ -120,7 +120,7 @@ def _lesser(by: Int, plus: Int, a: Int, b: Int) -> Int:
 
 
 @kernel
-def _fast_digests(shingles: Shingles, chosen: Family, tosses: Tosses, entries: Hashes, out: Hashes) -> None:
+def _fast_digests(shingles: Shingles, chosen: HashFamily, tosses: Tosses, entries: Hashes, out: Hashes) -> None:
     offsets, hashes, signed = shingles.offsets, shingles.hashes, 0
     for row in range(len(offsets) - 1):
         if offsets[row] == offsets[row + 1]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
-from stages.kernels.classes import DIGIT, Tables, tables
+from stages.kernels.classes import DIGIT, CharacterTables, tables
 from stages.kernels.modular import BASE_A, BASE_B, Hashes, appended, scrambled
 from stages.kernels.normalise import normalised
 from stages.kernels.tokens import PIECE, Ints
@@ -47,7 +47,7 @@ def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
 
 
 @kernel
-def _hash(offsets: Offsets, data: Bytes, classes: Tables, key: Hashes, check: Hashes, words: Ints) -> None:
+def _hash(offsets: Offsets, data: Bytes, classes: CharacterTables, key: Hashes, check: Hashes, words: Ints) -> None:
     """Both hashes of normalised lines with `0` for every decimal digit of any script; and how many words they have."""
     for line in range(len(offsets) - 1):
         text = data[offsets[line] : offsets[line + 1]]

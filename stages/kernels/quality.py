@@ -15,7 +15,7 @@ from stages.kernels.classes import (
     SPACE,
     UNSPACED,
     WORD_CHARACTER,
-    Tables,
+    CharacterTables,
     tables,
 )
 from stages.kernels.symbols import Counts, count_lines, count_symbols
@@ -78,7 +78,7 @@ def measure_quality(
 def _measure(
     offsets: Offsets,
     data: Bytes,
-    tables: Tables,
+    tables: CharacterTables,
     languages: Counts,
     stop_words: Hashes,
     unspaced: bool,
@@ -93,7 +93,9 @@ def _measure(
 
 
 @kernel
-def _count_words(text: Bytes, tables: Tables, stops: Hashes, unspaced: bool, datatrove: bool, out: Counts) -> None:
+def _count_words(
+    text: Bytes, tables: CharacterTables, stops: Hashes, unspaced: bool, datatrove: bool, out: Counts
+) -> None:
     """Words as in `stages.kernels.words`. A stop word is a word from its first to its last word character, in lower
     case; in datatrove's dialect the whole word as it stands."""
     page, classes, fold_page, fold = tables.page, tables.flags, tables.fold_page, tables.fold

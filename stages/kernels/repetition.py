@@ -11,7 +11,7 @@ import pyarrow as pa
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
-from stages.kernels.classes import Tables, tables
+from stages.kernels.classes import CharacterTables, tables
 from stages.kernels.ngrams import (
     Joined,
     Ngrams,
@@ -67,7 +67,9 @@ def measure_repetition(text: pa.ChunkedArray, datatrove: bool, unspaced: bool) -
 
 
 @kernel
-def measure_gopher(offsets: Offsets, data: Bytes, tables: Tables, unspaced: bool, scratch: Scratch, out: Row) -> None:
+def measure_gopher(
+    offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Row
+) -> None:
     """As Gopher's paper describes it; `out` starts as zeros."""
     parts = scratch.parts
     for row in range(len(offsets) - 1):
@@ -107,7 +109,7 @@ def _gopher_ngrams(text: Bytes, words: Int, scratch: Scratch, out: Row) -> None:
 
 @kernel
 def measure_datatrove(
-    offsets: Offsets, data: Bytes, tables: Tables, unspaced: bool, scratch: Scratch, out: Row
+    offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Row
 ) -> None:
     """As datatrove 0.10.1 counts; `out` starts as zeros."""
     for row in range(len(offsets) - 1):

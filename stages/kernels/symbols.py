@@ -8,7 +8,7 @@ import numpy.typing as npt
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
-from stages.kernels.classes import LINE_BREAK, SPACE, Tables
+from stages.kernels.classes import LINE_BREAK, SPACE, CharacterTables
 from stages.kernels.utf8 import decode
 from stages.kernels.words import NEWLINE
 
@@ -56,7 +56,7 @@ def _is_spaced(text: Bytes, at: Int) -> bool:
 
 
 @kernel
-def count_lines(text: Bytes, tables: Tables, datatrove: bool, out: Counts) -> None:
+def count_lines(text: Bytes, tables: CharacterTables, datatrove: bool, out: Counts) -> None:
     """Lines that are not blank, ended by line feeds; in datatrove's dialect all lines of `str.splitlines`."""
     page, classes = tables.page, tables.flags
     at, begin, first, last = 0, 0, _NOWHERE, 0

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets
-from stages.kernels.classes import MARK, SPACE, UNSPACED, WORD_CHARACTER, Tables
+from stages.kernels.classes import MARK, SPACE, UNSPACED, WORD_CHARACTER, CharacterTables
 from stages.kernels.modular import BASE_A, BASE_B, INNER_A, INNER_B, Hashes, appended
 from stages.kernels.utf8 import decode
 
@@ -50,7 +50,7 @@ def new_tokens(counts: Ints) -> Tokens:
 
 
 @kernel
-def count_words(offsets: Offsets, data: Bytes, tables: Tables, counts: Ints) -> None:
+def count_words(offsets: Offsets, data: Bytes, tables: CharacterTables, counts: Ints) -> None:
     """How many tokens `find_words` will find in each row."""
     nothing = np.empty(0, np.int64)
     for row in range(len(offsets) - 1):
@@ -58,7 +58,7 @@ def count_words(offsets: Offsets, data: Bytes, tables: Tables, counts: Ints) -> 
 
 
 @kernel
-def find_words(offsets: Offsets, data: Bytes, tables: Tables, out: Tokens) -> None:
+def find_words(offsets: Offsets, data: Bytes, tables: CharacterTables, out: Tokens) -> None:
     """Fill `start` and `end`."""
     for row in range(len(offsets) - 1):
         first, last = out.first[row], out.first[row + 1]
@@ -66,7 +66,7 @@ def find_words(offsets: Offsets, data: Bytes, tables: Tables, out: Tokens) -> No
 
 
 @kernel
-def _words(text: Bytes, tables: Tables, fill: bool, start: Ints, end: Ints) -> Int:
+def _words(text: Bytes, tables: CharacterTables, fill: bool, start: Ints, end: Ints) -> Int:
     """Tokens of a text; where they stand, if `fill`. One loop with its state in locals, as `split_words`."""
     page, classes, ascii_classes = tables.page, tables.flags, tables.flags[np.int64(tables.page[0])]
     at, found, kind = 0, 0, 0

@@ -7,7 +7,7 @@ import numpy as np
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes
-from stages.kernels.classes import Tables
+from stages.kernels.classes import CharacterTables
 
 
 @kernel
@@ -29,12 +29,12 @@ def decode(text: Bytes, at: Int) -> tuple[Int, Int]:
 
 
 @kernel
-def flags_of(tables: Tables, point: Int) -> Int:
+def flags_of(tables: CharacterTables, point: Int) -> Int:
     """The classes of a code point, as a bit set."""
     return np.int64(tables.flags[np.int64(tables.page[point >> 8]), point & 255])
 
 
 @kernel
-def folded(tables: Tables, point: Int) -> Int:
+def folded(tables: CharacterTables, point: Int) -> Int:
     """The lower case of a code point (a simple one: one code point for one)."""
     return point + np.int64(tables.fold[np.int64(tables.fold_page[point >> 8]), point & 255])

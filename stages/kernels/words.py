@@ -15,7 +15,7 @@ import numpy.typing as npt
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets
-from stages.kernels.classes import MARK, SPACE, UNSPACED, Tables
+from stages.kernels.classes import MARK, SPACE, UNSPACED, CharacterTables
 from stages.kernels.utf8 import decode
 
 Ints = npt.NDArray[np.int32]
@@ -94,7 +94,7 @@ def same_bytes(text: Bytes, a: Int, b: Int, size: Int) -> bool:
 
 
 @kernel
-def split_words(text: Bytes, tables: Tables, unspaced: bool, out: Words) -> tuple[Int, Int, Int]:
+def split_words(text: Bytes, tables: CharacterTables, unspaced: bool, out: Words) -> tuple[Int, Int, Int]:
     """Fill `out`; returns the numbers of words, runs of line feeds, and characters.
 
     One loop with its arrays in locals: a helper that took them would count references at every character.

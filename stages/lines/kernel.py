@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
-from stages.kernels.classes import DIGIT, MARK, SPACE, UNSPACED, UPPER, WORD_CHARACTER, Tables, tables
+from stages.kernels.classes import DIGIT, MARK, SPACE, UNSPACED, UPPER, WORD_CHARACTER, CharacterTables, tables
 from stages.kernels.utf8 import decode
 
 Ints = npt.NDArray[np.int64]
@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 _NEWLINE = 10
 
 
-class Lines(NamedTuple):
+class LineTable(NamedTuple):
     """The lines of all rows, in order. A line ends before its line feed: a row with n line feeds has n + 1 lines."""
 
     first: Ints  # of each row, its first line; one entry more than rows
@@ -33,7 +33,7 @@ class Lines(NamedTuple):
     words: Ints  # words with a letter, mark or number
 
 
-def scan_lines(column: pa.Array, unspaced: bool) -> Lines:
+def scan_lines(column: pa.Array, unspaced: bool) -> LineTable:
     """Every line of every row, counted; a null row is one empty line.
 
     `unspaced` as in `stages.kernels.words`: letters of scripts written without spaces are words.
@@ -41,12 +41,12 @@ def scan_lines(column: pa.Array, unspaced: bool) -> Lines:
     offsets, data = utf8_views(column)
     breaks = np.flatnonzero(data[offsets[0] : offsets[-1]] == _NEWLINE) + offsets[0]
     first = np.searchsorted(breaks, offsets) + np.arange(len(offsets))
-    lines = Lines(first, *np.zeros((7, first[-1]), np.int64))
+    lines = LineTable(first, *np.zeros((7, first[-1]), np.int64))
     _scan(data, offsets, tables(), unspaced, lines)
     return lines
 
 
-def join_lines(column: pa.Array, lines: Lines, kept: Mask, replaced: Ints, replacements: pa.Array) -> pa.Array:
+def join_lines(column: pa.Array, lines: LineTable, kept: Mask, replaced: Ints, replacements: pa.Array) -> pa.Array:
     """The rows made of their `kept` lines, joined by line feeds; line `replaced[r]` becomes `replacements[r]`.
 
     `replaced` ascends. Of blank lines that meet where a line was left out, one stays; at a row's edge, none.
@@ -62,7 +62,7 @@ def join_lines(column: pa.Array, lines: Lines, kept: Mask, replaced: Ints, repla
 
 
 @kernel
-def _scan(data: Bytes, offsets: Offsets, tables: Tables, unspaced: bool, lines: Lines) -> None:
+def _scan(data: Bytes, offsets: Offsets, tables: CharacterTables, unspaced: bool, lines: LineTable) -> None:
     for row in range(len(offsets) - 1):
         start = offsets[row]
         for line in range(lines.first[row], lines.first[row + 1]):
@@ -75,7 +75,7 @@ def _scan(data: Bytes, offsets: Offsets, tables: Tables, unspaced: bool, lines: 
 
 
 @kernel
-def _count(text: Bytes, tables: Tables, unspaced: bool, lines: Lines, line: Int) -> None:
+def _count(text: Bytes, tables: CharacterTables, unspaced: bool, lines: LineTable, line: Int) -> None:
     page, classes = tables.page, tables.flags
     at, characters, visible, upper, digits, words = 0, 0, 0, 0, 0, 0
     pending, in_word, counts, alone = 0, False, False, False
@@ -100,7 +100,7 @@ def _count(text: Bytes, tables: Tables, unspaced: bool, lines: Lines, line: Int)
 
 
 @kernel
-def _without_idle_blanks(lines: Lines, kept: Mask) -> Mask:
+def _without_idle_blanks(lines: LineTable, kept: Mask) -> Mask:
     """`kept` without the blank lines that only stood beside lines left out."""
     kept = kept.copy()
     for row in range(len(lines.first) - 1):
@@ -123,7 +123,7 @@ def _without_idle_blanks(lines: Lines, kept: Mask) -> Mask:
 @kernel
 def _join(
     data: Bytes,
-    lines: Lines,
+    lines: LineTable,
     kept: Mask,
     replaced: Ints,
     new_offsets: Offsets,

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from stages.base import Limit, drop_where, measure_column, set_column, stage, verdicts
 from stages.kernels.buffers import utf8_views
-from stages.lines.kernel import Ints, Lines, Mask, join_lines, scan_lines
+from stages.lines.kernel import Ints, LineTable, Mask, join_lines, scan_lines
 from stages.lines.patterns import counter_pattern, edit_patterns, edited
 
 _COUNTER_CHARACTERS = 100
@@ -94,7 +94,7 @@ class LineCorrections:
         changed = len(replaced) > 0 or not kept.all()
         return join_lines(text, lines, kept, replaced, replacements) if changed else text, before, after
 
-    def _kept(self, text: pa.Array, lines: Lines) -> Mask:
+    def _kept(self, text: pa.Array, lines: LineTable) -> Mask:
         """The lines that no rule leaves out; blank ones stay."""
         upper = lines.upper / np.maximum(lines.characters, 1) > self.max_uppercase_fraction
         out = upper | (lines.digits == lines.visible) | (lines.words < self.min_line_words)
@@ -105,7 +105,7 @@ class LineCorrections:
             kept[asked] = [counter.fullmatch(line) is None for line in read_lines(text, lines, asked)]
         return kept
 
-    def _edits(self, text: pa.Array, lines: Lines, kept: Mask) -> tuple[Ints, pa.Array]:
+    def _edits(self, text: pa.Array, lines: LineTable, kept: Mask) -> tuple[Ints, pa.Array]:
         """The numbers of the lines that an edit changes, and what they become."""
         asked = np.flatnonzero(kept & (lines.visible > 0) & (lines.words <= self.edit_max_words))
         edits = edit_patterns()
@@ -115,7 +115,7 @@ class LineCorrections:
         return asked[changed], pa.array([news[at] for at in changed], pa.string())
 
 
-def read_lines(text: pa.Array, lines: Lines, wanted: Ints) -> Iterator[str]:
+def read_lines(text: pa.Array, lines: LineTable, wanted: Ints) -> Iterator[str]:
     """The wanted lines as strings, decoded one by one."""
     data = utf8_views(text)[1].data
     for start, end in zip(lines.start[wanted].tolist(), lines.end[wanted].tolist(), strict=True):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from classifiers.kernels.arrays import Int
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import Bytes, Offsets
-from stages.kernels.classes import LETTER, Tables, tables
+from stages.kernels.classes import LETTER, CharacterTables, tables
 from stages.kernels.utf8 import decode, flags_of
 
 Mask = npt.NDArray[np.bool_]
@@ -29,43 +29,43 @@ _FILE_TYPES = ("png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "bmp", "ico",
 FILE_TYPES = np.array([int.from_bytes(name.encode(), "big") for name in _FILE_TYPES], np.int64)
 
 
-class Spans(NamedTuple):
+class ByteSpans(NamedTuple):
     """Byte ranges of a text column's data, in order."""
 
     start: Offsets
     end: Offsets
 
 
-def find_emails(data: Bytes, offsets: Offsets) -> Spans:
+def find_emails(data: Bytes, offsets: Offsets) -> ByteSpans:
     """E-mail addresses: a local part of at most 64 characters, `@`, and a domain with a dot and a top-level domain."""
     ats = np.flatnonzero(data[offsets[0] : offsets[-1]] == _AT) + offsets[0]
-    spans = Spans(*np.zeros((2, len(ats)), np.int64))
+    spans = ByteSpans(*np.zeros((2, len(ats)), np.int64))
     found = _find_emails(data, offsets, ats, tables(), FILE_TYPES, spans) if len(ats) else 0
-    return Spans(spans.start[:found], spans.end[:found])
+    return ByteSpans(spans.start[:found], spans.end[:found])
 
 
-def find_ipv4(data: Bytes, offsets: Offsets) -> tuple[Spans, npt.NDArray[np.uint32]]:
+def find_ipv4(data: Bytes, offsets: Offsets) -> tuple[ByteSpans, npt.NDArray[np.uint32]]:
     """Dotted quads that stand alone, and their values. Numbers with leading zeros are none, nor are `v1.2.3.4` and
     `1.2.3.4.5`."""
     dots = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == _DOT))
-    spans, values = Spans(*np.zeros((2, dots // 3 + 1), np.int64)), np.zeros(dots // 3 + 1, np.uint32)
+    spans, values = ByteSpans(*np.zeros((2, dots // 3 + 1), np.int64)), np.zeros(dots // 3 + 1, np.uint32)
     found = _find_ipv4(data, offsets, spans, values) if dots >= 3 else 0
-    return Spans(spans.start[:found], spans.end[:found]), values[:found]
+    return ByteSpans(spans.start[:found], spans.end[:found]), values[:found]
 
 
-def find_ipv6_candidates(data: Bytes, offsets: Offsets) -> Spans:
+def find_ipv6_candidates(data: Bytes, offsets: Offsets) -> ByteSpans:
     """Runs of hexadecimal digits, colons and dots with `::` or seven colons, the text before a first colon included."""
     colons = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == _COLON))
-    spans = Spans(*np.zeros((2, colons // 2 + 1), np.int64))
+    spans = ByteSpans(*np.zeros((2, colons // 2 + 1), np.int64))
     found = _find_ipv6(data, offsets, spans) if colons >= 2 else 0
-    return Spans(spans.start[:found], spans.end[:found])
+    return ByteSpans(spans.start[:found], spans.end[:found])
 
 
 @kernel
 def mask_spans(
     data: Bytes,
     offsets: Offsets,
-    spans: Spans,
+    spans: ByteSpans,
     kinds: Offsets,
     masks: Bytes,
     mask_offsets: Offsets,
@@ -96,7 +96,9 @@ def mask_spans(
 
 
 @kernel
-def _find_emails(data: Bytes, offsets: Offsets, ats: Offsets, tables: Tables, file_types: Offsets, spans: Spans) -> Int:
+def _find_emails(
+    data: Bytes, offsets: Offsets, ats: Offsets, tables: CharacterTables, file_types: Offsets, spans: ByteSpans
+) -> Int:
     found, row, floor = 0, 0, offsets[0]
     for at in ats:
         while offsets[row + 1] <= at:
@@ -111,7 +113,7 @@ def _find_emails(data: Bytes, offsets: Offsets, ats: Offsets, tables: Tables, fi
 
 
 @kernel
-def _local_start(data: Bytes, at: Int, floor: Int, tables: Tables) -> Int:
+def _local_start(data: Bytes, at: Int, floor: Int, tables: CharacterTables) -> Int:
     """Where the local part that ends before byte `at` starts, at a letter or digit; -1 = none, or one too long."""
     start = -1
     for characters in range(_MAX_LOCAL + 1):
@@ -127,7 +129,7 @@ def _local_start(data: Bytes, at: Int, floor: Int, tables: Tables) -> Int:
 
 
 @kernel
-def _in_name(data: Bytes, at: Int, tables: Tables) -> bool:
+def _in_name(data: Bytes, at: Int, tables: CharacterTables) -> bool:
     """Is the character at byte `at` an ASCII letter or digit, or another letter of the named scripts?"""
     if data[at] < 0x80:
         return _alphanumeric(data[at])
@@ -141,7 +143,7 @@ def _alphanumeric(byte: Int) -> bool:
 
 
 @kernel
-def _domain_end(data: Bytes, start: Int, limit: Int, tables: Tables, file_types: Offsets) -> Int:
+def _domain_end(data: Bytes, start: Int, limit: Int, tables: CharacterTables, file_types: Offsets) -> Int:
     """Where the longest domain from byte `start` ends, at a top-level domain after a dot; -1 = none."""
     best, label, labels, at = -1, start, 0, start
     limit = min(limit, start + _MAX_DOMAIN)
@@ -180,7 +182,7 @@ def _top_level_end(data: Bytes, label: Int, end: Int, file_types: Offsets) -> In
 
 
 @kernel
-def _find_ipv4(data: Bytes, offsets: Offsets, spans: Spans, values: npt.NDArray[np.uint32]) -> Int:
+def _find_ipv4(data: Bytes, offsets: Offsets, spans: ByteSpans, values: npt.NDArray[np.uint32]) -> Int:
     found = 0
     for row in range(len(offsets) - 1):
         at, end = offsets[row], offsets[row + 1]
@@ -239,7 +241,7 @@ def _letter(byte: Int) -> bool:
 
 
 @kernel
-def _find_ipv6(data: Bytes, offsets: Offsets, spans: Spans) -> Int:
+def _find_ipv6(data: Bytes, offsets: Offsets, spans: ByteSpans) -> Int:
     found = 0
     for row in range(len(offsets) - 1):
         at, end = offsets[row], offsets[row + 1]

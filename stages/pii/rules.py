@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stages.kernels.buffers import Bytes, Offsets
-from stages.pii.kernel import Spans, find_ipv4, find_ipv6_candidates
+from stages.pii.kernel import ByteSpans, find_ipv4, find_ipv6_candidates
 
 # The IANA special-purpose registries (RFC 6890), as far as they are not globally reachable, and multicast.
 _SPECIAL_IPV4 = (
@@ -40,7 +40,7 @@ _AMERICAN = re.compile(rb"(?:1" + _GAP + rb")?\(?[2-9]\d\d\)?" + _GAP + rb"{1,2}
 _TRUNK = re.compile(rb"\(?0[1-9]\d{0,4}\)?(?:" + _GAP + rb"{1,2}\d+)+")
 
 
-def ipv4_spans(data: Bytes, offsets: Offsets, public_only: bool) -> Spans:
+def ipv4_spans(data: Bytes, offsets: Offsets, public_only: bool) -> ByteSpans:
     """IPv4 addresses, unless the word "version" stands before; with `public_only` those that are globally reachable."""
     spans, values = find_ipv4(data, offsets)
     floors = offsets[np.searchsorted(offsets, spans.start, side="right") - 1]
@@ -48,10 +48,10 @@ def ipv4_spans(data: Bytes, offsets: Offsets, public_only: bool) -> Spans:
     wanted = np.array([_VERSION.search(text) is None for text in before], np.bool_)
     if public_only:
         wanted &= ~((values[:, None] & _SPECIAL_V4[:, 1]) == _SPECIAL_V4[:, 0]).any(axis=1)
-    return Spans(spans.start[wanted], spans.end[wanted])
+    return ByteSpans(spans.start[wanted], spans.end[wanted])
 
 
-def ipv6_spans(data: Bytes, offsets: Offsets, public_only: bool, mask: str) -> Spans:
+def ipv6_spans(data: Bytes, offsets: Offsets, public_only: bool, mask: str) -> ByteSpans:
     """IPv6 addresses: global unicast; without `public_only` documentation, unique local and link-local ones too.
 
     The mask itself is always one: what stands beside it must not be read as a part of something else.
@@ -59,7 +59,7 @@ def ipv6_spans(data: Bytes, offsets: Offsets, public_only: bool, mask: str) -> S
     return _spans(_ipv6(data, offsets, public_only, mask))
 
 
-def phone_spans(data: Bytes, offsets: Offsets) -> Spans:
+def phone_spans(data: Bytes, offsets: Offsets) -> ByteSpans:
     """Telephone numbers, row by row."""
     return _spans(_phones(data, offsets))
 
@@ -111,6 +111,6 @@ def _is_phone(run: bytes) -> bool:
     return _AMERICAN.fullmatch(run) is not None or (9 <= digits <= 11 and _TRUNK.fullmatch(run) is not None)
 
 
-def _spans(pairs: Iterator[tuple[int, int]]) -> Spans:
+def _spans(pairs: Iterator[tuple[int, int]]) -> ByteSpans:
     bounds = np.array(list(pairs), np.int64).reshape(-1, 2)
-    return Spans(bounds[:, 0].copy(), bounds[:, 1].copy())
+    return ByteSpans(bounds[:, 0].copy(), bounds[:, 1].copy())

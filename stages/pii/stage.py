@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from stages.base import set_column, stage
 from stages.kernels.buffers import Bytes, Offsets, utf8_views
-from stages.pii.kernel import Spans, find_emails, mask_spans
+from stages.pii.kernel import ByteSpans, find_emails, mask_spans
 from stages.pii.rules import ipv4_spans, ipv6_spans, phone_spans
 
 _EMAIL, _IPV4, _IPV6, _PHONE = range(4)
@@ -74,9 +74,9 @@ class PersonalData:
         masked = pa.LargeStringArray.from_buffers(len(text), pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
         return pc.if_else(text.is_valid(), masked, None).cast(text.type), counts
 
-    def _found(self, data: Bytes, offsets: Offsets) -> tuple[Spans, Offsets]:
+    def _found(self, data: Bytes, offsets: Offsets) -> tuple[ByteSpans, Offsets]:
         """All spans by their start, and of what kind each is; of two that start together the first kind leads."""
-        found: list[tuple[int, Spans]] = []
+        found: list[tuple[int, ByteSpans]] = []
         if self.emails:
             found.append((_EMAIL, find_emails(data, offsets)))
         if self.ips:
@@ -87,4 +87,4 @@ class PersonalData:
         start, end = (np.concatenate([spans[side] for _, spans in found]) for side in (0, 1))
         kinds = np.repeat(*np.array([(kind, len(spans.start)) for kind, spans in found], np.int64).T)
         order = np.lexsort((kinds, start))
-        return Spans(start[order], end[order]), kinds[order]
+        return ByteSpans(start[order], end[order]), kinds[order]

@@ -17,7 +17,7 @@ from typing import Any
 from refinedweb.engine import blocks, loop
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.loop import Loop, Task
-from refinedweb.engine.pool import Outcome
+from refinedweb.engine.pool import TaskOutcome
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.storage import open_store
@@ -42,7 +42,7 @@ class Mortal(InlinePool):
         super().__init__()
         self._left = fatal
 
-    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+    def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         if self._left is not None:
             self._left -= 1
             if self._left < 0:

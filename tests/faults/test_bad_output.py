@@ -21,7 +21,7 @@ import pytest
 from refinedweb.engine import blocks, loop
 from refinedweb.engine import run as engine_run
 from refinedweb.engine.inline import InlinePool
-from refinedweb.engine.run import Result, execute_on
+from refinedweb.engine.run import RunResult, execute_on
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.shard import local_step
 from refinedweb.sources import inputs
@@ -59,7 +59,7 @@ def quiet(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return corpus
 
 
-def again(files: list[Path], out: Path) -> Result:
+def again(files: list[Path], out: Path) -> RunResult:
     """The run by another driver. It is of this very process, which lives: so a claim that could not be given back holds
     until its lease ends, where a real driver would be known to be dead.
     """

@@ -40,7 +40,7 @@ from classifiers.blocks.html.layout import (
     NODE,
     NODE_FLAGS,
     TAG,
-    Page,
+    ScannedPage,
 )
 from classifiers.kernels.jit import kernel
 
@@ -49,7 +49,7 @@ _H1, _H6 = (np.int64(names.TAGS[name]) for name in ("h1", "h6"))
 
 
 @kernel
-def own(page: Page, raw: Raw, features: Features) -> None:
+def own(page: ScannedPage, raw: Raw, features: Features) -> None:
     for block in range(len(features)):
         chars, words = page.blocks[block, CHARS], raw[block, WORDS]
         values = features[block, OWN_AT:]
@@ -81,7 +81,7 @@ def copies(hashes: Any, features: Features) -> None:
 
 
 @kernel
-def places(page: Page, features: Features) -> None:
+def places(page: ScannedPage, features: Features) -> None:
     size = len(features)
     blocks, nodes = page.blocks, page.nodes
     total = max(np.int64(1), blocks[size - 1, 1])

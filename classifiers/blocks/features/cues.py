@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.blocks.html.layout import FOUND, NODE, PARENT, TOKEN_SLOTS, Page
+from classifiers.blocks.html.layout import FOUND, NODE, PARENT, TOKEN_SLOTS, ScannedPage
 from classifiers.blocks.trees import Floats
 from classifiers.kernels.jit import kernel
 
@@ -16,25 +16,25 @@ LEAST_GROUPS = 3  # sites that must have a token
 _SMOOTHING, _MOST = 0.25, 3.0
 
 
-class Counts:
+class CueCounts:
     """Mass of main and other text under each token, by group of pages; each page has one of both."""
 
     def __init__(self, group_count: int) -> None:
         self.mass = np.zeros((group_count, 2, TOKEN_SLOTS), np.float32)
 
-    def add(self, group: int, page: Page, labels: Floats, sizes: Floats, weight: float) -> None:
+    def add(self, group: int, page: ScannedPage, labels: Floats, sizes: Floats, weight: float) -> None:
         main, other = labels * sizes, (1 - labels) * sizes
         main, other = main / max(main.sum(), 1.0), other / max(other.sum(), 1.0)
         accumulate(page, main * np.float32(weight), other * np.float32(weight), self.mass[group])
 
-    def tables(self, learnt: Iterable[int]) -> Tables:
-        return Tables(self, sorted(set(learnt)))
+    def tables(self, learnt: Iterable[int]) -> CueTables:
+        return CueTables(self, sorted(set(learnt)))
 
 
-class Tables:
+class CueTables:
     """The cues learnt from some groups, and from all of them but one."""
 
-    def __init__(self, counts: Counts, groups: list[int]) -> None:
+    def __init__(self, counts: CueCounts, groups: list[int]) -> None:
         self.counts, self.groups = counts, frozenset(groups)
         self.total = counts.mass[groups].sum(axis=0, dtype=np.float64)
         self.sites = (counts.mass[groups].sum(axis=1) > 0).sum(axis=0)
@@ -56,7 +56,7 @@ def _log_odds(mass: Any, sites: Any) -> Floats:
 
 
 @kernel
-def accumulate(page: Page, main: Floats, other: Floats, mass: Any) -> None:
+def accumulate(page: ScannedPage, main: Floats, other: Floats, mass: Any) -> None:
     for block in range(len(main)):
         node = page.blocks[block, NODE]
         for _ in range(LEVELS):

@@ -10,7 +10,7 @@ from classifiers.blocks.features.columns import PARENTS_AT, RECORD_AT
 from classifiers.blocks.features.measure import SENTENCES, Raw
 from classifiers.blocks.features.numbers import Features, log, share, slot, table
 from classifiers.blocks.html import names
-from classifiers.blocks.html.layout import CHARS, FOUND, LINKED, NODE, PARENT, SIGNATURE, SIZE, TAG, TITLE, Page
+from classifiers.blocks.html.layout import CHARS, FOUND, LINKED, NODE, PARENT, SIGNATURE, SIZE, TAG, TITLE, ScannedPage
 from classifiers.kernels.jit import kernel
 
 _P = np.int64(names.TAGS["p"])
@@ -21,7 +21,7 @@ Cues = Features  # log-odds by token slot
 
 
 @kernel
-def sum_nodes(page: Page, raw: Raw, totals: Any) -> None:
+def sum_nodes(page: ScannedPage, raw: Raw, totals: Any) -> None:
     """A parent's number is below its children's: one pass from the last to the first."""
     for block in range(page.state[SIZE]):
         if block == page.state[TITLE]:
@@ -37,7 +37,7 @@ def sum_nodes(page: Page, raw: Raw, totals: Any) -> None:
 
 
 @kernel
-def cue_nodes(page: Page, cues: Cues, found: Any) -> None:
+def cue_nodes(page: ScannedPage, cues: Cues, found: Any) -> None:
     """Log-odds of a node's tokens: its mean, its parent's, the least and most of all around it, a fading sum."""
     for node in range(1, len(found)):
         parent, own, tokens = page.nodes[node, PARENT], np.float32(0), page.nodes[node, FOUND]
@@ -51,7 +51,7 @@ def cue_nodes(page: Page, cues: Cues, found: Any) -> None:
 
 
 @kernel
-def parents(page: Page, totals: Any, features: Features) -> None:
+def parents(page: ScannedPage, totals: Any, features: Features) -> None:
     for block in range(len(features)):
         node = page.blocks[block, NODE]
         for level in range(3):
@@ -68,7 +68,7 @@ def parents(page: Page, totals: Any, features: Features) -> None:
 
 
 @kernel
-def records(page: Page, totals: Any, features: Features) -> None:
+def records(page: ScannedPage, totals: Any, features: Features) -> None:
     """Elements that repeat: how many have the block's element's tag, class and parent's class, and what is in them all;
     and the same of the innermost element around it that occurs three times or more (a post, a listing's entry).
     """

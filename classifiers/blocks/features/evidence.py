@@ -12,7 +12,7 @@ import numpy as np
 
 from classifiers.blocks.features.measure import CAPITAL, DIGIT, LETTER, LONE, MARK, kind_of
 from classifiers.blocks.html.characters import AMP, LT, SLASH, is_letter, is_space, reference
-from classifiers.blocks.html.layout import END, EVIDENCE, SIZE, START, TITLE, Bytes, Offset, Page
+from classifiers.blocks.html.layout import END, EVIDENCE, SIZE, START, TITLE, Bytes, Offset, ScannedPage
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import point_at, put
 
@@ -24,7 +24,7 @@ _QUOTE, _BACKSLASH, _COLON, _U, _GT = (np.uint8(ord(c)) for c in '"\\:u>')
 
 
 @kernel
-def collect(data: Bytes, at: Offset, end: Offset, page: Page) -> None:
+def collect(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> None:
     """Remembers the words of every `articleBody` in a script."""
     last = len(KEY) - 1
     at += last
@@ -39,7 +39,7 @@ def collect(data: Bytes, at: Offset, end: Offset, page: Page) -> None:
 
 
 @kernel
-def _remember(data: Bytes, at: Offset, end: Offset, page: Page) -> Offset:
+def _remember(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
     """Behind the string that is the key's value, if it is one."""
     while at < end and (is_space(data[at]) or data[at] == _COLON):
         at += 1
@@ -125,7 +125,7 @@ def _place(first: Any, second: Any, third: Any, slots: Any) -> tuple[Any, Any]:
 
 
 @kernel
-def support(page: Page, shares: Any) -> Any:
+def support(page: ScannedPage, shares: Any) -> Any:
     """Fills the share of each block's words that stand in the evidence; returns how much of the evidence was seen.
 
     Threes of words go across blocks, so that a heading is known by the paragraph behind it.

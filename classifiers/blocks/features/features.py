@@ -16,14 +16,14 @@ from classifiers.blocks.features.measure import RAW, Raw, measure
 from classifiers.blocks.features.numbers import Features, log
 from classifiers.blocks.features.region import regions
 from classifiers.blocks.html import scan
-from classifiers.blocks.html.layout import EVIDENCE, NODE, NODE_FLAGS, NODES, PARENT, SIZE, Bytes, Page, new_page
+from classifiers.blocks.html.layout import EVIDENCE, NODE, NODE_FLAGS, NODES, PARENT, SIZE, Bytes, ScannedPage, new_page
 from classifiers.kernels.jit import kernel
 
 
-class Blocks(NamedTuple):
+class PageBlocks(NamedTuple):
     """A page read: `features` has a row for each block, `hashes` one of its text."""
 
-    page: Page
+    page: ScannedPage
     raw: Raw
     features: Features
     hashes: npt.NDArray[np.uint64]
@@ -33,7 +33,7 @@ class Blocks(NamedTuple):
         return int(self.page.state[SIZE])
 
 
-def read(html: bytes | memoryview | Bytes, cues: Cues) -> Blocks:
+def read(html: bytes | memoryview | Bytes, cues: Cues) -> PageBlocks:
     """Blocks and features of a page in UTF-8 (other bytes do no harm)."""
     data = np.frombuffer(html, np.uint8)
     page = new_page(data)
@@ -41,18 +41,18 @@ def read(html: bytes | memoryview | Bytes, cues: Cues) -> Blocks:
     return featured(page, cues)
 
 
-def featured(page: Page, cues: Cues) -> Blocks:
+def featured(page: ScannedPage, cues: Cues) -> PageBlocks:
     size = int(page.state[SIZE])
     raw, hashes = np.zeros((size, len(RAW)), np.float32), np.zeros(size, np.uint64)
     features = np.zeros((size, len(FEATURES)), np.float32)
     if size:
         measure(page.text, page.blocks, page.state, size, raw, hashes)
         fill(page, cues, raw, hashes, features)
-    return Blocks(page, raw, features, hashes)
+    return PageBlocks(page, raw, features, hashes)
 
 
 @kernel
-def fill(page: Page, cues: Cues, raw: Raw, hashes: Any, features: Features) -> None:
+def fill(page: ScannedPage, cues: Cues, raw: Raw, hashes: Any, features: Features) -> None:
     size, nodes = page.state[SIZE], page.state[NODES]
     totals = np.zeros((nodes, 4), np.float32)
     sum_nodes(page, raw, totals)

@@ -11,7 +11,7 @@ from classifiers.blocks.features.elements import CHARS_IN, LINKED_IN, SENTENCES_
 from classifiers.blocks.features.measure import SENTENCES, Raw
 from classifiers.blocks.features.numbers import Features, log, share
 from classifiers.blocks.html import names
-from classifiers.blocks.html.layout import CHARS, DEPTH, KIND, LINKED, NODE, PARENT, TAG, Page
+from classifiers.blocks.html.layout import CHARS, DEPTH, KIND, LINKED, NODE, PARENT, TAG, ScannedPage
 from classifiers.kernels.jit import kernel
 
 _H1, _H2, _ARTICLE = (np.int64(names.TAGS[name]) for name in ("h1", "h2", "article"))
@@ -19,7 +19,7 @@ WINDOW = 5  # blocks on one side
 
 
 @kernel
-def joined(page: Page, main: Any, levels: Any, joins: Any, branches: Any) -> None:
+def joined(page: ScannedPage, main: Any, levels: Any, joins: Any, branches: Any) -> None:
     """For each node: `levels` above `main` of the elements around it (-1 = not one of them), where its own line of
     ancestors `joins` them, and the `branch` below that place which it is in (itself, if it is around or at `main`).
     """
@@ -37,7 +37,7 @@ def joined(page: Page, main: Any, levels: Any, joins: Any, branches: Any) -> Non
 
 
 @kernel
-def regions(page: Page, raw: Raw, totals: Any, densest: Any, features: Features) -> None:
+def regions(page: ScannedPage, raw: Raw, totals: Any, densest: Any, features: Features) -> None:
     size, nodes = len(features), page.nodes
     levels, joins, branches = np.empty((3, len(totals)), np.int64)
     joined(page, page.blocks[densest, NODE], levels, joins, branches)

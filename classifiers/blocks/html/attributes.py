@@ -8,7 +8,7 @@ import numpy as np
 
 from classifiers.blocks.html import names
 from classifiers.blocks.html.characters import GT, SLASH, is_letter, is_space, looked_up, lower
-from classifiers.blocks.html.layout import FOUND, KIND, OWN, SIGNATURE, TOKEN_SLOTS, TOKENS, Bytes, Offset, Page
+from classifiers.blocks.html.layout import FOUND, KIND, OWN, SIGNATURE, TOKEN_SLOTS, TOKENS, Bytes, Offset, ScannedPage
 from classifiers.blocks.html.names import FLAGS, listed
 from classifiers.blocks.html.syntax import APOSTROPHE, EQUALS, QUOTE
 from classifiers.kernels.jit import kernel
@@ -26,7 +26,7 @@ _SEED, _MULTIPLIER = np.uint64(14_695_981_039_346_656_037), np.uint64(names.MULT
 
 
 @kernel
-def attributes(data: Bytes, at: Offset, end: Offset, page: Page, node: Any, fresh: Any) -> tuple[Offset, Any]:
+def attributes(data: Bytes, at: Offset, end: Offset, page: ScannedPage, node: Any, fresh: Any) -> tuple[Offset, Any]:
     """Behind the start tag, and whether it has an href. Writes the tokens of the node, if it is a `fresh` one."""
     state, has_href, tokens = page.state, False, 0
     signature = np.uint64(0)
@@ -76,7 +76,7 @@ def _attribute(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any, Offse
 
 
 @kernel
-def meta(data: Bytes, at: Offset, end: Offset, page: Page) -> Offset:
+def meta(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
     """Behind a `<meta>`; one of `og:type` says what the page is."""
     is_type, start, stop = False, at, at
     while at < end:
@@ -136,7 +136,7 @@ def _hides(data: Bytes, start: Offset, stop: Offset) -> Any:
 
 
 @kernel
-def _tokens(data: Bytes, start: Offset, stop: Offset, page: Page, node: Any, found: Any) -> tuple[Any, Any]:
+def _tokens(data: Bytes, start: Offset, stop: Offset, page: ScannedPage, node: Any, found: Any) -> tuple[Any, Any]:
     """Adds the words of a class or id (split at hyphens, capitals and the like, digits left out) to the node's.
 
     Returns how many it has now, and a hash of all.

@@ -38,7 +38,7 @@ MARKS, OPEN_MARK = 16, 17  # how many there are; that of the open link, if it ha
 _LT = np.uint8(ord("<"))
 
 
-class Page(NamedTuple):
+class ScannedPage(NamedTuple):
     """A page's parts while it is read. Rows behind the counts of `state` mean nothing."""
 
     text: Bytes
@@ -52,10 +52,10 @@ class Page(NamedTuple):
     evidence: npt.NDArray[np.uint64]  # bits: threes of words that the page's metadata says are main text
 
 
-def new_page(html: Bytes) -> Page:
+def new_page(html: Bytes) -> ScannedPage:
     """Room for the page: its text never takes more bytes than its HTML."""
     most = min(count(html, _LT) + 2, MOST)
-    return Page(
+    return ScannedPage(
         np.empty(len(html) + 8, np.uint8),
         np.zeros((most, BLOCK_COLUMNS), np.int64),
         np.zeros((most, NODE_COLUMNS), np.int64),

@@ -8,7 +8,7 @@ import numpy as np
 
 from classifiers.blocks.features.evidence import collect
 from classifiers.blocks.html.characters import LT, SLASH, is_letter, write
-from classifiers.blocks.html.layout import BLOCK, NODE, TITLE, Bytes, Offset, Page
+from classifiers.blocks.html.layout import BLOCK, NODE, TITLE, Bytes, Offset, ScannedPage
 from classifiers.blocks.html.names import TAGS
 from classifiers.blocks.html.stack import finish
 from classifiers.blocks.html.syntax import behind_tag, name
@@ -18,7 +18,7 @@ _SCRIPT, _STYLE, _TITLE = (np.int64(TAGS[n]) for n in ("script", "style", "title
 
 
 @kernel
-def raw(data: Bytes, at: Offset, end: Offset, page: Page, tag: Any, unclosed: Any) -> Offset:
+def raw(data: Bytes, at: Offset, end: Offset, page: ScannedPage, tag: Any, unclosed: Any) -> Offset:
     """Behind an element whose content is no markup. A page's title is a block of its own.
 
     Where a start tag has no end tag, a script goes on to the page's end, and the others are ignored.

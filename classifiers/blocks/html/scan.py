@@ -40,7 +40,7 @@ from classifiers.blocks.html.layout import (
     TITLE,
     Bytes,
     Offset,
-    Page,
+    ScannedPage,
 )  # fmt: skip
 from classifiers.blocks.html.names import FLAGS, TAGS, listed
 from classifiers.blocks.html.raw import raw
@@ -58,7 +58,7 @@ _A, _B, _STRONG, _BR, _HR, _IMG, _META = (_T[n] for n in listed("a b strong br h
 
 
 @kernel
-def read(data: Bytes, page: Page) -> None:
+def read(data: Bytes, page: ScannedPage) -> None:
     """Fills `page`."""
     state, at, end = page.state, 0, len(data)
     state[SCOPE] = state[TITLE] = -1
@@ -71,7 +71,7 @@ def read(data: Bytes, page: Page) -> None:
 
 
 @kernel
-def _markup(data: Bytes, at: Offset, end: Offset, page: Page, unclosed: Any) -> Offset:
+def _markup(data: Bytes, at: Offset, end: Offset, page: ScannedPage, unclosed: Any) -> Offset:
     following = data[at + 1] if at + 1 < end else np.uint8(0)
     if is_letter(following):
         return _start_tag(data, at, end, page, unclosed)
@@ -85,7 +85,7 @@ def _markup(data: Bytes, at: Offset, end: Offset, page: Page, unclosed: Any) -> 
 
 
 @kernel
-def _start_tag(data: Bytes, start: Offset, end: Offset, page: Page, unclosed: Any) -> Offset:  # noqa: C901
+def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclosed: Any) -> Offset:  # noqa: C901
     state = page.state
     at, tag = name(data, start + 1, end)
     node = state[NODES] if state[NODES] < len(page.nodes) else len(page.nodes) - 1
@@ -130,7 +130,7 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: Page, unclosed: An
 
 
 @inlined
-def _mark(page: Page, start: Offset, end: Offset, where: Any, text_end: Any) -> Any:
+def _mark(page: ScannedPage, start: Offset, end: Offset, where: Any, text_end: Any) -> Any:
     """Notes a start tag; its number, or -1 where there is no room."""
     mark, marks = page.state[MARKS], page.marks
     if mark == len(marks):
@@ -142,7 +142,7 @@ def _mark(page: Page, start: Offset, end: Offset, where: Any, text_end: Any) -> 
 
 
 @kernel
-def _end_tag(data: Bytes, start: Offset, end: Offset, page: Page) -> Offset:
+def _end_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage) -> Offset:
     state = page.state
     at, tag = name(data, start, end)
     at = behind_tag(data, at, end)
@@ -172,7 +172,7 @@ def _end_tag(data: Bytes, start: Offset, end: Offset, page: Page) -> Offset:
 
 
 @kernel
-def _characters(data: Bytes, at: Offset, end: Offset, page: Page) -> Offset:
+def _characters(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
     """Writes the text up to the next `<`. The one at `at`, if it is one, is text."""
     flags = inherited(page)
     if flags & _SILENT:

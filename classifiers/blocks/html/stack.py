@@ -39,7 +39,7 @@ from classifiers.blocks.html.layout import (
     START,
     TAG,
     Offset,
-    Page,
+    ScannedPage,
 )  # fmt: skip
 from classifiers.blocks.html.names import FLAGS, TAGS, listed
 from classifiers.kernels.jit import inlined, kernel
@@ -52,14 +52,14 @@ _H1, _H6 = _T["h1"], _T["h6"]
 
 
 @kernel
-def inherited(page: Page) -> Any:
+def inherited(page: ScannedPage) -> Any:
     """Flags of the innermost open element."""
     depth = page.state[OPEN]
     return page.nodes[page.stack[depth - 1, 1], NODE_FLAGS] if depth > 0 else np.int64(0)
 
 
 @kernel
-def push(page: Page, tag: Any, node: Any, fresh: Any, start: Offset) -> None:
+def push(page: ScannedPage, tag: Any, node: Any, fresh: Any, start: Offset) -> None:
     state, nodes, stack = page.state, page.nodes, page.stack
     depth = state[OPEN]
     if depth == DEEPEST:
@@ -83,7 +83,7 @@ def push(page: Page, tag: Any, node: Any, fresh: Any, start: Offset) -> None:
 
 
 @kernel
-def pop_to(page: Page, depth: Any, at: Offset) -> None:
+def pop_to(page: ScannedPage, depth: Any, at: Offset) -> None:
     """Closes the elements from the stack's place `depth` on."""
     state, stack = page.state, page.stack
     finish(page, at)
@@ -97,7 +97,7 @@ def pop_to(page: Page, depth: Any, at: Offset) -> None:
 
 
 @inlined
-def end_link(page: Page) -> None:
+def end_link(page: ScannedPage) -> None:
     """Ends the open link, if there is one."""
     state = page.state
     mark, here = state[OPEN_MARK], state[HERE]
@@ -109,7 +109,7 @@ def end_link(page: Page) -> None:
 
 
 @kernel
-def close_implied(page: Page, tag: Any, at: Offset) -> None:  # noqa: C901
+def close_implied(page: ScannedPage, tag: Any, at: Offset) -> None:  # noqa: C901
     """What a start tag ends: an open paragraph, the item, row or cell before, a heading."""
     last, state = page.last, page.state
     table = last[_TABLE]
@@ -145,7 +145,7 @@ def close_implied(page: Page, tag: Any, at: Offset) -> None:  # noqa: C901
 
 
 @kernel
-def line_break(page: Page, at: Offset) -> None:
+def line_break(page: ScannedPage, at: Offset) -> None:
     """A line ends; two breaks in a row end the block, as authors mean them for paragraphs."""
     state = page.state
     if state[HERE] == page.blocks[state[BLOCK], START]:
@@ -162,7 +162,7 @@ def line_break(page: Page, at: Offset) -> None:
 
 
 @kernel
-def finish(page: Page, at: Offset) -> None:
+def finish(page: ScannedPage, at: Offset) -> None:
     """Ends the present block at the place `at` of the HTML; without text it goes on being the present one."""
     state, blocks, text = page.state, page.blocks, page.text
     block = state[BLOCK]

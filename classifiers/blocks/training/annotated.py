@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from classifiers.blocks.html.layout import HTML, HTML_END, SIZE, TITLE, Page
+from classifiers.blocks.html.layout import HTML, HTML_END, SIZE, TITLE, ScannedPage
 from classifiers.blocks.trees import Floats
 
 FILE = Path(__file__).with_name("annotated.jsonl")
@@ -40,7 +40,7 @@ def read(source: Literal["train", "crawl"]) -> dict[str, Annotation]:
     }
 
 
-def labels(page: Page, kept: Ranges) -> Floats:
+def labels(page: ScannedPage, kept: Ranges) -> Floats:
     """1 for each block most of whose HTML lies in a kept range, 0 for the others and the page's title."""
     spans = page.blocks[: page.state[SIZE], HTML : HTML_END + 1]
     inside = np.zeros(len(spans), np.int64)

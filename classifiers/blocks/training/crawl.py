@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from classifiers.blocks.training import annotated
-from classifiers.blocks.training.data import Row, row, site, start_of
+from classifiers.blocks.training.data import TrainingPage, row, site, start_of
 
 KINDS = ("article", "forum")  # whose truths are of crawled pages; the others are texts put into a frame
 
 
-def read(folder: Path, held_out: Path, known: set[str]) -> list[Row]:
+def read(folder: Path, held_out: Path, known: set[str]) -> list[TrainingPage]:
     """Annotated pages, and those with a true text, less those that `known` (sha256) has.
 
     `held_out` is a benchmark's `ground-truth.json`: pages of its sites, or that begin like a text of it, are not taken.

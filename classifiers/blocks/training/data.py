@@ -29,7 +29,7 @@ _START = 120  # letters of a text that tell it from others
 
 
 @dataclass(frozen=True)
-class Row:
+class TrainingPage:
     """A page to learn from. `truth` = "" where nobody said what its main text is.
 
     `kept` are the ranges of `html` that are main text where the page was annotated, which says more than a text does.
@@ -43,7 +43,7 @@ class Row:
     kept: Ranges | None = None
 
 
-def read(path: Path) -> tuple[list[Row], set[str]]:
+def read(path: Path) -> tuple[list[TrainingPage], set[str]]:
     """The pages of `pages.parquet`, their HTML as UTF-8; and the SHA-256 of what they were before."""
     columns = ["html", "url", "expected_text", "page_type", "source_repo", "sha256"]
     rows = pq.read_table(path, columns=columns).to_pylist()
@@ -51,11 +51,13 @@ def read(path: Path) -> tuple[list[Row], set[str]]:
     return [row(r["html"], r, known.get(r["sha256"])) for r in rows], {r["sha256"] for r in rows}
 
 
-def row(html: bytes, facts: dict[str, Any], annotation: annotated.Annotation | None) -> Row:
+def row(html: bytes, facts: dict[str, Any], annotation: annotated.Annotation | None) -> TrainingPage:
     """A page by the facts of its table; the annotation of a page says its kind too."""
     kind = annotation.kind if annotation else facts["page_type"] or ""
     kept = annotation.kept if annotation else None
-    return Row(decoded(html), facts["url"] or "", facts["expected_text"] or "", kind, facts["source_repo"] or "", kept)
+    return TrainingPage(
+        decoded(html), facts["url"] or "", facts["expected_text"] or "", kind, facts["source_repo"] or "", kept
+    )
 
 
 def decoded(html: bytes) -> bytes:
@@ -87,7 +89,7 @@ def site(url: str) -> str:
     return ".".join(parts[-size:])
 
 
-def groups(rows: Iterable[Row]) -> list[int]:
+def groups(rows: Iterable[TrainingPage]) -> list[int]:
     """A number for each page, the same for pages that belong together."""
     parents: dict[str, str] = {}
 
@@ -106,7 +108,7 @@ def groups(rows: Iterable[Row]) -> list[int]:
     return [numbers.setdefault(root(key), len(numbers)) for key in firsts]
 
 
-def _keys(row: Row) -> Iterator[str]:
+def _keys(row: TrainingPage) -> Iterator[str]:
     canonical = _CANONICAL.search(row.html)
     stated = (canonical[1] or canonical[2]).decode(errors="replace") if canonical else ""
     for name in (site(row.url), site(stated)):

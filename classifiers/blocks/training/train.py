@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks import trees
-from classifiers.blocks.features.cues import Counts, Tables
-from classifiers.blocks.features.features import Blocks, featured
+from classifiers.blocks.features.cues import CueCounts, CueTables
+from classifiers.blocks.features.features import PageBlocks, featured
 from classifiers.blocks.html import layout, scan
-from classifiers.blocks.model import ALIVE, Model, first_scores, rounded, sizes_of
+from classifiers.blocks.model import ALIVE, BlockModel, first_scores, rounded, sizes_of
 from classifiers.blocks.second import beside
 from classifiers.blocks.training import annotated, data, labels
 from classifiers.blocks.trees import Floats, Trees
@@ -26,7 +26,7 @@ Text = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
-class Training:
+class BoostingOptions:
     """`folds` are of groups; `rounds` = trees, of each stage."""
 
     folds: int = 3
@@ -39,10 +39,10 @@ class Training:
 
 
 @dataclass
-class Sample:
+class LabelledPage:
     """A page with its labels. `weight` is that of the whole page, divided among its blocks."""
 
-    page: layout.Page
+    page: layout.ScannedPage
     labels: Floats
     sizes: Floats
     weight: float
@@ -55,7 +55,7 @@ class Sample:
         return np.asarray(roots * (self.weight / max(roots.sum(), 1e-9)), np.float32)
 
 
-def samples(rows: Sequence[data.Row], weak: Text, folds: int) -> list[Sample]:
+def samples(rows: Sequence[data.TrainingPage], weak: Text, folds: int) -> list[LabelledPage]:
     """Pages with labels, by their truth or else by the text that `weak` finds; pages without either are left out."""
     numbers = data.groups(rows)
     by_fold = data.folds(numbers, folds)
@@ -63,11 +63,11 @@ def samples(rows: Sequence[data.Row], weak: Text, folds: int) -> list[Sample]:
     for row, group, fold in zip(rows, numbers, by_fold, strict=True):
         page = trimmed(np.frombuffer(row.html, np.uint8))
         if labelled := _labelled(row, page, weak):
-            found.append(Sample(page, *labelled, group, fold))
+            found.append(LabelledPage(page, *labelled, group, fold))
     return found
 
 
-def _labelled(row: data.Row, page: layout.Page, weak: Text) -> tuple[Floats, Floats, float] | None:
+def _labelled(row: data.TrainingPage, page: layout.ScannedPage, weak: Text) -> tuple[Floats, Floats, float] | None:
     """Labels and sizes of the blocks, and the page's weight; None for a page that teaches nothing."""
     if row.kept is not None:
         shares, sizes = annotated.labels(page, row.kept), labels.sizes(texts(page))
@@ -84,7 +84,7 @@ def _labelled(row: data.Row, page: layout.Page, weak: Text) -> tuple[Floats, Flo
     return shares, sizes, 1.0 if row.truth else WEAK_WEIGHT
 
 
-def trimmed(html: layout.Bytes) -> layout.Page:
+def trimmed(html: layout.Bytes) -> layout.ScannedPage:
     """The page read, without the room that it did not need."""
     page = layout.new_page(html)
     scan.read(html, page)
@@ -97,22 +97,22 @@ def trimmed(html: layout.Bytes) -> layout.Page:
     )
 
 
-def texts(page: layout.Page) -> list[str]:
+def texts(page: layout.ScannedPage) -> list[str]:
     data_of = page.text.tobytes()
     spans = page.blocks[: page.state[layout.SIZE], : layout.END + 1].tolist()
     return [data_of[start:end].decode(errors="replace") for start, end in spans]
 
 
-def counted(found: Sequence[Sample]) -> Counts:
-    counts = Counts(1 + max((s.group for s in found), default=0))
+def counted(found: Sequence[LabelledPage]) -> CueCounts:
+    counts = CueCounts(1 + max((s.group for s in found), default=0))
     for s in found:
         counts.add(s.group, s.page, s.labels, s.sizes, s.weight)
     return counts
 
 
 def fit(
-    found: Sequence[Sample], parameters: Training = Training(), with_folds: bool = False
-) -> tuple[Model, dict[int, Model]]:
+    found: Sequence[LabelledPage], parameters: BoostingOptions = BoostingOptions(), with_folds: bool = False
+) -> tuple[BlockModel, dict[int, BlockModel]]:
     """A model of all these pages, and `with_folds` by fold one of the pages outside of it."""
     counts = counted(found)
     folds = sorted({s.fold for s in found}) if with_folds else []
@@ -120,7 +120,7 @@ def fit(
     return _model(found, counts, parameters), by_fold
 
 
-def _model(found: Sequence[Sample], counts: Counts, parameters: Training) -> Model:
+def _model(found: Sequence[LabelledPage], counts: CueCounts, parameters: BoostingOptions) -> BlockModel:
     tables = counts.tables(s.group for s in found)
     pages = _featured(found, tables)
     rows = [blocks.features for blocks in pages]
@@ -129,10 +129,10 @@ def _model(found: Sequence[Sample], counts: Counts, parameters: Training) -> Mod
     around = [beside(b.page, each, sizes_of(b)) for b, each in zip(pages, scores, strict=True)]
     both = [np.concatenate(pair, axis=1) for pair in zip(rows, around, strict=True)]
     second = _trained(found, both, [each > ALIVE for each in scores], parameters)
-    return Model(rounded(tables.all()), first, second)
+    return BlockModel(rounded(tables.all()), first, second)
 
 
-def _unseen(found: Sequence[Sample], rows: Sequence[Floats], parameters: Training) -> list[Floats]:
+def _unseen(found: Sequence[LabelledPage], rows: Sequence[Floats], parameters: BoostingOptions) -> list[Floats]:
     """The first stage's scores of each page, by trees that were grown on the pages of the other folds."""
     folds = data.folds([s.group for s in found], parameters.folds)
     scores: dict[int, Floats] = {}
@@ -144,22 +144,24 @@ def _unseen(found: Sequence[Sample], rows: Sequence[Floats], parameters: Trainin
     return [scores[at] for at in range(len(found))]
 
 
-def _all(found: Sequence[Sample]) -> list[Any]:
+def _all(found: Sequence[LabelledPage]) -> list[Any]:
     return [np.ones(len(s.labels), np.bool_) for s in found]
 
 
-def _featured(found: Sequence[Sample], tables: Tables) -> list[Blocks]:
+def _featured(found: Sequence[LabelledPage], tables: CueTables) -> list[PageBlocks]:
     known: dict[int, Floats] = {}
     return [featured(s.page, _of_group(tables, s.group, known)) for s in found]
 
 
-def _of_group(tables: Tables, group: int, known: dict[int, Floats]) -> Floats:
+def _of_group(tables: CueTables, group: int, known: dict[int, Floats]) -> Floats:
     if group not in known:
         known[group] = rounded(tables.without(group))
     return known[group]
 
 
-def _trained(found: Sequence[Sample], rows: Sequence[Floats], asked: Sequence[Any], parameters: Training) -> Trees:
+def _trained(
+    found: Sequence[LabelledPage], rows: Sequence[Floats], asked: Sequence[Any], parameters: BoostingOptions
+) -> Trees:
     """Trees of the blocks that are `asked` (a boolean each)."""
     import lightgbm
 
@@ -193,6 +195,6 @@ def _trained(found: Sequence[Sample], rows: Sequence[Floats], asked: Sequence[An
     return trees.from_dump(booster.dump_model())
 
 
-def _taken(sample: Sample, seed: int) -> Any:
+def _taken(sample: LabelledPage, seed: int) -> Any:
     """All blocks of main text, and some of the others, which are many and much alike."""
     return (sample.labels > 0) | (np.random.default_rng(seed).random(len(sample.labels)) < NEGATIVES)

@@ -40,10 +40,12 @@ def test_annotations_are_ranges_in_order_and_name_each_page_once() -> None:
 
 
 def test_an_annotation_is_worth_more_than_a_text() -> None:
-    row = data.Row(PAGE.encode(), "https://a.example/", "", "article", "", ())
+    row = data.TrainingPage(PAGE.encode(), "https://a.example/", "", "article", "", ())
     (sample,) = train.samples([row], lambda html: TEXT, 2)
     assert sample.labels.sum() == 0, "nothing was kept, whatever trafilatura says"
-    (sample,) = train.samples([data.Row(PAGE.encode(), "https://a.example/", "", "", "")], lambda html: TEXT, 2)
+    (sample,) = train.samples(
+        [data.TrainingPage(PAGE.encode(), "https://a.example/", "", "", "")], lambda html: TEXT, 2
+    )
     assert sample.labels.sum() > 0
     assert sample.weight == train.WEAK_WEIGHT
 

@@ -16,7 +16,7 @@ from classifiers.blocks.html import layout, names, scan
 from classifiers.blocks.html.names import FLAGS, TAGS
 
 
-def page(html: bytes | str) -> layout.Page:
+def page(html: bytes | str) -> layout.ScannedPage:
     data = np.frombuffer(html.encode() if isinstance(html, str) else html, np.uint8)
     found = layout.new_page(data)
     scan.read(data, found)

@@ -18,9 +18,9 @@ from classifiers.normalise.normalise import normalised
 from classifiers.training import baseline, labelled, profanity
 from classifiers.training.evaluate import auc
 from classifiers.training.labelled import BadLabels
-from classifiers.training.train import Training, _written, train
+from classifiers.training.train import TrainingOptions, _written, train
 
-SMALL = Training(dim=8, epochs=3, buckets=2000, cutoff=300, min_count=1, learning_rate=0.3)
+SMALL = TrainingOptions(dim=8, epochs=3, buckets=2000, cutoff=300, min_count=1, learning_rate=0.3)
 CARD = predict.SHIPPED.with_name("CARD.md")
 
 
@@ -77,9 +77,9 @@ def test_labels_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadLabels, match="'very bad' is empty or has white space"):
         train(odd, tmp_path / "m.ftz", SMALL)
     with pytest.raises(ValueError, match="fastText breaks on texts as they are"):
-        Training(form="plain")
+        TrainingOptions(form="plain")
     with pytest.raises(ValueError, match="at least 1"):
-        Training(dim=0)
+        TrainingOptions(dim=0)
 
 
 def test_too_few_features_to_quantise_is_explained(tmp_path: Path) -> None:

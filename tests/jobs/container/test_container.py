@@ -122,7 +122,7 @@ def test_the_head_starts_a_cluster_and_the_others_join_it() -> None:
 def test_a_cluster_without_a_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(spec.SECRET, raising=False)
     with pytest.raises(ConfigError, match="REFINEDWEB_JOB_SECRET is not set"):
-        container.Settings.read(Hosts("algo-1", ("algo-1", "algo-2")))
+        container.ContainerSettings.read(Hosts("algo-1", ("algo-1", "algo-2")))
 
 
 @pytest.mark.parametrize(("missing", "least"), [({"algo-3"}, 2), ({"algo-2", "algo-3"}, 1)])
@@ -131,7 +131,7 @@ def test_enough_hosts_go_on_and_too_few_do_not(
 ) -> None:
     names = ("algo-1", "algo-2", "algo-3")
     for least_wanted, goes_on in ((least, True), (least + 1, False)):
-        settings = container.Settings("job", "secret", False, least_wanted, 0, 1)
+        settings = container.ContainerSettings("job", "secret", False, least_wanted, 0, 1)
         words = ["url_v1", "in", str(tmp_path / f"out-{least_wanted}")]
         host = container._Host(Hosts("algo-1", names), settings, words, Signals())
         for name in set(names) - missing - {"algo-1"}:
@@ -167,7 +167,7 @@ def test_a_run_with_quarantined_documents_is_complete_and_one_with_failed_shards
     (tmp_path / "docs.jsonl").write_text('{"url": "https://a.com/", "text": "one page"}\n')
     out = tmp_path / "out"
     inline.ok(inline.run("url_v1", [tmp_path / "docs.jsonl"], out))
-    settings = container.Settings("job", "", True, 1, 0, 1)
+    settings = container.ContainerSettings("job", "", True, 1, 0, 1)
     host = container._Host(Hosts("algo-1", ("algo-1",)), settings, ["url_v1", "in", str(out)], Signals())
     assert host._judged(0, "") == 0
     assert host._judged(3, "") == 0

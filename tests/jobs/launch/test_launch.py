@@ -46,7 +46,7 @@ def sagemaker(aws: launch.Aws) -> Iterator[Stubber]:
         stub.assert_no_pending_responses()
 
 
-def planned(**change: Any) -> launch.Planned:
+def planned(**change: Any) -> launch.LaunchPlan:
     made = spec.Job(**{**JOB.__dict__, "name": "", "secret": "", **change})
     return launch.plan(made, "refinedweb", None, None, allow_dirty=False)
 

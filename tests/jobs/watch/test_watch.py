@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.watch.aws import SageMaker
-from jobs.watch.chain import Link, chain_of, load_chain, of_job
-from jobs.watch.watch import Event, Policy, Progress, Seen, Watcher, decide, read_events
+from jobs.watch.chain import ChainJob, chain_of, load_chain, of_job
+from jobs.watch.watch import Event, LedgerProgress, Policy, Seen, Watcher, decide, read_events
 from refinedweb.storage import open_store
 from stages.errors import ConfigError, RetryError
 
@@ -38,8 +38,8 @@ def request(name: str) -> dict[str, Any]:
     }
 
 
-def link(name: str, out: str | None = None) -> Link:
-    return Link("processing", request(name), out)
+def link(name: str, out: str | None = None) -> ChainJob:
+    return ChainJob("processing", request(name), out)
 
 
 def launched(**changes: Any) -> Event:
@@ -116,32 +116,32 @@ class World:
         if self.mortal and self.dice.random() < 0.1:
             raise Died
 
-    def status(self, job: Link) -> tuple[str | None, str]:
+    def status(self, job: ChainJob) -> tuple[str | None, str]:
         self.life()
         return self.jobs.get(job.name), ""
 
-    def create(self, job: Link) -> None:
+    def create(self, job: ChainJob) -> None:
         self.life()
         self.jobs.setdefault(job.name, "InProgress")
         self.most_at_once = max(self.most_at_once, sum(s in ("InProgress", "Stopping") for s in self.jobs.values()))
         self.life()
 
-    def stop(self, job: Link) -> None:
+    def stop(self, job: ChainJob) -> None:
         self.life()
         if self.jobs[job.name] == "InProgress":
             self.jobs[job.name] = "Stopping"
         self.life()
 
-    def idle_minutes(self, job: Link, percent: float, minutes: float, now: float) -> float:
+    def idle_minutes(self, job: ChainJob, percent: float, minutes: float, now: float) -> float:
         return 0.0
 
-    def errors(self, job: Link) -> tuple[str, ...]:
+    def errors(self, job: ChainJob) -> tuple[str, ...]:
         self.life()
         return ()
 
-    def progress(self, out: str) -> Progress:
+    def progress(self, out: str) -> LedgerProgress:
         self.life()
-        return Progress(self.tasks, 0, self.tasks >= 20)
+        return LedgerProgress(self.tasks, 0, self.tasks >= 20)
 
     def pass_time(self) -> None:
         self.clock += 300
@@ -189,7 +189,7 @@ def test_of_two_watchers_at_once_one_decides(tmp_path: Path) -> None:
     world = World(random.Random(1), mortal=False)
     second = Watcher(str(tmp_path), [link("job", "out")], world, clock=lambda: 1.0, progress=world.progress)
 
-    def while_the_first_looks(out: str) -> Progress:
+    def while_the_first_looks(out: str) -> LedgerProgress:
         first.progress = world.progress
         second.tick()
         return world.progress(out)
@@ -260,11 +260,11 @@ def aws() -> Any:
 
 def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
     """A job that fails, hangs, idles and completes; then the next of the chain."""
-    now, at = [0.0], {"a": Progress(0, 0, False), "b": Progress(0, 0, False)}
+    now, at = [0.0], {"a": LedgerProgress(0, 0, False), "b": LedgerProgress(0, 0, False)}
     links = [link("filter", "a"), link("export", "b")]
     watcher = Watcher(str(tmp_path), links, aws.jobs, Policy(), lambda: now[0], lambda out: at[out])
 
-    def look(hours: float, **progress: Progress) -> str:
+    def look(hours: float, **progress: LedgerProgress) -> str:
         now[0] = hours * HOUR
         at.update(progress)
         event = watcher.tick()
@@ -278,13 +278,13 @@ def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
     aws.describe("filter", "InProgress")
     aws.describe("filter", "InProgress")
     aws.cpu(7000.0, 6900.0, 7100.0)
-    assert look(0.17, a=Progress(10, 0, False)) == "launch 0/1"
+    assert look(0.17, a=LedgerProgress(10, 0, False)) == "launch 0/1"
     aws.describe("filter", "Failed")
     aws.describe("filter", "Failed", message="algo-3: no space left")
     aws.log("filter", "Error: no space left on device\n")
     aws.describe("filter-2", None)
     aws.create("filter-2", taken=True)  # the answer of an earlier try was lost
-    assert look(0.33, a=Progress(12, 0, False)) == "launch 0/2"
+    assert look(0.33, a=LedgerProgress(12, 0, False)) == "launch 0/2"
     # 1:00 it hangs
     aws.describe("filter-2", "InProgress")
     aws.describe("filter-2", "InProgress")
@@ -302,7 +302,7 @@ def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
     aws.log("filter-2")
     aws.describe("filter-3", None)
     aws.create("filter-3")
-    assert look(1.03, a=Progress(13, 0, False)) == "launch 0/3"
+    assert look(1.03, a=LedgerProgress(13, 0, False)) == "launch 0/3"
     # 1:20 its processors idle: 3 % of 72 cores
     aws.describe("filter-3", "InProgress")
     aws.describe("filter-3", "InProgress")
@@ -316,11 +316,11 @@ def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
     aws.log("filter-3")
     aws.describe("filter-4", None)
     aws.create("filter-4")
-    assert look(1.4, a=Progress(90, 0, False)) == "launch 0/4"
+    assert look(1.4, a=LedgerProgress(90, 0, False)) == "launch 0/4"
     # 2:00 done, and on to the next
     aws.describe("filter-4", "Completed")
     aws.describe("filter-4", "Completed")
-    assert look(2.0, a=Progress(100, 0, True)) == "done 0/4"
+    assert look(2.0, a=LedgerProgress(100, 0, True)) == "done 0/4"
     aws.describe("filter-4", "Completed")
     aws.log("filter-4")
     aws.describe("export", None)
@@ -328,7 +328,7 @@ def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
     assert look(2.01) == "launch 1/1"
     aws.describe("export", "Completed")
     aws.describe("export", "Completed")
-    assert look(2.2, b=Progress(5, 0, True)) == "done 1/1"
+    assert look(2.2, b=LedgerProgress(5, 0, True)) == "done 1/1"
     aws.describe("export", "Completed")
     assert look(2.3) == "finish 1/1"
     assert look_again(watcher) == "finish"
@@ -355,7 +355,7 @@ def test_a_job_that_runs_already_is_launched_again_as_it_was(aws: Aws, tmp_path:
     assert home.startswith(str(tmp_path))
 
 
-def unwanted(job: Link) -> dict[str, Any]:
+def unwanted(job: ChainJob) -> dict[str, Any]:
     raise AssertionError("SageMaker was asked again")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from refinedweb.engine.inline import InlinePool
-from refinedweb.engine.pool import Outcome, Work
-from refinedweb.engine.run import Result, execute_on
+from refinedweb.engine.pool import TaskOutcome, Work
+from refinedweb.engine.run import RunResult, execute_on
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.sources import inputs
 
@@ -22,7 +22,7 @@ Hook = Callable[[Work], None]
 class HookedPool(InlinePool):
     """Calls `before` with the work of each phase, `after` with each outcome."""
 
-    def __init__(self, before: Hook | None = None, after: Callable[[Outcome], None] | None = None) -> None:
+    def __init__(self, before: Hook | None = None, after: Callable[[TaskOutcome], None] | None = None) -> None:
         super().__init__()
         self._before = before
         self._after = after
@@ -32,7 +32,7 @@ class HookedPool(InlinePool):
         if self._before is not None:
             self._before(work)
 
-    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+    def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         ended = super().wait(seconds)
         if self._after is not None:
             self._after(ended[0][1])
@@ -42,7 +42,7 @@ class HookedPool(InlinePool):
 def run(
     spec: str, files: Iterable[Path], out: Path | str, *settings: str, pool: InlinePool | None = None,
     index: Iterable[Path | str] = (),
-) -> Result:  # fmt: skip
+) -> RunResult:  # fmt: skip
     """`refinedweb run` without Ray."""
     loaded = load_recipe(spec, ["keep_removed=full", *settings], index=[str(path) for path in index])
     found = inputs.find([str(file) for file in files], out=str(out))
@@ -82,7 +82,7 @@ def answer(out: Path | str) -> tuple[list[tuple[str, str]], dict[str, tuple[str,
     return corpus(out), removed(out)
 
 
-def ok(result: Result) -> Result:
+def ok(result: RunResult) -> RunResult:
     """A run without failures."""
     assert not result.failed, result.failed
     return result

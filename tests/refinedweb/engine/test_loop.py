@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refinedweb.engine import loop
-from refinedweb.engine.loop import DEATHS, MOST_DEATHS, RETRIES, Loop, Progress, Task
-from refinedweb.engine.pool import Outcome
+from refinedweb.engine.loop import DEATHS, MOST_DEATHS, RETRIES, Loop, LoopProgress, Task
+from refinedweb.engine.pool import TaskOutcome
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import open_store
@@ -53,20 +53,20 @@ class ScriptedPool:
         assert len(self._running) <= self._slots
         return handle
 
-    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+    def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         del seconds
         handle, (task, _) = next(iter(self._running.items()))
         del self._running[handle]
         return [(handle, self._end(task))]
 
-    def _end(self, task: int) -> Outcome:
+    def _end(self, task: int) -> TaskOutcome:
         ending = next(self._script.get(task, iter(())), "done")
         if ending in ("done", "died after commit", "doubt after commit"):
             done = self._ledger.commit(record(task))
-            return {"done": Outcome("done", done), "died after commit": Outcome("died", error="killed")}.get(
-                ending, Outcome("retry", error="CommitUnknown")
+            return {"done": TaskOutcome("done", done), "died after commit": TaskOutcome("died", error="killed")}.get(
+                ending, TaskOutcome("retry", error="CommitUnknown")
             )
-        return Outcome(ending, error=f"task {task}: {ending}")  # type: ignore[arg-type]
+        return TaskOutcome(ending, error=f"task {task}: {ending}")  # type: ignore[arg-type]
 
     def cancel(self, handle: Hashable) -> None:
         self._running.pop(handle, None)
@@ -76,7 +76,7 @@ def tasks(n: int) -> list[Task]:
     return [Task(k, f"input {k}", 100 + k) for k in range(n)]
 
 
-def run(out: Path, n: int, script: dict[int, list[str]], block: int = 1) -> tuple[Progress, ScriptedPool, Ledger]:
+def run(out: Path, n: int, script: dict[int, list[str]], block: int = 1) -> tuple[LoopProgress, ScriptedPool, Ledger]:
     store = open_store(str(out))
     ledger = Ledger(store, "00-x")
     pool = ScriptedPool(ledger, script)
@@ -196,7 +196,7 @@ def test_idle_slots_run_stragglers_again_and_the_first_record_wins(
                 self.hung = handle
             return handle
 
-        def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+        def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
             ending = [handle for handle in self._running if handle != self.hung]
             if not ending:
                 return []

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refinedweb.engine.loop import Progress
-from refinedweb.engine.metrics import METRICS, Family, Meter, Reading, emf, emf_sink, meter_of, prometheus
+from refinedweb.engine.loop import LoopProgress
+from refinedweb.engine.metrics import METRICS, Meter, MetricFamily, Reading, emf, emf_sink, meter_of, prometheus
 from refinedweb.ledger.manifest import Totals
 from stages.errors import ConfigError
 from tests.refinedweb.engine.inline import run, write_shards
@@ -37,11 +37,11 @@ def told(readings: list[Reading], field: str) -> float:
 def test_increments_add_up_over_steps_and_time(ticks: list[tuple[int, int, int, float]]) -> None:
     clock, readings = Clock(), list[Reading]()
     meter = Meter("out", [readings.append], dollars_per_hour=36.0, every=60.0, clock=clock)
-    progress = Progress("00-filter", 10)
+    progress = LoopProgress("00-filter", 10)
     documents = kept = 0
     for number, (new_step, came, dropped, seconds) in enumerate(ticks):
         if new_step:
-            progress = Progress(f"{number:02d}-filter", 10)
+            progress = LoopProgress(f"{number:02d}-filter", 10)
         progress.seen.merge(Totals(rows_in=came, rows_kept=came - min(came, dropped)))
         documents, kept = documents + came, kept + came - min(came, dropped)
         clock.now += seconds
@@ -57,7 +57,7 @@ def test_no_reading_before_its_time() -> None:
     meter = Meter("out", [readings.append], every=60.0, clock=clock)
     for second in range(0, 180, 2):
         clock.now = second
-        meter.watch(Progress("00-filter", 1))
+        meter.watch(LoopProgress("00-filter", 1))
     assert len(readings) == 2
 
 
@@ -87,7 +87,7 @@ def test_a_share_of_no_documents_is_not_told() -> None:
 
 @given(st.dictionaries(st.sampled_from(["run", "step"]), st.text(), min_size=1), st.floats(allow_nan=False))
 def test_prometheus_text_reads_back(labels: dict[str, str], value: float) -> None:
-    text = prometheus([Family("refinedweb_x", "gauge", "Help.", [(labels, value)])])
+    text = prometheus([MetricFamily("refinedweb_x", "gauge", "Help.", [(labels, value)])])
     line = text.split("\n", 2)[2].removesuffix("\n")
     found = SAMPLE.match(line)
     assert found is not None, line

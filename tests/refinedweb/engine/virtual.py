@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from refinedweb.engine.loop import Loop, Task
-from refinedweb.engine.pool import Outcome
+from refinedweb.engine.pool import TaskOutcome
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import Store
@@ -105,16 +105,16 @@ class VirtualPool:
         self.begins[task] = self._time.now
         return handle
 
-    def wait(self, seconds: float) -> list[tuple[Hashable, Outcome]]:
+    def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         first = min(end for end, _ in self._running.values())
         self._time.sleep(max(0.0, min(seconds, first - self._time.now)))
         ended = [(h, task) for h, (end, task) in self._running.items() if end <= self._time.now]
         return [(handle, self._end(handle, task)) for handle, task in ended]
 
-    def _end(self, handle: Hashable, task: int) -> Outcome:
+    def _end(self, handle: Hashable, task: int) -> TaskOutcome:
         del self._running[handle]
         self.ends[task] = self._time.now
-        return Outcome("done", self._ledger.commit(record(task)))
+        return TaskOutcome("done", self._ledger.commit(record(task)))
 
     def cancel(self, handle: Hashable) -> None:
         self._running.pop(handle, None)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from refinedweb.cli.plan import parsed, plan
 from refinedweb.dedup.planning import cut
-from refinedweb.forecast.forecast import Planned, curve, forecast
+from refinedweb.forecast.forecast import ForecastPlan, curve, forecast
 from refinedweb.forecast.machines import Conditions, Machine, machine, quiet
-from refinedweb.forecast.measured import Point, fit, measure, pauses
-from refinedweb.forecast.simulation import Outcome, Simulation, Tasks
-from refinedweb.forecast.workload import Input, Shuffle
+from refinedweb.forecast.measured import TaskPoint, fit, measure, pauses
+from refinedweb.forecast.simulation import SimulatedRun, Simulation, Tasks
+from refinedweb.forecast.workload import InputVolume, Shuffle
 from stages.errors import ConfigError
 from tests.refinedweb.engine.inline import run, write_shards
 
@@ -25,7 +25,9 @@ BOX = Machine("box", 4, 8e9, 1e9, 2.0)
 CALM = quiet(0.0)
 
 
-def simulated(tasks: Tasks, machines: int, conditions: Conditions, box: Machine = BOX, ready: float = 0.0) -> Outcome:
+def simulated(
+    tasks: Tasks, machines: int, conditions: Conditions, box: Machine = BOX, ready: float = 0.0
+) -> SimulatedRun:
     starts = np.full(machines, ready)
     return Simulation(tasks, box, starts, conditions, np.random.default_rng(conditions.seed)).run()
 
@@ -92,7 +94,7 @@ def test_one_driver_hands_out_one_after_the_other() -> None:
 @given(st.floats(1e-6, 1e-2), st.floats(0, 60), st.integers(2, 30))
 def test_the_fit_recovers_rate_and_warm_up(rate: float, warm_up: float, count: int) -> None:
     works = [1000.0 * (1 + n % 5) for n in range(count + 2)]
-    found = [Point(w, rate * w + (warm_up if n < 2 else 0.0), n < 2) for n, w in enumerate(works)]
+    found = [TaskPoint(w, rate * w + (warm_up if n < 2 else 0.0), n < 2) for n, w in enumerate(works)]
     rates, warm = fit([found])
     assert rates.mean() == pytest.approx(rate)
     assert warm == pytest.approx(warm_up, abs=1e-6)
@@ -100,7 +102,7 @@ def test_the_fit_recovers_rate_and_warm_up(rate: float, warm_up: float, count: i
 
 @given(st.floats(1e-6, 1e-2), st.floats(0, 60))
 def test_two_sizes_tell_the_warm_up_of_a_phase_of_one_task(rate: float, warm_up: float) -> None:
-    small, large = (Point(work, rate * work + warm_up, True) for work in (1000.0, 4000.0))
+    small, large = (TaskPoint(work, rate * work + warm_up, True) for work in (1000.0, 4000.0))
     rates, warm = fit([[small], [large]])
     assert rates.mean() == pytest.approx(rate, rel=1e-3)
     assert warm == pytest.approx(warm_up, abs=1e-3 * (1 + warm_up))
@@ -132,8 +134,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def planned(sample: Path, files: int, **changes: object) -> Planned:
-    return Planned(measure([str(sample)]), Input(files, 1e6), BOX, replace(Conditions(), **changes))  # type: ignore[arg-type]
+def planned(sample: Path, files: int, **changes: object) -> ForecastPlan:
+    return ForecastPlan(measure([str(sample)]), InputVolume(files, 1e6), BOX, replace(Conditions(), **changes))  # type: ignore[arg-type]
 
 
 def test_a_ledger_becomes_a_forecast_of_every_phase(sample: Path) -> None:
@@ -156,7 +158,7 @@ def test_twice_the_input_is_twice_the_work(sample: Path) -> None:
 def test_parts_side_by_side_cost_what_they_cost_alone(sample: Path) -> None:
     whole = planned(sample, 400, stragglers=0.0)
     parts = replace(whole, parts=4)
-    alone = forecast(replace(whole, wanted=Input(100, 1e6)), 1)
+    alone = forecast(replace(whole, wanted=InputVolume(100, 1e6)), 1)
     assert forecast(parts, 4).seconds == pytest.approx(alone.seconds)
     assert forecast(parts, 4).dollars == pytest.approx(4 * alone.dollars)
     assert forecast(parts, 2).seconds == pytest.approx(2 * alone.seconds)
@@ -169,7 +171,7 @@ def test_more_machines_are_faster_until_something_else_holds(sample: Path) -> No
 
 def test_a_shuffle_beyond_sixteen_bits_is_a_problem(sample: Path) -> None:
     assert not Shuffle(10, 70_000, 1.0).possible
-    found = forecast(Planned(measure([str(sample)]), Input(20, 4e12), BOX, Conditions()), 1)
+    found = forecast(ForecastPlan(measure([str(sample)]), InputVolume(20, 4e12), BOX, Conditions()), 1)
     assert any("--index" in problem for problem in found.problems)
 
 
@@ -199,7 +201,7 @@ def test_a_wrong_input_is_refused(text: str) -> None:
 
 
 def test_sizes() -> None:
-    assert parsed("90000x1.1GB") == Input(90000, 1.1e9)
+    assert parsed("90000x1.1GB") == InputVolume(90000, 1.1e9)
     assert parsed("8x64MiB").bytes == 512 * 2**20
 
 

@@ -24,7 +24,7 @@ import refinedweb as rw
 from classifiers.training import labelled
 from refinedweb.cli import cli
 from refinedweb.inspector.browse import Query, find, load
-from refinedweb.inspector.document import Reader
+from refinedweb.inspector.document import DocumentReader
 from refinedweb.inspector.labels import SCHEMA, Labels
 from refinedweb.inspector.server import Inspector, address, bound
 from stages.errors import ConfigError
@@ -108,7 +108,7 @@ def test_duplicates_stand_beside_each_other_with_what_differs_marked(out: Path) 
     for hit in find(run, Query(stage="minhash_v1"), 10).found:
         loaded = load(run, hit.at)
         assert loaded is not None
-        (twins,) = Reader(run).page(*loaded).twins
+        (twins,) = DocumentReader(run).page(*loaded).twins
         for pieces, document in ((twins.removed, twins.pair.removed), (twins.kept, twins.pair.kept)):
             assert "".join(piece.text for piece in pieces) == document["text"]
         same = ["".join(p.text for p in side if not p.marked) for side in (twins.removed, twins.kept)]
@@ -123,7 +123,7 @@ def test_html_is_read_again_from_the_archive_and_explained(tmp_path: Path) -> No
     file.write_bytes(warc(response(body.encode()), number=0))
     ok(run("extract_v1,quality_v1", [file], tmp_path / "out"))
     opened = rw.open(str(tmp_path / "out"))
-    reader = Reader(opened)
+    reader = DocumentReader(opened)
     (hit,) = find(opened, Query(stage="corpus")).found
     loaded = load(opened, hit.at)
     assert loaded is not None

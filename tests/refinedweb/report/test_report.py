@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 import refinedweb as rw
 from refinedweb.cli import cli
 from refinedweb.inspector import browse
-from refinedweb.inspector.document import Reader
+from refinedweb.inspector.document import DocumentReader
 from refinedweb.report import marks, sample, view
 from refinedweb.report.environment import percent
 from refinedweb.report.page import render, write_report
@@ -164,7 +164,7 @@ def test_a_run_that_is_not_over_says_so(out: Path, tmp_path: Path) -> None:
     for hit in browse.find(run, browse.Query()).found:
         loaded = browse.load(run, hit.at)
         assert loaded is not None
-        assert Reader(run).page(*loaded).twins == []
+        assert DocumentReader(run).page(*loaded).twins == []
 
 
 def test_compare_lays_the_other_run_beside(out: Path, bare: Path) -> None:

@@ -21,7 +21,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from refinedweb.sample import HERE, blocklist, crawl_files, truth
 from refinedweb.sample import build as building
-from refinedweb.sample.pages import Page
+from refinedweb.sample.pages import SamplePage
 from refinedweb.sample.warc import record_id
 
 TRUTH = truth()
@@ -31,7 +31,7 @@ RESERVED = re.compile(r"(^|\.)(example|test|example\.(org|com|net))$")
 
 
 @pytest.fixture(scope="module")
-def pages() -> dict[str, Page]:
+def pages() -> dict[str, SamplePage]:
     return {record_id("response", page): page for page in building.pages()}
 
 
@@ -62,11 +62,11 @@ def extracted() -> dict[str, str]:
     return {record_id("response", page): main_text(page) for page in wanted}
 
 
-def source(page: Page) -> str:
+def source(page: SamplePage) -> str:
     return page.payload.decode(page.charset)
 
 
-def main_text(page: Page) -> str:
+def main_text(page: SamplePage) -> str:
     return trafilatura.extract(source(page), favor_precision=True, include_comments=False) or ""
 
 
@@ -211,7 +211,7 @@ def test_shared_spans_are_longer_than_fifty_words() -> None:
         assert max(len(copy & original) for original in originals) >= 46
 
 
-def test_legacy_charsets_are_what_they_say(pages: dict[str, Page]) -> None:
+def test_legacy_charsets_are_what_they_say(pages: dict[str, SamplePage]) -> None:
     rows = rows_of("legacy_charset", "legacy_charset_other", "wrong_charset")
     names = {row["charset"] for row in rows}
     assert names >= {"windows-1252", "windows-1250", "iso-8859-2", "windows-1251", "koi8-r", "shift_jis", "euc-jp"}
@@ -239,14 +239,14 @@ def test_bodies_come_in_every_encoding() -> None:
     assert {row["body"] for row in TRUTH} == forms
 
 
-def test_the_malformed_page_is_malformed(pages: dict[str, Page]) -> None:
+def test_the_malformed_page_is_malformed(pages: dict[str, SamplePage]) -> None:
     (row,) = rows_of("malformed")
     payload = pages[str(row["id"])].payload
     assert b"\0" in payload
     assert payload.count(b"<div>") - payload.count(b"</div>") > 5_000
 
 
-def test_nothing_points_to_a_real_place(pages: dict[str, Page]) -> None:
+def test_nothing_points_to_a_real_place(pages: dict[str, SamplePage]) -> None:
     for row in TRUTH:
         host = (urlsplit(str(row["url"])).hostname or "").lower()
         assert RESERVED.search(host) or row["kind"] == "curated_source", row["url"]
@@ -258,7 +258,7 @@ def test_nothing_points_to_a_real_place(pages: dict[str, Page]) -> None:
     assert {host for host in linked if not RESERVED.search(host.lower())} <= frames | curated
 
 
-def test_personal_data_is_reserved(pages: dict[str, Page]) -> None:
+def test_personal_data_is_reserved(pages: dict[str, SamplePage]) -> None:
     texts = [html.unescape(pages[str(row["id"])].payload.decode()) for row in rows_of("pii")]
     everything = "".join(texts)
     assert len(re.findall(r"[\w.+-]+@[\w.-]+\w", everything)) >= 4

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from stages.errors import ConfigError, RetryError
 from stages.extract import Extract
 from stages.extraction import supervisor, wire, zygote
-from stages.extraction.engines import Settings
+from stages.extraction.engines import ExtractionSettings
 from stages.extraction.process import Child
 from stages.extraction.supervisor import verdict
 from stages.extraction.wire import Answer, Status
@@ -289,7 +289,7 @@ def test_an_engine_that_cannot_start_is_a_configuration_error(monkeypatch: pytes
     broken = {**os.environ, "PYTHONPATH": "/nonexistent", "PYTHONSAFEPATH": "1"}
     monkeypatch.setattr(zygote, "_environment", lambda: {**broken, "PYTHONHOME": "/nonexistent"})
     with pytest.raises(ConfigError, match="cannot start"):
-        Zygote(Settings())
+        Zygote(ExtractionSettings())
 
 
 def test_an_interrupt_ends_the_child_and_the_next_batch_works() -> None:
@@ -427,4 +427,4 @@ def test_answers_come_whole_however_they_are_cut(sent: list[Answer], size: int) 
 
 def test_settings_travel_as_json() -> None:
     settings = Extract(favor="recall", deadline_seconds=7).settings()
-    assert Settings(**json.loads(zygote._arguments(settings))) == settings
+    assert ExtractionSettings(**json.loads(zygote._arguments(settings))) == settings

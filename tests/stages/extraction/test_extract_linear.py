@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from stages.extraction.engines import Settings, engine
+from stages.extraction.engines import ExtractionSettings, engine
 from tests.conftest import ROOT
 from tests.stages.extraction.test_extract import page, paragraphs, spanned
 
@@ -24,7 +24,7 @@ PAGES: dict[str, Callable[[int], bytes]] = {
 
 def calls() -> dict[str, list[int]]:
     """Function calls and generator steps for a page of each kind, and for one twice as long."""
-    extract, count = engine(Settings()), 0
+    extract, count = engine(ExtractionSettings()), 0
     extract(page(paragraphs(1)), None)
     extract(page("<p>short"), None)
 
