@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from classifiers.fasttext_files import model_file as lid_model
 from classifiers.fasttext_files.embedding import embed
 from classifiers.fasttext_files.output import classify
+from classifiers.kernels.arrays import Bytes, Float32s, Int64s
 
 # The labels of lid.176.
 _CODES = (
@@ -38,8 +38,8 @@ class Identified(NamedTuple):
     """
 
     codes: list[str | None]
-    scores: npt.NDArray[np.float32]
-    shares: npt.NDArray[np.float32]
+    scores: Float32s
+    shares: Float32s
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,7 @@ class Identifier:
 
     model: lid_model.LanguageModel
 
-    def identify(
-        self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], wanted: Iterable[str] = ()
-    ) -> Identified:
+    def identify(self, offsets: Int64s, data: Bytes, wanted: Iterable[str] = ()) -> Identified:
         """Languages of the rows `data[offsets[i]:offsets[i + 1]]` (UTF-8), each read whole, whatever its length."""
         labels = self.model.labels
         numbers = np.array([n for n, label in enumerate(labels) if label in set(wanted)], np.int32)

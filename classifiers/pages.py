@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Float32s, Int64s
 from classifiers.kernels.jit import kernel
 from classifiers.predict import PageScores
-
-Column = npt.NDArray[np.float32]
 
 
 class Aggregates(NamedTuple):
@@ -20,10 +18,10 @@ class Aggregates(NamedTuple):
     their words; `max` = the largest score of a line.
     """
 
-    share: Column
-    mean: Column
-    max: Column
-    words: npt.NDArray[np.int64]
+    share: Float32s
+    mean: Float32s
+    max: Float32s
+    words: Int64s
 
 
 def aggregate(scored: PageScores, line_threshold: float) -> Aggregates:
@@ -36,8 +34,8 @@ def aggregate(scored: PageScores, line_threshold: float) -> Aggregates:
 
 @kernel
 def _aggregate_rows(
-    share: Column, mean: Column, most: Column, words: npt.NDArray[np.int64], rows: npt.NDArray[np.int64],
-    scores: Column, line_words: npt.NDArray[np.int64], threshold: np.float32,
+    share: Float32s, mean: Float32s, most: Float32s, words: Int64s, rows: Int64s,
+    scores: Float32s, line_words: Int64s, threshold: np.float32,
 ) -> None:  # fmt: skip
     for page in range(len(rows) - 1):
         all_words, above, weighted = 0, 0, 0.0

@@ -8,32 +8,31 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from classifiers.fasttext_files import linear_model
 from classifiers.fasttext_files.embedding import embed
 from classifiers.fasttext_files.linear_model import HIERARCHICAL_SOFTMAX, SOFTMAX
 from classifiers.fasttext_files.model_file import UnsupportedModel
 from classifiers.fasttext_files.output import classify, sigmoid_rows
-from classifiers.normalise.normalise import LEAST, MOST, Bytes, NormalisedLines, Offsets, cut, packed, whole
+from classifiers.kernels.arrays import Bytes, Float32s, Int64s, Offsets
+from classifiers.normalise.normalise import LEAST, MOST, NormalisedLines, cut, packed, whole
 
-Scores = npt.NDArray[np.float32]
 SHIPPED = Path(__file__).parent / "models" / "profanity_v1.ftz"
 
 
 class ScoredLines(NamedTuple):
     """Line for line: the label's probability (0 to 1; 0 for a line without a word) and the number of words."""
 
-    scores: Scores
-    words: npt.NDArray[np.int64]
+    scores: Float32s
+    words: Int64s
 
 
 class PageScores(NamedTuple):
     """The lines of each page, scored: those of page r are `rows[r]` to `rows[r + 1]`."""
 
     rows: Offsets
-    scores: Scores
-    words: npt.NDArray[np.int64]
+    scores: Float32s
+    words: Int64s
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Classifier:
     def labels(self) -> tuple[str, ...]:
         return self.model.labels
 
-    def score_texts(self, texts: Sequence[str | None], label: str) -> Scores:
+    def score_texts(self, texts: Sequence[str | None], label: str) -> Float32s:
         """The label's probability for each text, read whole."""
         return self.score_rows(*packed(texts), label).scores
 
@@ -74,7 +73,7 @@ class Classifier:
         scores[met == 0] = 0
         return ScoredLines(np.clip(scores, 0, 1), met)
 
-    def _probabilities(self, embedded: Scores, label: int) -> Scores:
+    def _probabilities(self, embedded: Float32s, label: int) -> Float32s:
         model = self.model.arrays
         if self.model.loss in (SOFTMAX, HIERARCHICAL_SOFTMAX):
             return classify(model, embedded, np.array([label], np.int32)).share

@@ -11,31 +11,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bytes, Int64s, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
-from classifiers.normalise.normalise import Bytes, Form, NormalisedLines, Offsets, normalised, packed, whole
+from classifiers.normalise.normalise import Form, NormalisedLines, normalised, packed, whole
 
 LONGEST = 24  # words of an entry that count
 _SEED, _PRIME, _TOGETHER = np.uint64(14695981039346656037), np.uint64(1099511628211), np.uint64(0x9E3779B97F4A7C15)
-
-Keys = npt.NDArray[np.uint64]
 
 
 class WordLists(NamedTuple):
     """A hash table per language, one behind the other (0 = free); each one's size is a power of two."""
 
     codes: tuple[str, ...]
-    keys: Keys
-    starts: npt.NDArray[np.int64]
-    longest: npt.NDArray[np.int64]  # words of each list's longest entry
+    keys: UInt64s
+    starts: Int64s
+    longest: Int64s  # words of each list's longest entry
 
 
 class WordHits(NamedTuple):
     """Row for row: words that end an entry of the list, and all words."""
 
-    hits: npt.NDArray[np.int64]
-    words: npt.NDArray[np.int64]
+    hits: Int64s
+    words: Int64s
 
 
 def build(lists: Mapping[str, Sequence[str]], form: Form = "words_v1") -> WordLists:
@@ -50,7 +48,7 @@ def build(lists: Mapping[str, Sequence[str]], form: Form = "words_v1") -> WordLi
     return WordLists(tuple(lists), keys, starts, np.array(longest, np.int64))
 
 
-def _table(lines: Sequence[str], longest: int) -> Keys:
+def _table(lines: Sequence[str], longest: int) -> UInt64s:
     table = np.zeros(1 << max(4, (2 * len(lines)).bit_length()), np.uint64)
     offsets, data = packed([line + "\n" for line in lines])
     _fill(table, offsets, data, max(longest, 1))
@@ -66,7 +64,7 @@ def count(lists: WordLists, rows: Offsets, offsets: Offsets, data: Bytes, form: 
 
 
 @kernel
-def _fill(table: Keys, offsets: Offsets, data: Bytes, longest: Any) -> None:
+def _fill(table: UInt64s, offsets: Offsets, data: Bytes, longest: Any) -> None:
     last, mask = np.zeros(LONGEST, np.uint64), len(table) - 1
     for row in range(len(offsets) - 1):
         words, at = 0, offsets[row]
@@ -84,7 +82,7 @@ def _fill(table: Keys, offsets: Offsets, data: Bytes, longest: Any) -> None:
 
 @kernel
 def _count_rows(
-    hits: Offsets, words: Offsets, rows: Offsets, offsets: Offsets, data: Bytes, keys: Keys, starts: Offsets,
+    hits: Offsets, words: Offsets, rows: Offsets, offsets: Offsets, data: Bytes, keys: UInt64s, starts: Offsets,
     longest: Offsets,
 ) -> None:  # fmt: skip
     last = np.zeros(LONGEST, np.uint64)
@@ -100,7 +98,7 @@ def _count_rows(
 
 
 @kernel
-def _any_listed(last: Keys, known: Any, keys: Keys, start: Any, end: Any) -> Any:
+def _any_listed(last: UInt64s, known: Any, keys: UInt64s, start: Any, end: Any) -> Any:
     mask = end - start - 1
     for k in range(known):
         slot = np.int64(last[k] >> np.uint64(7)) & mask
@@ -122,7 +120,7 @@ def next_word(data: Bytes, at: Any) -> tuple[Any, Any]:
 
 
 @kernel
-def _extend(last: Keys, found: Any, before: Any, longest: Any) -> None:
+def _extend(last: UInt64s, found: Any, before: Any, longest: Any) -> None:
     """Makes `last[k]` the hash of the k + 1 words that end with this one; never 0."""
     for k in range(min(before, longest - 1) - 1, -1, -1):
         last[k + 1] = (last[k] * _TOGETHER + found) | np.uint64(1)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers import wordlist
+from classifiers.kernels.arrays import Int64s
 from classifiers.normalise.normalise import Form, profane_words
 from stages.assets import Asset, open_asset
 from stages.base import Limit, judge, stage
@@ -67,12 +67,12 @@ class BadWords:
     def __call__(self, docs: pa.Table) -> pa.Table:
         return judge(self, docs)
 
-    def _rows(self, docs: pa.Table, codes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    def _rows(self, docs: pa.Table, codes: tuple[str, ...]) -> Int64s:
         languages = pa.nulls(docs.num_rows, pa.string())
         if "language" in docs.column_names:
             languages = docs.column("language").cast(pa.string()).combine_chunks()
         found = pc.index_in(pc.fill_null(languages, self.language), pa.array(codes, pa.string()))
-        rows: npt.NDArray[np.int64] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        rows: Int64s = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         return rows
 
 

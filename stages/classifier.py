@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from classifiers.kernels.arrays import Bools, Float32s, Float64s
 from stages.assets import Asset
 from stages.base import check_numbers, drop_where, set_column, stage
 from stages.kernels.buffers import utf8_views
@@ -63,13 +63,13 @@ class FastTextFilter:
         reasons = pc.if_else(pa.array(low), "low_classifier_score", pa.scalar(None, pa.string()))
         return set_column(drop_where(docs, reasons), self.column, pa.array(scores, pa.float32()))
 
-    def _low(self, docs: pa.Table, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    def _low(self, docs: pa.Table, scores: Float32s) -> Bools:
         if self.pareto == 0:
             return np.asarray(scores < np.float32(self.threshold))
         return np.asarray(pareto_draws(docs.column("id"), self.pareto, self.seed) <= 1 - scores.astype(np.float64))
 
 
-def pareto_draws(ids: pa.ChunkedArray, shape: float, seed: int) -> npt.NDArray[np.float64]:
+def pareto_draws(ids: pa.ChunkedArray, shape: float, seed: int) -> Float64s:
     """What `np.random.pareto(shape)` draws, by inversion: (1 - u) ** (-1 / shape) - 1, with u = hash of id and seed."""
     hashes = (xxhash.xxh3_64_intdigest(str(i).encode(), seed) for i in ids.to_pylist())
     uniform = np.fromiter(hashes, np.uint64, len(ids)).astype(np.float64) * 2.0**-64

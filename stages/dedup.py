@@ -11,14 +11,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from classifiers.kernels.arrays import Bools, UInt64s
 from stages.base import Stage, drop_where, measure_column, set_column
-
-Ranks = npt.NDArray[np.uint64]
 
 ROW = "@row"
 SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
@@ -70,7 +68,7 @@ class Clustered(Global, Protocol):
         """What the keys depend on: those of other parameters don't meet."""
         ...
 
-    def rank(self, docs: pa.Table) -> Ranks:
+    def rank(self, docs: pa.Table) -> UInt64s:
         """uint64 per document: of a cluster the lowest stays (then the first in the order of the input)."""
         ...
 
@@ -83,13 +81,13 @@ def checks_column(stage: str) -> str:
     return measure_column(stage, "checks")
 
 
-def rank_by_id(docs: pa.Table) -> Ranks:
+def rank_by_id(docs: pa.Table) -> UInt64s:
     """A rank that depends on the document's id alone, as good as random: the 64-bit xxh3 of the id."""
     ids = docs.column("id").to_pylist()
     return np.fromiter((xxhash.xxh3_64_intdigest(str(i).encode()) for i in ids), np.uint64, len(ids))
 
 
-def key_lists(keys: npt.NDArray[np.uint64], has_key: npt.NDArray[np.bool_]) -> pa.Array:
+def key_lists(keys: UInt64s, has_key: Bools) -> pa.Array:
     """One key per document as a column of lists; an empty list where it has none. uint64[n], bool[n]."""
     offsets = np.concatenate(([0], np.cumsum(has_key))).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(keys[has_key], pa.uint64()))

@@ -12,9 +12,10 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bools
 from stages.base import Limit, judge, stage
 from stages.kernels.classes import sentence_ends
-from stages.kernels.fineweb import COUNTS, Points, measure_fineweb
+from stages.kernels.fineweb import COUNTS, measure_fineweb
 
 
 @stage("fineweb_v1")
@@ -79,7 +80,7 @@ class FineWeb:
 
 
 @lru_cache(maxsize=8)
-def _ends(ends: str | None) -> Points:
+def _ends(ends: str | None) -> Bools:
     """By code point: may a punctuated line end with it?"""
     wanted = np.zeros(0x110000, dtype=np.bool_)
     wanted[sentence_ends() if ends is None else [ord(end) for end in ends]] = True

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import Int64s
 from classifiers.lid import Identified
 from stages.assets import Asset
 from stages.base import check_numbers, drop_where, measure_column, set_column, stage
@@ -52,7 +53,7 @@ class LanguageGate:
         docs = set_column(docs, measure_column("language_gate_v1", "text_bytes"), pa.array(sizes))
         return set_column(docs, measure_column("language_gate_v1", "wanted_share"), pa.array(found.shares))
 
-    def judged(self, docs: pa.Table) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Identified]:
+    def judged(self, docs: pa.Table) -> tuple[Int64s, Identified]:
         """Bytes of visible text of each page, and what lid.176 says of it."""
         html = utf8_views(docs.column("html"))
         offsets, text = visible(*html, self.max_html_bytes, self.max_text_bytes, self.min_run)

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
 from stages.assets import Asset, pin, split_pin
 from stages.base import set_column, stage
 from stages.dedup import apply_clusters, keys_column, rank_by_id
@@ -130,7 +130,7 @@ class MinHash:
         return set_column(docs, keys_column("minhash_v1"), self.keys(docs.column("text")))
 
 
-def tokens_of(texts: pa.Array, asset: Asset) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+def tokens_of(texts: pa.Array, asset: Asset) -> tuple[Int64s, UInt64s]:
     """Offsets and numbers of the tokens of every text, without those that a model adds at its ends."""
     ids = [code.ids for code in encoded(texts.to_pylist(), open_tokenizer(asset))]
     offsets = np.zeros(len(ids) + 1, np.int64)
@@ -143,7 +143,7 @@ def jaccard(a: str, b: str, ngram: int = 5) -> float:
     return float(jaccards(pa.array([a]), pa.array([b]), ngram)[0])
 
 
-def jaccards(a: pa.Array | pa.ChunkedArray, b: pa.Array | pa.ChunkedArray, ngram: int = 5) -> npt.NDArray[np.float64]:
+def jaccards(a: pa.Array | pa.ChunkedArray, b: pa.Array | pa.ChunkedArray, ngram: int = 5) -> Float64s:
     """The Jaccard similarity of row i of `a` and row i of `b`: of their sets of word shingles, 0 where one is empty."""
     return shared_shingles(text_shingles(a, ngram), text_shingles(b, ngram))
 

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import UInt64s
 from stages.base import measure_column, set_column, stage
 from stages.kernels.buffers import utf8_views
 from stages.kernels.groups import grouped
 from stages.kernels.paragraphs import paragraphs
-from stages.spans import Addresses, characters, decided, row_lists, rows_of, spans_column, with_cut_text
+from stages.spans import characters, decided, row_lists, rows_of, spans_column, with_cut_text
 from stages.tokens import row_blocks
 
 _SPAN = (("start", pa.uint32()), ("end", pa.uint32()))  # bytes of the document's text
@@ -65,7 +66,7 @@ class Paragraph:
         return with_cut_text(*decided(docs, decisions))
 
 
-def sign(stage: Paragraph, docs: pa.Table, addresses: Addresses) -> pa.Table:
+def sign(stage: Paragraph, docs: pa.Table, addresses: UInt64s) -> pa.Table:
     """Every paragraph (`SIGNED`), in the order of rows. `addresses`: uint64[rows]."""
     offsets, data = utf8_views(docs.column("text"))
     parts = [SIGNED.empty_table()]
@@ -85,7 +86,7 @@ def copies(signed: pa.Table) -> pa.Table:
     return found.take(pa.array(np.lexsort((_values(found, "start"), _values(found, "address")))))
 
 
-def spans(docs: pa.Table, addresses: Addresses, copies: pa.Table) -> pa.Array:
+def spans(docs: pa.Table, addresses: UInt64s, copies: pa.Table) -> pa.Array:
     """The bytes to cut from these documents, a list per row; copies in other documents are left out."""
     number, row = rows_of(addresses, copies)
     start, end = (_values(copies, name)[number].astype(np.int64) for name in ("start", "end"))

@@ -14,11 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
 from stages.assets import Asset
 from stages.base import Limit, judge, stage
 from stages.kernels.quality import COUNTS, measure_quality, stop_slots
-from stages.kernels.symbols import Counts
-from stages.kernels.words import Hashes
 from stages.stopwords import key, stop_words
 
 
@@ -86,7 +85,7 @@ class Quality:
         counts = measure_quality(docs.column("text"), lists.slots, rows, datatrove, self.unspaced_letters)
         return pa.table(self._measures(dict(zip(COUNTS, counts.T, strict=True)), lists.sizes[rows]))
 
-    def _measures(self, of: dict[str, Counts], known: Counts) -> dict[str, npt.NDArray[np.generic]]:
+    def _measures(self, of: dict[str, Int64s], known: Int64s) -> dict[str, npt.NDArray[np.generic]]:
         all_words = self.dialect == "gopher"
         measured, characters = ("all_words", "all_characters") if all_words else ("words", "characters")
         return {
@@ -124,8 +123,8 @@ class Lists(NamedTuple):
     """Stop words as the kernel reads them: a row per language, and a last, empty one for languages without a list."""
 
     codes: pa.Array
-    slots: Hashes
-    sizes: Counts
+    slots: UInt64s
+    sizes: Int64s
 
 
 @lru_cache(maxsize=8)
@@ -139,16 +138,16 @@ def _lists(folder: str | None, as_they_stand: bool) -> Lists:
     return Lists(pa.array(words, pa.string()), np.stack([stop_slots(row) for row in rows]), sizes)
 
 
-def _rows(docs: pa.Table, default: str, codes: pa.Array) -> Counts:
+def _rows(docs: pa.Table, default: str, codes: pa.Array) -> Int64s:
     """The row of `Lists` for each document."""
     if "language" in docs.column_names:
         languages = pc.fill_null(docs.column("language").cast(pa.string()), default)
     else:
         languages = pa.chunked_array([pa.array([default] * docs.num_rows, pa.string())])
     found = pc.fill_null(pc.index_in(languages, codes), len(codes))
-    rows: Counts = found.to_numpy().astype(np.int64)
+    rows: Int64s = found.to_numpy().astype(np.int64)
     return rows
 
 
-def _ratio(part: Counts, whole: Counts) -> npt.NDArray[np.float64]:
+def _ratio(part: Int64s, whole: Int64s) -> Float64s:
     return part / np.maximum(whole, 1)

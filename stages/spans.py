@@ -8,21 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import Int64s, UInt64s
 from stages.base import drop_where, set_column
 from stages.dedup import ROW, SPANS
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import tables
 from stages.kernels.cuts import TokenSpans, count_characters, cut
-from stages.kernels.tokens import Ints
-
-Addresses = npt.NDArray[np.uint64]
 
 
-def row_lists(records: pa.Table, addresses: Addresses) -> pa.Array:
+def row_lists(records: pa.Table, addresses: UInt64s) -> pa.Array:
     """Records in the order of `addresses` (column `address`), as a list per document of what else they hold."""
     fields = [field for field in records.schema if field.name != "address"]
     values = [records.column(field.name).combine_chunks() for field in fields]
@@ -31,7 +28,7 @@ def row_lists(records: pa.Table, addresses: Addresses) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(first), pa.StructArray.from_arrays(values, fields=fields))
 
 
-def rows_of(addresses: Addresses, records: pa.Table) -> tuple[Ints, Ints]:
+def rows_of(addresses: UInt64s, records: pa.Table) -> tuple[Int64s, Int64s]:
     """Those of the records whose `address` is one of these documents': their numbers, and the row of each."""
     wanted = records.column("address").to_numpy()
     if len(addresses) == 0:
@@ -42,7 +39,7 @@ def rows_of(addresses: Addresses, records: pa.Table) -> tuple[Ints, Ints]:
     return number, at[number]
 
 
-def spans_column(rows: int, row: Ints, start: Ints, end: Ints) -> pa.Array:
+def spans_column(rows: int, row: Int64s, start: Int64s, end: Int64s) -> pa.Array:
     """Spans by (row, start), as a column of `rows` lists; rows without spans have an empty list."""
     first = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
     pairs = pa.StructArray.from_arrays([pa.array(start, pa.int64()), pa.array(end, pa.int64())], ["start", "end"])
@@ -59,7 +56,7 @@ def flat(spans: pa.Array | pa.ChunkedArray) -> TokenSpans:
     return TokenSpans(first, start, end)
 
 
-def characters(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> tuple[Ints, Ints]:
+def characters(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> tuple[Int64s, Int64s]:
     """Characters that are no white space: inside the spans, and all of the text. int64[rows]; 0, 0 without spans."""
     offsets, data = utf8_views(text)
     inside, everything = np.zeros((2, len(offsets) - 1), np.int64)
@@ -96,7 +93,7 @@ def decided(docs: pa.Table, decisions: pa.Table) -> tuple[pa.Table, pa.Array]:
     return docs, spans_column(docs.num_rows, *_by_row(flat(spans)))
 
 
-def _by_row(spans: TokenSpans) -> tuple[Ints, Ints, Ints]:
+def _by_row(spans: TokenSpans) -> tuple[Int64s, Int64s, Int64s]:
     row: Any = np.repeat(np.arange(len(spans.first) - 1), np.diff(spans.first))
     return row, spans.start, spans.end
 

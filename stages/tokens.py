@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bytes, Int64s, Offsets
 from stages.assets import Asset, open_asset
 from stages.errors import ConfigError
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import tables
-from stages.kernels.tokens import Ints, Tokens, count_words, find_words, hash_prefixes, new_tokens
+from stages.kernels.tokens import Tokens, count_words, find_words, hash_prefixes, new_tokens
 
 BLOCK_BYTES = 4 << 20  # of text at a time: some 5 bytes of memory for each
 
@@ -75,11 +76,11 @@ def encoded(texts: list[str], tokenizer: Any) -> list[Any]:
     return codes
 
 
-def _standing(row: Bytes, code: Any) -> Ints:
+def _standing(row: Bytes, code: Any) -> Int64s:
     """(3, tokens): number in the vocabulary, first byte, byte after it; the library counts in characters."""
     characters = np.append(np.flatnonzero(row & 0xC0 != 0x80), len(row))
     at = characters[np.array(code.offsets, np.int64).reshape(-1, 2).T]
-    standing: Ints = np.stack((np.array(code.ids, np.int64), *at))
+    standing: Int64s = np.stack((np.array(code.ids, np.int64), *at))
     return standing[:, at[0] < at[1]]
 
 

@@ -11,13 +11,14 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bools, Int64s
 from stages.assets import Asset
 from stages.base import drop_where, stage
 from stages.errors import nearest
 from stages.kernels.buffers import utf8_views
 from stages.urls.blocklist import load_blocklist
 from stages.urls.hashing import HashSet
-from stages.urls.lookup import Mask, host_hashes, listed_hosts
+from stages.urls.lookup import host_hashes, listed_hosts
 from stages.urls.normalise import MatchForm, match_form
 from stages.urls.plain import MatchForms, encode_forms, plain_forms
 from stages.urls.words import TIERS, load_tiers, readable
@@ -79,9 +80,9 @@ class Url:
         verdicts[odd[[p is None for p in parsed]]] = REASONS.index("invalid_url")
         return pa.array(REASONS, pa.string()).take(pa.array(verdicts, mask=verdicts < 0))
 
-    def _verdicts(self, forms: MatchForms, words: MatchForms) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _verdicts(self, forms: MatchForms, words: MatchForms) -> Int64s:
         """Per row the first reason that holds, as its place in REASONS, or -1; rows without a form get -1."""
-        found: dict[str, Mask] = {}
+        found: dict[str, Bools] = {}
         if self.blocklist is not None:
             blocklist = load_blocklist(self.blocklist, self.categories)
             found["blocked_domain"] = blocklist.blocks_host(forms)

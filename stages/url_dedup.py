@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from classifiers.kernels.arrays import UInt64s
 from stages.base import set_column, stage
-from stages.dedup import Ranks, apply_clusters, checks_column, key_lists, keys_column
+from stages.dedup import apply_clusters, checks_column, key_lists, keys_column
 from stages.urls.normalise import normalise_url
 
 _LATEST = np.uint64(2**63)
@@ -44,13 +45,13 @@ class UrlDedup:
     def key_parameters(self) -> dict[str, Any]:
         return {"strip_tracking": self.strip_tracking}
 
-    def rank(self, docs: pa.Table) -> Ranks:
+    def rank(self, docs: pa.Table) -> UInt64s:
         """Milliseconds before the end of time for `newest`, else 0: the order of the input decides."""
         if self.keep == "first":
             return np.zeros(docs.num_rows, np.uint64)
         lowest = np.iinfo(np.int64).min
         times = pc.fill_null(docs.column("timestamp").cast(pa.int64()), lowest + 1).to_numpy()
-        latest_first: Ranks = _LATEST - times.astype(np.int64).view(np.uint64)
+        latest_first: UInt64s = _LATEST - times.astype(np.int64).view(np.uint64)
         return latest_first
 
     def __call__(self, docs: pa.Table) -> pa.Table:

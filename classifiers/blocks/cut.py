@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.features.numbers import slot, table
-from classifiers.blocks.trees import Floats
+from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
 SPREAD = 2.0  # of the log-odds of a page
@@ -26,7 +26,7 @@ _WIDENED = np.sqrt(1 + np.pi / 8 * SPREAD**2)
 _LEAST = 1e-6
 
 
-def cut(scores: Floats, sizes: Floats) -> tuple[float, float]:
+def cut(scores: Float32s, sizes: Float32s) -> tuple[float, float]:
     """The score from which on blocks are kept, and the F that is to be expected of that: the highest there is.
 
     With p the chance that a word is main text, keeping a set K has an F of about (1 + β²) Σ_K p / (|K| + β² Σ p).
@@ -39,7 +39,7 @@ def cut(scores: Floats, sizes: Floats) -> tuple[float, float]:
 
 
 @kernel
-def _best(scores: Floats, sizes: Floats) -> Any:
+def _best(scores: Float32s, sizes: Float32s) -> Any:
     """How many of these blocks, which are in the order of their scores, are kept besides the first; and the F."""
     expected = np.zeros(len(scores))
     for k in range(len(_POINTS)):
@@ -58,7 +58,7 @@ def _best(scores: Floats, sizes: Floats) -> Any:
 
 
 @kernel
-def once(hashes: Any, sizes: Floats, kept: Any) -> None:
+def once(hashes: Any, sizes: Float32s, kept: Any) -> None:
     """Of a passage of two blocks or more that is kept twice, such as an article that a page holds for two widths of
     screens, keeps the first. Short ones stay: quotes of a forum, a song's refrain.
     """

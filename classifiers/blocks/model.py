@@ -14,10 +14,10 @@ from classifiers.blocks.cut import cut, once
 from classifiers.blocks.features.columns import FEATURES
 from classifiers.blocks.features.features import PageBlocks, read
 from classifiers.blocks.features.measure import WORDS
-from classifiers.blocks.features.numbers import Features
 from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, ScannedPage
 from classifiers.blocks.second import SECOND, beside
-from classifiers.blocks.trees import Floats, Trees, pieces, probabilities
+from classifiers.blocks.trees import Trees, pieces, probabilities
+from classifiers.kernels.arrays import Float32s
 
 _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
@@ -29,16 +29,16 @@ ALIVE = 0.02  # score of the first stage from which on the second is asked
 class BlockModel(NamedTuple):
     """`first` sees a block's features; `second` also the first's scores of the page, and has the last word."""
 
-    cues: Floats
+    cues: Float32s
     first: Trees
     second: Trees
 
-    def scored(self, html: bytes | memoryview) -> tuple[PageBlocks, Floats]:
+    def scored(self, html: bytes | memoryview) -> tuple[PageBlocks, Float32s]:
         """A page's blocks, and of each the probability that it is main text."""
         blocks = read(html, self.cues)
         return blocks, self.score(blocks)
 
-    def score(self, blocks: PageBlocks) -> Floats:
+    def score(self, blocks: PageBlocks) -> Float32s:
         scores = first_scores(self.first, blocks.page, blocks.features)
         alive = np.flatnonzero(scores > ALIVE)
         if len(alive):
@@ -49,7 +49,7 @@ class BlockModel(NamedTuple):
         return scores
 
 
-def first_scores(trees: Trees, page: ScannedPage, features: Features) -> Floats:
+def first_scores(trees: Trees, page: ScannedPage, features: Float32s) -> Float32s:
     """The page's title is never main text."""
     scores = probabilities(trees, features)
     title = int(page.state[TITLE])
@@ -62,7 +62,7 @@ class BadModel(ValueError):
     """A file that is no model of this version."""
 
 
-def chosen(blocks: PageBlocks, scores: Floats) -> tuple[Any, float]:
+def chosen(blocks: PageBlocks, scores: Float32s) -> tuple[Any, float]:
     """Which blocks are main text (a boolean each), and how sure that is: the expected F. Of a page without a block that
     is likelier to be main text than not, none.
     """
@@ -73,7 +73,7 @@ def chosen(blocks: PageBlocks, scores: Floats) -> tuple[Any, float]:
     return kept, confidence
 
 
-def sizes_of(blocks: PageBlocks) -> Floats:
+def sizes_of(blocks: PageBlocks) -> Float32s:
     """What a block weighs: its words, at least one."""
     return np.asarray(np.maximum(blocks.raw[:, WORDS], 1), np.float32)
 
@@ -93,7 +93,7 @@ def save(model: BlockModel, path: Path) -> None:
             )
 
 
-def rounded(cues: Floats) -> Floats:
+def rounded(cues: Float32s) -> Float32s:
     """Cues as the file holds them."""
     return (np.round(cues * 32) / 32).astype(np.float32)
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.cut import cut
-from classifiers.blocks.features.numbers import Features, log
+from classifiers.blocks.features.numbers import log
 from classifiers.blocks.html.layout import NODE, NODES, PARENT, ScannedPage
 from classifiers.blocks.html.names import listed
-from classifiers.blocks.trees import Floats
+from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
 SECOND = listed(
@@ -23,7 +23,7 @@ _GAP = 3  # blocks below the cut that do not end a run of those above it
 _FAR = 100
 
 
-def beside(page: ScannedPage, scores: Floats, sizes: Floats) -> Features:
+def beside(page: ScannedPage, scores: Float32s, sizes: Float32s) -> Float32s:
     """A row of `SECOND` for each block. `sizes` are words."""
     out = np.zeros((len(scores), len(SECOND)), np.float32)
     if len(scores):
@@ -32,7 +32,7 @@ def beside(page: ScannedPage, scores: Floats, sizes: Floats) -> Features:
 
 
 @kernel
-def _fill(page: ScannedPage, scores: Floats, sizes: Floats, least: Any, out: Features) -> None:
+def _fill(page: ScannedPage, scores: Float32s, sizes: Float32s, least: Any, out: Float32s) -> None:
     size = len(scores)
     main, words = np.zeros(size + 1, np.float64), np.zeros(size + 1, np.float64)
     above = 0
@@ -53,7 +53,7 @@ def _fill(page: ScannedPage, scores: Floats, sizes: Floats, least: Any, out: Fea
 
 
 @kernel
-def _windows(scores: Floats, main: Any, words: Any, out: Features) -> None:
+def _windows(scores: Float32s, main: Any, words: Any, out: Float32s) -> None:
     size = len(scores)
     for block in range(size):
         values = out[block]
@@ -70,7 +70,7 @@ def _windows(scores: Floats, main: Any, words: Any, out: Features) -> None:
 
 
 @kernel
-def _elements(page: ScannedPage, scores: Floats, sizes: Floats, whole: Any, out: Features) -> None:
+def _elements(page: ScannedPage, scores: Float32s, sizes: Float32s, whole: Any, out: Float32s) -> None:
     count = page.state[NODES]
     main, words = np.zeros(count, np.float64), np.zeros(count, np.float64)
     for block in range(len(scores)):
@@ -89,7 +89,7 @@ def _elements(page: ScannedPage, scores: Floats, sizes: Floats, whole: Any, out:
 
 
 @kernel
-def _run(scores: Floats, sizes: Floats, words: Any, least: Any, out: Features) -> None:
+def _run(scores: Float32s, sizes: Float32s, words: Any, least: Any, out: Float32s) -> None:
     """How far a block is from the heaviest run of blocks above the cut: in blocks, and the words between."""
     start = first = last = 0
     previous, most, here = -_GAP - 2, -1.0, 0.0

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Float32s, UInt16s, UInt32s
 from classifiers.kernels.jit import kernel
-
-Floats = npt.NDArray[np.float32]
 
 SURE = -4.0  # log-odds after half of the trees at or below which a block stays where it is
 PIECE = 8_192  # rows
@@ -20,12 +18,12 @@ CHUNK = 32  # rows whose features stay in a core's first cache while they walk t
 class Trees(NamedTuple):
     """All trees' nodes behind each other. A leaf leads to itself, so a walk takes `depths` steps from any root."""
 
-    feature: npt.NDArray[np.uint16]
-    threshold: Floats  # a value goes to the first child up to this
-    first_child: npt.NDArray[np.uint32]  # the second is the one behind it
-    value: Floats  # of a leaf
-    roots: npt.NDArray[np.uint32]
-    depths: npt.NDArray[np.uint16]
+    feature: UInt16s
+    threshold: Float32s  # a value goes to the first child up to this
+    first_child: UInt32s  # the second is the one behind it
+    value: Float32s  # of a leaf
+    roots: UInt32s
+    depths: UInt16s
 
 
 def from_dump(dump: dict[str, Any]) -> Trees:
@@ -60,7 +58,7 @@ def from_dump(dump: dict[str, Any]) -> Trees:
     )
 
 
-def _rounded_down(values: Any) -> Floats:
+def _rounded_down(values: Any) -> Float32s:
     """The largest float32 up to each: float32 features go the same way as by the float64 thresholds."""
     narrow = values.astype(np.float32)
     above = narrow.astype(np.float64) > values
@@ -69,7 +67,7 @@ def _rounded_down(values: Any) -> Floats:
 
 
 @kernel
-def margins(trees: Trees, first_tree: Any, last_tree: Any, rows: Floats, out: Floats) -> None:
+def margins(trees: Trees, first_tree: Any, last_tree: Any, rows: Float32s, out: Float32s) -> None:
     """Adds each row's leaf values to `out`, some rows a level at a time: their walks do not wait for each other."""
     at = np.empty(CHUNK, np.uint32)
     for first in range(0, len(rows), CHUNK):
@@ -85,7 +83,7 @@ def margins(trees: Trees, first_tree: Any, last_tree: Any, rows: Floats, out: Fl
                 out[first + k] += trees.value[at[k]]
 
 
-def probabilities(trees: Trees, rows: Floats) -> Floats:
+def probabilities(trees: Trees, rows: Float32s) -> Float32s:
     """Rows that the first half of the trees is sure of in the negative are not shown to the others."""
     out, half = np.zeros(len(rows), np.float32), len(trees.roots) // 2
     margins(trees, 0, half, rows, out)

@@ -12,14 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.fasttext_files.model_file import Arrays, Floats, Ints
+from classifiers.fasttext_files.model_file import Arrays
+from classifiers.kernels.arrays import Bytes, Float32s, Int32s, Int64s, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
-
-Bytes = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.uint64]
-Offsets = npt.NDArray[np.int64]
 
 LONGEST_NGRAM = 16  # words
 REMEMBERED = 1 << 13  # words remembered in a call: a power of two
@@ -31,7 +27,7 @@ _LABEL = np.frombuffer(b"__label__", np.uint8)
 _BOW, _EOW = np.uint8(ord("<")), np.uint8(ord(">"))
 
 
-def embed(model: Arrays, word_ngrams: int, offsets: Offsets, data: Bytes) -> tuple[Floats, npt.NDArray[np.int64]]:
+def embed(model: Arrays, word_ngrams: int, offsets: Offsets, data: Bytes) -> tuple[Float32s, Int64s]:
     """For each row of (offsets, data) the mean of the vectors of its words, and how many words it has."""
     rows, dim = len(offsets) - 1, model.rows.shape[1]
     embedded, met = np.zeros((rows, dim), np.float32), np.zeros(rows, np.int64)
@@ -72,13 +68,13 @@ def same(one: Bytes, start: Any, other: Bytes, other_start: Any, size: Any) -> b
 
 
 @kernel
-def add(total: Floats, at: Any, vectors: Floats, row: Any) -> None:
+def add(total: Float32s, at: Any, vectors: Float32s, row: Any) -> None:
     for k in range(vectors.shape[1]):
         total[at, k] += vectors[row, k]
 
 
 @kernel
-def word_number(data: Bytes, start: Any, size: Any, found: Any, words: Bytes, offsets: Offsets, table: Ints) -> Any:
+def word_number(data: Bytes, start: Any, size: Any, found: Any, words: Bytes, offsets: Offsets, table: Int32s) -> Any:
     """The number in the dictionary of a word with this hash, or -1."""
     at = np.int64(found) & (len(table) - 1)
     while table[at] >= 0:
@@ -90,7 +86,7 @@ def word_number(data: Bytes, start: Any, size: Any, found: Any, words: Bytes, of
 
 
 @kernel
-def ngram_row(found: Any, words: Any, kept: Words, kept_before: Ints, buckets: Any) -> Any:
+def ngram_row(found: Any, words: Any, kept: UInt64s, kept_before: Int32s, buckets: Any) -> Any:
     """Row of an n-gram's vector behind those of the words, or -1 where it was pruned."""
     bucket = np.int64(found) % buckets
     if len(kept) == 0:
@@ -107,8 +103,8 @@ def ngram_row(found: Any, words: Any, kept: Words, kept_before: Ints, buckets: A
 
 @kernel
 def add_ngrams(
-    total: Floats, at: Any, data: Bytes, first: Any, size: Any, words: Any, rows: Floats, kept: Words,
-    kept_before: Ints, buckets: Any, lo: Any, hi: Any,
+    total: Float32s, at: Any, data: Bytes, first: Any, size: Any, words: Any, rows: Float32s, kept: UInt64s,
+    kept_before: Int32s, buckets: Any, lo: Any, hi: Any,
 ) -> Any:  # fmt: skip
     """Adds the vectors of the character n-grams of `<word>`; how many they are."""
     added = 0
@@ -139,8 +135,8 @@ def _is_label(data: Bytes, first: Any, size: Any) -> Any:
 
 @kernel
 def sum_word(
-    total: Floats, at: Any, data: Bytes, start: Any, size: Any, found: Any, words: Bytes, offsets: Offsets, table: Ints,
-    rows: Floats, kept: Words, kept_before: Ints, buckets: Any, lo: Any, hi: Any,
+    total: Float32s, at: Any, data: Bytes, start: Any, size: Any, found: Any, words: Bytes, offsets: Offsets,
+    table: Int32s, rows: Float32s, kept: UInt64s, kept_before: Int32s, buckets: Any, lo: Any, hi: Any,
 ) -> Any:  # fmt: skip
     """Writes the sum of the vectors of a word and its n-grams; how many they are. A label counts for nothing."""
     for k in range(rows.shape[1]):
@@ -159,9 +155,9 @@ def sum_word(
 
 @kernel
 def _embed_rows(
-    embedded: Floats, met: Any, offsets: Offsets, data: Bytes, seen: Any, sums: Floats, words: Bytes,
-    word_offsets: Offsets, table: Ints, rows: Floats, kept: Words, kept_before: Ints, buckets: Any, lo: Any, hi: Any,
-    word_ngrams: Any,
+    embedded: Float32s, met: Any, offsets: Offsets, data: Bytes, seen: Any, sums: Float32s, words: Bytes,
+    word_offsets: Offsets, table: Int32s, rows: Float32s, kept: UInt64s, kept_before: Int32s, buckets: Any,
+    lo: Any, hi: Any, word_ngrams: Any,
 ) -> None:  # fmt: skip
     """Writes the mean of the vectors of each row's words, their n-grams and its word n-grams; how many words it met.
 
@@ -220,7 +216,7 @@ def _hash_of(word: Bytes) -> Any:
 
 
 @kernel
-def _extend(last: Words, found: Any, position: Any, word_ngrams: Any) -> None:
+def _extend(last: UInt64s, found: Any, position: Any, word_ngrams: Any) -> None:
     """Makes `last[k]` the hash of the k + 1 words that end with this one.
 
     The hash of words is h(w1) * m + h(w2) …; those of words are sign-extended to 64 bits.
@@ -233,7 +229,14 @@ def _extend(last: Words, found: Any, position: Any, word_ngrams: Any) -> None:
 
 @kernel
 def _add_bucket(
-    embedded: Floats, row: Any, ngram: Any, vocabulary: Any, rows: Floats, kept: Words, kept_before: Ints, buckets: Any
+    embedded: Float32s,
+    row: Any,
+    ngram: Any,
+    vocabulary: Any,
+    rows: Float32s,
+    kept: UInt64s,
+    kept_before: Int32s,
+    buckets: Any,
 ) -> Any:
     """Adds the vector of a word n-gram; 1, or 0 where it was pruned."""
     at = ngram_row(np.int64(ngram % np.uint64(buckets)), vocabulary, kept, kept_before, buckets)

@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from classifiers.kernels.arrays import Bytes, Float32s, Int32s, Int64s, UInt64s
 
 MAGIC, VERSION = 793712314, 12
 HIERARCHICAL_SOFTMAX, SOFTMAX = 1, 3
 LABEL = 1
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Pairs = npt.NDArray[np.int32]
 
 
 class UnsupportedModel(ValueError):
@@ -30,17 +27,17 @@ class UnsupportedModel(ValueError):
 class Arrays(NamedTuple):
     """What the kernel reads. `rows` holds the vectors of the words and behind them, in order, those of the buckets."""
 
-    word_bytes: npt.NDArray[np.uint8]  # the words one behind the other
-    word_offsets: npt.NDArray[np.int64]
-    table: Ints  # open-addressing hash table of word numbers, -1 = free; its size is a power of two
-    rows: Floats
+    word_bytes: Bytes  # the words one behind the other
+    word_offsets: Int64s
+    table: Int32s  # open-addressing hash table of word numbers, -1 = free; its size is a power of two
+    rows: Float32s
     buckets: int  # n-gram hashes are taken modulo this
-    kept: npt.NDArray[np.uint64]  # a bit for each bucket that pruning left; empty where all are there
-    kept_before: Ints  # how many bits are set before each word of `kept`
-    output: Floats  # one row per inner node of the tree, or per label
-    left: Ints  # children of inner node i (labels are 0 … n-1, inner nodes follow); empty for softmax
-    right: Ints
-    lengths: Ints  # shortest and longest n-gram, in characters
+    kept: UInt64s  # a bit for each bucket that pruning left; empty where all are there
+    kept_before: Int32s  # how many bits are set before each word of `kept`
+    output: Float32s  # one row per inner node of the tree, or per label
+    left: Int32s  # children of inner node i (labels are 0 … n-1, inner nodes follow); empty for softmax
+    right: Int32s
+    lengths: Int32s  # shortest and longest n-gram, in characters
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def parts_of(reader: BinaryReader, parameters: Parameters) -> tuple[tuple[str, .
     return tuple(label.decode().removeprefix("__label__") for label in labels), arrays
 
 
-def _dictionary(reader: BinaryReader) -> tuple[list[bytes], list[bytes], list[int], Pairs | None]:
+def _dictionary(reader: BinaryReader) -> tuple[list[bytes], list[bytes], list[int], Int32s | None]:
     """Words, labels, the labels' counts, and the pairs (n-gram hash, row) that pruning left (None = nothing pruned)."""
     size, n_words, n_labels = reader.array("<i4", 3).tolist()
     reader.value("<i8")
@@ -153,7 +150,7 @@ def _dictionary(reader: BinaryReader) -> tuple[list[bytes], list[bytes], list[in
     return words, labels, counts, pruned
 
 
-def _ordered(rows: Floats, words: int, pruned: Pairs | None) -> Floats:
+def _ordered(rows: Float32s, words: int, pruned: Int32s | None) -> Float32s:
     """The rows with those of n-grams in the order of their buckets."""
     if pruned is None:
         return rows
@@ -161,7 +158,7 @@ def _ordered(rows: Floats, words: int, pruned: Pairs | None) -> Floats:
     return np.ascontiguousarray(rows[np.concatenate([np.arange(words), ngrams])])
 
 
-def _kept(buckets: int, pruned: Pairs | None) -> tuple[npt.NDArray[np.uint64], Ints]:
+def _kept(buckets: int, pruned: Int32s | None) -> tuple[UInt64s, Int32s]:
     if pruned is None:
         return np.zeros(0, np.uint64), np.zeros(0, np.int32)
     bits = np.zeros(-(-buckets // 64) * 64, np.uint8)
@@ -170,10 +167,10 @@ def _kept(buckets: int, pruned: Pairs | None) -> tuple[npt.NDArray[np.uint64], I
     return np.packbits(bits, bitorder="little").view("<u8"), np.concatenate([[0], before[:-1]]).astype(np.int32)
 
 
-def _matrix(reader: BinaryReader, quantised: bool) -> Floats:
+def _matrix(reader: BinaryReader, quantised: bool) -> Float32s:
     if not quantised:
         m, n = reader.array("<i8", 2).tolist()
-        dense: Floats = reader.array("<f4", m * n).reshape(m, n)
+        dense: Float32s = reader.array("<f4", m * n).reshape(m, n)
         return dense
     with_norms = bool(reader.value("?"))
     m, n = reader.array("<i8", 2).tolist()
@@ -185,7 +182,7 @@ def _matrix(reader: BinaryReader, quantised: bool) -> Floats:
     return matrix
 
 
-def _centroids(reader: BinaryReader) -> list[Floats]:
+def _centroids(reader: BinaryReader) -> list[Float32s]:
     """For each part of a vector, the 256 values that it can have (fastText's ProductQuantizer)."""
     dim, parts, width, last = reader.array("<i4", 4).tolist()
     values = reader.array("<f4", dim * 256)
@@ -194,11 +191,11 @@ def _centroids(reader: BinaryReader) -> list[Floats]:
     return [values[edges[i] : edges[i + 1]].reshape(256, w) for i, w in enumerate(widths)]
 
 
-def _decoded(codes: npt.NDArray[np.uint8], centroids: list[Floats]) -> Floats:
+def _decoded(codes: Bytes, centroids: list[Float32s]) -> Float32s:
     return np.ascontiguousarray(np.hstack([part[codes[:, i]] for i, part in enumerate(centroids)]))
 
 
-def huffman(counts: list[int]) -> tuple[Ints, Ints]:
+def huffman(counts: list[int]) -> tuple[Int32s, Int32s]:
     """Children of the inner nodes of fastText's tree over labels in the order of falling counts; the last is the root.
 
     Labels are numbered from 0, inner nodes behind them.
@@ -221,7 +218,7 @@ def huffman(counts: list[int]) -> tuple[Ints, Ints]:
     return left, right
 
 
-def hash_table(words: list[bytes]) -> Ints:
+def hash_table(words: list[bytes]) -> Int32s:
     """Numbers of the words at `hash & (size - 1)` or the next free place."""
     size = 1 << max(4, (2 * len(words)).bit_length())
     table = np.full(size, -1, np.int32)

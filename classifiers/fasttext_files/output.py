@@ -6,19 +6,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classifiers.fasttext_files.model_file import Arrays, Floats, Ints
+from classifiers.fasttext_files.model_file import Arrays
+from classifiers.kernels.arrays import Float32s, Int32s
 from classifiers.kernels.jit import kernel
 
 
 class TopLabels(NamedTuple):
     """Row for row: number of the top label, its probability, the summed probability of the wanted ones."""
 
-    top: Ints
-    score: Floats
-    share: Floats
+    top: Int32s
+    score: Float32s
+    share: Float32s
 
 
-def classify(model: Arrays, embedded: Floats, wanted: Ints) -> TopLabels:
+def classify(model: Arrays, embedded: Float32s, wanted: Int32s) -> TopLabels:
     """The labels' probabilities for each embedded text: they sum to 1 over the labels."""
     found = TopLabels(np.zeros(len(embedded), np.int32), *np.zeros((2, len(embedded)), np.float32))
     _classify_rows(*found, embedded, model.output, model.left, model.right, wanted)
@@ -26,7 +27,7 @@ def classify(model: Arrays, embedded: Floats, wanted: Ints) -> TopLabels:
 
 
 @kernel
-def dot(one: Floats, at: Any, other: Floats, other_at: Any) -> Any:
+def dot(one: Float32s, at: Any, other: Float32s, other_at: Any) -> Any:
     total = np.float32(0)
     for k in range(one.shape[1]):
         total += one[at, k] * other[other_at, k]
@@ -35,7 +36,14 @@ def dot(one: Floats, at: Any, other: Floats, other_at: Any) -> Any:
 
 @kernel
 def _classify_rows(
-    top: Ints, score: Floats, share: Floats, embedded: Floats, output: Floats, left: Ints, right: Ints, wanted: Ints
+    top: Int32s,
+    score: Float32s,
+    share: Float32s,
+    embedded: Float32s,
+    output: Float32s,
+    left: Int32s,
+    right: Int32s,
+    wanted: Int32s,
 ) -> None:
     """Probabilities of the labels: by the tree of hierarchical softmax (in the log domain, as fastText) or softmax."""
     labels = len(left) + 1 if len(left) > 0 else len(output)
@@ -63,7 +71,7 @@ def _classify_rows(
 
 
 @kernel
-def sigmoid_rows(score: Floats, embedded: Floats, output: Floats, label: Any) -> None:
+def sigmoid_rows(score: Float32s, embedded: Float32s, output: Float32s, label: Any) -> None:
     """Probability of a label among independent ones (one versus all, negative sampling), in fastText's 512 steps."""
     for row in range(len(embedded)):
         value = np.float64(dot(output, label, embedded, row))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @kernel

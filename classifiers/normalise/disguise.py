@@ -8,13 +8,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bytes, Int32s, Offsets
 from classifiers.kernels.jit import kernel
-
-Bytes = npt.NDArray[np.uint8]
-Offsets = npt.NDArray[np.int64]
-Points = npt.NDArray[np.int32]
 
 # What a word that was read has in it.
 HAS_DIGIT, HAS_MASK, HAS_LATIN, HAS_LOOKALIKE, REPEATS = 1, 2, 4, 8, 16
@@ -39,7 +35,7 @@ def is_mask(point: Any) -> Any:
 
 @kernel
 def undisguised(
-    token: Points, size: Any, flags: Any, lookalike: Points, words: Bytes, edges: Offsets, sizes: Offsets
+    token: Int32s, size: Any, flags: Any, lookalike: Int32s, words: Bytes, edges: Offsets, sizes: Offsets
 ) -> Any:
     """Rewrites a disguised word with Latin letters in place; its size, negative where it had masks or digits."""
     if flags & HAS_LOOKALIKE:
@@ -58,7 +54,7 @@ def undisguised(
 
 
 @kernel
-def _shortened(token: Points, size: Any, words: Bytes, edges: Offsets, sizes: Offsets) -> Any:
+def _shortened(token: Int32s, size: Any, words: Bytes, edges: Offsets, sizes: Offsets) -> Any:
     """Letters that repeat three times or more once, where that gives a word of the list; else twice."""
     squeezed = _squeezed(token, size, 1)
     if listed(squeezed, 0, len(squeezed), words, edges, sizes) < 0:
@@ -69,7 +65,7 @@ def _shortened(token: Points, size: Any, words: Bytes, edges: Offsets, sizes: Of
 
 
 @kernel
-def _squeezed(token: Points, size: Any, keep: Any) -> Points:
+def _squeezed(token: Int32s, size: Any, keep: Any) -> Int32s:
     out, written, at = np.zeros(size, np.int32), 0, 0
     while at < size:
         behind = at
@@ -84,7 +80,7 @@ def _squeezed(token: Points, size: Any, keep: Any) -> Points:
 
 
 @kernel
-def listed(points: Points, start: Any, size: Any, words: Bytes, edges: Offsets, sizes: Offsets) -> Any:
+def listed(points: Int32s, start: Any, size: Any, words: Bytes, edges: Offsets, sizes: Offsets) -> Any:
     """The number of the word that stands there, or -1."""
     for number in range(sizes[size], sizes[size + 1]):
         same = True
@@ -96,7 +92,7 @@ def listed(points: Points, start: Any, size: Any, words: Bytes, edges: Offsets, 
 
 
 @kernel
-def _spells(token: Points, size: Any, words: Bytes, start: Any) -> Any:
+def _spells(token: Int32s, size: Any, words: Bytes, start: Any) -> Any:
     """Do letters, digits and masks spell the word?
 
     A digit or sign stands for the letter it looks like, any other mask for one letter. Words of three letters need

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bytes, Int32s, Int64s, Offsets
 from classifiers.kernels.jit import inlined, kernel
 from classifiers.normalise.disguise import (
     BANG,
@@ -22,17 +22,12 @@ from classifiers.normalise.disguise import (
     HAS_MASK,
     REPEATS,
     STAR,
-    Bytes,
     Disguises,
-    Offsets,
-    Points,
     is_mask,
     listed,
     undisguised,
 )
 from classifiers.normalise.letters import ALONE, DIGIT, LETTER, LINE, MASK, NOTHING, SPACE, STOP, Letters
-
-Numbers = npt.NDArray[np.int64]
 
 LONGEST = 64  # letters of a word that count; what follows them is left out
 RUN = 32  # words of one letter that are looked at together
@@ -92,7 +87,7 @@ def normalise_rows(
 
 
 @inlined
-def _is_frequent(byte: Any, kind: Any, out: Bytes, token: Points, state: Numbers, least: Any, most: Any) -> Any:
+def _is_frequent(byte: Any, kind: Any, out: Bytes, token: Int32s, state: Int64s, least: Any, most: Any) -> Any:
     """Takes a digit, an apostrophe, or what ends a word of plain letters; False where more is to be done."""
     if kind == DIGIT:
         _append(byte, HAS_DIGIT, token, state)
@@ -110,8 +105,8 @@ def _is_frequent(byte: Any, kind: Any, out: Bytes, token: Points, state: Numbers
 
 @inlined
 def _step(
-    at: Any, end: Any, data: Bytes, out: Bytes, token: Points, run: Points, state: Numbers, page: Points, codes: Points,
-    pool: Points, lookalike: Points, words: Bytes, edges: Offsets, sizes: Offsets, fold: Any, least: Any, most: Any,
+    at: Any, end: Any, data: Bytes, out: Bytes, token: Int32s, run: Int32s, state: Int64s, page: Int32s, codes: Int32s,
+    pool: Int32s, lookalike: Int32s, words: Bytes, edges: Offsets, sizes: Offsets, fold: Any, least: Any, most: Any,
 ) -> Any:  # fmt: skip
     """One code point, or an address or a name whole; the byte behind it."""
     point, size = _decode(data, at, end)
@@ -137,8 +132,8 @@ def _step(
 
 @inlined
 def _take(
-    point: Any, kind: Any, data: Bytes, at: Any, end: Any, out: Bytes, token: Points, run: Points, state: Numbers,
-    lookalike: Points, words: Bytes, edges: Offsets, sizes: Offsets, fold: Any, least: Any, most: Any,
+    point: Any, kind: Any, data: Bytes, at: Any, end: Any, out: Bytes, token: Int32s, run: Int32s, state: Int64s,
+    lookalike: Int32s, words: Bytes, edges: Offsets, sizes: Offsets, fold: Any, least: Any, most: Any,
 ) -> None:  # fmt: skip
     """One folded code point; `at` is the byte behind what it was folded from."""
     if kind == LETTER:
@@ -154,8 +149,8 @@ def _take(
 
 @inlined
 def _separate(
-    point: Any, kind: Any, data: Bytes, at: Any, end: Any, out: Bytes, token: Points, run: Points, state: Numbers,
-    lookalike: Points, words: Bytes, edges: Offsets, sizes: Offsets, fold: Any, least: Any, most: Any,
+    point: Any, kind: Any, data: Bytes, at: Any, end: Any, out: Bytes, token: Int32s, run: Int32s, state: Int64s,
+    lookalike: Int32s, words: Bytes, edges: Offsets, sizes: Offsets, fold: Any, least: Any, most: Any,
 ) -> None:  # fmt: skip
     """A code point that is no part of the word before it; `at` is the byte behind it."""
     _end_token(out, token, run, state, lookalike, words, edges, sizes, fold, most)
@@ -171,7 +166,7 @@ def _separate(
 
 
 @inlined
-def _append(point: Any, flag: Any, token: Points, state: Numbers) -> None:
+def _append(point: Any, flag: Any, token: Int32s, state: Int64s) -> None:
     size = state[_SIZE]
     if size >= LONGEST:
         return
@@ -183,7 +178,7 @@ def _append(point: Any, flag: Any, token: Points, state: Numbers) -> None:
 
 
 @kernel
-def _goes_on(point: Any, data: Bytes, at: Any, end: Any, state: Numbers) -> Any:
+def _goes_on(point: Any, data: Bytes, at: Any, end: Any, state: Int64s) -> Any:
     """Does a mask belong to the word that is being read? A star or a dollar may end it, another one may not."""
     if state[_SIZE] == 0:
         return point in (DOLLAR, COMMERCIAL_AT)
@@ -215,7 +210,7 @@ def _skip_name(data: Bytes, at: Any, end: Any) -> Any:
 
 
 @kernel
-def _is_scheme(data: Bytes, at: Any, end: Any, state: Numbers) -> Any:
+def _is_scheme(data: Bytes, at: Any, end: Any, state: Int64s) -> Any:
     """Is this the colon of `http://`? Addresses are no words."""
     return state[_SIZE] >= 3 and at + 2 < end and data[at + 1] == 47 and data[at + 2] == 47
 
@@ -230,10 +225,10 @@ def _skip_word(data: Bytes, at: Any, end: Any) -> Any:
 @inlined
 def _end_token(
     out: Bytes,
-    token: Points,
-    run: Points,
-    state: Numbers,
-    lookalike: Points,
+    token: Int32s,
+    run: Int32s,
+    state: Int64s,
+    lookalike: Int32s,
     words: Bytes,
     edges: Offsets,
     sizes: Offsets,
@@ -261,7 +256,7 @@ def _end_token(
 
 @inlined
 def _word(
-    out: Bytes, token: Points, start: Any, end: Any, run: Points, state: Numbers, words: Bytes, edges: Offsets,
+    out: Bytes, token: Int32s, start: Any, end: Any, run: Int32s, state: Int64s, words: Bytes, edges: Offsets,
     sizes: Offsets, fold: Any,
 ) -> None:  # fmt: skip
     """One word to the output; a single Latin letter waits in `run` for those that may follow."""
@@ -277,7 +272,7 @@ def _word(
 
 
 @kernel
-def _end_run(out: Bytes, run: Points, state: Numbers, words: Bytes, edges: Offsets, sizes: Offsets) -> None:
+def _end_run(out: Bytes, run: Int32s, state: Int64s, words: Bytes, edges: Offsets, sizes: Offsets) -> None:
     """Writes the waiting letters: those that spell a listed word of four letters or more as that word."""
     size, at = state[_RUN], 0
     state[_RUN] = 0
@@ -290,7 +285,7 @@ def _end_run(out: Bytes, run: Points, state: Numbers, words: Bytes, edges: Offse
 
 
 @kernel
-def _put(out: Bytes, points: Points, start: Any, end: Any, state: Numbers) -> None:
+def _put(out: Bytes, points: Int32s, start: Any, end: Any, state: Int64s) -> None:
     """Writes a word as UTF-8, and a space."""
     at = state[_AT]
     for k in range(start, end):
@@ -315,7 +310,7 @@ def _put(out: Bytes, points: Points, start: Any, end: Any, state: Numbers) -> No
 
 @kernel
 def _end_line(
-    out: Bytes, run: Points, state: Numbers, words: Bytes, edges: Offsets, sizes: Offsets, even_empty: Any
+    out: Bytes, run: Int32s, state: Int64s, words: Bytes, edges: Offsets, sizes: Offsets, even_empty: Any
 ) -> None:
     """Closes the line: its last space becomes a line feed. A line without a word is written only where asked for."""
     _end_run(out, run, state, words, edges, sizes)

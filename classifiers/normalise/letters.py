@@ -14,7 +14,8 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from classifiers.kernels.arrays import Int32s
 
 # Kinds of code points. A stop may end a sentence; a mask may stand for a letter; one that is alone is a word of itself.
 SPACE, LETTER, DIGIT, NOTHING, MASK, LINE, STOP, ALONE = range(8)
@@ -50,10 +51,10 @@ LOOKALIKES = dict(zip("аевкмнорстухіјѕԁһԛԝɡαβειкορτ�
 class Letters(NamedTuple):
     """`code = codes[page[point >> 8], point & 255]`: a kind, or -1 - (start in `pool` << 5 | how many points)."""
 
-    page: npt.NDArray[np.int32]
-    codes: npt.NDArray[np.int32]
-    pool: npt.NDArray[np.int32]
-    lookalike: npt.NDArray[np.int32]  # of the code points below its length: a Latin letter, or 0
+    page: Int32s
+    codes: Int32s
+    pool: Int32s
+    lookalike: Int32s  # of the code points below its length: a Latin letter, or 0
 
 
 @lru_cache(maxsize=1)
@@ -105,7 +106,7 @@ def _kind(character: str) -> int:
     return {"L": LETTER, "M": LETTER, "N": DIGIT}.get(category[0], SPACE)
 
 
-def _lookalikes() -> npt.NDArray[np.int32]:
+def _lookalikes() -> Int32s:
     table = np.zeros(max(map(ord, LOOKALIKES)) + 1, np.int32)
     for letter, latin in LOOKALIKES.items():
         table[ord(letter)] = ord(latin)

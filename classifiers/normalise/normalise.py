@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bytes, Offsets
 from classifiers.normalise.disguise import Disguises
 from classifiers.normalise.kernel import LONGEST, ROOM, LineLimits, normalise_rows
 from classifiers.normalise.letters import letters
-
-Bytes = npt.NDArray[np.uint8]
-Offsets = npt.NDArray[np.int64]
 
 # What a model was trained on: the bytes as they are, words, or words out of disguise. The names carry versions.
 Form = Literal["plain", "words_v1", "folded_v1"]

@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bools, Bytes, Float32s, Offsets
 from classifiers.kernels.jit import kernel
-from classifiers.normalise.normalise import Bytes, Offsets, packed, whole
+from classifiers.normalise.normalise import packed, whole
 from classifiers.wordlist import next_word
 
 BITS = 18
 
-Weights = npt.NDArray[np.float32]
 
-
-def fit(texts: Sequence[str], truth: npt.NDArray[np.bool_], epochs: int = 3, rate: float = 0.1) -> Weights:
+def fit(texts: Sequence[str], truth: Bools, epochs: int = 3, rate: float = 0.1) -> Float32s:
     """The weights of 2**18 hashed features, trained on the texts in their order."""
     lines = whole(*packed(texts), "words_v1")
     weights, squares = np.zeros(1 << BITS, np.float32), np.full(1 << BITS, 1e-2, np.float32)
@@ -30,7 +28,7 @@ def fit(texts: Sequence[str], truth: npt.NDArray[np.bool_], epochs: int = 3, rat
     return weights
 
 
-def score(weights: Weights, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+def score(weights: Float32s, texts: Sequence[str]) -> Float32s:
     """The probability of each text."""
     lines = whole(*packed(texts), "words_v1")
     scores = np.zeros(len(texts), np.float32)
@@ -39,7 +37,9 @@ def score(weights: Weights, texts: Sequence[str]) -> npt.NDArray[np.float32]:
 
 
 @kernel
-def _learn(weights: Weights, squares: Weights, offsets: Offsets, data: Bytes, truth: Weights, rate: np.float32) -> None:
+def _learn(
+    weights: Float32s, squares: Float32s, offsets: Offsets, data: Bytes, truth: Float32s, rate: np.float32
+) -> None:
     features = np.zeros(4096, np.int64)
     for row in range(len(offsets) - 1):
         count = _features(features, offsets[row], offsets[row + 1], data)
@@ -51,7 +51,7 @@ def _learn(weights: Weights, squares: Weights, offsets: Offsets, data: Bytes, tr
 
 
 @kernel
-def _score(scores: Weights, weights: Weights, offsets: Offsets, data: Bytes) -> None:
+def _score(scores: Float32s, weights: Float32s, offsets: Offsets, data: Bytes) -> None:
     features = np.zeros(4096, np.int64)
     for row in range(len(offsets) - 1):
         count = _features(features, offsets[row], offsets[row + 1], data)
@@ -72,7 +72,7 @@ def _features(features: Offsets, at: Any, end: Any, data: Bytes) -> Any:
 
 
 @kernel
-def _probability(weights: Weights, features: Offsets, count: Any) -> Any:
+def _probability(weights: Float32s, features: Offsets, count: Any) -> Any:
     total = np.float32(0)
     for k in range(count):
         total += weights[features[k]]

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bools
+
 Scores = npt.NDArray[np.floating]
-Truth = npt.NDArray[np.bool_]
+Truth = Bools
 
 
 class Metrics(NamedTuple):

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from classifiers.kernels.arrays import Bools, Float64s
 from classifiers.normalise.normalise import normalised
 
 COLUMNS = ("text", "label", "source", "lang")
@@ -75,7 +75,7 @@ def unescaped(table: pa.Table) -> pa.Table:
     return table.set_column(table.schema.get_field_index("text"), "text", pa.array(texts, pa.string()))
 
 
-def fractions(texts: Iterable[str], seed: int) -> npt.NDArray[np.float64]:
+def fractions(texts: Iterable[str], seed: int) -> Float64s:
     """A number in [0, 1) for each text, as good as random."""
     hashes = (xxhash.xxh3_64_intdigest(text.encode(errors="replace"), seed) for text in texts)
     return np.fromiter(hashes, np.uint64).astype(np.float64) * _UNIT
@@ -100,7 +100,7 @@ def weigh(table: pa.Table, weights: Mapping[str, float], seed: int) -> pa.Table:
     return shuffled(table.take(pa.array(np.repeat(np.arange(table.num_rows), copies))), seed)
 
 
-def _rows_named(name: str, columns: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
+def _rows_named(name: str, columns: Mapping[str, Any]) -> Bools:
     if name.startswith("lang="):
         return np.asarray(columns["lang"] == name.removeprefix("lang="))
     source, colon, label = name.partition(":")

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bytes, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
-from classifiers.normalise.normalise import Bytes, Offsets, normalised, packed
+from classifiers.normalise.normalise import normalised, packed
 
 GRAM, BANDS, ROWS = 5, 8, 4
 _MOST_COMPARED = 50  # of the texts that share a band: what a thousand texts have in common is no copy
@@ -55,7 +55,7 @@ def _grams(text: str) -> set[str]:
     return {text[k : k + GRAM] for k in range(max(len(text) - GRAM + 1, 1))}
 
 
-def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+def signatures(texts: Sequence[str]) -> UInt64s:
     """A row of BANDS hashes for each text, over the 5-grams of its UTF-8 bytes."""
     offsets, data = packed(texts)
     out = np.zeros((len(texts), BANDS), np.uint64)
@@ -65,7 +65,7 @@ def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 @kernel
-def _sign(out: npt.NDArray[np.uint64], offsets: Offsets, data: Bytes, multipliers: npt.NDArray[np.uint64]) -> None:
+def _sign(out: UInt64s, offsets: Offsets, data: Bytes, multipliers: UInt64s) -> None:
     smallest = np.zeros(len(multipliers), np.uint64)
     for row in range(len(offsets) - 1):
         smallest[:] = np.uint64(0xFFFFFFFFFFFFFFFF)

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Float64s
 from jobs.audit.audit import Item, Score
 
 Z = 1.959964  # of the normal distribution, two-sided 95 %
@@ -21,7 +21,6 @@ DRAWS = 2000
 ALL = "all"
 
 Interval = tuple[float, float]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def wilson(share: float, n: int) -> Interval:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def bootstrap(strata: Sequence[Floats], weights: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
+def bootstrap(strata: Sequence[Float64s], weights: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
     """The weighted mean of the strata's means, and its interval: each stratum is drawn again from itself.
 
     A stratum of one item does not tell how its items differ: it is taken to vary as all items together do.
@@ -74,8 +73,8 @@ class _Group:
     stage: str
     reason: str
     count: int
-    scores: Floats
-    wrongs: Floats
+    scores: Float64s
+    wrongs: Float64s
     answers: int
 
 

@@ -16,6 +16,7 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bools
 from refinedweb.dedup.context import Context, Documents, within
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from stages.kernels.shingles import shared_shingles
@@ -96,7 +97,7 @@ class Verify:
             counts.removed = {self.context.stage.name: {"candidate_below_jaccard": pairs.num_rows - writer.rows}}
         return counts
 
-    def _hold(self, pairs: pa.Table, texts: pa.Table, batch: Documents) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _hold(self, pairs: pa.Table, texts: pa.Table, batch: Documents) -> Bools:
         stage = cast(MinHash, self.context.stage)
         firsts = np.searchsorted(texts.column("address").to_numpy(), pairs.column("a").to_numpy())
         a = stage.shingles(texts.column("text").take(pa.array(firsts)))

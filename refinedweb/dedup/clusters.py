@@ -22,9 +22,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.candidates import verified
 from refinedweb.dedup.components import linked
-from refinedweb.dedup.context import Context, Nodes, is_old, within
+from refinedweb.dedup.context import Context, is_old, within
 from refinedweb.dedup.decide import Decide
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.tasks import Find, Sign, write_by_key
@@ -81,7 +82,7 @@ def _keys_schema(stage: Clustered) -> pa.Schema:
     return KEYS if checks_column(stage.name) in signed else KEYS.remove(KEYS.get_field_index("check"))
 
 
-def _signed(stage: Clustered, docs: pa.Table, addresses: Nodes) -> pa.Table:
+def _signed(stage: Clustered, docs: pa.Table, addresses: UInt64s) -> pa.Table:
     """A row for each key of each document; documents of an index may bring their keys."""
     name = stage.name
     signed = docs if keys_column(name) in docs.column_names else stage(docs)
@@ -118,7 +119,7 @@ class Group:
         return PhaseCounts(rows.num_rows)
 
 
-def _edges(a: Nodes, b: Nodes) -> pa.Table:
+def _edges(a: UInt64s, b: UInt64s) -> pa.Table:
     return pa.table([pa.array(a), pa.array(b)], schema=EDGES)
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from refinedweb.dedup.context import Context, Nodes
+from classifiers.kernels.arrays import UInt64s
+from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
 from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 from stages.kernels.star import both_directions, downwards, large_star, small_star
@@ -77,7 +78,7 @@ class LinkPhase:
         return counts
 
 
-def write_members(context: Context, nodes: Nodes, components: Nodes, outputs: PhaseOutputs) -> None:
+def write_members(context: Context, nodes: UInt64s, components: UInt64s, outputs: PhaseOutputs) -> None:
     """Each node with its component, to the node's block."""
     writer = outputs.shuffle("members", MEMBERS, len(context.blocks))
     writer.write(pa.table([pa.array(nodes), pa.array(components)], schema=MEMBERS), context.block_of(nodes))
@@ -105,7 +106,7 @@ class Spread:
         return counts
 
 
-def _write_sides(sides: tuple[Nodes, Nodes], writer: ShuffleWriter, partitions: int) -> None:
+def _write_sides(sides: tuple[UInt64s, UInt64s], writer: ShuffleWriter, partitions: int) -> None:
     node, neighbour = sides
     rows = pa.table([pa.array(node), pa.array(neighbour)], schema=SIDES)
     writer.write(rows, partition_of(node, partitions))

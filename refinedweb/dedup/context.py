@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from classifiers.kernels.arrays import Bools, UInt16s, UInt64s
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.kept import KeptShards, kept_shards
@@ -25,8 +25,6 @@ from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, open_store, split_uri
 from stages.dedup import ROW, Global
 from stages.errors import ShardError
-
-Nodes = npt.NDArray[np.uint64]
 
 OLD = 1 << 31
 _SHARD_BITS = np.uint64(32)
@@ -47,16 +45,16 @@ class Block(NamedTuple):
 class Documents(NamedTuple):
     """A batch of documents of one shard: addresses uint64[n], and their columns."""
 
-    addresses: Nodes
+    addresses: UInt64s
     docs: pa.Table
 
 
-def is_old(addresses: Nodes) -> npt.NDArray[np.bool_]:
+def is_old(addresses: UInt64s) -> Bools:
     """Which documents are of earlier runs."""
     return addresses >= np.uint64(OLD << 32)
 
 
-def within(addresses: Nodes, found: pa.Table) -> pa.Table:
+def within(addresses: UInt64s, found: pa.Table) -> pa.Table:
     """The rows of `found` (by address) from the first to the last of these documents, which are of one shard."""
     if len(addresses) == 0:
         return found.slice(0, 0)
@@ -92,7 +90,7 @@ class Context:
         """How many blocks are of this run; they come first."""
         return sum(not block.old for block in self.blocks)
 
-    def block_of(self, addresses: Nodes) -> npt.NDArray[np.uint16]:
+    def block_of(self, addresses: UInt64s) -> UInt16s:
         """The number of the block that each address lies in."""
         firsts = np.array([block.first for block in self.blocks], np.uint64)
         return (np.searchsorted(firsts, addresses >> _SHARD_BITS, side="right") - 1).astype(np.uint16)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from refinedweb.dedup.context import Context, Nodes
+from classifiers.kernels.arrays import UInt64s
+from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Phase
 from refinedweb.dedup.spans import DecideSpans
 from refinedweb.dedup.tasks import Find, Sign
@@ -31,5 +32,5 @@ def _copies(stage: Paragraph, signed: pa.Table) -> Sequence[pa.Table]:
     return (copies(signed),)
 
 
-def _spans(stage: Paragraph, docs: pa.Table, addresses: Nodes, found: pa.Table) -> pa.Array:
+def _spans(stage: Paragraph, docs: pa.Table, addresses: UInt64s, found: pa.Table) -> pa.Array:
     return spans(docs, addresses, found)

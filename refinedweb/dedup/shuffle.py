@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from classifiers.kernels.arrays import UInt16s, UInt64s
 from refinedweb.ledger.manifest import Output
 from refinedweb.storage import Missing, Sink, Store
 from stages.errors import RetryError
@@ -49,7 +50,7 @@ class _Piece(NamedTuple):
     hash: bytes
 
 
-def partition_of(keys: npt.NDArray[np.uint64], partitions: int) -> npt.NDArray[np.uint16]:
+def partition_of(keys: UInt64s, partitions: int) -> UInt16s:
     """The partition of each key, whatever their distribution: equal keys meet. uint64[n]."""
     high = (keys * _SPREAD) >> np.uint64(32)
     return ((high * np.uint64(partitions)) >> np.uint64(32)).astype(np.uint16)
@@ -70,11 +71,11 @@ class ShuffleWriter:
         self._spill: BinaryIO | None = None
         self._pieces: list[_Piece] = []
         self._waiting: list[pa.Table] = []
-        self._where: list[npt.NDArray[np.uint16]] = []
+        self._where: list[UInt16s] = []
         self._bytes = 0
         self.rows = 0
 
-    def write(self, rows: pa.Table, partition: npt.NDArray[np.uint16] | None = None) -> None:
+    def write(self, rows: pa.Table, partition: UInt16s | None = None) -> None:
         """Append rows, each to its partition (None: all to partition 0)."""
         if rows.num_rows == 0:
             return
@@ -135,7 +136,7 @@ class ShuffleWriter:
         self.discard()
 
 
-def _by_partition(rows: pa.Table, where: npt.NDArray[np.uint16]) -> Iterator[tuple[int, pa.Table]]:
+def _by_partition(rows: pa.Table, where: UInt16s) -> Iterator[tuple[int, pa.Table]]:
     if where.max() == 0:
         yield 0, rows.combine_chunks()
         return

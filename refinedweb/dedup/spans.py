@@ -9,14 +9,15 @@ from typing import Any, Protocol, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.dedup.context import Context, Documents, Nodes, within
+from classifiers.kernels.arrays import UInt64s
+from refinedweb.dedup.context import Context, Documents, within
 from refinedweb.dedup.decide import removed_by, write_decisions
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
 from refinedweb.ledger.layout import DECIDE
 from stages.dedup import SPANS, Global
 
 FOUND = pa.schema([("address", pa.uint64()), ("id", pa.string()), ("reason", pa.string()), ("spans", SPANS)])
-SpansOf = Callable[[Any, pa.Table, Nodes, pa.Table], pa.Array]
+SpansOf = Callable[[Any, pa.Table, UInt64s, pa.Table], pa.Array]
 
 
 class Spanned(Global, Protocol):

@@ -13,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.dedup.context import Context, Nodes
+from classifiers.kernels.arrays import UInt64s
+from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 from stages.errors import ConfigError
 
-SignedBy = Callable[[Any, pa.Table, Nodes], pa.Table]
+SignedBy = Callable[[Any, pa.Table, UInt64s], pa.Table]
 FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from classifiers.kernels.arrays import Float64s
 from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.forecast.machines import GET_DOLLARS, PUT_DOLLARS, Conditions, Machine
 from refinedweb.forecast.measured import MeasuredSample
-from refinedweb.forecast.simulation import Floats, SimulatedRun, Simulation
+from refinedweb.forecast.simulation import SimulatedRun, Simulation
 from refinedweb.forecast.workload import InputVolume, Load, Shuffle, loads
 
 LATEST_START = 1.5  # times the usual: the last of many machines comes late
@@ -133,7 +134,7 @@ def spread(planned: ForecastPlan, machines: int, runs: int) -> list[Forecast]:
     return [forecast(replace(planned, conditions=replace(planned.conditions, seed=seed)), machines) for seed in seeds]
 
 
-def _starts(conditions: Conditions, machines: int, dice: np.random.Generator) -> Floats:
+def _starts(conditions: Conditions, machines: int, dice: np.random.Generator) -> Float64s:
     """When each machine is up. A cluster begins when all are; alone, each begins at once."""
     if machines == 1:
         return np.array([conditions.start])
@@ -141,7 +142,7 @@ def _starts(conditions: Conditions, machines: int, dice: np.random.Generator) ->
     return each if conditions.share_nothing else np.full(machines, each.max())
 
 
-def _idle(outcome: SimulatedRun, ready: Floats, machine: Machine) -> float:
+def _idle(outcome: SimulatedRun, ready: Float64s, machine: Machine) -> float:
     """Core seconds in which nothing ran: machines that start, the last tasks of a step, the pause between steps."""
     there = outcome.seconds * len(ready) * machine.cores
     busy = outcome.work + outcome.warm + outcome.lost + sum(outcome.limited.values())

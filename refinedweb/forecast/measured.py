@@ -15,16 +15,14 @@ from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Float64s
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.run_file import RunFile, open_run
 from refinedweb.ledger.totals import ledger_folders
 from refinedweb.recipe.plan import Step
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class MeasuredPart:
     step: Step
     tasks: int
     work: float
-    rates: Floats
+    rates: Float64s
     warm_up: float
     bytes_in: float
     bytes_out: float
@@ -179,7 +177,7 @@ def points(records: Sequence[Record]) -> list[TaskPoint]:
     return [TaskPoint(work_of(r), r.seconds, _begun(r) < first_commit[r.host]) for r in records]
 
 
-def fit(samples: Sequence[Sequence[TaskPoint]]) -> tuple[Floats, float]:
+def fit(samples: Sequence[Sequence[TaskPoint]]) -> tuple[Float64s, float]:
     """Seconds per unit of work as an empirical distribution, and the warm-up in seconds."""
     everything = [point for sample in samples for point in sample]
     warm = [point for point in everything if not point.first and point.work > 0]

@@ -12,11 +12,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Float64s
 from refinedweb.forecast.machines import SUBMIT_SECONDS, Conditions, Machine
-
-Floats = npt.NDArray[np.float64]
 
 # The engine runs a task a second time after so many times what it should take (engine/loop.py): it takes no more.
 AGAIN_AFTER = 4.0
@@ -31,7 +29,7 @@ class Tasks:
     requests of the driver per task, and tasks per claim; `pause`: seconds that the core waits for the next task.
     """
 
-    seconds: Floats
+    seconds: Float64s
     warm_up: float = 0.0
     recycle: int = 1 << 30
     gets: float = 0.0
@@ -66,7 +64,7 @@ class Simulation:
     """One step on `machines` machines. `ready`: when each is up, in seconds; `cores` of each run a task at a time."""
 
     def __init__(
-        self, tasks: Tasks, machine: Machine, ready: Floats, conditions: Conditions, dice: np.random.Generator
+        self, tasks: Tasks, machine: Machine, ready: Float64s, conditions: Conditions, dice: np.random.Generator
     ):
         self._tasks = tasks
         self._machine = machine
@@ -88,7 +86,7 @@ class Simulation:
         heapq.heapify(self._events)
         self.outcome = SimulatedRun()
 
-    def _drawn_factors(self, count: int) -> Floats:
+    def _drawn_factors(self, count: int) -> Float64s:
         slow = self._dice.random(count) < self._conditions.stragglers
         return np.where(slow, min(self._conditions.straggler_factor, AGAIN_AFTER + 1), 1.0)
 

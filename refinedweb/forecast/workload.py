@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classifiers.kernels.arrays import Float64s
 from refinedweb.dedup.components import LINK_BYTES, SIDES_BYTES, star_partitions
 from refinedweb.dedup.planning import cut, shuffle_bytes
 from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.engine.policy import block_of, recycle_of
 from refinedweb.forecast.measured import MeasuredPart, MeasuredSample
-from refinedweb.forecast.simulation import Floats, Tasks
+from refinedweb.forecast.simulation import Tasks
 from refinedweb.recipe.load import of_content
 from refinedweb.storage.s3 import PARALLEL, READ_AHEAD, SMALL
 from refinedweb.storage.s3_streams import PART_BYTES
@@ -82,7 +83,7 @@ def loads(sample: MeasuredSample, wanted: InputVolume, dice: np.random.Generator
     return found
 
 
-def drawn(part: MeasuredPart, works: Floats, dice: np.random.Generator) -> Floats:
+def drawn(part: MeasuredPart, works: Float64s, dice: np.random.Generator) -> Float64s:
     """Seconds of tasks with so much work each: the mean of as many of the sample's rates as fit into that work.
 
     A shard of a crawl is a mixture of many pages: one that is a hundred times the sample's is that much evener.
@@ -94,7 +95,7 @@ def drawn(part: MeasuredPart, works: Floats, dice: np.random.Generator) -> Float
         rates = part.rate + dice.standard_normal(len(works)) * spread / np.sqrt(draws)
     else:
         rates = np.array([dice.choice(part.rates, n).mean() for n in draws])
-    seconds: Floats = np.maximum(0.0, rates) * works
+    seconds: Float64s = np.maximum(0.0, rates) * works
     return seconds
 
 

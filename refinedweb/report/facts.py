@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from classifiers.kernels.arrays import Float64s
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.ledger.manifest import Output
 from refinedweb.report.sample import ReportSample, row_groups
@@ -27,8 +27,8 @@ MOST_HOST = 80
 class Values:
     """A measure's values, each standing for `weights` documents of the sample."""
 
-    values: npt.NDArray[np.float64]
-    weights: npt.NDArray[np.float64]
+    values: Float64s
+    weights: Float64s
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Facts:
 def facts_of(sample: ReportSample) -> Facts:
     """Reads the light columns of all objects of the sample."""
     facts = Facts()
-    parts: dict[str, list[tuple[npt.NDArray[np.float64], float]]] = {}
+    parts: dict[str, list[tuple[Float64s, float]]] = {}
     for end in sorted(sample.outputs):
         for output in sample.outputs[end]:
             _take(sample, output, int(end != CORPUS), facts, parts)
@@ -53,7 +53,7 @@ def facts_of(sample: ReportSample) -> Facts:
 
 def _take(
     sample: ReportSample, output: Output, side: int, facts: Facts,
-    parts: dict[str, list[tuple[npt.NDArray[np.float64], float]]],
+    parts: dict[str, list[tuple[Float64s, float]]],
 ) -> None:  # fmt: skip
     tables = []
     read = 0
@@ -93,7 +93,7 @@ def _count(into: dict[str, list[float]], names: pa.ChunkedArray, side: int, weig
         into.setdefault(item["values"], [0.0, 0.0])[side] += item["counts"] * weight
 
 
-def _joined(found: list[tuple[npt.NDArray[np.float64], float]]) -> Values:
+def _joined(found: list[tuple[Float64s, float]]) -> Values:
     values = np.concatenate([values for values, _ in found])
     weights = np.concatenate([np.full(len(values), weight) for values, weight in found])
     return Values(values, weights)

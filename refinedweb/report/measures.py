@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bools, Float64s
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.report.documents import Key, Texts
 from refinedweb.report.facts import Facts, Values
@@ -34,7 +34,7 @@ class Measure:
         weights = self.found.weights
         return float(weights[_outside(self.found.values, limit)].sum() / weights.sum())
 
-    def outside(self) -> npt.NDArray[np.bool_]:
+    def outside(self) -> Bools:
         """The documents that fail any of the limits."""
         out = np.zeros(len(self.found.values), bool)
         for limit in self.limits:
@@ -42,7 +42,7 @@ class Measure:
         return out
 
 
-def _outside(values: npt.NDArray[np.float64], limit: Limit) -> npt.NDArray[np.bool_]:
+def _outside(values: Float64s, limit: Limit) -> Bools:
     out = np.zeros(len(values), bool)
     if limit.min is not None:
         out |= values < limit.min

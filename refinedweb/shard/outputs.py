@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from classifiers.kernels.arrays import Int64s
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Output
 from refinedweb.recipe.recipe import RunOptions
@@ -88,7 +89,7 @@ class RowsWriter:
         self._sink.discard()
 
 
-def content_bytes(rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def content_bytes(rows: pa.Table) -> Int64s:
     """Bytes of html and text per row."""
     sizes = np.zeros(rows.num_rows, dtype=np.int64)
     for name in ("html", "text"):

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Offsets
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import put
-from stages.kernels.buffers import Bytes, Offsets
 
 LONGEST_ENTITY = 10
 

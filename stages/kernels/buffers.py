@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Offsets = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
+from classifiers.kernels.arrays import Bytes, Offsets
 
 _NARROW = (pa.types.is_string, pa.types.is_binary)
 _WIDE = (pa.types.is_large_string, pa.types.is_large_binary)

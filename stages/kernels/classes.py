@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from classifiers.kernels.arrays import Int32s, UInt16s
 
 SPACE = 1  # what str.isspace and str.split take for white space
 LETTER = 2  # category L
@@ -67,10 +68,10 @@ _ASSIGNED = (range(0x40000), range(0xE0000, 0xE1000))  # beyond these: nothing, 
 class CharacterTables(NamedTuple):
     """Two-level tables: `values[page[cp >> 8], cp & 255]`."""
 
-    page: npt.NDArray[np.uint16]
-    flags: npt.NDArray[np.uint16]
-    fold_page: npt.NDArray[np.uint16]
-    fold: npt.NDArray[np.int32]
+    page: UInt16s
+    flags: UInt16s
+    fold_page: UInt16s
+    fold: Int32s
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +118,7 @@ def _fold_distances() -> Any:
     return distances
 
 
-def paged(values: Any) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
+def paged(values: Any) -> tuple[UInt16s, Int32s]:
     """The page of each block of 256 code points, and the distinct pages."""
     distinct: dict[bytes, int] = {}
     pages = values.reshape(-1, 256)

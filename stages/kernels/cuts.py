@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int64s, Offsets
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.classes import SPACE, UNSPACED, WORD_CHARACTER, CharacterTables
-from stages.kernels.tokens import Ints
 from stages.kernels.utf8 import decode, flags_of
 
 _NEWLINE, _BLANK = 10, 32
@@ -17,14 +15,14 @@ _NEWLINE, _BLANK = 10, 32
 class TokenSpans(NamedTuple):
     """The spans of row r are `first[r]` … `first[r + 1]`: ascending, not overlapping, bytes counted from the row's."""
 
-    first: Ints  # rows + 1
-    start: Ints
-    end: Ints
+    first: Int64s  # rows + 1
+    start: Int64s
+    end: Int64s
 
 
 @kernel
 def count_characters(
-    offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTables, inside: Ints, all_of: Ints
+    offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTables, inside: Int64s, all_of: Int64s
 ) -> None:
     """Characters that are no white space, of each row that has spans: in its spans, and all. 0 for other rows."""
     for row in range(len(offsets) - 1):
@@ -56,7 +54,7 @@ def cut(offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTable
 
 
 @kernel
-def _cut(text: Bytes, starts: Ints, ends: Ints, tables: CharacterTables, out: Bytes) -> Int:
+def _cut(text: Bytes, starts: Int64s, ends: Int64s, tables: CharacterTables, out: Bytes) -> Int:
     """Pieces are joined by the white space that stood beside the cuts: the part of it with the most line feeds."""
     size, gap, gap_end, feeds, blank = 0, 0, 0, -1, -1
     for piece in range(len(starts) + 1):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.rows import Numbers, columns
+from stages.kernels.rows import columns
 from stages.kernels.words import mixed
 
 BUCKET = 4096  # rows: a bucket's columns and table then stay in a core's second-level cache
 TABLE = 4 * BUCKET  # slots to begin with
 _ONE = np.uint64(1)
 
-Table = npt.NDArray[np.uint32]
 
-
-def grouped_edges(keys: Numbers, checks: Numbers | None, nodes: Numbers) -> tuple[Numbers, Numbers]:
+def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tuple[UInt64s, UInt64s]:
     """Edges (a, b), a < b, from the smallest node of each group of rows of equal key (and check) to its others.
 
     Three columns of n uint64 (two without `checks`). No self edges; an edge is repeated only where rows are. The order
@@ -50,7 +47,7 @@ def _bucket(key: Int, bits: Int) -> Int:
 
 @kernel
 def spread(
-    keys: Numbers, checks: Numbers, nodes: Numbers, bits: Int, ends: Int, a: Numbers, marks: Numbers, b: Numbers
+    keys: UInt64s, checks: UInt64s, nodes: UInt64s, bits: Int, ends: Int, a: UInt64s, marks: UInt64s, b: UInt64s
 ) -> None:
     """Copy the rows to (a, marks, b), bucket behind bucket; bucket i ends at `ends[i]`."""
     for row in range(len(keys)):
@@ -67,7 +64,7 @@ def spread(
 
 
 @kernel
-def join_buckets(ends: Int, a: Numbers, marks: Numbers, b: Numbers, table: Table) -> Int:
+def join_buckets(ends: Int, a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> Int:
     """Turn each bucket into its edges, all at the front of (a, b); returns how many there are."""
     found, start = 0, 0
     for bucket in range(len(ends) - 1):
@@ -84,7 +81,7 @@ def join_buckets(ends: Int, a: Numbers, marks: Numbers, b: Numbers, table: Table
 
 
 @kernel
-def _heads_first(a: Numbers, marks: Numbers, b: Numbers, table: Table) -> tuple[Int, Table]:
+def _heads_first(a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> tuple[Int, UInt32s]:
     """Move the first row of each group to the front, with the group's smallest node; returns how many, and the table.
 
     In the other rows `a` becomes the number of the head of their group.
@@ -117,7 +114,7 @@ def _slot(key: Int, size: Int) -> Int:
 
 
 @kernel
-def _grown(table: Table, heads: Numbers) -> Table:
+def _grown(table: UInt32s, heads: UInt64s) -> UInt32s:
     """A table of twice the size for the same heads."""
     larger = np.zeros(2 * len(table), np.uint32)
     for head in range(len(heads)):

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bools, Bytes, Int, Int64s, Offsets
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import CharacterTables, tables
 from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments
 from stages.kernels.utf8 import decode
 from stages.kernels.words import Slots, Words, longest, new_slots, new_words, split_words
-
-Counts = npt.NDArray[np.int64]
-Points = npt.NDArray[np.bool_]
 
 COUNTS = (
     "lines",  # that are not blank
@@ -29,7 +25,7 @@ COUNTS = (
 _LINES = np.int64(1)  # line feeds in a row that end a line
 
 
-def measure_fineweb(text: pa.ChunkedArray, ends: Points, short: int, unspaced: bool) -> Counts:
+def measure_fineweb(text: pa.ChunkedArray, ends: Bools, short: int, unspaced: bool) -> Int64s:
     """Counts of every document, one row each, in the order of `COUNTS`.
 
     `ends`: by code point, may a punctuated line end with it; `short`: characters of the longest short line.
@@ -47,13 +43,13 @@ def _measure(
     offsets: Offsets,
     data: Bytes,
     tables: CharacterTables,
-    ends: Points,
+    ends: Bools,
     short: Int,
     unspaced: bool,
     parts: Words,
     lines: Segments,
     slots: Slots,
-    out: Counts,
+    out: Int64s,
 ) -> None:
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]

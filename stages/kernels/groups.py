@@ -8,15 +8,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, Int32s, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.modular import Hashes, scrambled
+from stages.kernels.modular import scrambled
 from stages.kernels.words import table_bits
 
-Numbers = npt.NDArray[np.int32]
-Starts = npt.NDArray[np.uint32]
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _64 = np.uint64(64)
 
@@ -24,12 +21,12 @@ _64 = np.uint64(64)
 class Groups(NamedTuple):
     """Record i belongs to the group of record `leader[i]`; `size` and `first` are set at leaders."""
 
-    leader: Numbers
-    size: Numbers
-    first: Numbers  # the record of the lowest (address, start)
+    leader: Int32s
+    size: Int32s
+    first: Int32s  # the record of the lowest (address, start)
 
 
-def grouped(keys: tuple[Hashes, Hashes, Hashes], addresses: Hashes, starts: Starts) -> Groups:
+def grouped(keys: tuple[UInt64s, UInt64s, UInt64s], addresses: UInt64s, starts: UInt32s) -> Groups:
     """Groups of the records whose three keys are the same."""
     records = len(addresses)
     groups = Groups(np.empty(records, np.int32), np.zeros(records, np.int32), np.empty(records, np.int32))
@@ -45,14 +42,14 @@ def _plain(values: Any) -> Any:
     return view
 
 
-def new_slots(records: int) -> Numbers:
+def new_slots(records: int) -> Int32s:
     """An empty table for so many records."""
     if records > np.iinfo(np.int32).max:
         raise ValueError(f"{records} records in one partition are more than 2^31 - 1: use more partitions")
     return np.full(1 << table_bits(records), -1, np.int32)
 
 
-def classes_of(fingerprints: Hashes, classes: Groups) -> tuple[Numbers, Numbers]:
+def classes_of(fingerprints: UInt64s, classes: Groups) -> tuple[Int32s, Int32s]:
     """Per leader of a class: how many classes its fingerprint has, and how many of them have one member (int32[n])."""
     many, single = np.zeros(len(fingerprints), np.int32), np.zeros(len(fingerprints), np.int32)
     _count_classes(_plain(fingerprints), classes, new_slots(len(fingerprints)), many, single)
@@ -60,7 +57,7 @@ def classes_of(fingerprints: Hashes, classes: Groups) -> tuple[Numbers, Numbers]
 
 
 @kernel
-def _group(a: Hashes, b: Hashes, c: Hashes, addresses: Hashes, starts: Starts, slots: Numbers, out: Groups) -> None:
+def _group(a: UInt64s, b: UInt64s, c: UInt64s, addresses: UInt64s, starts: UInt32s, slots: Int32s, out: Groups) -> None:
     mask, leader, size, first = len(slots) - 1, out.leader, out.size, out.first
     for record in range(len(a)):
         slot = np.int64(scrambled((a[record] * _ODD + b[record]) * _ODD + c[record])) & mask
@@ -82,7 +79,7 @@ def _group(a: Hashes, b: Hashes, c: Hashes, addresses: Hashes, starts: Starts, s
 
 
 @kernel
-def _count_classes(fingerprints: Hashes, classes: Groups, slots: Numbers, many: Numbers, single: Numbers) -> None:
+def _count_classes(fingerprints: UInt64s, classes: Groups, slots: Int32s, many: Int32s, single: Int32s) -> None:
     mask, leader, size = len(slots) - 1, classes.leader, classes.size
     for record in range(len(leader)):
         if leader[record] == record:
@@ -98,7 +95,7 @@ def _count_classes(fingerprints: Hashes, classes: Groups, slots: Numbers, many: 
 
 
 @kernel
-def _slot_of(record: Int, fingerprints: Hashes, slots: Numbers, mask: Int) -> Int:
+def _slot_of(record: Int, fingerprints: UInt64s, slots: Int32s, mask: Int) -> Int:
     """The slot of the record's fingerprint, empty where it is not there yet."""
     slot = np.int64(scrambled(fingerprints[record])) & mask
     while slots[slot] >= 0 and fingerprints[slots[slot]] != fingerprints[record]:

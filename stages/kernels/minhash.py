@@ -20,15 +20,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
 from stages.kernels.shingles import Shingles, avalanche
 from stages.kernels.sketch import Tosses, sketch
-from stages.kernels.words import Hashes, longest
+from stages.kernels.words import longest
 
-Entries = npt.NDArray[np.uint32] | Hashes
+Entries = UInt32s | UInt64s
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 _BLOCK = 1024  # functions at a time: their coefficients and minima stay in the first-level cache
@@ -37,12 +36,12 @@ _BLOCK = 1024  # functions at a time: their coefficients and minima stay in the 
 class HashFamily(NamedTuple):
     """Coefficients of the hash functions x → factor·x + term, and of the digests."""
 
-    factor: Hashes  # odd; uint32 for permutations
-    term: Hashes
-    weight: Hashes  # odd, one per row of a band
+    factor: UInt64s  # odd; uint32 for permutations
+    term: UInt64s
+    weight: UInt64s  # odd, one per row of a band
 
 
-def splitmix(start: int, count: int) -> Hashes:
+def splitmix(start: int, count: int) -> UInt64s:
     """Outputs `start` … `start + count` of splitmix64 with seed 0."""
     with np.errstate(over="ignore"):
         state = (np.arange(start, start + count, dtype=np.uint64) + np.uint64(1)) * _GOLDEN
@@ -62,7 +61,7 @@ def family(bands: int, rows: int, fast: bool) -> HashFamily:
     return HashFamily(factor | factor.dtype.type(1), np.ascontiguousarray(term), weight | np.uint64(1))
 
 
-def band_digests(shingles: Shingles, bands: int, rows: int, fast: bool) -> Hashes:
+def band_digests(shingles: Shingles, bands: int, rows: int, fast: bool) -> UInt64s:
     """Digests of shape (documents, bands) of the documents that have shingles, in their order."""
     chosen = family(bands, rows, fast)
     signed = int(np.count_nonzero(np.diff(shingles.offsets)))
@@ -78,7 +77,7 @@ def band_digests(shingles: Shingles, bands: int, rows: int, fast: bool) -> Hashe
 
 @kernel
 def _permutation_digests(
-    shingles: Shingles, chosen: HashFamily, short: npt.NDArray[np.uint32], entries: npt.NDArray[np.uint32], out: Hashes
+    shingles: Shingles, chosen: HashFamily, short: UInt32s, entries: UInt32s, out: UInt64s
 ) -> None:
     offsets, hashes, signed = shingles.offsets, shingles.hashes, 0
     for row in range(len(offsets) - 1):
@@ -120,7 +119,7 @@ def _lesser(by: Int, plus: Int, a: Int, b: Int) -> Int:
 
 
 @kernel
-def _fast_digests(shingles: Shingles, chosen: HashFamily, tosses: Tosses, entries: Hashes, out: Hashes) -> None:
+def _fast_digests(shingles: Shingles, chosen: HashFamily, tosses: Tosses, entries: UInt64s, out: UInt64s) -> None:
     offsets, hashes, signed = shingles.offsets, shingles.hashes, 0
     for row in range(len(offsets) - 1):
         if offsets[row] == offsets[row + 1]:
@@ -131,7 +130,7 @@ def _fast_digests(shingles: Shingles, chosen: HashFamily, tosses: Tosses, entrie
 
 
 @kernel
-def digest_bands(entries: Entries, weight: Hashes, out: Hashes) -> None:
+def digest_bands(entries: Entries, weight: UInt64s, out: UInt64s) -> None:
     """One hash per band: a weighted sum (modulo 2^64) of its entries and of the band's number."""
     rows = len(weight)
     for band in range(len(out)):

@@ -8,12 +8,9 @@ periodic texts and Thue-Morse words too, on which polynomials modulo 2^64 fail f
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
-
-Hashes = npt.NDArray[np.uint64]
 
 PRIME = np.uint64((1 << 61) - 1)
 # Four bases, drawn once (os.urandom) and fixed: answers must not depend on the run.
@@ -61,7 +58,7 @@ def scrambled(value: Int) -> Int:
     return value ^ (value >> _33)
 
 
-def powers(base: np.uint64, most: int) -> Hashes:
+def powers(base: np.uint64, most: int) -> UInt64s:
     """base^0 … base^most."""
     out, power = np.empty(most + 1, np.uint64), 1
     for exponent in range(most + 1):

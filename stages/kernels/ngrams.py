@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes
-from stages.kernels.words import Hashes, Ints, Slots, Words, mixed, number_words, same_bytes, table_bits
+from stages.kernels.words import Slots, Words, mixed, number_words, same_bytes, table_bits
 
 _BASE, _ONE = np.uint64(0x9E3779B97F4A7C55), np.uint64(1)
 
@@ -22,12 +21,12 @@ _BASE, _ONE = np.uint64(0x9E3779B97F4A7C55), np.uint64(1)
 class Ngrams(NamedTuple):
     """N-grams of one document for one n at a time: a list of those that may repeat, in the order of the text."""
 
-    at: Ints  # word where the n-gram starts
-    ids: Ints  # its number
-    counts: Ints  # per number: how often it occurs
-    first: Ints  # per number: word of the first occurrence
-    covered: Ints  # per number: characters of the union of its occurrences
-    until: Ints  # per number: word after the last occurrence
+    at: Int32s  # word where the n-gram starts
+    ids: Int32s  # its number
+    counts: Int32s  # per number: how often it occurs
+    first: Int32s  # per number: word of the first occurrence
+    covered: Int32s  # per number: characters of the union of its occurrences
+    until: Int32s  # per number: word after the last occurrence
 
 
 def new_ngrams(size: int) -> Ngrams:
@@ -92,7 +91,7 @@ def most_frequent(different: Int, grams: Ngrams) -> Int:
 
 
 @kernel
-def most_frequent_cover(n: Int, listed: Int, different: Int, before: Ints, grams: Ngrams) -> Int:
+def most_frequent_cover(n: Int, listed: Int, different: Int, before: Int32s, grams: Ngrams) -> Int:
     """Characters that the most frequent n-gram covers, of several the one that covers most; 0 if none repeats."""
     best = most_frequent(different, grams)
     if best < 2:
@@ -112,7 +111,7 @@ def most_frequent_cover(n: Int, listed: Int, different: Int, before: Ints, grams
 
 
 @kernel
-def most_frequent_spaced(n: Int, words: Int, different: Int, before: Ints, grams: Ngrams) -> Int:
+def most_frequent_spaced(n: Int, words: Int, different: Int, before: Int32s, grams: Ngrams) -> Int:
     """Length of the most frequent n-gram (of several the first) with single spaces, times its count."""
     if words < n:
         return 0
@@ -127,7 +126,7 @@ def most_frequent_spaced(n: Int, words: Int, different: Int, before: Ints, grams
 
 
 @kernel
-def repeated_cover(n: Int, listed: Int, before: Ints, grams: Ngrams) -> Int:
+def repeated_cover(n: Int, listed: Int, before: Int32s, grams: Ngrams) -> Int:
     """Characters of the union of all listed n-grams."""
     at, covered, until = grams.at, 0, 0
     for entry in range(listed):
@@ -141,9 +140,9 @@ class Joined(NamedTuple):
     """The words of a document without the white space between them, hashed by prefixes."""
 
     text: Bytes
-    start: Ints  # byte of each word; one entry more than words
-    prefix: Hashes  # polynomial hash of the bytes before each word
-    power: Hashes  # of the polynomial's base
+    start: Int32s  # byte of each word; one entry more than words
+    prefix: UInt64s  # polynomial hash of the bytes before each word
+    power: UInt64s  # of the polynomial's base
 
 
 def new_joined(size: int) -> Joined:
@@ -169,7 +168,7 @@ def join_words(text: Bytes, words: Int, parts: Words, out: Joined) -> None:
 
 
 @kernel
-def greedy_repeats(n: Int, words: Int, before: Ints, joined: Joined, slots: Slots) -> Int:
+def greedy_repeats(n: Int, words: Int, before: Int32s, joined: Joined, slots: Slots) -> Int:
     """Characters of the n-grams that a scan from the left meets again, where it jumps over each that it knows."""
     slots.now[0] += 1
     now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value

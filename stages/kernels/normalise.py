@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int32s, Offsets, UInt16s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import MARK, UNSPACED, fold, paged, tables
 from stages.kernels.utf8 import decode
 from stages.kernels.words import longest
@@ -44,8 +43,8 @@ class Normal(NamedTuple):
     """What stands for a character: `plain[byte]` (0xFF: nothing), beyond ASCII `code[page[cp >> 8], cp & 255]`."""
 
     plain: Bytes
-    page: npt.NDArray[np.uint16]
-    code: npt.NDArray[np.int32]
+    page: UInt16s
+    code: Int32s
     pool: Bytes  # UTF-8
 
 

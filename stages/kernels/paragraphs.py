@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bytes, Int64s, Offsets, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import DIGIT, CharacterTables, tables
-from stages.kernels.modular import BASE_A, BASE_B, Hashes, appended, scrambled
+from stages.kernels.modular import BASE_A, BASE_B, appended, scrambled
 from stages.kernels.normalise import normalised
-from stages.kernels.tokens import PIECE, Ints
+from stages.kernels.tokens import PIECE
 from stages.kernels.utf8 import decode, flags_of
 
 _NEWLINE, _BLANK, _ZERO = 10, 32, 48
@@ -23,11 +23,11 @@ _BYTE, _BITS = np.uint64(8), np.uint64(56)
 class Paragraphs(NamedTuple):
     """Paragraphs of some rows, in order."""
 
-    key: Hashes
-    check: Hashes
-    row: Ints
-    start: npt.NDArray[np.uint32]  # first byte, counted from the row's
-    end: npt.NDArray[np.uint32]  # byte after it, line feeds not counted
+    key: UInt64s
+    check: UInt64s
+    row: Int64s
+    start: UInt32s  # first byte, counted from the row's
+    end: UInt32s  # byte after it, line feeds not counted
 
 
 def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
@@ -47,7 +47,7 @@ def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
 
 
 @kernel
-def _hash(offsets: Offsets, data: Bytes, classes: CharacterTables, key: Hashes, check: Hashes, words: Ints) -> None:
+def _hash(offsets: Offsets, data: Bytes, classes: CharacterTables, key: UInt64s, check: UInt64s, words: Int64s) -> None:
     """Both hashes of normalised lines with `0` for every decimal digit of any script; and how many words they have."""
     for line in range(len(offsets) - 1):
         text = data[offsets[line] : offsets[line + 1]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int64s, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import (
     DATATROVE_PUNCTUATION,
     LETTER,
@@ -18,9 +18,9 @@ from stages.kernels.classes import (
     CharacterTables,
     tables,
 )
-from stages.kernels.symbols import Counts, count_lines, count_symbols
+from stages.kernels.symbols import count_lines, count_symbols
 from stages.kernels.utf8 import decode
-from stages.kernels.words import NEWLINE, Hashes
+from stages.kernels.words import NEWLINE
 
 COUNTS = (
     "all_words",
@@ -43,7 +43,7 @@ _INDEX = np.uint64(63)
 _EMPTY = np.uint64(0)
 
 
-def stop_slots(words: tuple[str, ...]) -> Hashes:
+def stop_slots(words: tuple[str, ...]) -> UInt64s:
     """The open-addressing table by which the kernel knows the words of one language (at most 64: a bit each).
 
     A slot holds the upper 58 bits of the word's hash and its index: another word is taken for one of the list with
@@ -62,8 +62,8 @@ def stop_slots(words: tuple[str, ...]) -> Hashes:
 
 
 def measure_quality(
-    text: pa.ChunkedArray, stop_words: Hashes, languages: Counts, datatrove: bool, unspaced: bool
-) -> Counts:
+    text: pa.ChunkedArray, stop_words: UInt64s, languages: Int64s, datatrove: bool, unspaced: bool
+) -> Int64s:
     """Counts of every document, one row each, in the order of `COUNTS`, in either dialect.
 
     `stop_words`: a row of `stop_slots` per language; `languages`: the row of each document.
@@ -79,11 +79,11 @@ def _measure(
     offsets: Offsets,
     data: Bytes,
     tables: CharacterTables,
-    languages: Counts,
-    stop_words: Hashes,
+    languages: Int64s,
+    stop_words: UInt64s,
     unspaced: bool,
     datatrove: bool,
-    out: Counts,
+    out: Int64s,
 ) -> None:
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]
@@ -94,7 +94,7 @@ def _measure(
 
 @kernel
 def _count_words(
-    text: Bytes, tables: CharacterTables, stops: Hashes, unspaced: bool, datatrove: bool, out: Counts
+    text: Bytes, tables: CharacterTables, stops: UInt64s, unspaced: bool, datatrove: bool, out: Int64s
 ) -> None:
     """Words as in `stages.kernels.words`. A stop word is a word from its first to its last word character, in lower
     case; in datatrove's dialect the whole word as it stands."""
@@ -137,7 +137,7 @@ def _count_words(
 
 
 @kernel
-def _stop_bit(stops: Hashes, hashed: Int) -> Int:
+def _stop_bit(stops: UInt64s, hashed: Int) -> Int:
     """The bit of the stop word with this hash, 0 where there is none."""
     slot = np.int64(hashed >> _TOP)
     while stops[slot] != _EMPTY:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Float64s, Int, Offsets
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import CharacterTables, tables
 from stages.kernels.ngrams import (
     Joined,
@@ -28,8 +27,6 @@ from stages.kernels.ngrams import (
 )
 from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments, stripped_segments
 from stages.kernels.words import Slots, Words, longest, new_slots, new_words, split_words
-
-Row = npt.NDArray[np.float64]
 
 MEASURES = (
     "characters",
@@ -54,7 +51,7 @@ class Scratch(NamedTuple):
     slots: Slots
 
 
-def measure_repetition(text: pa.ChunkedArray, datatrove: bool, unspaced: bool) -> Row:
+def measure_repetition(text: pa.ChunkedArray, datatrove: bool, unspaced: bool) -> Float64s:
     """Measures of every document, one row each, in the order of `MEASURES`, in either dialect."""
     offsets, data = utf8_views(text)
     size = longest(offsets)
@@ -68,7 +65,7 @@ def measure_repetition(text: pa.ChunkedArray, datatrove: bool, unspaced: bool) -
 
 @kernel
 def measure_gopher(
-    offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Row
+    offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Float64s
 ) -> None:
     """As Gopher's paper describes it; `out` starts as zeros."""
     parts = scratch.parts
@@ -82,7 +79,7 @@ def measure_gopher(
 
 
 @kernel
-def _gopher_segments(text: Bytes, words: Int, breaks: Int, scratch: Scratch, out: Row) -> None:
+def _gopher_segments(text: Bytes, words: Int, breaks: Int, scratch: Scratch, out: Float64s) -> None:
     parts, lines = scratch.parts, scratch.lines
     for kind in (_LINES, _PARAGRAPHS):
         found = stripped_segments(words, breaks, kind, parts, lines)
@@ -92,7 +89,7 @@ def _gopher_segments(text: Bytes, words: Int, breaks: Int, scratch: Scratch, out
 
 
 @kernel
-def _gopher_ngrams(text: Bytes, words: Int, scratch: Scratch, out: Row) -> None:
+def _gopher_ngrams(text: Bytes, words: Int, scratch: Scratch, out: Float64s) -> None:
     grams, slots, before = scratch.grams, scratch.slots, scratch.parts.before
     listed = single_words(text, words, scratch.parts, grams, slots)
     for n in range(2, 11):
@@ -109,7 +106,7 @@ def _gopher_ngrams(text: Bytes, words: Int, scratch: Scratch, out: Row) -> None:
 
 @kernel
 def measure_datatrove(
-    offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Row
+    offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Float64s
 ) -> None:
     """As datatrove 0.10.1 counts; `out` starts as zeros."""
     for row in range(len(offsets) - 1):
@@ -122,7 +119,7 @@ def measure_datatrove(
 
 
 @kernel
-def _datatrove_segments(text: Bytes, words: Int, breaks: Int, chars: Int, scratch: Scratch, out: Row) -> None:
+def _datatrove_segments(text: Bytes, words: Int, breaks: Int, chars: Int, scratch: Scratch, out: Float64s) -> None:
     for kind in (_LINES, _PARAGRAPHS):
         found = raw_segments(words, breaks, chars, len(text), kind, scratch.parts, scratch.lines)
         later, later_chars, _, _ = repeated_segments(text, found, scratch.lines, scratch.slots)
@@ -131,7 +128,7 @@ def _datatrove_segments(text: Bytes, words: Int, breaks: Int, chars: Int, scratc
 
 
 @kernel
-def _datatrove_ngrams(text: Bytes, words: Int, chars: Int, scratch: Scratch, out: Row) -> None:
+def _datatrove_ngrams(text: Bytes, words: Int, chars: Int, scratch: Scratch, out: Float64s) -> None:
     parts, grams, slots = scratch.parts, scratch.grams, scratch.slots
     listed = single_words(text, words, parts, grams, slots)
     for n in range(2, 5):

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, Int64s, UInt64s
 from classifiers.kernels.jit import kernel
-
-Numbers = npt.NDArray[np.uint64]
-Rows = npt.NDArray[np.uint64]  # shape (n, 2)
 
 DIGIT = 11  # bits of a digit: 2,048 places to write to are what a core's caches and address tables still hold
 
 
-def columns(**named: Numbers) -> list[Numbers]:
+def columns(**named: UInt64s) -> list[UInt64s]:
     """The columns as read-only contiguous arrays, so that a kernel is compiled once.
 
     Raises TypeError for another type than uint64 (a cast would hide a wrong sign), ValueError for unequal lengths.
@@ -34,18 +30,18 @@ def _described(values: object) -> str:
     return f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
 
 
-def _read_only(values: Numbers) -> Numbers:
+def _read_only(values: UInt64s) -> UInt64s:
     view = np.ascontiguousarray(values).view()
     view.flags.writeable = False
     return view
 
 
-def paired(first: Numbers, second: Numbers) -> Rows:
+def paired(first: UInt64s, second: UInt64s) -> UInt64s:
     """Two columns as rows, a copy."""
     return np.stack((first, second), axis=1)
 
 
-def sort_rows(rows: Rows, *by: int) -> Rows:
+def sort_rows(rows: UInt64s, *by: int) -> UInt64s:
     """Rows sorted by the columns `by`, the most significant first; `rows` is used as scratch.
 
     One pass per digit that is not the same everywhere: document addresses have few. Memory: 2 × `rows`.
@@ -62,7 +58,7 @@ def sort_rows(rows: Rows, *by: int) -> Rows:
 
 
 @kernel
-def varying_bits(rows: Rows, column: Int) -> Int:
+def varying_bits(rows: UInt64s, column: Int) -> Int:
     """The bits in which two rows of a column differ."""
     varying = np.uint64(0)
     for row in range(len(rows)):
@@ -71,7 +67,7 @@ def varying_bits(rows: Rows, column: Int) -> Int:
 
 
 @kernel
-def scatter(source: Rows, target: Rows, column: Int, shift: Int, places: npt.NDArray[np.int64]) -> None:
+def scatter(source: UInt64s, target: UInt64s, column: Int, shift: Int, places: Int64s) -> None:
     """Stable counting sort by the digit of `column` that starts at bit `shift`."""
     mask = np.uint64(len(places) - 1)
     places[:] = 0

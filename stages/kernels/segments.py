@@ -10,21 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes
-from stages.kernels.words import Hashes, Ints, Slots, Words, mixed, same_bytes, table_bits
+from stages.kernels.words import Slots, Words, mixed, same_bytes, table_bits
 
 
 class Segments(NamedTuple):
     """Segments of one document."""
 
-    start: Ints  # first byte
-    end: Ints  # byte after it
-    chars: Ints  # length; of stripped segments: word characters only
-    words: Ints
-    hash: Hashes
-    seen: Ints  # how often the segment occurred, kept at its first occurrence
+    start: Int32s  # first byte
+    end: Int32s  # byte after it
+    chars: Int32s  # length; of stripped segments: word characters only
+    words: Int32s
+    hash: UInt64s
+    seen: Int32s  # how often the segment occurred, kept at its first occurrence
 
 
 def new_segments(size: int) -> Segments:

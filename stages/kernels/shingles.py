@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Float64s, Int, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.normalise import BLANK, Clean, Normal, most_words, new_clean, normal, normalise
-from stages.kernels.words import Hashes, longest, mixed
+from stages.kernels.words import longest, mixed
 
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -30,7 +29,7 @@ class Shingles(NamedTuple):
     """Row i has the shingles `hashes[offsets[i]:offsets[i + 1]]`, in the order of the text, repeated ones as often."""
 
     offsets: Offsets
-    hashes: Hashes
+    hashes: UInt64s
 
 
 def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int) -> Shingles:
@@ -44,12 +43,12 @@ def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int) -> Shingles:
     return Shingles(ends, out[: ends[-1]])
 
 
-def _by_eight(text: Bytes) -> Hashes:
+def _by_eight(text: Bytes) -> UInt64s:
     """The eight bytes from each byte on, as a number."""
     return np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
 
 
-def token_shingles(offsets: Offsets, tokens: Hashes, ngram: int) -> Shingles:
+def token_shingles(offsets: Offsets, tokens: UInt64s, ngram: int) -> Shingles:
     """The shingles of rows of token numbers: row i has the tokens `tokens[offsets[i]:offsets[i + 1]]`."""
     ends, out = np.zeros(len(offsets), np.int64), np.empty(len(tokens), np.uint64)
     words = np.empty(longest(offsets), np.uint64)
@@ -64,10 +63,10 @@ def _text_shingles(
     tables: Normal,
     ngram: Int,
     clean: Clean,
-    eights: Hashes,
-    words: Hashes,
+    eights: UInt64s,
+    words: UInt64s,
     ends: Offsets,
-    out: Hashes,
+    out: UInt64s,
 ) -> None:
     for row in range(len(offsets) - 1):
         _, count = normalise(data[offsets[row] : offsets[row + 1]], tables, clean)
@@ -76,7 +75,7 @@ def _text_shingles(
 
 
 @kernel
-def _token_shingles(offsets: Offsets, tokens: Hashes, ngram: Int, words: Hashes, ends: Offsets, out: Hashes) -> None:
+def _token_shingles(offsets: Offsets, tokens: UInt64s, ngram: Int, words: UInt64s, ends: Offsets, out: UInt64s) -> None:
     for row in range(len(offsets) - 1):
         count = offsets[row + 1] - offsets[row]
         for k in range(count):
@@ -93,7 +92,7 @@ def avalanche(value: Int) -> Int:
 
 
 @kernel
-def hash_words(clean: Clean, eights: Hashes, count: Int, out: Hashes) -> None:
+def hash_words(clean: Clean, eights: UInt64s, count: Int, out: UInt64s) -> None:
     """Hash the first `count` words of the normalised text, eight bytes at a time."""
     start, text, ends = 0, clean.text, clean.end
     for word in range(count):
@@ -108,7 +107,7 @@ def hash_words(clean: Clean, eights: Hashes, count: Int, out: Hashes) -> None:
 
 
 @kernel
-def hash_shingles(words: Hashes, count: Int, ngram: Int, out: Hashes) -> Int:
+def hash_shingles(words: UInt64s, count: Int, ngram: Int, out: UInt64s) -> Int:
     """Hash every n-gram of the `count` words, by a polynomial that rolls on; returns how many there are."""
     if count == 0:
         return 0
@@ -123,7 +122,7 @@ def hash_shingles(words: Hashes, count: Int, ngram: Int, out: Hashes) -> Int:
     return count - n + 1
 
 
-def shared_shingles(a: Shingles, b: Shingles) -> npt.NDArray[np.float64]:
+def shared_shingles(a: Shingles, b: Shingles) -> Float64s:
     """The Jaccard similarity of the sets in row i of `a` and of `b`; 0 where either is empty.
 
     Raises ValueError where they differ in their number of rows.
@@ -136,7 +135,7 @@ def shared_shingles(a: Shingles, b: Shingles) -> npt.NDArray[np.float64]:
 
 
 @kernel
-def _shared_shingles(a: Shingles, b: Shingles, out: npt.NDArray[np.float64]) -> None:
+def _shared_shingles(a: Shingles, b: Shingles, out: Float64s) -> None:
     for row in range(len(out)):
         mine = np.unique(a.hashes[a.offsets[row] : a.offsets[row + 1]])
         yours = np.unique(b.hashes[b.offsets[row] : b.offsets[row + 1]])

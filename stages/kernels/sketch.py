@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.words import Hashes
 
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -17,12 +16,12 @@ _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 class Tosses(NamedTuple):
     """Scratch: where each element of a set goes in one round."""
 
-    bin: Hashes
-    entry: Hashes
+    bin: UInt64s
+    entry: UInt64s
 
 
 @kernel
-def sketch(elements: Hashes, factor: Hashes, term: Hashes, tosses: Tosses, out: Hashes) -> None:
+def sketch(elements: UInt64s, factor: UInt64s, term: UInt64s, tosses: Tosses, out: UInt64s) -> None:
     """`out[bin]` = `round << 32 | value` of the earliest round that hits the bin, for at least one element.
 
     The upper half of factor·x + term names the bin, the lower half is the value.
@@ -41,7 +40,7 @@ def sketch(elements: Hashes, factor: Hashes, term: Hashes, tosses: Tosses, out: 
 
 
 @kernel
-def _enter(tosses: Tosses, count: Int, often: bool, out: Hashes) -> Int:
+def _enter(tosses: Tosses, count: Int, often: bool, out: UInt64s) -> Int:
     """The lesser entry stays; returns how many bins were empty.
 
     While bins are `often` empty a store costs less than a branch that nobody can predict, later it is the reverse.
@@ -60,7 +59,7 @@ def _enter(tosses: Tosses, count: Int, often: bool, out: Hashes) -> Int:
 
 
 @kernel
-def _toss(elements: Hashes, by: Int, plus: Int, turn: Int, bins: Int, out: Tosses) -> None:
+def _toss(elements: UInt64s, by: Int, plus: Int, turn: Int, bins: Int, out: Tosses) -> None:
     """Bin and entry of each element in one round: a loop apart, because it vectorises."""
     base, size, at, entry = np.uint64(turn) << _HALF, np.uint64(bins), out.bin, out.entry
     for k in range(len(elements)):
@@ -70,7 +69,7 @@ def _toss(elements: Hashes, by: Int, plus: Int, turn: Int, bins: Int, out: Tosse
 
 
 @kernel
-def _least_of_round(elements: Hashes, by: Int, plus: Int, turn: Int) -> Int:
+def _least_of_round(elements: UInt64s, by: Int, plus: Int, turn: Int) -> Int:
     best: Int = _EMPTY
     for k in range(len(elements)):
         best = min(best, (elements[k] * by + plus) & _LOW)

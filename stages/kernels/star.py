@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.rows import Numbers, Rows, columns, paired, sort_rows
+from stages.kernels.rows import columns, paired, sort_rows
 
 _NODE, _NEIGHBOUR = 0, 1
 
@@ -27,22 +27,22 @@ _NODE, _NEIGHBOUR = 0, 1
 class Stars(NamedTuple):
     """Edges (a, b), a < b, each once, ordered by a, then b; and how many of the rows were replaced by another edge."""
 
-    a: Numbers
-    b: Numbers
+    a: UInt64s
+    b: UInt64s
     changed: int
 
 
-def both_directions(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
+def both_directions(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
     """(node, neighbour) as `large_star` wants them: each edge from both of its ends."""
     return np.concatenate((a, b)), np.concatenate((b, a))
 
 
-def downwards(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
+def downwards(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
     """(node, neighbour) as `small_star` wants them: each edge from its larger end."""
     return np.maximum(a, b), np.minimum(a, b)
 
 
-def large_star(node: Numbers, neighbour: Numbers) -> Stars:
+def large_star(node: UInt64s, neighbour: UInt64s) -> Stars:
     """Each node's larger neighbours go to the smallest of its neighbours and itself.
 
     Two columns of n uint64: for every node of this partition all of its edges, each also given to the partition of its
@@ -52,7 +52,7 @@ def large_star(node: Numbers, neighbour: Numbers) -> Stars:
     return _stars(node, neighbour, False)
 
 
-def small_star(node: Numbers, neighbour: Numbers) -> Stars:
+def small_star(node: UInt64s, neighbour: UInt64s) -> Stars:
     """Each node and its smaller neighbours go to the smallest of these.
 
     As `large_star`, but with each edge only in the partition of its larger end: rows whose neighbour is the larger one
@@ -64,7 +64,7 @@ def small_star(node: Numbers, neighbour: Numbers) -> Stars:
     return _stars(node, neighbour, True)
 
 
-def _stars(node: Numbers, neighbour: Numbers, small: bool) -> Stars:
+def _stars(node: UInt64s, neighbour: UInt64s, small: bool) -> Stars:
     rows = sort_rows(paired(*columns(node=node, neighbour=neighbour)), _NODE, _NEIGHBOUR)
     edges, changed = link_down(rows) if small else link_up(rows)
     rows = sort_rows(rows[:edges], 0, 1)
@@ -73,7 +73,7 @@ def _stars(node: Numbers, neighbour: Numbers, small: bool) -> Stars:
 
 
 @kernel
-def link_up(rows: Rows) -> tuple[Int, Int]:
+def link_up(rows: UInt64s) -> tuple[Int, Int]:
     """Large-star of sorted rows, in place; returns (edges, how many of them are not the row they come from)."""
     edges, changed, last, least = 0, 0, np.uint64(0), np.uint64(0)
     for row in range(len(rows)):
@@ -88,7 +88,7 @@ def link_up(rows: Rows) -> tuple[Int, Int]:
 
 
 @kernel
-def link_down(rows: Rows) -> tuple[Int, Int]:
+def link_down(rows: UInt64s) -> tuple[Int, Int]:
     """Small-star of sorted rows, in place; as `link_up`."""
     edges, changed, last, least = 0, 0, np.uint64(0), np.uint64(0)
     for row in range(len(rows)):
@@ -105,7 +105,7 @@ def link_down(rows: Rows) -> tuple[Int, Int]:
 
 
 @kernel
-def drop_repeated(rows: Rows) -> Int:
+def drop_repeated(rows: UInt64s) -> Int:
     """Sorted rows, each once, at the front; returns how many."""
     kept = 0
     for row in range(len(rows)):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes
 from stages.kernels.classes import LINE_BREAK, SPACE, CharacterTables
 from stages.kernels.utf8 import decode
 from stages.kernels.words import NEWLINE
-
-Counts = npt.NDArray[np.int64]
 
 _HASH, _DOT, _RETURN, _STAR, _DASH, _BLANK = ord("#"), ord("."), ord("\r"), ord("*"), ord("-"), ord(" ")
 _NOWHERE: Int = np.int64(-1)
@@ -21,7 +17,7 @@ _BULLET, _DISC, _ELLIPSIS = np.int64(0x80A2), np.int64(0x978F), np.int64(0x80A6)
 
 
 @kernel
-def count_symbols(text: Bytes, datatrove: bool, out: Counts) -> None:
+def count_symbols(text: Bytes, datatrove: bool, out: Int64s) -> None:
     """`#`, and ellipses: `...`, `…` and, but in datatrove's dialect, `. . .`; each counted as `str.count` does."""
     hashes, ellipses, dots, free = 0, 0, 0, 0
     for at in range(len(text)):
@@ -56,7 +52,7 @@ def _is_spaced(text: Bytes, at: Int) -> bool:
 
 
 @kernel
-def count_lines(text: Bytes, tables: CharacterTables, datatrove: bool, out: Counts) -> None:
+def count_lines(text: Bytes, tables: CharacterTables, datatrove: bool, out: Int64s) -> None:
     """Lines that are not blank, ended by line feeds; in datatrove's dialect all lines of `str.splitlines`."""
     page, classes = tables.page, tables.flags
     at, begin, first, last = 0, 0, _NOWHERE, 0

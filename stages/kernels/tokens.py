@@ -9,16 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int64s, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.classes import MARK, SPACE, UNSPACED, WORD_CHARACTER, CharacterTables
-from stages.kernels.modular import BASE_A, BASE_B, INNER_A, INNER_B, Hashes, appended
+from stages.kernels.modular import BASE_A, BASE_B, INNER_A, INNER_B, appended
 from stages.kernels.utf8 import decode
-
-Ints = npt.NDArray[np.int64]
 
 PIECE = 7
 _BITS = np.uint64(56)
@@ -33,14 +29,14 @@ class Tokens(NamedTuple):
     `a[first[r] + r + t]` is the hash of the first t tokens of row r in the first family, likewise `b`.
     """
 
-    first: Ints  # rows + 1
-    start: Ints  # first byte, counted from the row's
-    end: Ints  # byte after it
-    a: Hashes  # tokens + rows
-    b: Hashes
+    first: Int64s  # rows + 1
+    start: Int64s  # first byte, counted from the row's
+    end: Int64s  # byte after it
+    a: UInt64s  # tokens + rows
+    b: UInt64s
 
 
-def new_tokens(counts: Ints) -> Tokens:
+def new_tokens(counts: Int64s) -> Tokens:
     """Room for so many tokens of each row."""
     first = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
     tokens = int(first[-1])
@@ -50,7 +46,7 @@ def new_tokens(counts: Ints) -> Tokens:
 
 
 @kernel
-def count_words(offsets: Offsets, data: Bytes, tables: CharacterTables, counts: Ints) -> None:
+def count_words(offsets: Offsets, data: Bytes, tables: CharacterTables, counts: Int64s) -> None:
     """How many tokens `find_words` will find in each row."""
     nothing = np.empty(0, np.int64)
     for row in range(len(offsets) - 1):
@@ -66,7 +62,7 @@ def find_words(offsets: Offsets, data: Bytes, tables: CharacterTables, out: Toke
 
 
 @kernel
-def _words(text: Bytes, tables: CharacterTables, fill: bool, start: Ints, end: Ints) -> Int:
+def _words(text: Bytes, tables: CharacterTables, fill: bool, start: Int64s, end: Int64s) -> Int:
     """Tokens of a text; where they stand, if `fill`. One loop with its state in locals, as `split_words`."""
     page, classes, ascii_classes = tables.page, tables.flags, tables.flags[np.int64(tables.page[0])]
     at, found, kind = 0, 0, 0
@@ -95,7 +91,7 @@ def _words(text: Bytes, tables: CharacterTables, fill: bool, start: Ints, end: I
 
 
 @kernel
-def hash_prefixes(offsets: Offsets, data: Bytes, ids: Ints, out: Tokens) -> None:
+def hash_prefixes(offsets: Offsets, data: Bytes, ids: Int64s, out: Tokens) -> None:
     """Fill `a` and `b` from the bytes of the tokens and, unless there are none, their `ids` (of a vocabulary)."""
     start, end, a, b = out.start, out.end, out.a, out.b
     for row in range(len(offsets) - 1):

@@ -7,14 +7,11 @@ node of its component, so the label needs no pass of its own and the answer depe
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, Int64s, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.rows import Numbers, Rows, columns, sort_rows
+from stages.kernels.rows import columns, sort_rows
 from stages.kernels.words import mixed
-
-Slots = npt.NDArray[np.uint32]
 
 CHUNK = 1 << 17  # edges that room is made for at a time
 BLOCK = 256  # edges that are looked up together
@@ -35,14 +32,14 @@ class Components:
 
     def _forget(self) -> None:
         self._count = 0
-        self._records: Rows = np.zeros((0, 2), np.uint64)
-        self._slots: Slots = np.zeros(1, np.uint32)
+        self._records: UInt64s = np.zeros((0, 2), np.uint64)
+        self._slots: UInt32s = np.zeros(1, np.uint32)
 
     def __len__(self) -> int:
         """Different nodes so far."""
         return self._count
 
-    def add(self, a: Numbers, b: Numbers) -> None:
+    def add(self, a: UInt64s, b: UInt64s) -> None:
         """Join a[i] and b[i] for all i: two uint64 arrays of equal length; a self edge adds its node alone.
 
         Raises TypeError and ValueError as `rows.columns` does, OverflowError beyond 2³² - 2 nodes.
@@ -53,7 +50,7 @@ class Components:
             self._make_room(self._count + 2 * (end - start))
             self._count = join(a[start:end], b[start:end], self._slots, self._records, self._count)
 
-    def labels(self) -> tuple[Numbers, Numbers]:
+    def labels(self) -> tuple[UInt64s, UInt64s]:
         """(nodes ascending, the smallest node of the component of each): two uint64 arrays of as many as `len`.
 
         The edges are forgotten: the object is empty again.
@@ -88,7 +85,7 @@ def bytes_needed(edges: int) -> int:
     return 2 * edges * _NODE_BYTES + 2 * CHUNK * _NODE_BYTES
 
 
-def forest(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
+def forest(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
     """The smallest edge set with the same components: from each one's smallest node to its others, (a, b), a < b.
 
     Ordered by b, in which each node occurs once at most; depends on the set of edges only. Nodes that only have self
@@ -102,7 +99,7 @@ def forest(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
 
 
 @kernel
-def join(a: Numbers, b: Numbers, slots: Slots, records: Rows, count: Int) -> Int:
+def join(a: UInt64s, b: UInt64s, slots: UInt32s, records: UInt64s, count: Int) -> Int:
     """Join the components of a[i] and b[i]; returns how many nodes are known then. There must be room for all.
 
     Nearly all the time goes into waiting for memory. So each step is done for a block of edges, in loops whose reads
@@ -133,7 +130,7 @@ def join(a: Numbers, b: Numbers, slots: Slots, records: Rows, count: Int) -> Int
 
 
 @kernel
-def _guess(nodes: Numbers, slots: Slots, records: Rows, numbers: npt.NDArray[np.int64]) -> None:
+def _guess(nodes: UInt64s, slots: UInt32s, records: UInt64s, numbers: Int64s) -> None:
     """The number of each node that stands in the first slot looked at, and -1 for the others."""
     for i in range(len(nodes)):
         numbers[i] = np.int64(slots[_slot(nodes[i], len(slots))]) - 1
@@ -143,7 +140,7 @@ def _guess(nodes: Numbers, slots: Slots, records: Rows, numbers: npt.NDArray[np.
 
 
 @kernel
-def _number(node: Int, slots: Slots, records: Rows, count: Int) -> tuple[Int, Int]:
+def _number(node: Int, slots: UInt32s, records: UInt64s, count: Int) -> tuple[Int, Int]:
     """The number of a node, a new one where it is not known; and how many are known then."""
     slot = _slot(node, len(slots))
     while slots[slot] > 0:
@@ -162,7 +159,7 @@ def _slot(node: Int, size: Int) -> Int:
 
 
 @kernel
-def _root(number: Int, records: Rows) -> Int:
+def _root(number: Int, records: UInt64s) -> Int:
     """Where the parents of a node end; halves the path to it."""
     parent = np.int64(records[number, _PARENT])
     while parent != number:
@@ -173,7 +170,7 @@ def _root(number: Int, records: Rows) -> Int:
 
 
 @kernel
-def enter(records: Rows, slots: Slots) -> None:
+def enter(records: UInt64s, slots: UInt32s) -> None:
     """Fill empty slots with the numbers of all records."""
     for number in range(len(records)):
         slot = _slot(records[number, _NODE], len(slots))
@@ -183,7 +180,7 @@ def enter(records: Rows, slots: Slots) -> None:
 
 
 @kernel
-def write_labels(records: Rows) -> None:
+def write_labels(records: UInt64s) -> None:
     """Every parent becomes the root's node. Two passes: in the first parents are still needed to find roots by."""
     for number in range(len(records)):
         records[number, _PARENT] = _root(number, records)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes
 from stages.kernels.classes import CharacterTables
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, Int64s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.modular import Hashes, between, scrambled
-from stages.kernels.tokens import Ints, Tokens
+from stages.kernels.modular import between, scrambled
+from stages.kernels.tokens import Tokens
 from stages.kernels.winnow import Scale
 
 
 @kernel
 def hash_windows(
-    tokens: Tokens, scale: Scale, rows: Ints, starts: Ints, counts: Ints, high: Hashes, low: Hashes
+    tokens: Tokens, scale: Scale, rows: Int64s, starts: Int64s, counts: Int64s, high: UInt64s, low: UInt64s
 ) -> None:
     """The hash of each window of each run, one after the other, in both families."""
     length, to = scale.length, 0
@@ -26,14 +25,14 @@ def hash_windows(
             to += 1
 
 
-def cover(tokens: Tokens, length: int, rows: Ints, starts: Ints, counts: Ints) -> Ints:
+def cover(tokens: Tokens, length: int, rows: Int64s, starts: Int64s, counts: Int64s) -> Int64s:
     """Bytes that the runs, by (row, start), cover: spans that neither overlap nor touch as (row, start, end), int64."""
     out = np.empty((3, len(rows)), np.int64)
     return out[:, : _cover(tokens, length, rows, starts, counts, out)]
 
 
 @kernel
-def _cover(tokens: Tokens, length: Int, rows: Ints, starts: Ints, counts: Ints, out: npt.NDArray[np.int64]) -> Int:
+def _cover(tokens: Tokens, length: Int, rows: Int64s, starts: Int64s, counts: Int64s, out: Int64s) -> Int:
     found, row = 0, np.int64(-1)
     for run in range(len(rows)):
         first = tokens.first[rows[run]] + starts[run]

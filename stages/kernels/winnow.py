@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.modular import BASE_A, BASE_B, Hashes, appended, between, powers, scrambled
-from stages.kernels.tokens import Ints, Tokens
+from stages.kernels.modular import BASE_A, BASE_B, appended, between, powers, scrambled
+from stages.kernels.tokens import Tokens
 
 _COUNT_BITS, _OTHER = np.uint64(16), np.uint64(0x2545F4914F6CDD1D)
 
@@ -22,12 +21,12 @@ _COUNT_BITS, _OTHER = np.uint64(16), np.uint64(0x2545F4914F6CDD1D)
 class Occurrences(NamedTuple):
     """Chosen k-grams, in the order of rows and positions."""
 
-    fingerprint: Hashes
-    high: Hashes  # hash of the context, first family
-    low: Hashes  # second family
-    row: Ints
-    start: npt.NDArray[np.uint32]  # token where the first window of the run starts
-    windows: npt.NDArray[np.uint16]  # how many there are in the run
+    fingerprint: UInt64s
+    high: UInt64s  # hash of the context, first family
+    low: UInt64s  # second family
+    row: Int64s
+    start: UInt32s  # token where the first window of the run starts
+    windows: UInt16s  # how many there are in the run
 
 
 class Scale(NamedTuple):
@@ -35,8 +34,8 @@ class Scale(NamedTuple):
 
     length: int  # tokens of a window
     gram: int  # tokens of a k-gram
-    a: Hashes  # powers of the first family's base, up to the longest context
-    b: Hashes
+    a: UInt64s  # powers of the first family's base, up to the longest context
+    b: UInt64s
 
 
 def scale(length: int) -> Scale:
@@ -57,7 +56,7 @@ def winnow(tokens: Tokens, scale: Scale) -> Occurrences:
 
 
 @kernel
-def _winnow(tokens: Tokens, scale: Scale, hashes: Hashes, out: Occurrences) -> Int:
+def _winnow(tokens: Tokens, scale: Scale, hashes: UInt64s, out: Occurrences) -> Int:
     """`hashes`: scratch, an entry per k-gram of a row. The smallest hash is chosen, of equal ones the rightmost."""
     length, gram, power, found = scale.length, scale.gram, scale.a[scale.gram], 0
     width = length - gram + 1
@@ -83,7 +82,7 @@ def _winnow(tokens: Tokens, scale: Scale, hashes: Hashes, out: Occurrences) -> I
 
 
 @kernel
-def _rightmost_smallest(hashes: Hashes, first: Int, last: Int) -> Int:
+def _rightmost_smallest(hashes: UInt64s, first: Int, last: Int) -> Int:
     chosen = last
     for at in range(last - 1, first - 1, -1):
         if hashes[at] < hashes[chosen]:
@@ -93,7 +92,7 @@ def _rightmost_smallest(hashes: Hashes, first: Int, last: Int) -> Int:
 
 @kernel
 def _record(
-    row: Int, start: Int, count: Int, chosen: Int, tokens: Tokens, scale: Scale, hashes: Hashes, to: Int,
+    row: Int, start: Int, count: Int, chosen: Int, tokens: Tokens, scale: Scale, hashes: UInt64s, to: Int,
     out: Occurrences,
 ) -> None:  # fmt: skip
     """The context's hash covers its tokens, how many windows there are, and where in it the k-gram stands."""

@@ -10,16 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, Int32s, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.classes import MARK, SPACE, UNSPACED, CharacterTables
 from stages.kernels.utf8 import decode
-
-Ints = npt.NDArray[np.int32]
-Hashes = npt.NDArray[np.uint64]
 
 NEWLINE = 10
 _SEED = np.uint64(0x9E3779B97F4A7C15)
@@ -31,23 +26,23 @@ _HALF = np.uint64(32)
 class Words(NamedTuple):
     """Words of one document, and its runs of line feeds (`breaks`, inclusive start, exclusive end)."""
 
-    start: Ints  # first byte of each word
-    end: Ints  # byte after it
-    at: Ints  # the number of characters before it
-    hash: Hashes  # of its characters: a hint, equality is decided by the bytes
-    before: Ints  # word characters before each word; one entry more than words
-    break_start: Ints
-    break_end: Ints
-    break_at: Ints  # the number of characters before each run
+    start: Int32s  # first byte of each word
+    end: Int32s  # byte after it
+    at: Int32s  # the number of characters before it
+    hash: UInt64s  # of its characters: a hint, equality is decided by the bytes
+    before: Int32s  # word characters before each word; one entry more than words
+    break_start: Int32s
+    break_end: Int32s
+    break_at: Int32s  # the number of characters before each run
 
 
 class Slots(NamedTuple):
     """An open-addressing hash table that empties itself by a new generation (`now[0] += 1`)."""
 
-    key: Hashes
-    value: Ints
-    generation: Ints
-    now: Ints
+    key: UInt64s
+    value: Int32s
+    generation: Int32s
+    now: Int32s
 
 
 def longest(offsets: Offsets) -> int:
@@ -130,7 +125,7 @@ def split_words(text: Bytes, tables: CharacterTables, unspaced: bool, out: Words
 
 
 @kernel
-def number_words(text: Bytes, words: Int, out: Words, slots: Slots, ids: Ints, count: Ints) -> Int:
+def number_words(text: Bytes, words: Int, out: Words, slots: Slots, ids: Int32s, count: Int32s) -> Int:
     """Number the different words from 0 in order of appearance; returns how many there are.
 
     `ids[i]` is the number of word i, `count[id]` how often it occurs. Words are the same where their bytes are.

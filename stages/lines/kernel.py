@@ -5,32 +5,29 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bools, Bytes, Int, Int64s, Offsets
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import DIGIT, MARK, SPACE, UNSPACED, UPPER, WORD_CHARACTER, CharacterTables, tables
 from stages.kernels.utf8 import decode
 
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 _NEWLINE = 10
 
 
 class LineTable(NamedTuple):
     """The lines of all rows, in order. A line ends before its line feed: a row with n line feeds has n + 1 lines."""
 
-    first: Ints  # of each row, its first line; one entry more than rows
+    first: Int64s  # of each row, its first line; one entry more than rows
     start: Offsets  # first byte
     end: Offsets  # byte after the last one
-    characters: Ints  # without the white space around the line
-    visible: Ints  # characters that are no white space
-    upper: Ints  # upper-case letters
-    digits: Ints  # decimal digits of any script
-    words: Ints  # words with a letter, mark or number
+    characters: Int64s  # without the white space around the line
+    visible: Int64s  # characters that are no white space
+    upper: Int64s  # upper-case letters
+    digits: Int64s  # decimal digits of any script
+    words: Int64s  # words with a letter, mark or number
 
 
 def scan_lines(column: pa.Array, unspaced: bool) -> LineTable:
@@ -46,7 +43,7 @@ def scan_lines(column: pa.Array, unspaced: bool) -> LineTable:
     return lines
 
 
-def join_lines(column: pa.Array, lines: LineTable, kept: Mask, replaced: Ints, replacements: pa.Array) -> pa.Array:
+def join_lines(column: pa.Array, lines: LineTable, kept: Bools, replaced: Int64s, replacements: pa.Array) -> pa.Array:
     """The rows made of their `kept` lines, joined by line feeds; line `replaced[r]` becomes `replacements[r]`.
 
     `replaced` ascends. Of blank lines that meet where a line was left out, one stays; at a row's edge, none.
@@ -100,7 +97,7 @@ def _count(text: Bytes, tables: CharacterTables, unspaced: bool, lines: LineTabl
 
 
 @kernel
-def _without_idle_blanks(lines: LineTable, kept: Mask) -> Mask:
+def _without_idle_blanks(lines: LineTable, kept: Bools) -> Bools:
     """`kept` without the blank lines that only stood beside lines left out."""
     kept = kept.copy()
     for row in range(len(lines.first) - 1):
@@ -124,8 +121,8 @@ def _without_idle_blanks(lines: LineTable, kept: Mask) -> Mask:
 def _join(
     data: Bytes,
     lines: LineTable,
-    kept: Mask,
-    replaced: Ints,
+    kept: Bools,
+    replaced: Int64s,
     new_offsets: Offsets,
     new_data: Bytes,
     out: Bytes,

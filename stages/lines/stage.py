@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bools, Int64s
 from stages.base import Limit, drop_where, measure_column, set_column, stage, verdicts
 from stages.kernels.buffers import utf8_views
-from stages.lines.kernel import Ints, LineTable, Mask, join_lines, scan_lines
+from stages.lines.kernel import LineTable, join_lines, scan_lines
 from stages.lines.patterns import counter_pattern, edit_patterns, edited
 
 _COUNTER_CHARACTERS = 100
@@ -81,7 +82,7 @@ class LineCorrections:
         measures = pa.table({"removed_words_fraction": fraction, "words_left": after})
         return pa.chunked_array([part[0] for part in parts], text.type), measures
 
-    def _correct(self, text: pa.Array) -> tuple[pa.Array, Ints, Ints]:
+    def _correct(self, text: pa.Array) -> tuple[pa.Array, Int64s, Int64s]:
         """One chunk: its corrected text, and the words of each row before and after."""
         lines = scan_lines(text, self.unspaced_letters)
         kept = self._kept(text, lines)
@@ -94,18 +95,18 @@ class LineCorrections:
         changed = len(replaced) > 0 or not kept.all()
         return join_lines(text, lines, kept, replaced, replacements) if changed else text, before, after
 
-    def _kept(self, text: pa.Array, lines: LineTable) -> Mask:
+    def _kept(self, text: pa.Array, lines: LineTable) -> Bools:
         """The lines that no rule leaves out; blank ones stay."""
         upper = lines.upper / np.maximum(lines.characters, 1) > self.max_uppercase_fraction
         out = upper | (lines.digits == lines.visible) | (lines.words < self.min_line_words)
-        kept: Mask = ~out | (lines.visible == 0)
+        kept: Bools = ~out | (lines.visible == 0)
         if self.counters:
             asked = np.flatnonzero(kept & (lines.digits > 0) & (lines.characters <= _COUNTER_CHARACTERS))
             counter = counter_pattern()
             kept[asked] = [counter.fullmatch(line) is None for line in read_lines(text, lines, asked)]
         return kept
 
-    def _edits(self, text: pa.Array, lines: LineTable, kept: Mask) -> tuple[Ints, pa.Array]:
+    def _edits(self, text: pa.Array, lines: LineTable, kept: Bools) -> tuple[Int64s, pa.Array]:
         """The numbers of the lines that an edit changes, and what they become."""
         asked = np.flatnonzero(kept & (lines.visible > 0) & (lines.words <= self.edit_max_words))
         edits = edit_patterns()
@@ -115,7 +116,7 @@ class LineCorrections:
         return asked[changed], pa.array([news[at] for at in changed], pa.string())
 
 
-def read_lines(text: pa.Array, lines: LineTable, wanted: Ints) -> Iterator[str]:
+def read_lines(text: pa.Array, lines: LineTable, wanted: Int64s) -> Iterator[str]:
     """The wanted lines as strings, decoded one by one."""
     data = utf8_views(text)[1].data
     for start, end in zip(lines.start[wanted].tolist(), lines.end[wanted].tolist(), strict=True):

@@ -9,15 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bools, Bytes, Int, Offsets, UInt32s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets
 from stages.kernels.classes import LETTER, CharacterTables, tables
 from stages.kernels.utf8 import decode, flags_of
-
-Mask = npt.NDArray[np.bool_]
 
 _MAX_LOCAL, _MAX_DOMAIN, _MAX_LABEL, _MAX_IPV6 = 64, 253, 63, 60
 _NAMED_SCRIPTS = 0x530  # Latin, Greek and Cyrillic: letters that belong to the name before an @, as Han would not
@@ -44,7 +40,7 @@ def find_emails(data: Bytes, offsets: Offsets) -> ByteSpans:
     return ByteSpans(spans.start[:found], spans.end[:found])
 
 
-def find_ipv4(data: Bytes, offsets: Offsets) -> tuple[ByteSpans, npt.NDArray[np.uint32]]:
+def find_ipv4(data: Bytes, offsets: Offsets) -> tuple[ByteSpans, UInt32s]:
     """Dotted quads that stand alone, and their values. Numbers with leading zeros are none, nor are `v1.2.3.4` and
     `1.2.3.4.5`."""
     dots = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == _DOT))
@@ -71,7 +67,7 @@ def mask_spans(
     mask_offsets: Offsets,
     out: Bytes,
     ends: Offsets,
-) -> Mask:
+) -> Bools:
     """Copy the rows to `out`, each span as the mask of its kind, and set `ends`; returns which spans that changed.
 
     Spans ascend by their start. One that begins inside the one before is left out.
@@ -182,7 +178,7 @@ def _top_level_end(data: Bytes, label: Int, end: Int, file_types: Offsets) -> In
 
 
 @kernel
-def _find_ipv4(data: Bytes, offsets: Offsets, spans: ByteSpans, values: npt.NDArray[np.uint32]) -> Int:
+def _find_ipv4(data: Bytes, offsets: Offsets, spans: ByteSpans, values: UInt32s) -> Int:
     found = 0
     for row in range(len(offsets) - 1):
         at, end = offsets[row], offsets[row + 1]

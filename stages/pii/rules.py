@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stages.kernels.buffers import Bytes, Offsets
+from classifiers.kernels.arrays import Bytes, Offsets
 from stages.pii.kernel import ByteSpans, find_ipv4, find_ipv6_candidates
 
 # The IANA special-purpose registries (RFC 6890), as far as they are not globally reachable, and multicast.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import Bytes, Int32s, Offsets
 from stages.base import set_column, stage
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 from stages.pii.kernel import ByteSpans, find_emails, mask_spans
 from stages.pii.rules import ipv4_spans, ipv6_spans, phone_spans
 
@@ -57,7 +57,7 @@ class PersonalData:
                 masked = set_column(masked, column, pa.array(counts[list(kinds)].sum(axis=0), pa.int32()))
         return masked
 
-    def _masked(self, text: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int32]]:
+    def _masked(self, text: pa.Array) -> tuple[pa.Array, Int32s]:
         """The chunk with its personal data masked, and how much of each kind each row had."""
         offsets, data = utf8_views(text)
         spans, kinds = self._found(data, offsets)

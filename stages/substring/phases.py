@@ -46,12 +46,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from classifiers.kernels.arrays import Bools, Int64s, UInt64s
 from stages.assets import Asset
 from stages.kernels.groups import classes_of, grouped
-from stages.kernels.tokens import Ints, Tokens
+from stages.kernels.tokens import Tokens
 from stages.kernels.windows import cover, hash_windows
 from stages.kernels.winnow import scale, winnow
-from stages.spans import Addresses, rows_of, spans_column
+from stages.spans import rows_of, spans_column
 from stages.tokens import token_blocks
 
 RUN = (("start", pa.uint32()), ("count", pa.uint16()))  # windows: token where the first starts, and how many
@@ -74,7 +75,7 @@ class Windowed(Protocol):
     def keep_first(self) -> bool: ...
 
 
-def sign(stage: Windowed, docs: pa.Table, addresses: Addresses) -> pa.Table:
+def sign(stage: Windowed, docs: pa.Table, addresses: UInt64s) -> pa.Table:
     """Phase 1: every occurrence (`SIGNED`), in the order of rows. `addresses`: uint64[rows]."""
     of_window, parts = scale(stage.length), [SIGNED.empty_table()]
     for first, tokens in token_blocks(docs.column("text"), stage.tokens):
@@ -100,7 +101,7 @@ def group(stage: Windowed, signed: pa.Table) -> tuple[pa.Table, pa.Table]:
     return _taken(signed, resolved, RUNS), checks
 
 
-def windows(stage: Windowed, docs: pa.Table, addresses: Addresses, checks: pa.Table) -> pa.Table:
+def windows(stage: Windowed, docs: pa.Table, addresses: UInt64s, checks: pa.Table) -> pa.Table:
     """Phase 3: the hash of every window of the checks of these documents (`WINDOWS`); other checks are left out.
 
     Raises ValueError where a check is not within its document (not the text that was signed).
@@ -129,7 +130,7 @@ def match(stage: Windowed, hashed: pa.Table) -> pa.Table:
     return _taken(hashed.append_column("count", pa.array(np.ones(len(address), np.uint16))), found, RUNS)
 
 
-def spans(stage: Windowed, docs: pa.Table, addresses: Addresses, runs: pa.Table) -> pa.Array:
+def spans(stage: Windowed, docs: pa.Table, addresses: UInt64s, runs: pa.Table) -> pa.Array:
     """Phase 5: the bytes that the runs of these documents cover, a list per row; other runs are left out.
 
     Raises ValueError where a run is not within its document (not the text that was signed).
@@ -156,14 +157,14 @@ class _Runs(NamedTuple):
     """Runs of windows of some documents, by (row, start)."""
 
     text: pa.ChunkedArray  # of the rows that have runs
-    where: Ints  # the numbers of those rows in the table
-    row: Ints  # of each run, among the rows that have runs
-    start: Ints
-    windows: Ints
-    number: Ints  # the run's row in the table of runs
+    where: Int64s  # the numbers of those rows in the table
+    row: Int64s  # of each run, among the rows that have runs
+    start: Int64s
+    windows: Int64s
+    number: Int64s  # the run's row in the table of runs
 
 
-def _runs_of(docs: pa.Table, addresses: Addresses, runs: pa.Table) -> _Runs:
+def _runs_of(docs: pa.Table, addresses: UInt64s, runs: pa.Table) -> _Runs:
     number, row = rows_of(addresses, runs)
     start, count = (_values(runs, name)[number].astype(np.int64) for name in ("start", "count"))
     order = np.lexsort((start, row))
@@ -172,7 +173,7 @@ def _runs_of(docs: pa.Table, addresses: Addresses, runs: pa.Table) -> _Runs:
     return _Runs(text, where, row, start[order], count[order], number[order])
 
 
-def _of_block(runs: _Runs, first: int, tokens: Tokens, length: int) -> tuple[slice, Ints]:
+def _of_block(runs: _Runs, first: int, tokens: Tokens, length: int) -> tuple[slice, Int64s]:
     """Which of the runs lie in a block of rows, and the row of each in it."""
     in_row = np.diff(tokens.first)
     begin, end = np.searchsorted(runs.row, (first, first + len(in_row)))
@@ -195,7 +196,7 @@ def _table(schema: pa.Schema, *columns: npt.NDArray[Any]) -> pa.Table:
     return pa.Table.from_arrays(list(map(pa.array, columns)), schema=schema)
 
 
-def _taken(table: pa.Table, rows: npt.NDArray[np.bool_], schema: pa.Schema) -> pa.Table:
+def _taken(table: pa.Table, rows: Bools, schema: pa.Schema) -> pa.Table:
     """The rows by (address, start), with the columns of the schema."""
     taken = table.select(schema.names).filter(pa.array(rows)).combine_chunks()
     order = np.lexsort((_values(taken, "start"), _values(taken, "address")))

@@ -17,10 +17,11 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from classifiers.kernels.arrays import Bools
 from stages.assets import open_asset
 from stages.errors import ConfigError, nearest
 from stages.urls.hashing import HashSet
-from stages.urls.lookup import Mask, host_hashes, listed_hosts, listed_urls, url_hashes
+from stages.urls.lookup import host_hashes, listed_hosts, listed_urls, url_hashes
 from stages.urls.normalise import match_form
 from stages.urls.plain import MatchForms, encode_forms, plain_forms
 
@@ -36,11 +37,11 @@ class Blocklist:
     urls: HashSet
     url_hosts: HashSet
 
-    def blocks_host(self, forms: MatchForms) -> Mask:
+    def blocks_host(self, forms: MatchForms) -> Bools:
         """Per row: is its host, or a domain above it, in `domains`?"""
         return listed_hosts(self.domains, forms)
 
-    def blocks_url(self, forms: MatchForms) -> Mask:
+    def blocks_url(self, forms: MatchForms) -> Bools:
         """Per row: does an entry of `urls` name it, or a path above it?"""
         return listed_urls(self.urls, self.url_hosts, forms)
 

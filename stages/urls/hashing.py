@@ -11,13 +11,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bytes, Int, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes
-
-Hashes = npt.NDArray[np.uint64]
 
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
@@ -29,12 +25,12 @@ _SHIFT = np.uint64(33)
 class HashSet(NamedTuple):
     """A set of hashes: sorted, unique, with the start of every bucket of equal top bits (one more than buckets)."""
 
-    hashes: Hashes
-    buckets: npt.NDArray[np.uint32]
+    hashes: UInt64s
+    buckets: UInt32s
     shift: np.uint64  # from a hash to its bucket
 
     @classmethod
-    def of(cls, parts: Iterable[Hashes]) -> HashSet:
+    def of(cls, parts: Iterable[UInt64s]) -> HashSet:
         """The union of the parts."""
         hashes = np.concatenate([np.empty(0, np.uint64), *parts])
         hashes.sort()

@@ -7,19 +7,17 @@ meets every path above it.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from classifiers.kernels.arrays import Bools, Bytes, UInt64s
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes
-from stages.urls.hashing import FNV_OFFSET, Hashes, HashSet, contains, extend, finish, hash_range
+from stages.urls.hashing import FNV_OFFSET, HashSet, contains, extend, finish, hash_range
 from stages.urls.plain import MatchForms
 
-Mask = npt.NDArray[np.bool_]
 _DOT, _SLASH, _QUERY, _AND = 46, 47, 63, 38
 
 
 @kernel
-def listed_hosts(domains: HashSet, forms: MatchForms) -> Mask:
+def listed_hosts(domains: HashSet, forms: MatchForms) -> Bools:
     """Per row: is its host, or a domain above it, in the set (of `host_hashes`)?"""
     found = np.zeros(len(forms.starts), np.bool_)
     for row in range(len(found)):
@@ -37,7 +35,7 @@ def listed_hosts(domains: HashSet, forms: MatchForms) -> Mask:
 
 
 @kernel
-def listed_urls(urls: HashSet, hosts: HashSet, forms: MatchForms) -> Mask:
+def listed_urls(urls: HashSet, hosts: HashSet, forms: MatchForms) -> Bools:
     """Per row: is it, or a path above it, in the set? `urls` and `hosts` are made of `url_hashes`."""
     found = np.zeros(len(forms.starts), np.bool_)
     for row in range(len(found)):
@@ -60,7 +58,7 @@ def listed_urls(urls: HashSet, hosts: HashSet, forms: MatchForms) -> Mask:
 
 
 @kernel
-def host_hashes(forms: MatchForms) -> Hashes:
+def host_hashes(forms: MatchForms) -> UInt64s:
     """Hashes of the hosts. A host without a dot is left out: as an entry it would block a whole top-level domain."""
     out = np.empty(len(forms.starts), np.uint64)
     filled = 0
@@ -77,7 +75,7 @@ def host_hashes(forms: MatchForms) -> Hashes:
 
 
 @kernel
-def url_hashes(forms: MatchForms) -> tuple[Hashes, Hashes]:
+def url_hashes(forms: MatchForms) -> tuple[UInt64s, UInt64s]:
     """Hashes of host and path without a trailing slash, and of the host alone; both without `www.`."""
     urls, hosts = np.empty(len(forms.starts), np.uint64), np.empty(len(forms.starts), np.uint64)
     filled = 0

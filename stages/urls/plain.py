@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import Bytes, Offsets
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import Bytes, Offsets, utf8_views
+from stages.kernels.buffers import utf8_views
 
 T = TypeVar("T", bound=np.generic)
 _COLON, _SLASH, _QUERY, _HASH, _DOT, _PERCENT, _BACKSLASH = 58, 47, 63, 35, 46, 37, 92

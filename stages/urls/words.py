@@ -17,14 +17,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.kernels.arrays import Int
+from classifiers.kernels.arrays import Bools, Bytes, Int, Int32s, Int64s
 from classifiers.kernels.jit import kernel
 from stages.assets import open_asset
-from stages.kernels.buffers import Bytes
 from stages.urls.hashing import FNV_OFFSET, HashSet, contains, extend, finish, hash_range, place_of
-from stages.urls.lookup import Mask
 from stages.urls.plain import MatchForms
 from stages.wordlists import FOLDER, read_list
 
@@ -36,7 +33,7 @@ _STRICT, _UNBROKEN, _INNOCENT = 1, 2, 3
 class Trie(NamedTuple):
     """Words by their UTF-8 bytes: node 0 is the root, and `steps[node, classes[byte]]` the next node, 0 = none."""
 
-    steps: npt.NDArray[np.int32]
+    steps: Int32s
     classes: Bytes
     marks: Bytes
 
@@ -69,11 +66,11 @@ class WordTiers(NamedTuple):
     strict: Trie
     hard: HashSet
     soft: HashSet
-    entries: npt.NDArray[np.int64]  # of each soft word, in the order of `soft.hashes`, the line it stands on
+    entries: Int64s  # of each soft word, in the order of `soft.hashes`, the line it stands on
 
-    def hits(self, forms: MatchForms, soft_hits: int) -> Mask:
+    def hits(self, forms: MatchForms, soft_hits: int) -> Bools:
         """Per row: a strict word, a hard word, or words of at least `soft_hits` different soft entries."""
-        whole: Mask = _find_words(forms, self.hard, self.soft, self.entries, soft_hits)
+        whole: Bools = _find_words(forms, self.hard, self.soft, self.entries, soft_hits)
         return whole | _find_substrings(forms, self.strict)
 
 
@@ -114,9 +111,7 @@ _BREAKS = _Breaks()
 
 
 @kernel
-def _find_words(
-    forms: MatchForms, hard: HashSet, soft: HashSet, entries: npt.NDArray[np.int64], soft_hits: int
-) -> Mask:
+def _find_words(forms: MatchForms, hard: HashSet, soft: HashSet, entries: Int64s, soft_hits: int) -> Bools:
     found = np.zeros(len(forms.starts), np.bool_)
     seen = np.empty(soft_hits, np.int64)
     for row in range(len(found)):
@@ -143,7 +138,7 @@ def _in_word(byte: int) -> bool:
 
 
 @kernel
-def _remember(seen: npt.NDArray[np.int64], count: int, entry: Int) -> int:
+def _remember(seen: Int64s, count: int, entry: Int) -> int:
     """How many different entries are in `seen`, which holds `count`, after `entry`."""
     for at in range(count):
         if seen[at] == entry:
@@ -153,7 +148,7 @@ def _remember(seen: npt.NDArray[np.int64], count: int, entry: Int) -> int:
 
 
 @kernel
-def _find_substrings(forms: MatchForms, trie: Trie) -> Mask:
+def _find_substrings(forms: MatchForms, trie: Trie) -> Bools:
     found = np.zeros(len(forms.starts), np.bool_)
     for row in range(len(found)):
         at, end = forms.starts[row], forms.ends[row]

@@ -24,9 +24,8 @@ from classifiers.blocks.features.measure import (
     TITLED,
     UNSPACED,
     WORDS,
-    Raw,
-)  # fmt: skip
-from classifiers.blocks.features.numbers import Features, log, share, slot, table
+)
+from classifiers.blocks.features.numbers import log, share, slot, table
 from classifiers.blocks.html import names
 from classifiers.blocks.html.layout import (
     BOLD,
@@ -42,6 +41,7 @@ from classifiers.blocks.html.layout import (
     TAG,
     ScannedPage,
 )
+from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
 FLAGS = len(names.FLAGS)
@@ -49,7 +49,7 @@ _H1, _H6 = (np.int64(names.TAGS[name]) for name in ("h1", "h6"))
 
 
 @kernel
-def own(page: ScannedPage, raw: Raw, features: Features) -> None:
+def own(page: ScannedPage, raw: Float32s, features: Float32s) -> None:
     for block in range(len(features)):
         chars, words = page.blocks[block, CHARS], raw[block, WORDS]
         values = features[block, OWN_AT:]
@@ -67,7 +67,7 @@ def own(page: ScannedPage, raw: Raw, features: Features) -> None:
 
 
 @kernel
-def copies(hashes: Any, features: Features) -> None:
+def copies(hashes: Any, features: Float32s) -> None:
     """How often a block's text stands on the page."""
     keys, counts = table(len(hashes))
     places = np.empty(len(hashes), np.int64)
@@ -81,7 +81,7 @@ def copies(hashes: Any, features: Features) -> None:
 
 
 @kernel
-def places(page: ScannedPage, features: Features) -> None:
+def places(page: ScannedPage, features: Float32s) -> None:
     size = len(features)
     blocks, nodes = page.blocks, page.nodes
     total = max(np.int64(1), blocks[size - 1, 1])

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.features.columns import NEAR_AT, PAGE_AT
-from classifiers.blocks.features.measure import ENDS_SENTENCE, SENTENCES, UNSPACED, Raw
-from classifiers.blocks.features.numbers import Features, log, share
+from classifiers.blocks.features.measure import ENDS_SENTENCE, SENTENCES, UNSPACED
+from classifiers.blocks.features.numbers import log, share
 from classifiers.blocks.html import names
 from classifiers.blocks.html.layout import CHARS, LINKED, NODE, PARENT, TAG, ScannedPage
+from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
 LONG = 100  # characters of a long block
@@ -18,7 +19,7 @@ _P = np.int64(names.TAGS["p"])
 
 
 @kernel
-def pages(page: ScannedPage, raw: Raw, features: Features) -> None:
+def pages(page: ScannedPage, raw: Float32s, features: Float32s) -> None:
     size = len(features)
     chars = linked = long = unspaced = in_p = np.int64(0)
     sentences = np.float32(0)
@@ -38,7 +39,7 @@ def pages(page: ScannedPage, raw: Raw, features: Features) -> None:
 
 
 @kernel
-def neighbours(page: ScannedPage, raw: Raw, features: Features) -> Any:
+def neighbours(page: ScannedPage, raw: Float32s, features: Float32s) -> Any:
     """Returns the densest block: the one in the midst of the most text outside of links."""
     size, blocks, nodes = len(features), page.blocks, page.nodes
     sums = np.zeros((size + 1, 3), np.float64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.html.layout import FOUND, NODE, PARENT, TOKEN_SLOTS, ScannedPage
-from classifiers.blocks.trees import Floats
+from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
 LEVELS = 4  # a block's element and those around it that are asked
@@ -22,7 +22,7 @@ class CueCounts:
     def __init__(self, group_count: int) -> None:
         self.mass = np.zeros((group_count, 2, TOKEN_SLOTS), np.float32)
 
-    def add(self, group: int, page: ScannedPage, labels: Floats, sizes: Floats, weight: float) -> None:
+    def add(self, group: int, page: ScannedPage, labels: Float32s, sizes: Float32s, weight: float) -> None:
         main, other = labels * sizes, (1 - labels) * sizes
         main, other = main / max(main.sum(), 1.0), other / max(other.sum(), 1.0)
         accumulate(page, main * np.float32(weight), other * np.float32(weight), self.mass[group])
@@ -39,24 +39,24 @@ class CueTables:
         self.total = counts.mass[groups].sum(axis=0, dtype=np.float64)
         self.sites = (counts.mass[groups].sum(axis=1) > 0).sum(axis=0)
 
-    def without(self, group: int) -> Floats:
+    def without(self, group: int) -> Float32s:
         """For pages of this group: its own say nothing of it."""
         if group not in self.groups:
             return _log_odds(self.total, self.sites)
         own = self.counts.mass[group]
         return _log_odds(self.total - own, self.sites - (own.sum(axis=0) > 0))
 
-    def all(self) -> Floats:
+    def all(self) -> Float32s:
         return _log_odds(self.total, self.sites)
 
 
-def _log_odds(mass: Any, sites: Any) -> Floats:
+def _log_odds(mass: Any, sites: Any) -> Float32s:
     odds = np.log((np.maximum(mass[0], 0) + _SMOOTHING) / (np.maximum(mass[1], 0) + _SMOOTHING))
     return np.where(sites >= LEAST_GROUPS, np.clip(odds, -_MOST, _MOST), 0).astype(np.float32)
 
 
 @kernel
-def accumulate(page: ScannedPage, main: Floats, other: Floats, mass: Any) -> None:
+def accumulate(page: ScannedPage, main: Float32s, other: Float32s, mass: Any) -> None:
     for block in range(len(main)):
         node = page.blocks[block, NODE]
         for _ in range(LEVELS):

@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.features.columns import PARENTS_AT, RECORD_AT
-from classifiers.blocks.features.measure import SENTENCES, Raw
-from classifiers.blocks.features.numbers import Features, log, share, slot, table
+from classifiers.blocks.features.measure import SENTENCES
+from classifiers.blocks.features.numbers import log, share, slot, table
 from classifiers.blocks.html import names
 from classifiers.blocks.html.layout import CHARS, FOUND, LINKED, NODE, PARENT, SIGNATURE, SIZE, TAG, TITLE, ScannedPage
+from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
 _P = np.int64(names.TAGS["p"])
 # Totals of a node: characters, those in links, blocks, sentences.
 CHARS_IN, LINKED_IN, BLOCKS_IN, SENTENCES_IN = range(4)
 
-Cues = Features  # log-odds by token slot
+Cues = Float32s  # log-odds by token slot
 
 
 @kernel
-def sum_nodes(page: ScannedPage, raw: Raw, totals: Any) -> None:
+def sum_nodes(page: ScannedPage, raw: Float32s, totals: Any) -> None:
     """A parent's number is below its children's: one pass from the last to the first."""
     for block in range(page.state[SIZE]):
         if block == page.state[TITLE]:
@@ -51,7 +52,7 @@ def cue_nodes(page: ScannedPage, cues: Cues, found: Any) -> None:
 
 
 @kernel
-def parents(page: ScannedPage, totals: Any, features: Features) -> None:
+def parents(page: ScannedPage, totals: Any, features: Float32s) -> None:
     for block in range(len(features)):
         node = page.blocks[block, NODE]
         for level in range(3):
@@ -68,7 +69,7 @@ def parents(page: ScannedPage, totals: Any, features: Features) -> None:
 
 
 @kernel
-def records(page: ScannedPage, totals: Any, features: Features) -> None:
+def records(page: ScannedPage, totals: Any, features: Float32s) -> None:
     """Elements that repeat: how many have the block's element's tag, class and parent's class, and what is in them all;
     and the same of the innermost element around it that occurs three times or more (a post, a listing's entry).
     """

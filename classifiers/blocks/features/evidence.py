@@ -12,7 +12,8 @@ import numpy as np
 
 from classifiers.blocks.features.measure import CAPITAL, DIGIT, LETTER, LONE, MARK, kind_of
 from classifiers.blocks.html.characters import AMP, LT, SLASH, is_letter, is_space, reference
-from classifiers.blocks.html.layout import END, EVIDENCE, SIZE, START, TITLE, Bytes, Offset, ScannedPage
+from classifiers.blocks.html.layout import END, EVIDENCE, SIZE, START, TITLE, Offset, ScannedPage
+from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import point_at, put
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from classifiers.blocks.features.alone import FLAGS, copies, own, places
 from classifiers.blocks.features.around import neighbours, pages
 from classifiers.blocks.features.columns import CUE_AT, EVIDENCE_AT, FEATURES, FLAG_AT
 from classifiers.blocks.features.elements import Cues, cue_nodes, parents, records, sum_nodes
 from classifiers.blocks.features.evidence import support
-from classifiers.blocks.features.measure import RAW, Raw, measure
-from classifiers.blocks.features.numbers import Features, log
+from classifiers.blocks.features.measure import RAW, measure
+from classifiers.blocks.features.numbers import log
 from classifiers.blocks.features.region import regions
 from classifiers.blocks.html import scan
-from classifiers.blocks.html.layout import EVIDENCE, NODE, NODE_FLAGS, NODES, PARENT, SIZE, Bytes, ScannedPage, new_page
+from classifiers.blocks.html.layout import EVIDENCE, NODE, NODE_FLAGS, NODES, PARENT, SIZE, ScannedPage, new_page
+from classifiers.kernels.arrays import Bytes, Float32s, UInt64s
 from classifiers.kernels.jit import kernel
 
 
@@ -24,9 +24,9 @@ class PageBlocks(NamedTuple):
     """A page read: `features` has a row for each block, `hashes` one of its text."""
 
     page: ScannedPage
-    raw: Raw
-    features: Features
-    hashes: npt.NDArray[np.uint64]
+    raw: Float32s
+    features: Float32s
+    hashes: UInt64s
 
     @property
     def size(self) -> int:
@@ -52,7 +52,7 @@ def featured(page: ScannedPage, cues: Cues) -> PageBlocks:
 
 
 @kernel
-def fill(page: ScannedPage, cues: Cues, raw: Raw, hashes: Any, features: Features) -> None:
+def fill(page: ScannedPage, cues: Cues, raw: Float32s, hashes: Any, features: Float32s) -> None:
     size, nodes = page.state[SIZE], page.state[NODES]
     totals = np.zeros((nodes, 4), np.float32)
     sum_nodes(page, raw, totals)

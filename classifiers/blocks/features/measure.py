@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from classifiers.blocks.html.layout import END, START, TITLE, Bytes, Table
+from classifiers.blocks.html.layout import END, START, TITLE
 from classifiers.blocks.html.names import listed
+from classifiers.kernels.arrays import Bytes, Float32s, Int64s
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import point_at
-
-Raw = npt.NDArray[np.float32]
 
 RAW = listed(
     "words commas sentences digits capitals unspaced symbols first_capital ends_sentence ends_colon bullet copyright "
@@ -82,7 +80,7 @@ def kind_of(point: Any) -> Any:
 
 
 @kernel
-def measure(text: Bytes, blocks: Table, state: Table, size: Any, raw: Raw, hashes: Any) -> None:
+def measure(text: Bytes, blocks: Int64s, state: Int64s, size: Any, raw: Float32s, hashes: Any) -> None:
     """Fills a row of `raw` and a hash for each block."""
     title = np.zeros(_TITLE_WORDS, np.uint64)
     words, known = np.zeros(_TITLE_WORDS, np.uint64), 0
@@ -103,7 +101,7 @@ def measure(text: Bytes, blocks: Table, state: Table, size: Any, raw: Raw, hashe
 
 
 @kernel
-def _measure_one(text: Bytes, start: Any, end: Any, raw: Raw, block: Any, hashes: Any, words: Any) -> Any:  # noqa: C901 (one loop over characters)
+def _measure_one(text: Bytes, start: Any, end: Any, raw: Float32s, block: Any, hashes: Any, words: Any) -> Any:  # noqa: C901 (one loop over characters)
     """How many words were put into `words` (at most its length)."""
     at, in_word, word, whole, kept = start, False, _SEED, _SEED, 0
     count = commas = sentences = digits = capitals = lone = symbols = questions = 0

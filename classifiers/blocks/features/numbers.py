@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from classifiers.kernels.jit import kernel
-
-Features = npt.NDArray[np.float32]
 
 
 @kernel

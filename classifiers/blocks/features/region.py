@@ -8,10 +8,11 @@ import numpy as np
 
 from classifiers.blocks.features.columns import REGION_AT
 from classifiers.blocks.features.elements import CHARS_IN, LINKED_IN, SENTENCES_IN
-from classifiers.blocks.features.measure import SENTENCES, Raw
-from classifiers.blocks.features.numbers import Features, log, share
+from classifiers.blocks.features.measure import SENTENCES
+from classifiers.blocks.features.numbers import log, share
 from classifiers.blocks.html import names
 from classifiers.blocks.html.layout import CHARS, DEPTH, KIND, LINKED, NODE, PARENT, TAG, ScannedPage
+from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
 _H1, _H2, _ARTICLE = (np.int64(names.TAGS[name]) for name in ("h1", "h2", "article"))
@@ -37,7 +38,7 @@ def joined(page: ScannedPage, main: Any, levels: Any, joins: Any, branches: Any)
 
 
 @kernel
-def regions(page: ScannedPage, raw: Raw, totals: Any, densest: Any, features: Features) -> None:
+def regions(page: ScannedPage, raw: Float32s, totals: Any, densest: Any, features: Float32s) -> None:
     size, nodes = len(features), page.nodes
     levels, joins, branches = np.empty((3, len(totals)), np.int64)
     joined(page, page.blocks[densest, NODE], levels, joins, branches)

@@ -8,9 +8,10 @@ import numpy as np
 
 from classifiers.blocks.html import names
 from classifiers.blocks.html.characters import GT, SLASH, is_letter, is_space, looked_up, lower
-from classifiers.blocks.html.layout import FOUND, KIND, OWN, SIGNATURE, TOKEN_SLOTS, TOKENS, Bytes, Offset, ScannedPage
+from classifiers.blocks.html.layout import FOUND, KIND, OWN, SIGNATURE, TOKEN_SLOTS, TOKENS, Offset, ScannedPage
 from classifiers.blocks.html.names import FLAGS, listed
 from classifiers.blocks.html.syntax import APOSTROPHE, EQUALS, QUOTE
+from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
 
 _HIDDEN, _COMMENT = np.int64(FLAGS["hidden"]), np.int64(FLAGS["comment"])

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from classifiers.blocks.html import names
+from classifiers.kernels.arrays import Bytes, Int64s, UInt16s, UInt64s
 from classifiers.kernels.jit import kernel
 
-Bytes = npt.NDArray[np.uint8]
-Table = npt.NDArray[np.int64]
 Offset = Any
 
 MOST = 1 << 18  # nodes, and blocks, of a page
@@ -42,14 +40,14 @@ class ScannedPage(NamedTuple):
     """A page's parts while it is read. Rows behind the counts of `state` mean nothing."""
 
     text: Bytes
-    blocks: Table
-    nodes: Table
-    tokens: npt.NDArray[np.uint16]
-    marks: Table
-    stack: Table  # of open elements: tag, node, place of the next outer one of the same tag, of the next outer scope
-    last: Table  # by tag, the innermost open element's place in the stack
-    state: Table
-    evidence: npt.NDArray[np.uint64]  # bits: threes of words that the page's metadata says are main text
+    blocks: Int64s
+    nodes: Int64s
+    tokens: UInt16s
+    marks: Int64s
+    stack: Int64s  # of open elements: tag, node, place of the next outer one of the same tag, of the next outer scope
+    last: Int64s  # by tag, the innermost open element's place in the stack
+    state: Int64s
+    evidence: UInt64s  # bits: threes of words that the page's metadata says are main text
 
 
 def new_page(html: Bytes) -> ScannedPage:

@@ -8,10 +8,11 @@ import numpy as np
 
 from classifiers.blocks.features.evidence import collect
 from classifiers.blocks.html.characters import LT, SLASH, is_letter, write
-from classifiers.blocks.html.layout import BLOCK, NODE, TITLE, Bytes, Offset, ScannedPage
+from classifiers.blocks.html.layout import BLOCK, NODE, TITLE, Offset, ScannedPage
 from classifiers.blocks.html.names import TAGS
 from classifiers.blocks.html.stack import finish
 from classifiers.blocks.html.syntax import behind_tag, name
+from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
 
 _SCRIPT, _STYLE, _TITLE = (np.int64(TAGS[n]) for n in ("script", "style", "title"))

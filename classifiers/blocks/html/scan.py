@@ -38,14 +38,14 @@ from classifiers.blocks.html.layout import (
     OWN,
     SCOPE,
     TITLE,
-    Bytes,
     Offset,
     ScannedPage,
-)  # fmt: skip
+)
 from classifiers.blocks.html.names import FLAGS, TAGS, listed
 from classifiers.blocks.html.raw import raw
 from classifiers.blocks.html.stack import close_implied, end_link, finish, inherited, line_break, pop_to, push
 from classifiers.blocks.html.syntax import behind, behind_comment, behind_tag, name
+from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import inlined, kernel
 
 _SILENT, _PRE = np.int64(FLAGS["silent"]), np.int64(FLAGS["pre"])

@@ -8,8 +8,9 @@ import numpy as np
 
 from classifiers.blocks.html import names
 from classifiers.blocks.html.characters import BANG, DASH, GT, SLASH, is_space, lower
-from classifiers.blocks.html.layout import Bytes, Offset
+from classifiers.blocks.html.layout import Offset
 from classifiers.blocks.html.names import TAGS
+from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
 
 _CUSTOM = np.int64(TAGS["custom"])

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from classifiers.blocks.html.layout import HTML, HTML_END, SIZE, TITLE, ScannedPage
-from classifiers.blocks.trees import Floats
+from classifiers.kernels.arrays import Float32s
 
 FILE = Path(__file__).with_name("annotated.jsonl")
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
@@ -40,7 +40,7 @@ def read(source: Literal["train", "crawl"]) -> dict[str, Annotation]:
     }
 
 
-def labels(page: ScannedPage, kept: Ranges) -> Floats:
+def labels(page: ScannedPage, kept: Ranges) -> Float32s:
     """1 for each block most of whose HTML lies in a kept range, 0 for the others and the page's title."""
     spans = page.blocks[: page.state[SIZE], HTML : HTML_END + 1]
     inside = np.zeros(len(spans), np.int64)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from classifiers.kernels.arrays import Float32s
 
 N = 4
 # Where words are not spaced, every character counts as one.
@@ -26,7 +27,7 @@ def grams(found: list[str]) -> list[tuple[str, ...]]:
     return list(zip(*(found[k:] for k in range(N)), strict=False))
 
 
-def labelled(texts: Iterable[str], truth: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def labelled(texts: Iterable[str], truth: str) -> tuple[Float32s, Float32s]:
     """For each block: the share of its words in a 4-gram of the truth, and how many words it has.
 
     4-grams go across blocks, so that a short heading is known by the paragraph behind it; a block that is a whole line
@@ -45,7 +46,7 @@ def labelled(texts: Iterable[str], truth: str) -> tuple[npt.NDArray[np.float32],
     return np.array(shares, np.float32), np.array([len(block) for block in blocks], np.float32)
 
 
-def sizes(texts: Iterable[str]) -> npt.NDArray[np.float32]:
+def sizes(texts: Iterable[str]) -> Float32s:
     """How many words each block has."""
     return np.array([len(words(text)) for text in texts], np.float32)
 

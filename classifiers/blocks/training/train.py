@@ -18,7 +18,8 @@ from classifiers.blocks.html import layout, scan
 from classifiers.blocks.model import ALIVE, BlockModel, first_scores, rounded, sizes_of
 from classifiers.blocks.second import beside
 from classifiers.blocks.training import annotated, data, labels
-from classifiers.blocks.trees import Floats, Trees
+from classifiers.blocks.trees import Trees
+from classifiers.kernels.arrays import Bytes, Float32s
 
 WEAK_WEIGHT = 0.25  # of a page without a truth of its own, which counts 1
 NEGATIVES = 0.5  # of the blocks without main text that are trained on; they count for the others
@@ -43,13 +44,13 @@ class LabelledPage:
     """A page with its labels. `weight` is that of the whole page, divided among its blocks."""
 
     page: layout.ScannedPage
-    labels: Floats
-    sizes: Floats
+    labels: Float32s
+    sizes: Float32s
     weight: float
     group: int
     fold: int
 
-    def weights(self) -> Floats:
+    def weights(self) -> Float32s:
         """Long blocks count more, but not by their length: a page's menu is to be learnt too."""
         roots = np.sqrt(self.sizes + 1)
         return np.asarray(roots * (self.weight / max(roots.sum(), 1e-9)), np.float32)
@@ -67,7 +68,7 @@ def samples(rows: Sequence[data.TrainingPage], weak: Text, folds: int) -> list[L
     return found
 
 
-def _labelled(row: data.TrainingPage, page: layout.ScannedPage, weak: Text) -> tuple[Floats, Floats, float] | None:
+def _labelled(row: data.TrainingPage, page: layout.ScannedPage, weak: Text) -> tuple[Float32s, Float32s, float] | None:
     """Labels and sizes of the blocks, and the page's weight; None for a page that teaches nothing."""
     if row.kept is not None:
         shares, sizes = annotated.labels(page, row.kept), labels.sizes(texts(page))
@@ -84,7 +85,7 @@ def _labelled(row: data.TrainingPage, page: layout.ScannedPage, weak: Text) -> t
     return shares, sizes, 1.0 if row.truth else WEAK_WEIGHT
 
 
-def trimmed(html: layout.Bytes) -> layout.ScannedPage:
+def trimmed(html: Bytes) -> layout.ScannedPage:
     """The page read, without the room that it did not need."""
     page = layout.new_page(html)
     scan.read(html, page)
@@ -132,10 +133,10 @@ def _model(found: Sequence[LabelledPage], counts: CueCounts, parameters: Boostin
     return BlockModel(rounded(tables.all()), first, second)
 
 
-def _unseen(found: Sequence[LabelledPage], rows: Sequence[Floats], parameters: BoostingOptions) -> list[Floats]:
+def _unseen(found: Sequence[LabelledPage], rows: Sequence[Float32s], parameters: BoostingOptions) -> list[Float32s]:
     """The first stage's scores of each page, by trees that were grown on the pages of the other folds."""
     folds = data.folds([s.group for s in found], parameters.folds)
-    scores: dict[int, Floats] = {}
+    scores: dict[int, Float32s] = {}
     for fold in sorted(set(folds)):
         seen = [at for at in range(len(found)) if folds[at] != fold]
         part = [found[at] for at in seen]
@@ -149,18 +150,18 @@ def _all(found: Sequence[LabelledPage]) -> list[Any]:
 
 
 def _featured(found: Sequence[LabelledPage], tables: CueTables) -> list[PageBlocks]:
-    known: dict[int, Floats] = {}
+    known: dict[int, Float32s] = {}
     return [featured(s.page, _of_group(tables, s.group, known)) for s in found]
 
 
-def _of_group(tables: CueTables, group: int, known: dict[int, Floats]) -> Floats:
+def _of_group(tables: CueTables, group: int, known: dict[int, Float32s]) -> Float32s:
     if group not in known:
         known[group] = rounded(tables.without(group))
     return known[group]
 
 
 def _trained(
-    found: Sequence[LabelledPage], rows: Sequence[Floats], asked: Sequence[Any], parameters: BoostingOptions
+    found: Sequence[LabelledPage], rows: Sequence[Float32s], asked: Sequence[Any], parameters: BoostingOptions
 ) -> Trees:
     """Trees of the blocks that are `asked` (a boolean each)."""
     import lightgbm

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
-from stages.kernels.rows import Numbers
+from classifiers.kernels.arrays import UInt64s
 
 Edge = tuple[int, int]
 
@@ -30,16 +30,16 @@ def oracle(edges: Iterable[Edge]) -> dict[int, int]:
     return {node: min(together) for node, together in members.items()}
 
 
-def column(values: Iterable[int]) -> Numbers:
+def column(values: Iterable[int]) -> UInt64s:
     return np.fromiter(values, np.uint64)
 
 
-def arrays(edges: Iterable[Edge]) -> tuple[Numbers, Numbers]:
+def arrays(edges: Iterable[Edge]) -> tuple[UInt64s, UInt64s]:
     edges = list(edges)
     return column(a for a, _ in edges), column(b for _, b in edges)
 
 
-def listed(pair: tuple[Numbers, ...]) -> list[Edge]:
+def listed(pair: tuple[UInt64s, ...]) -> list[Edge]:
     return list(zip(*(values.tolist() for values in pair), strict=True))
 
 
@@ -55,7 +55,7 @@ SHAPES: dict[str, Callable[[int, np.random.Generator], Iterable[Edge]]] = {
 }
 
 
-def shaped(shape: str, count: int, in_order: bool = False) -> tuple[Numbers, Numbers]:
+def shaped(shape: str, count: int, in_order: bool = False) -> tuple[UInt64s, UInt64s]:
     """A graph of that shape whose nodes have random 64-bit names, ascending along the shape where `in_order`."""
     rng = np.random.default_rng(len(shape))
     names = rng.integers(0, 1 << 64, count + 1, dtype=np.uint64)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifiers.kernels.arrays import UInt64s
 from stages.kernels import edges as edges_module
 from stages.kernels import unionfind
 from stages.kernels.edges import grouped_edges
-from stages.kernels.rows import Numbers, sort_rows
+from stages.kernels.rows import sort_rows
 from stages.kernels.unionfind import Components, bytes_needed, forest
 from tests.stages.kernels.graphs import SHAPES, Edge, arrays, column, edge_lists, listed, nodes, oracle, shaped
 
@@ -38,7 +39,7 @@ def test_labels_are_the_oracles_whatever_the_order_chunks_and_direction(edges: l
     assert labels(turned, chunk) == expected
 
 
-def components_by_spreading(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
+def components_by_spreading(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
     """Labels by another way, for large graphs: the smaller label goes over each edge until nothing changes."""
     nodes, ends = np.unique(np.concatenate((a, b)), return_inverse=True)
     left, right = ends[: len(a)], ends[len(a) :]
@@ -180,6 +181,6 @@ BROKEN = [
 @pytest.mark.parametrize(
     "function", [forest, lambda a, b: grouped_edges(a, None, b), lambda a, b: Components().add(a, b)]
 )
-def test_wrong_columns_are_refused(function: Callable[..., object], wrong: Numbers, message: str) -> None:
+def test_wrong_columns_are_refused(function: Callable[..., object], wrong: UInt64s, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         function(np.zeros(2, np.uint64), wrong)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.kernels.rows import Numbers
+from classifiers.kernels.arrays import UInt64s
 from stages.kernels.star import Stars, both_directions, downwards, large_star, small_star
 from stages.kernels.unionfind import Components, forest
 from tests.stages.kernels.graphs import SHAPES, Edge, arrays, edge_lists, listed, oracle, shaped
 
-Pair = tuple[Numbers, Numbers]
-Operation = Callable[[Numbers, Numbers], Stars]
+Pair = tuple[UInt64s, UInt64s]
+Operation = Callable[[UInt64s, UInt64s], Stars]
 
 
 def shuffled(rows: Pair, operation: Operation, partitions: int) -> Stars:
@@ -29,7 +29,7 @@ def shuffled(rows: Pair, operation: Operation, partitions: int) -> Stars:
     return Stars(a, b, sum(star.changed for star in stars))
 
 
-def rounds(a: Numbers, b: Numbers, partitions: int) -> list[Stars]:
+def rounds(a: UInt64s, b: UInt64s, partitions: int) -> list[Stars]:
     """The edges after each round, the last without a change."""
     found = [Stars(a, b, 1)]
     while found[-1].changed:
@@ -65,7 +65,7 @@ def test_large_graphs_converge_in_few_rounds(shape: str, in_order: bool) -> None
     np.testing.assert_array_equal(found[-1].a[order], labels)
 
 
-def forest_labels(a: Numbers, b: Numbers) -> Pair:
+def forest_labels(a: UInt64s, b: UInt64s) -> Pair:
     """(node, label) of all nodes but the labels themselves, by union-find."""
     components = Components()
     components.add(a, b)
