@@ -159,6 +159,10 @@ def test_numbered_entities_are_decoded(point: int) -> None:
         ("<a title='x > y'>link</a> text", "link text"),
         ("a<script>never closed", "a"),
         ("a<p title='never closed>b", "a"),
+        ("a<!-->b<!--->c<!-- x --!>d<!-- never closed", "abcd"),
+        ("a<!doctype 'y>b<?z \"z>c</ 'y>d", "a b c d"),
+        ("a<script>w('</script' + '>')</script>b", "a b"),
+        ("a<style='x'>b<i,j>c</span<br>d", "a b c d"),
     ],
 )
 def test_markup_as_it_comes(html: str, text: str) -> None:

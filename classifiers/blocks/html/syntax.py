@@ -1,4 +1,4 @@
-"""Where HTML's pieces end: tags and their names, comments."""
+"""Where HTML's pieces end: tags and their names, comments, elements whose content is not markup."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.html import names
-from classifiers.blocks.html.characters import BANG, DASH, GT, SLASH, is_space, lower
+from classifiers.blocks.html.characters import BANG, DASH, GT, LT, SLASH, is_letter, is_space, lower
 from classifiers.blocks.html.layout import Offset
 from classifiers.blocks.html.names import TAGS
 from classifiers.kernels.arrays import Bytes
@@ -44,13 +44,20 @@ def behind_comment(data: Bytes, at: Offset, end: Offset) -> Offset:
 
 
 @kernel
-def name(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any]:
-    """Behind the tag's name, and its number (0 = unknown; a name with a hyphen is an element of the page's own)."""
+def hashed_name(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any, bool]:
+    """Where the tag's name ends, its hash (that of `names.hashed`), and whether it has a hyphen."""
     value, custom = _SEED, False
     while at < end and not is_space(data[at]) and data[at] != GT and data[at] != SLASH:
         value = (value ^ np.uint64(lower(data[at]))) * _MULTIPLIER
         custom |= data[at] == DASH
         at += 1
+    return at, value, custom
+
+
+@kernel
+def name(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any]:
+    """Behind the tag's name, and its number (0 = unknown; a name with a hyphen is an element of the page's own)."""
+    at, value, custom = hashed_name(data, at, end)
     number = names.TAG_TABLE[(value >> _TAG_SHIFT) & _TAG_MASK]
     if names.TAG_HASHES[number] == value and number > 0:
         return at, number
@@ -71,3 +78,24 @@ def behind_tag(data: Bytes, at: Offset, end: Offset) -> Offset:
             before = byte
         at += 1
     return at + 1
+
+
+@kernel
+def end_of_raw(data: Bytes, at: Offset, end: Offset, tag: Any) -> Offset:
+    """Where the end tag of the element that `at` is inside of begins, or `end`. Nothing else in it is markup."""
+    while at + 2 < end:
+        # Every second byte will do: it is the slash, or the place before it.
+        byte = data[at + 1]
+        if byte == LT:
+            at += 1
+        elif byte != SLASH or data[at] != LT:
+            at += 2
+            continue
+        if data[at + 1] == SLASH and at + 2 < end and is_letter(data[at + 2]):
+            behind, found = name(data, at + 2, min(end, at + 12))
+            if found == tag:
+                return at
+            at = behind
+        else:
+            at += 1
+    return end

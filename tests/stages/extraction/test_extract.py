@@ -20,8 +20,9 @@ from resiliparse.extract.html2text import extract_plain_text
 
 from stages.extract import Extract
 from stages.extraction import images
-from stages.extraction.engines import Unparsable, html_parser, well_formed
+from stages.extraction.engines import Unparsable, well_formed
 from stages.extraction.formatting import formatted, without_urls
+from stages.extraction.parser import html_parser
 from stages.extraction.xpath import Screened, screened
 from stages.schema import documents
 
