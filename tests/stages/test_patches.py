@@ -27,7 +27,7 @@ def test_the_path_gives_the_names_that_justext_gives() -> None:
 
 
 class OtherPath:
-    """A path that is asked for something new."""
+    """A path with a member that ours does not have."""
 
     append = pop = dom = xpath = depth = None
 
