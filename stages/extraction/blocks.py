@@ -1,8 +1,8 @@
 """The engine `blocks`: main text by a model's scores of a page's blocks (see `classifiers.blocks`), in this process.
 
 No tree is built and no child process is needed: reading, features and decision trees take time linear in the page and
-memory bounded by its size, whatever the page is. Blocks become lines: a line per paragraph or heading, items after `-
-`, the cells of a table row in one line, code with its line breaks.
+memory bounded by its size, whatever the page is. Blocks become lines: a line per paragraph or heading, list items after
+a dash, the cells of a table row in one line, code with its line breaks.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from stages.patches import is_memory_error
 _PR_SET_PDEATHSIG = 1  # the option of prctl(2), from <sys/prctl.h>
 _STDERR_BYTES = 1 << 20  # bytes that a child may write to stderr, or to any file
 _LONGEST_ERROR = 1000  # characters of an error that are reported to the parent
-_SCARCE = 512  # of the 1,024 kB of a MiB: an answer is doubtful once half of the allowed memory was used
+_SCARCE = 512  # kB used per MiB allowed, half of it: from then on an answer is doubtful
 WARM_UP = b"<p>A page so short that trafilatura tries all it knows, and loads what it needs for that."
 
 

@@ -17,9 +17,9 @@ _NEWLINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"(?<=\S)[ \t]+(?=[ \t.,;:!?])")
 
 # A URL ends at white space, quotes and angle brackets, where a script without spaces begins (Thai, Chinese, Japanese
-# …), # and at general punctuation (“ … ”). These are matched with their case, because they include capitals of k and å
-# (the # Kelvin and the Ångström sign). Nothing that follows a URL could make it shorter, so the loops are possessive:
-# to go # back in a URL of megabytes would take hundreds of megabytes.
+# …), and at general punctuation (“ … ”). These are matched with their case, because they include capitals of k and å
+# (the Kelvin and the Ångström sign). Nothing that follows a URL could make it shorter, so the loops are possessive: to
+# go back in a URL of megabytes would take hundreds of megabytes.
 _URL = re.compile(
     r"""(?P<open>[(\[<]?) (?<![a-z0-9]) (?P<url> (?:(?:https?|ftp)://|www\.) [a-z0-9\[]
     (?: (?-i: [A-Za-z0-9_\-.~:/?#\[\]@!$&'()*+,;=%]++ | (?![\u0e00-\u0eff\u1000-\u1dff\u2000-\uffff]) \w ) )*+ )

@@ -51,7 +51,7 @@ _BY_HASH = sorted((names.hashed(name), role) for name, role in _ROLE_OF.items())
 _HASHES, _ROLES = np.array([h for h, _ in _BY_HASH], np.uint64), np.array([role for _, role in _BY_HASH], np.int64)
 _HEAD, _BODY = np.int64(names.TAGS["head"]), np.int64(names.TAGS["body"])
 _HEX, _DIGIT_0, _DIGIT_A = ord("x"), ord("0"), ord("a")  # bytes of numeric entities
-# The last letters of the names of accents: acute, grave, tilde, circle; uml; circ; … `&eacute;` is an accented e.
+# The last letters of the names of accented letters: acute, grave, tilde; uml, cedil; circ; ring, szlig; and d.
 _ACCENT_ENDS = tuple(map(ord, "elcdg"))
 
 
