@@ -109,7 +109,7 @@ def test_groups_are_languages_of_the_model() -> None:
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        ({"keep": ("english",)}, "no language of lid.176"),
+        ({"keep": ("english",)}, "not a language of lid.176"),
         ({"keep": ("latin-europe",)}, "latin-european"),
         ({"keep": ()}, "list of language codes"),
         ({"min_score": 65}, "between 0 and 1"),
