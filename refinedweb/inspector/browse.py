@@ -15,7 +15,7 @@ from refinedweb.ledger.layout import CORPUS
 from refinedweb.ledger.manifest import Ledger, Output, Record, Totals
 from refinedweb.report.facts import hosts
 from refinedweb.report.sample import end_of, row_groups, shard_rank
-from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage import Missing, Store
 from refinedweb.views.run import Run
 
 MOST_SCANNED = 400_000
@@ -69,7 +69,7 @@ class SearchResult:
 
 def find(run: Run, query: Query, n: int = 50) -> SearchResult:
     """Up to `n` documents, after `query.skip` others. The same query gives the same ones. Looks at a bounded number."""
-    store = open_store(run.out)
+    store = run.store
     steps = [step for step in run.file.steps if step.kind == "local"]
     ledgers = [Ledger(store, step.name) for step in steps]
     shards = sorted(set().union(*(ledger.committed() for ledger in ledgers)))
@@ -153,7 +153,7 @@ def load(run: Run, at: str) -> tuple[SearchHit, dict[str, Any]] | None:
     named = KEY.fullmatch(key)
     if named is None or not row.isdecimal():
         return None
-    store = open_store(run.out)
+    store = run.store
     ledgers = [Ledger(store, step.name) for step in run.file.steps if step.kind == "local"]
     outputs = {output.key: (end, output) for end, output in _outputs(ledgers, int(named[1]))}
     if key not in outputs:
