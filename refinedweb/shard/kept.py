@@ -125,4 +125,4 @@ def _without_decisions(docs: pa.Table, stage: str) -> pa.Table:
     """The size of its cluster is a measure of a document that stays."""
     if "cluster_size" in docs.column_names:
         docs = set_column(docs, f"{stage}.cluster_size", docs.column("cluster_size"))
-    return cast(pa.Table, docs.drop_columns([name for name in DECIDED if name in docs.column_names]))
+    return docs.drop_columns([name for name in DECIDED if name in docs.column_names])
