@@ -1,4 +1,4 @@
-"""Where inputs and outputs are kept: local folders and S3 prefixes behind one interface."""
+"""Where inputs and outputs are kept: local folders and S3 prefixes, with one interface (`base.Store`)."""
 
 from __future__ import annotations
 

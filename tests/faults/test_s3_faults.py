@@ -11,7 +11,7 @@ import xxhash
 
 from refinedweb.storage import Changed, Exists, open_store, s3, s3_streams
 from refinedweb.storage.s3_client import client
-from refinedweb.storage.s3_sums import BLOCK, Corrupt, beside
+from refinedweb.storage.s3_sums import BLOCK, Corrupt, sums_key
 from stages.errors import CommitUnknown, ConfigError, RetryError
 from tests.faults import proxy as faults
 from tests.faults.proxy import Plan, Proxy, Request
@@ -215,7 +215,7 @@ def test_objects_without_their_sums_are_read_all_the_same(proxy: Proxy, out: str
     with store.create("big") as sink:
         sink.write(data)
         sink.finish()
-    store.delete(beside("big"))
+    store.delete(sums_key("big"))
     with store.open("big") as file:
         assert file.read() == data
 
