@@ -27,7 +27,7 @@ from stages.dedup import ROW, Global
 from stages.errors import ShardError
 
 OLD = 1 << 31  # the number of the first shard of earlier runs; a run's own shards stay far below
-_SHARD_BITS = np.uint64(32)
+_SHARD_BITS = np.uint64(32)  # shift of the shard in an address
 
 
 class Block(NamedTuple):

@@ -13,7 +13,7 @@ from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, l
 from refinedweb.ledger.layout import DECIDE, decisions_key
 from stages.dedup import DECISION
 
-_ROW_MASK = np.uint64(0xFFFFFFFF)
+_ROW_MASK = np.uint64(0xFFFFFFFF)  # the half of an address that is the row
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ _INDEX = np.dtype([("partition", "<u4"), ("rows", "<u8"), ("offset", "<u8"), ("s
 _TRAILER = struct.Struct("<Q16s8s")
 _MAGIC = b"RWSHUF01"
 _TAIL = 64 << 10  # last bytes of an object, read first: they hold the whole index of up to 1,488 pieces
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ divided by the golden ratio: Fibonacci hashing
 
 
 class Damaged(RetryError):

@@ -155,7 +155,7 @@ class Ledger:
         return self._numbers(layout.RECORDS)
 
     def recorded(self, tasks: Collection[int]) -> set[int]:
-        """Which of a few tasks have a record: on disk by a look at each, on S3 by a page or two of the listing."""
+        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read."""
         if self.store.parallel == 1:
             return {task for task in tasks if self._exists(task)}
         prefixes = {self._key(layout.RECORDS, task)[: -len(layout.JSON_SUFFIX) - PAGE_DIGITS] for task in tasks}

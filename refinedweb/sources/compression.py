@@ -48,6 +48,7 @@ def zstd(dictionary: bytes | None = None) -> Codec:
     return Codec("zstd", (_ZSTD, *_SKIPPABLE), 1 << 9, 1 << 18, new, (zstandard.ZstdError,))
 
 
+# zlib's 31 stands for a window of 2¹⁵ bytes and gzip's header, 15 for zlib's header, -15 for none.
 GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, 1 << 11, partial(zlib.decompressobj, 31), (zlib.error,))
 DEFLATE = Codec("deflate", (), 1 << 14, 0, partial(zlib.decompressobj, 15), (zlib.error,))
 RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, 0, partial(zlib.decompressobj, -15), (zlib.error,))

@@ -28,7 +28,7 @@ def _kind(char: str) -> tuple[str, str]:
 
 
 def oddity(text: str) -> float:
-    """Share (0 to 1) of the non-ASCII characters in `text` that are where real text has none. 0 if it has none at all.
+    """Share (0 to 1) of the non-ASCII characters of `text` that real text does not have there; 0 if there are none.
 
     These are odd: U+FFFD, control, private and unassigned characters; a third accented Latin letter in a row; a symbol
     within a word or next to an accented letter; an upper-case letter directly after a lower-case one; scripts mixed
@@ -51,7 +51,7 @@ def mend(body: bytes) -> str:
 
 
 def _odd(text: str, at: int) -> bool:
-    """Whether the character at this place is where real text has none."""
+    """Whether real text does not have the character in such a place."""
     category, script = _kind(text[at])
     if category in ("Cc", "Cn", "Co", "Cs") or text[at] == "\ufffd":
         return True
