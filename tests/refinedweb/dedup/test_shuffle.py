@@ -45,7 +45,7 @@ def read(store: Store, partition: int) -> list[int]:
 def test_partitions_are_the_rows_in_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: list[list[int]], partitions: int, flush: int
 ) -> None:
-    """Whether they fit into memory or were spilled."""
+    """Both if they fit into memory and if they were spilled."""
     monkeypatch.setattr(shuffle, "FLUSH_BYTES", flush)
     store = open_store(str(tmp_path))
     write(store, batches, partitions)

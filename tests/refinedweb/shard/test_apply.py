@@ -1,4 +1,4 @@
-"""The engine's half of the contract: it splits, counts, notices a broken law, and finds the document that kills."""
+"""The engine's half of the contract: it splits, counts, notices a broken law, and finds a document that kills."""
 
 from __future__ import annotations
 

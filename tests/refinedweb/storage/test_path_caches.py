@@ -1,4 +1,4 @@
-"""Law: what is opened by a relative path is that of the current folder, also after `os.chdir` (`%cd` in a notebook)."""
+"""Law: a relative path means the current folder, also after `os.chdir` (`%cd` in a notebook)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _tokenizer(folder: Path) -> None:
     tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="a")).save(str(folder / NAME))
 
 
-# Of every cache: what must be at the path, and the arguments after the path.
+# For every cache: what must be at the path, and the arguments after the path.
 OPENED: dict[str, tuple[Callable[[Path], None], tuple[Any, ...]]] = {
     "classifiers.blocks.model._load": (_copy_of(model.SHIPPED), ()),
     "classifiers.fasttext_files.linear_model.read": (_copy_of(predict.SHIPPED), ()),
@@ -62,7 +62,7 @@ OPENED: dict[str, tuple[Callable[[Path], None], tuple[Any, ...]]] = {
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Two folders, the first of them current; the current folder is set back after the test."""
+    """Two folders, of which the first is current; the current folder is restored after the test."""
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
@@ -71,7 +71,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def _decorated(kind: str) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Functions under a decorator of this name, by their full name."""
+    """Functions with a decorator of this name, by their full name."""
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
