@@ -62,7 +62,7 @@ def _check_finished(path: str, store: Store, run: Mapping[str, Any]) -> None:
     last = run["steps"][-1]["name"]
     done = sum(1 for info in store.list(ledger_folder(last, RECORDS)) if info.key.endswith(JSON_SUFFIX))
     if done < len(run["inputs"]):
-        raise ConfigError(f"{path} is a run that is not finished ({done} of {len(run['inputs'])} shards); finish it")
+        raise ConfigError(f"the run at {path} is not finished ({done} of {len(run['inputs'])} shards); finish it")
 
 
 def _checked(store: Store, item: Input, stage: Clustered) -> int:

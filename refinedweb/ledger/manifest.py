@@ -176,7 +176,7 @@ class Ledger:
         return {n: json.loads(self.store.get(self._key(layout.FAILURES, n))[0])["error"] for n in numbers}
 
     def record(self, task: int) -> Record:
-        """Raises Missing."""
+        """Read the record of a task. Raises Missing."""
         return Record.from_json(self.store.get(self._key(layout.RECORDS, task))[0])
 
     def records(self, tasks: Iterable[int]) -> Iterator[Record]:

@@ -223,4 +223,4 @@ def _check_names(names: list[str]) -> None:
         raise ConfigError("the recipe has no stages; add [[stage]] tables, see `refinedweb stages`")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"the recipe names {', '.join(twice)} twice; the ledger counts a stage under its name")
+        raise ConfigError(f"the recipe names {', '.join(twice)} twice; the ledger counts each stage by its name")

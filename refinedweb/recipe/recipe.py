@@ -1,4 +1,4 @@
-"""A recipe: which stages run, in which order and with which parameters. In TOML (read by `load`):
+"""A recipe: which stages run, in which order and with which parameters. In TOML:
 
     name = "refinedweb"
     [run]                # RunOptions

@@ -61,6 +61,8 @@ def split(entered: pa.Table, judged: pa.Table) -> tuple[pa.Table, pa.Table]:
 def check_law(stage: Stage, before: pa.Table, after: pa.Table) -> None:
     """Raises ShardError if `after` has other rows than `before`, or has them in another order."""
     if after.num_rows != before.num_rows:
-        raise ShardError(f"stage {stage.name} got {before.num_rows} rows and gave {after.num_rows}; rows must stay")
+        raise ShardError(
+            f"stage {stage.name} got {before.num_rows} rows and returned {after.num_rows}; a stage must keep every row"
+        )
     if not after.column("id").equals(before.column("id")):
-        raise ShardError(f"stage {stage.name} changed the order or the ids of rows; both must stay")
+        raise ShardError(f"stage {stage.name} changed the order or the ids of rows; it must keep both")

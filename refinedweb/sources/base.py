@@ -28,7 +28,7 @@ class SourceOptions:
     # Media types of pages; others are dropped (`not_html`). A page without a type is judged by its content.
     mime_types: tuple[str, ...] = ("text/html", "application/xhtml+xml")
     # Pages known to be incomplete (cut by the crawler, see WARC-Truncated, by the connection, or by a damaged file):
-    # "drop" them (`truncated_record`) or "keep" the rest. Common Crawl cut at 1 MiB until 2025, at 5 MiB since.
+    # "drop" them (`truncated_record`) or "keep" what arrived. Common Crawl cut at 1 MiB until 2025, at 5 MiB since.
     truncated: Literal["drop", "keep"] = "drop"
     # A page with a larger share (0 to 1) of control characters and undecodable bytes is not text.
     max_garbage: float = 0.05
