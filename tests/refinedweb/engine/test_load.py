@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refinedweb.engine import loop, rollups
-from refinedweb.engine.blocks import ASKED, LONE, LOOK_SECONDS, Blocks, cut
-from refinedweb.engine.loop import TICK
-from refinedweb.engine.pool import STARTS, _start
+from refinedweb.engine import loop, policy
+from refinedweb.engine.blocks import Blocks, block_numbers
+from refinedweb.engine.policy import FOREIGN_CHECKS, LARGE_TASK, LOOK_SECONDS, RAY_STARTS, TICK_SECONDS
+from refinedweb.engine.pool import _start
 from refinedweb.ledger.claims import Claims, Holder, started_at, this_machine
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import ObjectInfo, Store, open_store
@@ -32,7 +32,7 @@ from tests.refinedweb.ledger.test_claims import Clock
 from tests.refinedweb.ledger.test_manifest import record
 
 PAGE = 1000
-SLOP = TICK + LOOK_SECONDS
+SLOP = TICK_SECONDS + LOOK_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def folders(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     """New for each example: see `begin`."""
-    monkeypatch.setattr(rollups, "ROLL_UP_SECONDS", 1e9)
+    monkeypatch.setattr(policy, "ROLL_UP_SECONDS", 1e9)
     clock = VirtualTime()
     monkeypatch.setattr(loop, "sleep", lambda seconds: clock.sleep(seconds))
     return clock
@@ -77,7 +77,7 @@ def test_one_shard_50_times_the_others_holds_nobody_back(
     store = open_store(str(next(folders)))
     if abandoned:
         sizes = {n: round(each * 1000) for n, each in enumerate(lengths)}
-        abandon(store, cut(sizes, block)[large])
+        abandon(store, block_numbers(sizes, block)[large])
     ran = drive(time, store, lengths, block, drivers, workers)
     assert ran.attempts == shards, "nothing is done twice"
     assert ran.begins[large] <= 1.5 * (abandoned and drivers > 1)
@@ -109,20 +109,20 @@ def test_no_worker_idles_while_a_block_is_free(
     ran = drive(time, open_store(str(next(folders))), lengths, block, drivers, workers)
     assert ran.attempts == len(lengths)
     assert len(ran.ends) == len(lengths)
-    ordinary = min(max(lengths), LONE * sum(lengths) / len(lengths))
+    ordinary = min(max(lengths), LARGE_TASK * sum(lengths) / len(lengths))
     last = block * ordinary / workers + max(lengths)
     assert max(ran.ends.values()) <= sum(lengths) / (drivers * workers) + last + SLOP
 
 
 @given(st.dictionaries(st.integers(0, 300), st.integers(0, 10**12), max_size=80), st.integers(1, 64))
 def test_blocks_are_small_and_a_large_task_is_alone(sizes: dict[int, int], block: int) -> None:
-    cuts = cut(sizes, block)
+    cuts = block_numbers(sizes, block)
     members = Counter(cuts.values())
     assert set(cuts) == set(sizes)
     assert max(members.values(), default=0) <= block
     mean = sum(sizes.values()) / max(1, len(sizes))
-    assert all(members[cuts[n]] == 1 for n, size in sizes.items() if mean and size >= LONE * mean)
-    assert len(members) <= len({n // block for n in sizes}) + len(sizes) / LONE
+    assert all(members[cuts[n]] == 1 for n, size in sizes.items() if mean and size >= LARGE_TASK * mean)
+    assert len(members) <= len({n // block for n in sizes}) + len(sizes) / LARGE_TASK
 
 
 class Counted:
@@ -165,7 +165,7 @@ def test_a_look_asks_a_bounded_number_of_questions_and_finds_the_dead(
     claim_elsewhere(store, dead, 0)
     sizes = dict.fromkeys(range(4 * foreign), 1)
     ours = Blocks(sizes, (), 4, Ledger(store, STEP), Claims(store, STEP, lease=60, clock=clock))
-    most = 1 + ASKED * (4 if parallel == 1 else 1) + 2 * ASKED
+    most = 1 + FOREIGN_CHECKS * (4 if parallel == 1 else 1) + 2 * FOREIGN_CHECKS
     for beat in range(100):
         for block in range(foreign):
             if block != dead:
@@ -268,8 +268,8 @@ class SlowRay:
 
 
 def test_ray_gets_more_tries_to_start_where_the_machine_is_busy() -> None:
-    slow = SlowRay(STARTS)
+    slow = SlowRay(RAY_STARTS)
     _start(slow, 2, None)
-    assert slow.cleaned == STARTS - 1
+    assert slow.cleaned == RAY_STARTS - 1
     with pytest.raises(RetryError, match=r"did not start on this machine .* timed out .* run the same command again"):
-        _start(SlowRay(STARTS + 1), 2, None)
+        _start(SlowRay(RAY_STARTS + 1), 2, None)
