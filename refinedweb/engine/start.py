@@ -65,7 +65,7 @@ def _check_same(store: Store, found: RunFile, wanted: RunFile) -> None:
 def _refusal(store: Store, what: str, lines: list[str]) -> str:
     shown = "".join(f"\n  {line}" for line in lines[:SHOWN_DIFFERENCES])
     more = f"\n  … and {len(lines) - SHOWN_DIFFERENCES} more" if len(lines) > SHOWN_DIFFERENCES else ""
-    return f"{store.root} holds a run of {what}:{shown}{more}\nChoose another output, or change back what differs."
+    return f"{store.root} holds a run of {what}:{shown}{more}\nChoose another output, or change it back."
 
 
 def _input_differences(old: list[Input], new: list[Input]) -> list[str]:

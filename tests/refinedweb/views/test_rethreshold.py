@@ -59,7 +59,7 @@ def test_what_lies_beyond_is_said_to_be_unknown(out: Path, tmp_path: Path) -> No
     assert looser.let_through == 3
     assert looser.leaving == 0
     assert "unknown beyond this stage" in repr(looser)
-    assert "at most so many" in looser._repr_html_()
+    assert "at most that many" in looser._repr_html_()
     tighter = ask(out, "quality_v1", min_words=100_000, max_words=200_000)
     assert tighter.let_through == 0
     assert tighter.leaving == tighter.kept == 24
@@ -69,9 +69,9 @@ def test_what_lies_beyond_is_said_to_be_unknown(out: Path, tmp_path: Path) -> No
 
 
 def test_what_cannot_be_known_is_refused(out: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="dialect is no limit"):
+    with pytest.raises(ConfigError, match="dialect is not a limit"):
         ask(out, "quality_v1", dialect="datatrove")
-    with pytest.raises(ConfigError, match="min_stop_words is no limit"):
+    with pytest.raises(ConfigError, match="min_stop_words is not a limit"):
         ask(out, "quality_v1", min_stop_words=1)
     with pytest.raises(ConfigError, match="did you mean 'min_words'"):
         ask(out, "quality_v1", min_word=1)
