@@ -17,7 +17,7 @@ from refinedweb.inspector import browse
 from refinedweb.inspector.document import DocumentReader
 from refinedweb.report import marks, sample, view
 from refinedweb.report.environment import percent
-from refinedweb.report.page import render, write_report
+from refinedweb.report.html import render, write_report
 from refinedweb.views.run import Run
 from stages.errors import ConfigError
 from tests.refinedweb.inspector.browser import chromium
@@ -158,7 +158,7 @@ def test_a_run_that_is_not_over_says_so(out: Path, tmp_path: Path) -> None:
     for folder in (part, empty):
         page = render(rw.open(str(folder)))
         parsed(page)
-        assert "This run is not over: 0 of 4 steps are complete" in page
+        assert "This run is not finished: 0 of 4 steps are complete" in page
     run = rw.open(str(part))
     assert sample.sample_of(run).shards_all == 2
     for hit in browse.find(run, browse.Query()).found:
