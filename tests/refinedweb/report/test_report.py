@@ -161,10 +161,10 @@ def test_a_run_that_is_not_over_says_so(out: Path, tmp_path: Path) -> None:
         assert "This run is not finished: 0 of 4 steps are complete" in page
     run = rw.open(str(part))
     assert sample.sample_of(run).shards_all == 2
-    for hit in browse.find(run, browse.Query()).found:
-        loaded = browse.load(run, hit.at)
+    for hit in browse.find_documents(run, browse.Query()).found:
+        loaded = browse.load_document(run, hit.at)
         assert loaded is not None
-        assert DocumentReader(run).page(*loaded).twins == []
+        assert DocumentReader(run).view(*loaded).twins == []
 
 
 def test_compare_lays_the_other_run_beside(out: Path, bare: Path) -> None:
