@@ -8,7 +8,7 @@ from stages.errors import ConfigError
 
 # Ray ------------------------------------------------------------------------------------------------------------------
 #
-# An embedded Ray must not be reachable from the network: whoever can talk to it can run code here. Ray has no public
+# An embedded Ray must not be reachable from the network: anyone who can talk to it can run code here. Ray has no public
 # setting for that. Two internals together do it; both hold for Ray 2.50 to 2.60.
 #
 # - `ray.init` takes the address to listen on as `_node_ip_address`.

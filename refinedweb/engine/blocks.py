@@ -18,7 +18,7 @@ def block_numbers(sizes: Mapping[int, int], block: int) -> dict[int, int]:
     """The number of the block that each task belongs to.
 
     A block has `block` neighbouring tasks, but a task of at least LARGE_TASK times the mean size is a block by itself,
-    so that whoever holds it holds nothing else back. The result depends on the tasks alone, so all drivers agree on it.
+    so that its holder holds nothing else back. The result depends on the tasks alone, so all drivers agree on it.
     """
     ordinary = max(sizes, default=0) // block + 1
     large = policy.LARGE_TASK * sum(sizes.values()) / max(1, len(sizes))

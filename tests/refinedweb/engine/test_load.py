@@ -1,4 +1,4 @@
-"""Laws of large runs: who waits for whom (in virtual time), and how much is asked of the store (counted, not timed)."""
+"""Laws of large runs: who waits for whom (in virtual time), and how many requests the store gets (counted, untimed)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_one_shard_50_times_the_others_holds_nobody_back(
     time: VirtualTime, folders: Iterator[Path], shards: int, place: float, drivers: int, workers: int, block: int,
     seed: int, abandoned: bool,
 ) -> None:  # fmt: skip
-    """It is begun first, wherever it lies, also where a dead driver held it; and nobody waits behind it."""
+    """It is begun first, wherever it is, even if a dead driver held it; and nobody waits for it."""
     begin(time, seed)
     lengths = [random.uniform(0.5, 1.5) for _ in range(shards)]
     large = int(place * (shards - 1))
@@ -104,7 +104,7 @@ def abandon(store: Store, block: int) -> None:
 def test_no_worker_idles_while_a_block_is_free(
     time: VirtualTime, folders: Iterator[Path], lengths: list[float], drivers: int, workers: int, block: int, seed: int
 ) -> None:
-    """Graham's bound for shards of any sizes: an even share, and what the last block to be begun takes."""
+    """Graham's bound for shards of any sizes: an even share, and the time of the last block to be begun."""
     begin(time, seed)
     ran = drive(time, open_store(str(next(folders))), lengths, block, drivers, workers)
     assert ran.attempts == len(lengths)
@@ -126,7 +126,7 @@ def test_blocks_are_small_and_a_large_task_is_alone(sizes: dict[int, int], block
 
 
 class Counted:
-    """A store that counts what it is asked, in S3's units: a listing is a request for every thousand keys."""
+    """A store that counts its requests in S3's units: a listing is one request for every thousand keys."""
 
     def __init__(self, store: Store, parallel: int) -> None:
         self._store = store
@@ -157,7 +157,7 @@ def claim_elsewhere(store: Store, block: int, beat: int) -> None:
 def test_a_look_asks_a_bounded_number_of_questions_and_finds_the_dead(
     tmp_path: Path, foreign: int, parallel: int
 ) -> None:
-    """All blocks are claimed by live holders elsewhere but for one that is dead: it is found after a lease and a look,
+    """All blocks are claimed elsewhere, by live holders except for one: the dead one is found after a lease and a look,
     however many others there are.
     """
     store, clock = Counted(open_store(str(tmp_path)), parallel), Clock()
@@ -187,7 +187,7 @@ def test_of_many_that_start_at_once_each_finds_a_block_after_few_refusals(tmp_pa
     store = Counted(open_store(str(tmp_path)), 16)
     drivers = [Blocks(dict.fromkeys(range(512), 1), (), 1, Ledger(store, STEP), Claims(store, STEP)) for _ in range(64)]
     for driver in drivers:
-        driver._looked = 0.0  # all have looked before the first claimed anything
+        driver._looked = 0.0  # all looked before the first claimed anything
     assert all(driver.take() is not None for driver in drivers)
     assert sum(len(driver.claims.mine) for driver in drivers) == 64
     assert store.asked["put_new"] <= 64 * 4
@@ -208,8 +208,8 @@ def test_what_others_finished_is_learned_page_by_page(tmp_path: Path) -> None:
 
 
 def test_requests_per_shard_do_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole run and a resumed one that finds all done: four times the shards, at most four times the requests and
-    the listed keys.
+    """A whole run, and a resumed one that finds everything done: four times the shards take at most four times the
+    requests and the listed keys.
     """
     few, many = (asked_by_a_run(tmp_path / str(shards), shards, monkeypatch) for shards in (40, 160))
     for what in few:
@@ -251,7 +251,7 @@ def counting_keys(method: Any, asked: Counter[str]) -> Any:
 
 
 class SlowRay:
-    """Ray on a machine so busy that it is up in time only at the `good`-th try."""
+    """Ray on a machine so busy that it is not up in time before the `good`-th try."""
 
     def __init__(self, good: int) -> None:
         self.left = good

@@ -33,7 +33,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class ScriptedPool:
-    """Ends attempts as a script says: per task a list of endings, then success. Attempts end in submission order."""
+    """Ends attempts in submission order, as a script says: a list of endings for each task, then success."""
 
     def __init__(self, ledger: Ledger, script: dict[int, list[str]], slots: int = 3) -> None:
         self._ledger = ledger

@@ -1,4 +1,4 @@
-"""The inspection page: what it finds, what it lets in, what a browser makes of it, and the labels it writes."""
+"""The inspector: what it finds, whom it lets in, what a browser makes of it, and the labels it writes."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.inspector.browser import chromium
 from tests.refinedweb.sources.archives import http as response
 from tests.refinedweb.sources.archives import warc
-from tests.refinedweb.views.looked_at import looked_at, prose
+from tests.refinedweb.views.small_run import prose, small_run
 
 FATES = {"corpus": 24, "quality_v1": 8, "repetition_v1": 6, "minhash_v1": 4}
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return looked_at(tmp_path_factory.mktemp("run"))
+    return small_run(tmp_path_factory.mktemp("run"))
 
 
 @contextmanager
 def served(out: Path, labels: Path | None = None) -> Iterator[str]:
-    """The address of the page of a run, as `refinedweb inspect` serves it."""
+    """The address of the inspector of a run, as `refinedweb inspect` serves it."""
     inspector = Inspector(rw.open(str(out)), None if labels is None else Labels(str(labels)))
     with bound(0) as listening:
         config = uvicorn.Config(inspector.app(listening.getsockname()[1]), log_level="error", lifespan="off")
@@ -226,7 +226,7 @@ def test_the_terminal_form_stays(out: Path) -> None:
 
 
 def test_in_a_browser(out: Path, tmp_path: Path) -> None:
-    """Load, filter, flip by keys, search, help, mark, take back, explain; and nothing of a page runs."""
+    """Load, filter, flip by keys, search, help, mark, take back, explain; and nothing in a crawled page runs."""
     labels = tmp_path / "labels.parquet"
     with served(out, labels) as url, chromium(tmp_path / "profile") as browser:
         browser.get(url)
@@ -294,14 +294,14 @@ def body(browser: webdriver.Chrome) -> Any:
 
 
 def press(browser: webdriver.Chrome, key: str) -> None:
-    """A key that leads to another page."""
+    """Press a key that opens another address."""
     with changes(browser):
         body(browser).send_keys(key)
 
 
 @contextmanager
 def changes(browser: webdriver.Chrome) -> Iterator[None]:
-    """Waits until what is done inside has brought another page."""
+    """Wait until what is done inside has loaded another address."""
     browser.execute_script("document.documentElement.dataset.before = '1'")
     yield
     script = "return document.readyState === 'complete' && !document.documentElement.dataset.before"

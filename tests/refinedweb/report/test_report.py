@@ -21,20 +21,20 @@ from refinedweb.report.html import render, write_report
 from refinedweb.views.run import Run
 from stages.errors import ConfigError
 from tests.refinedweb.inspector.browser import chromium
-from tests.refinedweb.views.looked_at import HOSTILE, looked_at
+from tests.refinedweb.views.small_run import HOSTILE, small_run
 
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return looked_at(tmp_path_factory.mktemp("run"), "keep_measures=true")
+    return small_run(tmp_path_factory.mktemp("run"), "keep_measures=true")
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same pages as the defaults keep them, with another limit."""
-    return looked_at(tmp_path_factory.mktemp("bare"), "keep_removed=sample", "quality_v1.min_words=5")
+    """The same pages, kept as by default, with another limit."""
+    return small_run(tmp_path_factory.mktemp("bare"), "keep_removed=sample", "quality_v1.min_words=5")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def html(out: Path) -> str:
 
 
 class Tags(HTMLParser):
-    """The tags of a page, with a check that they are closed in order, and every address."""
+    """The tags and addresses of an HTML document. It checks that tags are closed in order."""
 
     def __init__(self) -> None:
         super().__init__()
