@@ -40,9 +40,7 @@ NEVER, OFTEN = 1 << 60, 1  # bytes of input after which a worker is replaced; ne
 RECYCLED_LIMIT = 20
 ROLES = {"worker": "ray::_in_worker", "extraction child": "stages.extraction.child", "raylet": "/raylet/raylet"}
 # The command line as a user has it, but for the bytes of input after which a worker is replaced.
-DRIVER = (
-    "import sys; from refinedweb.engine import run; run.RECYCLE_BYTES = {}; from refinedweb.cli import main; main()"
-)
+DRIVER = "from refinedweb.engine import policy; policy.RECYCLE_BYTES = {}; from refinedweb.cli import main; main()"
 
 
 @dataclass

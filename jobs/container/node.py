@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 
-from refinedweb.engine.pool import ENVIRONMENT, OBJECT_STORE_BYTES
+from refinedweb.engine.policy import OBJECT_STORE_BYTES
+from refinedweb.engine.pool import ENVIRONMENT
 
 PORT = 6379
 NODE_PORT = 6380

@@ -34,18 +34,18 @@ def show(found: DuplicatePair | CutDocument, *, whole: bool, as_json: bool) -> N
 def show_stories(out: str, which: str, *, as_json: bool) -> int:
     """What became of the documents of a run with this id or URL."""
     from refinedweb.ledger.layout import CORPUS
-    from refinedweb.views.history import stories
+    from refinedweb.views.history import histories
     from refinedweb.views.run import Run
 
     run = Run(out)
-    for story in stories(run, which):
+    for history in histories(run, which):
         if as_json:
-            events = [event.__dict__ for event in story.events]
-            click.echo(json_line({**story.__dict__, "events": events}))
+            events = [event.__dict__ for event in history.events]
+            click.echo(json_line({**history.__dict__, "events": events}))
             continue
-        end = "kept" if story.end == CORPUS else f"removed by {story.end}: {line(story.reason)}"
-        click.secho(f"{_name(story.document)}: {end}", bold=True)
-        for event in story.events:
+        end = "kept" if history.end == CORPUS else f"removed by {history.end}: {line(history.reason)}"
+        click.secho(f"{_name(history.document)}: {end}", bold=True)
+        for event in history.events:
             show(event, whole=False, as_json=False)
             if isinstance(event, CutDocument):
                 _show_elsewhere(run, event)

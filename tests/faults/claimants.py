@@ -14,7 +14,7 @@ import threading
 from collections.abc import Hashable
 from typing import Any
 
-from refinedweb.engine import blocks, loop
+from refinedweb.engine import policy
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.loop import Loop, Task
 from refinedweb.engine.pool import TaskOutcome
@@ -64,7 +64,7 @@ def drive(root: str, tasks: int, block: int, fatal: int | None) -> None:
 
 def main() -> None:
     root, (tasks, block, drivers, seed) = sys.argv[1], map(int, sys.argv[2:6])
-    blocks.LOOK_SECONDS = loop.TICK = float(sys.argv[6])
+    policy.LOOK_SECONDS = policy.TICK_SECONDS = float(sys.argv[6])
     fatal = random.Random(seed).randrange(2) if seed else None
     threads = [threading.Thread(target=drive, args=(root, tasks, block, fatal)) for _ in range(drivers)]
     for thread in threads:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from refinedweb.engine import blocks, loop
+from refinedweb.engine import policy
 from refinedweb.storage import open_store, s3_client, s3_pace
 from tests.faults.proxy import Proxy
 
@@ -44,9 +44,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(s3_pace, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(s3_pace, "MOST_WAIT", 0.004)
     monkeypatch.setattr(s3_pace, "LEAST_RATE", 500.0)
-    monkeypatch.setattr(loop, "TICK", 0.005)
-    monkeypatch.setattr(loop, "BACKOFF", 0.001)
-    monkeypatch.setattr(blocks, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(policy, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(policy, "LOOK_SECONDS", 0.005)
     s3_pace.pace_of.cache_clear()
     yield
     s3_pace.pace_of.cache_clear()

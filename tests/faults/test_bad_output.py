@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from refinedweb.engine import blocks, loop
+from refinedweb.engine import policy
 from refinedweb.engine import start as engine_start
 from refinedweb.shard import local_step
 from refinedweb.storage import local
@@ -36,9 +36,9 @@ KINDS = {errno.ENOSPC: RetryError, errno.EROFS: ConfigError, errno.EACCES: Confi
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BACKOFF", 0.0)
-    monkeypatch.setattr(loop, "TICK", 0.001)
-    monkeypatch.setattr(blocks, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(policy, "TICK_SECONDS", 0.001)
+    monkeypatch.setattr(policy, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +129,12 @@ def test_what_a_full_disk_costs_is_said_and_room_mends_it(
 SMALL_DISK = """
 import shutil, subprocess, sys
 from pathlib import Path
-from refinedweb.engine import blocks, loop
+from refinedweb.engine import policy
 from stages.errors import RetryError
 from tests.faults.disk import RECIPE, again
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.cli.command import corpus_bytes
-loop.BACKOFF = blocks.LOOK_SECONDS = 0.0
+policy.BACKOFF_SECONDS = policy.LOOK_SECONDS = 0.0
 disk, files = Path(sys.argv[1]), sorted(Path(sys.argv[2]).iterdir())
 mount = lambda *options: subprocess.run(["mount", "-t", "tmpfs", *options, "none", disk], check=True)
 mount("-o", "size=16k")

@@ -1,4 +1,4 @@
-"""Real processes, really killed: whatever dies, the corpus is the same to the byte and the ledger has each shard once.
+"""Real processes are really killed: whatever dies, the corpus has the same bytes and the ledger has each shard once.
 
 Runs on the first pages of each file of the test crawl, so that a pass takes some seconds.
 """
@@ -47,7 +47,7 @@ def quiet(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
 
 
 def run_here(crawl: Path, out: Path) -> None:
-    """The same run, or what is left of it, by a driver without Ray: where nobody is killed, Ray is only start-up."""
+    """The same run, or what is left of it, without Ray: if nothing is killed, Ray only adds time to start."""
     inline.ok(inline.run("refinedweb", [crawl], out, f"limit={LIMIT}"))
 
 

@@ -1,4 +1,4 @@
-"""Reading a run that has a stage of a module of its user's: by `--import`, or told to; code is never named by data."""
+"""Reading a run that has a stage from a user's module: only with `--import`, because data must never name code."""
 
 from __future__ import annotations
 

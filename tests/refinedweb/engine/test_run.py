@@ -1,4 +1,4 @@
-"""The product as its users meet it: the command line over the sample crawl, on disk and on S3."""
+"""The product as its users see it: the command line over the sample crawl, on disk and on S3."""
 
 from __future__ import annotations
 
