@@ -28,12 +28,12 @@ from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
 PROSE = sorted(path for path in DOCS.rglob("*.md") if not {"reference", "_build"} & set(path.relative_to(DOCS).parts))
-SHOWN = [*PROSE, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+SHOWN = [*PROSE, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"))]
 STAGE_NAME = re.compile(r"\b[a-z][a-z0-9_]*_v\d+\b")
-# Names that look like a stage's: dolma's taggers, forms of normalisation, what the custom-stage guide writes.
+# Names that look like a stage's: dolma's taggers, forms of normalisation, models, what the guides write.
 OTHERS = {
     "gopher_v1", "c4_v2", "ft_lang_id_en_paragraph_v2", "cld2_en_doc_v2", "random_number_v1", "words_v1", "folded_v1",
-    "shouting_v1", "test_shouting",
+    "shouting_v1", "test_shouting", "quality_v2", "blocks_v1",
 }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_pages_name_stages_and_parameters_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert set(STAGE_NAME.findall(text)) - set(registry()) - OTHERS == set()
     for stage, parameter in re.findall(r"\b([a-z][a-z0-9_]*_v\d+)\.([a-z_]+)\b(?!\()", text):
-        if stage in registry() and not parameter.startswith(("toml", "py", "md")):
+        if stage in registry() and not parameter.startswith(("toml", "py", "md", "ftz")):
             known = set(registry()[stage].__dataclass_fields__) | measures_of(stage)
             assert parameter in known, f"{page.name}: {stage}.{parameter}"
     named = set(re.findall(r"`(?:uv run )?refinedweb ([a-z]+)", text)) - {"run"}
