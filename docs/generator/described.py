@@ -24,7 +24,7 @@ ENGINE_COLUMNS = {
     "cluster_size": ("`int64`", "For a removed duplicate: how many documents its cluster has."),
     "duplicate_spans": (
         "`list of start, end`",
-        "With `substring_v1.mode=mask`: byte spans of `text` that occur elsewhere.",
+        "With `substring_v1.mode=mask`: spans of `text` that occur elsewhere.",
     ),
     "<stage>.<measure>": ("number", "What a stage measured, such as `quality_v1.words`."),
     "input_<name>": ("any", "A column of the input that has the name of one of these columns but another type."),
