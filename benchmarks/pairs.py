@@ -93,6 +93,4 @@ def load() -> float:
 def warn_where_noisy() -> None:
     """Warn on standard error if something else is running."""
     if load() > QUIET:
-        print(
-            f"load {load():.2f} > {QUIET}: other work is running; trust ratios and CPU times only", file=sys.stderr
-        )
+        print(f"load {load():.2f} > {QUIET}: other work is running; trust ratios and CPU times only", file=sys.stderr)
