@@ -129,7 +129,7 @@ def measures(texts: str, share_words: bool) -> Answer:
 
 
 def lists(out: str) -> Answer:
-    """Write datatrove's domain and URL lists as one category of a folder in UT1's layout, to be read by the other side."""
+    """Write datatrove's domain and URL lists as one category of a folder in UT1's layout, for the other side."""
     folder = Path(out) / "datatrove"
     with tarfile.open(os.path.join(ASSETS_PATH, "url_filterblacklistsv0_3_0.tar.gz"), "r:gz") as tar:
         tar.extractall(folder, filter="data")
