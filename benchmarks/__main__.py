@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.runs < 1:
         parser().error("--runs must be 1 or more")
-    found, failed = read(HERE / "results.json"), []
+    found, failed = read_record(HERE / "results.json"), []
     try:
         write(found, HERE)  # before anything is measured, because a document without its marks would lose it
     except ValueError as error:
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def read(path: Path) -> record.Record:
+def read_record(path: Path) -> record.Record:
     """What was found so far, in the order of the suites; entries of suites that no longer exist are left out."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {name: known[name] for name in SUITES if name in known}

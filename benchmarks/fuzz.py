@@ -172,7 +172,7 @@ def fuzz(name: str, arguments: list[str]) -> None:
 
 
 def campaign(name: str, folder: Path, limit: str) -> dict[str, Any]:
-    """One target to the limit, in a process of its own: cases tried, edges covered, inputs found."""
+    """Fuzz one target up to the limit, in a separate process: cases tried, edges covered, inputs found."""
     corpus, found = folder / name / "corpus", folder / name / "found"
     corpus.mkdir(parents=True, exist_ok=True)
     found.mkdir(exist_ok=True)

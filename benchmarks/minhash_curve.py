@@ -20,7 +20,7 @@ from stages.kernels.shingles import Shingles
 
 LAYOUTS = ((450, 20), (14, 8))  # bands and rows of the presets
 SIZES = (60, 300, 1_000, 5_000)  # shingles of a set
-SIMILARITIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
+SIMILARITIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)  # Jaccard, from hardly found to nearly always found
 BLOCK = 500  # pairs that are made and compared together, to bound memory
 seeds = count(1)
 

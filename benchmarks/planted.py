@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TARGETS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+TARGETS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)  # Jaccard similarities of copies with their founders
 SHINGLE = 5  # words
 WORDS = (150, 900)  # of a document, inclusive
 VOCABULARY = 50_000  # different words

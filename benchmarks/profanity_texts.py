@@ -201,7 +201,9 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def identity(rows: Sequence[dict[str, Any]]) -> None:
-    """Each neutral sentence with each term, as a line of its own: the hardest case, for a page is many lines."""
+    """Print the scores of each neutral sentence with each term, as a single line: the hardest case, because a page has
+    many lines.
+    """
     filled = [
         (row["language"], term["group"], term["term"], template.replace("{term}", term["term"]))
         for row in rows

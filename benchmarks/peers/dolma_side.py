@@ -118,7 +118,7 @@ def exact_duplicates(corpus: str, documents: int) -> Answer:
         start, cpu = time.perf_counter(), time.process_time()
         deduper(settings)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
-        rows = [row for file in files for row in read(Path(folder, "attributes", "copies", file.name))]
+        rows = [row for file in files for row in read_rows(Path(folder, "attributes", "copies", file.name))]
     removed = [row["id"] for row in rows if row["attributes"].get("copies")]
     return {"seconds": seconds, "process_seconds": cpu_seconds, "removed": removed}
 
@@ -136,7 +136,7 @@ def filter_pass(warc: str, linearizer: str) -> Answer:
             pages, f"{folder}/out.jsonl.gz", Queue(), source_name="benchmark",
             linearizer_name=linearizer, post_taggers=[ENGLISH, GOPHER],
         )  # fmt: skip
-        rows = read(Path(folder, "out.jsonl.gz"))
+        rows = read_rows(Path(folder, "out.jsonl.gz"))
         english = [row for row in rows if row["text"] and score(row, ENGLISH, "en") >= 0.5]
         kept = [row for row in english if passes(tags(row, GOPHER))]
         seconds = time.perf_counter() - start
@@ -175,7 +175,7 @@ def readable(warc: str) -> tuple[str, dict[str, str], int]:
     return out, names, spared
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a compressed file of JSON lines."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
