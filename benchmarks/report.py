@@ -28,7 +28,6 @@ from refinedweb.ledger import layout
 from refinedweb.ledger.layout import task_name
 from refinedweb.ledger.manifest import Ledger, Output, Record
 from refinedweb.ledger.run_file import RunFile
-from refinedweb.ledger.totals import DECIDE, done_key
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.report.sample import MOST_ROWS, shard_rank
 from refinedweb.sources.inputs import Input
@@ -60,8 +59,8 @@ def simulate(out: Path, documents: int) -> None:
     store = open_store(str(out))
     for step in run.steps:
         if step.kind == "global":
-            _ledger(out, run, f"{step.name}/{DECIDE}", shards, {}, "decisions")
-            store.put(done_key(step), json.dumps({DECIDE: shards}).encode())
+            _ledger(out, run, f"{step.name}/{layout.DECIDE}", shards, {}, "decisions")
+            store.put(layout.done_key(step), json.dumps({layout.DECIDE: shards}).encode())
         else:
             removed = FIRST if step.reads is None else LAST
             _ledger(out, run, step.name, shards, removed, layout.kept_folder(step))

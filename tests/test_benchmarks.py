@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -144,6 +145,15 @@ def test_every_command_and_side_of_the_table_exists() -> None:
         for row in suite["rows"]:
             side = row["side"] if row["side"].endswith(".py") else f"{row['side']}.py"
             assert (HERE / "peers" / side).exists(), row
+
+
+def test_every_module_of_ours_imports() -> None:
+    """Most are run by hand only, so that a name that moved would be noticed by nobody."""
+    ours = [path.stem for path in HERE.glob("*.py") if path.stem not in {"__init__", "__main__"}]
+    sides = [path.stem for path in (HERE / "peers").glob("*.py") if "# /// script" not in path.read_text("utf-8")]
+    for name in [*ours, *(f"peers.{side}" for side in sides if side != "__init__")]:
+        importlib.import_module(f"benchmarks.{name}")
+    assert len(ours) > 30
 
 
 def test_every_peer_of_the_plan_stands_in_the_record_with_a_figure_or_a_reason() -> None:
