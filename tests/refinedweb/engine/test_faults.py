@@ -24,6 +24,7 @@ from tests.conftest import ROOT
 from tests.refinedweb.cli.command import command, corpus_bytes, refinedweb_process
 from tests.refinedweb.engine import inline
 
+pytestmark = pytest.mark.slow
 LIMIT = 40
 OPTIONS = ("--limit", str(LIMIT), "--set", "keep_removed=full")
 SHARDS = 8
