@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
 from tests.structure import (
     FLOORS,
     ROOT,
@@ -274,3 +275,7 @@ def test_the_source_of_this_test_is_read_whole() -> None:
     assert any("go only to the left" in each.text for each in comments_of(source))
     assert any("What is too large" not in each.text and "{} lines" in each.text for each in strings_of(source))
     assert ast.parse(source).body
+
+
+def test_the_longest_files_of_tests_exist() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
