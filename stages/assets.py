@@ -7,10 +7,10 @@ the recipe's fingerprint covers the content, and fetches `s3://` assets to a loc
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import NewType
 
+from classifiers.path_cache import cached_by_path
 from stages.errors import ConfigError
 
 Asset = NewType("Asset", str)
@@ -45,7 +45,7 @@ def pin(asset: str) -> Asset:
     return Asset(f"{path}{_MARK}{found}")
 
 
-@lru_cache(maxsize=256)
+@cached_by_path(maxsize=256)
 def open_asset(asset: str) -> Path:
     """The local path behind an asset, checked against its pin once per process."""
     path, digest = split_pin(asset)

@@ -109,7 +109,7 @@ class Profanity:
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         measures = self.measure(docs)
-        reasons = verdicts(measures, self.limits())
+        reasons: pa.Array | pa.ChunkedArray = verdicts(measures, self.limits())
         if self.url_threshold is not None:
             strict = verdicts(measures, [Limit(self.aggregate, "profane", max=self.url_threshold)])
             reasons = pc.if_else(_adult_urls(docs), strict, reasons)

@@ -81,8 +81,8 @@ def cut_spans(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> pa.Ar
     cut(offsets, data, of, tables(), out, ends)
     joined = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
     valid = pc.is_valid(text)
-    valid = valid.combine_chunks() if isinstance(valid, pa.ChunkedArray) else valid
-    return pc.if_else(valid, joined, pa.scalar(None, pa.large_string())).cast(text.type)
+    whole = valid.combine_chunks() if isinstance(valid, pa.ChunkedArray) else valid
+    return pc.if_else(whole, joined, pa.scalar(None, pa.large_string())).cast(text.type)
 
 
 def decided(docs: pa.Table, decisions: pa.Table) -> tuple[pa.Table, pa.Array]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, ScannedPage
 from classifiers.blocks.second import SECOND, beside
 from classifiers.blocks.trees import Trees, pieces, probabilities
 from classifiers.kernels.arrays import Float32s
+from classifiers.path_cache import cached_by_path
 
 _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
@@ -98,9 +98,13 @@ def rounded(cues: Float32s) -> Float32s:
     return (np.round(cues * 32) / 32).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
 def load(path: Path = SHIPPED) -> BlockModel:
     """Opens a model once per process. Raises BadModel for a file of other features."""
+    return _load(path)
+
+
+@cached_by_path(maxsize=4)
+def _load(path: Path) -> BlockModel:
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     try:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from refinedweb.ledger.layout import watch_folder
 from refinedweb.ledger.manifest import load_or_none
 from refinedweb.storage import Exists, Missing, open_store, split_uri
 from stages.errors import ConfigError
@@ -71,7 +72,7 @@ def of_job(
     out: str, kind: Kind, name: str, request_of: Callable[[ChainJob], dict[str, Any]]
 ) -> tuple[str, list[ChainJob]]:
     """A chain of one job that runs already: its request, as `request_of` tells, is kept below OUT."""
-    home = f"{out.rstrip('/')}/jobs/watch/{name}"
+    home = f"{out.rstrip('/')}/{watch_folder(name)}"
     store = open_store(home)
     loaded = load_or_none(store, CHAIN)
     if loaded is None:

@@ -33,6 +33,7 @@ def show(found: DuplicatePair | CutDocument, *, whole: bool, as_json: bool) -> N
 
 def show_stories(out: str, which: str, *, as_json: bool) -> int:
     """What became of the documents of a run with this id or URL."""
+    from refinedweb.ledger.layout import CORPUS
     from refinedweb.views.history import stories
     from refinedweb.views.run import Run
 
@@ -42,7 +43,7 @@ def show_stories(out: str, which: str, *, as_json: bool) -> int:
             events = [event.__dict__ for event in story.events]
             click.echo(json_line({**story.__dict__, "events": events}))
             continue
-        end = "kept" if story.end == "corpus" else f"removed by {story.end}: {line(story.reason)}"
+        end = "kept" if story.end == CORPUS else f"removed by {story.end}: {line(story.reason)}"
         click.secho(f"{_name(story.document)}: {end}", bold=True)
         for event in story.events:
             show(event, whole=False, as_json=False)

@@ -99,5 +99,5 @@ def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
 def _clear(store: Store, step: Step, phases: dict[str, int]) -> None:
     """Nobody reads shuffle objects after the decisions stand."""
     for name in phases:
-        for info in list(store.list(layout.shuffle_folder(f"{step.name}/{name}"))):
+        for info in list(store.list(layout.shuffle_folder(layout.phase_folder(step.name, name)))):
             store.delete(info.key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.layout import CORPUS, DOCUMENTS_KEY
 from refinedweb.ledger.manifest import Ledger, Output, Record, Totals
 from refinedweb.report.facts import hosts
 from refinedweb.report.sample import end_of, row_groups, shard_rank
-from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage import Missing, Store
 from refinedweb.views.run import Run
 
 MOST_SCANNED = 400_000
 MOST_READ = 60_000
 LIGHT = ("id", "url", "language", "drop")
-KEY = re.compile(r"(?:corpus|\d\d-[a-z0-9_]+/removed/[a-z0-9_]+)/(\d{6,})\.parquet")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class SearchResult:
 
 def find(run: Run, query: Query, n: int = 50) -> SearchResult:
     """Up to `n` documents, after `query.skip` others. The same query gives the same ones. Looks at a bounded number."""
-    store = open_store(run.out)
+    store = run.store
     steps = [step for step in run.file.steps if step.kind == "local"]
     ledgers = [Ledger(store, step.name) for step in steps]
     shards = sorted(set().union(*(ledger.committed() for ledger in ledgers)))
@@ -150,10 +148,10 @@ def _equal(table: pa.Table, name: str, wanted: str) -> Any:
 def load(run: Run, at: str) -> tuple[SearchHit, dict[str, Any]] | None:
     """The document at an address, with all its columns; None where the run has none (only committed ones are read)."""
     key, _, row = at.rpartition(":")
-    named = KEY.fullmatch(key)
+    named = DOCUMENTS_KEY.fullmatch(key)
     if named is None or not row.isdecimal():
         return None
-    store = open_store(run.out)
+    store = run.store
     ledgers = [Ledger(store, step.name) for step in run.file.steps if step.kind == "local"]
     outputs = {output.key: (end, output) for end, output in _outputs(ledgers, int(named[1]))}
     if key not in outputs:

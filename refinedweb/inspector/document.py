@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from refinedweb.inspector.browse import KEY, SearchHit
-from refinedweb.ledger.layout import CORPUS
+from refinedweb.inspector.browse import SearchHit
+from refinedweb.ledger.layout import CORPUS, DOCUMENTS_KEY
 from refinedweb.recipe import params
 from refinedweb.recipe.load import of_content
 from refinedweb.report.marks import Piece, excerpt
@@ -133,7 +133,7 @@ class DocumentReader:
     def _decided(self, hit: SearchHit) -> tuple[list[Twins], list[CutDocument]]:
         twins: list[Twins] = []
         cuts: list[CutDocument] = []
-        named = KEY.fullmatch(hit.key)
+        named = DOCUMENTS_KEY.fullmatch(hit.key)
         for stage in self.run.stages if named is not None else ():
             decisions = self.run.decisions(stage)
             for event in decisions.about(int(named[1]), hit.id) if decisions is not None and named else ():

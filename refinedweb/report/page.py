@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from refinedweb.ledger.layout import REPORT
 from refinedweb.recipe.recipe import differences
 from refinedweb.report import charts
 from refinedweb.report.environment import environment
@@ -15,7 +16,6 @@ from refinedweb.report.view import View, gather
 from refinedweb.storage import open_store
 from refinedweb.views.run import Run
 
-NAME = "report.html"
 TOP_DOMAINS = 15
 TOP_LANGUAGES = 12
 
@@ -26,7 +26,7 @@ def write_report(out: str, destination: str | None = None, compare: str | None =
     """
     page = render(Run(out), None if compare is None else Run(compare)).encode()
     if destination is None:
-        store, key = open_store(out), NAME
+        store, key = open_store(out), REPORT
     else:
         folder, _, key = destination.rpartition("/")
         store = open_store(folder or ("/" if destination.startswith("/") else "."))

@@ -16,7 +16,7 @@ import xxhash
 from refinedweb.ledger.layout import CORPUS, REMOVED
 from refinedweb.ledger.manifest import Ledger, Output
 from refinedweb.recipe.plan import Step
-from refinedweb.storage import Store, open_store
+from refinedweb.storage import Store
 from refinedweb.views.run import Run
 
 MOST_ROWS = 200_000
@@ -46,7 +46,7 @@ class ReportSample:
 
 def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_SHARDS) -> ReportSample:
     """Shards in the order of a hash of the run's fingerprint and their number, until `most_rows` documents."""
-    store = open_store(run.out)
+    store = run.store
     ledgers = [Ledger(store, step.name) for step in _passes(run.file.steps)]
     committed = [ledger.committed() for ledger in ledgers]
     used = [(ledger, done) for ledger, done in zip(ledgers, committed, strict=True) if done]

@@ -20,7 +20,6 @@ from refinedweb.report.facts import Facts, cluster_sizes, facts_of
 from refinedweb.report.marks import Piece, Span, excerpt, spans
 from refinedweb.report.measures import Measure, measures_of
 from refinedweb.report.sample import ReportSample, sample_of
-from refinedweb.storage import open_store
 from refinedweb.views import funnel
 from refinedweb.views.run import Run
 from stages.base import Marking, Stage
@@ -132,7 +131,7 @@ def gather(run: Run, *, examples: bool = True) -> View:
 
 def _phases(run: Run) -> list[Work]:
     """The phases of the global steps."""
-    store = open_store(run.out)
+    store = run.store
     found = []
     for folder in ledger_folders(store, [step for step in run.file.steps if step.kind == "global"]):
         ledger = Ledger(store, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,7 +88,7 @@ class Decisions:
                 has = pc.match_substring(_collapsed(docs.column("text")), window)
                 found = docs.filter(pc.and_(has, pc.not_equal(docs.column("id"), cut.document["id"])))
                 if found.num_rows:
-                    return cast(dict[str, Any], found.slice(0, 1).drop_columns([ROW]).to_pylist()[0])
+                    return found.slice(0, 1).drop_columns([ROW]).to_pylist()[0]
         return None
 
     def _first_window(self, text: str) -> str:
@@ -121,7 +121,7 @@ class Decisions:
         for docs in self._context.tables(shard, COLUMNS):
             found = docs.filter(pc.equal(docs.column(ROW), row))
             if found.num_rows:
-                return cast(dict[str, Any], found.drop_columns([ROW]).to_pylist()[0])
+                return found.drop_columns([ROW]).to_pylist()[0]
         raise Missing(f"no document {row} in shard {shard}; `refinedweb verify` tells what is damaged")
 
     def _compared(self, a: str | None, b: str | None) -> tuple[float | None, list[int]]:

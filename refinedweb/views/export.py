@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import open_run
 from refinedweb.storage import Store, open_store
@@ -42,7 +42,7 @@ def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: 
     for record in ledger.records(sorted(committed)):
         for output in record.outputs:
             if output.key.startswith(f"{CORPUS}/"):
-                name = output.key.removeprefix(f"{CORPUS}/").removesuffix(".parquet")
+                name = output.key.removeprefix(f"{CORPUS}/").removesuffix(PARQUET_SUFFIX)
                 rows += _file(store, output.key, target, f"{name}.{kind}", schema, kind)
     target.tidy()
     return rows

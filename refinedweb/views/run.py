@@ -45,19 +45,19 @@ class Run:
         self.out = out
         self.file = open_run(out)
         self.stages = [stage["name"] for stage in self.file.recipe["stages"]]
-        self._store = open_store(out)
+        self.store = open_store(out)
 
     def totals(self) -> Totals:
         """The sums of the commit records of all passes so far."""
-        return run_totals(self._store, self.file.steps)
+        return run_totals(self.store, self.file.steps)
 
     def states(self) -> list[StepState]:
         """How far each step is."""
-        return step_states(self._store, self.file.steps, len(self.file.inputs))
+        return step_states(self.store, self.file.steps, len(self.file.inputs))
 
     def failed(self) -> dict[int, str]:
         """Why tasks failed, by their number: those of the first step that has any."""
-        ledgers = (Ledger(self._store, folder) for folder in ledger_folders(self._store, self.file.steps))
+        ledgers = (Ledger(self.store, folder) for folder in ledger_folders(self.store, self.file.steps))
         return next((failed for ledger in ledgers if (failed := ledger.failed())), {})
 
     def funnel(self) -> Frame:
@@ -80,7 +80,7 @@ class Run:
     def columns(self, step: str, names: Sequence[str]) -> Iterator[pa.Table]:
         """Those of the columns `names` that are there, by row group: for runs of any size."""
         for output in self._outputs(step):
-            with self._store.open(output.key, random=True) as file:
+            with self.store.open(output.key, random=True) as file:
                 parquet = pq.ParquetFile(file)
                 wanted = [name for name in parquet.schema_arrow.names if name in names]
                 for group in range(parquet.num_row_groups):
@@ -128,11 +128,11 @@ class Run:
         """
         name = self.stage(stage)
         step = next((step for step in self.file.steps if step.kind == "global" and name in step.stages), None)
-        if step is None or not is_complete(self._store, step):
+        if step is None or not is_complete(self.store, step):
             return None
         from refinedweb.views.decisions import Decisions  # kernels: dear to import
 
-        return Decisions(self._store, self.file, name)
+        return Decisions(self.store, self.file, name)
 
     def stage(self, name: str) -> str:
         """The full name of a stage of the run: `minhash` stands for `minhash_v1`. Raises ConfigError."""
@@ -147,13 +147,13 @@ class Run:
         last = self.file.steps[-1]
         places = [(last, CORPUS)] if stage == CORPUS else removed_folders(self.file.steps, stage)
         for place, folder in places:
-            ledger = Ledger(self._store, place.name)
+            ledger = Ledger(self.store, place.name)
             for record in ledger.records(sorted(ledger.committed())):
                 yield from (output for output in record.outputs if output.key.startswith(f"{folder}/") and output.rows)
 
     def _tables(self, outputs: Iterator[Output] | list[Output]) -> Iterator[pa.Table]:
         for output in outputs:
-            with self._store.open(output.key) as file:
+            with self.store.open(output.key) as file:
                 yield read_parquet(file.read())
 
     def __repr__(self) -> str:

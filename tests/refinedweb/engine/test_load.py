@@ -28,8 +28,7 @@ from refinedweb.storage.local import LocalStore
 from stages.errors import RetryError
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.engine.virtual import STEP, VirtualTime, drive
-from tests.refinedweb.ledger.test_claims import Clock
-from tests.refinedweb.ledger.test_manifest import record
+from tests.refinedweb.ledger.records import Clock, record
 
 PAGE = 1000
 SLOP = TICK + LOOK_SECONDS

@@ -22,7 +22,7 @@ from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
-from tests.refinedweb.ledger.test_manifest import record
+from tests.refinedweb.ledger.records import record
 
 
 @pytest.fixture(autouse=True)

@@ -179,8 +179,8 @@ def test_a_document_that_breaks_a_stage_is_quarantined_and_the_rest_goes_on(
 def test_a_broken_stage_fails_its_shards_and_says_so(tmp_path: Path) -> None:
     crawl = sample.crawl_files()[:1]
     shown = refinedweb("run", "thief_v1", *crawl, tmp_path, TOY, code=3)
-    assert "rows must stay" in shown.stdout
-    assert "rows must stay" in refinedweb("status", tmp_path).stdout
+    assert "a stage must keep every row" in shown.stdout
+    assert "a stage must keep every row" in refinedweb("status", tmp_path).stdout
     assert "not done" in refinedweb("verify", tmp_path, code=3).stdout
 
 

@@ -17,7 +17,7 @@ from refinedweb.engine.pool import TaskOutcome
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import Store
-from tests.refinedweb.ledger.test_manifest import record
+from tests.refinedweb.ledger.records import record
 
 STEP = "00-x"
 
