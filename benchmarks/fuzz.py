@@ -145,7 +145,7 @@ def seeds(name: str) -> list[bytes]:
     from refinedweb import sample
     from refinedweb.recipe.load import SHIPPED
     from tests.faults.poison import PAGES
-    from tests.fuzz.test_fuzz import SEEDS
+    from tests.fuzz.seeds import SEEDS
     from tests.refinedweb.sources.archives import http
 
     readers = [data for kind, data in SEEDS.items() if kind.startswith(name)]

@@ -25,6 +25,7 @@ from refinedweb.recipe.load import load as load_recipe
 from refinedweb.recipe.load import load_stages, shipped
 from stages.base import registry
 from tests.conftest import ROOT
+from tests.refinedweb.cli.command import refinedweb
 
 DOCS = ROOT / "docs"
 PROSE = sorted(path for path in DOCS.rglob("*.md") if not {"reference", "_build"} & set(path.relative_to(DOCS).parts))
@@ -204,25 +205,40 @@ def check_recipe(params: dict[str, object]) -> None:
             assert override.partition("=")[0].partition(".")[2] in {"blocklist", "model"}
 
 
-@pytest.fixture(scope="session")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which every command of the tutorial was run in order, and its output compared with the page."""
+class Shell:
+    """A shell that has our program and Python on its path."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        programs = folder / "bin"
+        programs.mkdir()
+        for name, words in {"refinedweb": "-m refinedweb", "python": ""}.items():
+            (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+            (programs / name).chmod(0o755)
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        self._env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+    def __call__(self, text: str) -> str:
+        """What the commands print; fails if one of them does."""
+        call = ["bash", "-ec", text]
+        done = subprocess.run(call, cwd=self._folder, env=self._env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module", params=["here", pytest.param("shell", marks=pytest.mark.slow)])
+def tutorial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every command of the tutorial was run, in order, and what it printed compared with the page: our program
+    within this process, or all as the shell of a reader would.
+    """
     folder = tmp_path_factory.mktemp("tutorial")
-    programs = folder / "bin"
-    programs.mkdir()
-    for name, words in {"refinedweb": "-m refinedweb", "python": ""}.items():
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
-        (programs / name).chmod(0o755)
-    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    run = Shell(folder)
     printed = ""
     for block in blocks(DOCS / "tutorial.md"):
         if block.language == "bash":
-            done = subprocess.run(
-                ["bash", "-ec", block.text], cwd=folder, env=env, capture_output=True, text=True, timeout=300
-            )
-            assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
-            printed = " ".join(done.stdout.split())
+            here = request.param == "here" and re.fullmatch(r"refinedweb [^\n;|&$<>`]+\n", block.text) is not None
+            shown = refinedweb(*shlex.split(block.text)[1:], cwd=folder).stdout if here else run(block.text)
+            printed = " ".join(shown.split())
         elif printed:
             for line in block.text.splitlines():
                 wanted = " ".join(line.removesuffix("…").split())

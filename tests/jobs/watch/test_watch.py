@@ -21,21 +21,10 @@ from jobs.watch.chain import ChainJob, chain_of, load_chain, of_job
 from jobs.watch.watch import Event, LedgerProgress, Policy, Seen, Watcher, decide, read_events
 from refinedweb.storage import open_store
 from stages.errors import ConfigError, RetryError
+from tests.jobs.watch.requests import request
 
-ROLE = "arn:aws:iam::123456789012:role/job"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/x"
 HOUR = 3600.0
-
-
-def request(name: str) -> dict[str, Any]:
-    cluster = {"InstanceCount": 100, "InstanceType": "ml.c5.18xlarge", "VolumeSizeInGB": 30}
-    return {
-        "ProcessingJobName": name,
-        "RoleArn": ROLE,
-        "AppSpecification": {"ImageUri": "image", "ContainerArguments": ["run", "refinedweb"]},
-        "ProcessingResources": {"ClusterConfig": cluster},
-        "Environment": {"REFINEDWEB_JOB": name},
-    }
 
 
 def link(name: str, out: str | None = None) -> ChainJob:

@@ -12,7 +12,7 @@ import pytest
 from jobs.watch.watch import handler
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
-from tests.jobs.watch.test_watch import request
+from tests.jobs.watch.requests import request
 from tests.refinedweb.cli.command import refinedweb
 
 

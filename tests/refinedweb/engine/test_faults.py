@@ -21,9 +21,10 @@ from refinedweb.ledger.claims import Claims
 from refinedweb.storage import open_store
 from refinedweb.views.verify import verify
 from tests.conftest import ROOT
-from tests.refinedweb.cli.command import command, corpus_bytes, refinedweb
+from tests.refinedweb.cli.command import command, corpus_bytes, refinedweb_process
 from tests.refinedweb.engine import inline
 
+pytestmark = pytest.mark.slow
 LIMIT = 40
 OPTIONS = ("--limit", str(LIMIT), "--set", "keep_removed=full")
 SHARDS = 8
@@ -144,7 +145,7 @@ def test_child_worker_and_driver_are_killed_and_the_corpus_is_the_same(
         for process in left:
             kill(process)
     assert 3 <= len(before) < SHARDS
-    refinedweb("run", "refinedweb", crawl, out, "--workers", "1", *OPTIONS)
+    refinedweb_process("run", "refinedweb", crawl, out, "--workers", "1", *OPTIONS)
     after = contents(out)
     assert {path: after[path] for path in before} == before, "what was committed is not done again"
     assert_same_corpus(out, quiet)
