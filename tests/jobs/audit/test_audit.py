@@ -20,10 +20,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.audit.audit import KEPT, Item, Score, quotas, read_items, sample, write_items
 from jobs.audit.form import form, read_scores, sheet
+from jobs.audit.samples import KEPT, Item, Score, quotas, read_items, sample, write_items
 from jobs.audit.scores import ALL, table, wilson
-from jobs.audit.slack import client, message, post, read, scores_of
+from jobs.audit.slack import client, message, post, read_reactions, scores_of
 from jobs.cli import job
 from refinedweb.storage import open_store
 from stages.errors import ConfigError, RetryError
@@ -124,8 +124,8 @@ def test_the_sheet_holds_no_formula_and_reads_back(texts: list[str]) -> None:
     ("line", "complaint"),
     [
         ("zzz,me,3,", "line 2: the audit has no item 'zzz'"),
-        ("a,me,6,", "line 2: a score is 1 to 5, not '6'"),
-        ("a,me,3,maybe", "line 2: wrong is empty or 1"),
+        ("a,me,6,", "line 2: a score must be 1 to 5, not '6'"),
+        ("a,me,3,maybe", "line 2: wrong must be empty or 1"),
     ],
 )
 def test_what_cannot_be_understood_is_named(line: str, complaint: str) -> None:
@@ -239,7 +239,7 @@ def test_reactions_become_scores(slack: Slack, tmp_path: Path) -> None:
         {"name": "tada", "users": ["U3"], "count": 1},
     ]  # fmt: skip
     slack.reactions[second] = [{"name": "one", "users": ["U1"]}, {"name": "five", "users": ["U1"]}]
-    found = read(client("t", slack.url), store, ITEMS)
+    found = read_reactions(client("t", slack.url), store, ITEMS)
     assert found == [Score("i0", "U1", 4, False), Score("i0", "U2", 4, True)]
     assert scores_of("i", [{"name": "x", "users": ["U"]}]) == [Score("i", "U", None, True)]
 
@@ -256,7 +256,7 @@ def test_an_interrupted_audit_goes_on(slack: Slack, tmp_path: Path) -> None:
         (200, {}, {"ok": True, "channel": "C1", "ts": "1.0"}),
         (200, {}, {"ok": False, "error": "fatal_error"}),
     ]
-    with pytest.raises(RetryError, match="goes on"):
+    with pytest.raises(RetryError, match="resumes"):
         post(client("t", slack.url), "C1", store, ITEMS)
     assert post(client("t", slack.url), "C1", store, ITEMS) == 2
 

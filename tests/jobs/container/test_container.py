@@ -122,7 +122,7 @@ def test_the_head_starts_a_cluster_and_the_others_join_it() -> None:
 def test_a_cluster_without_a_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(spec.SECRET, raising=False)
     with pytest.raises(ConfigError, match="REFINEDWEB_JOB_SECRET is not set"):
-        container.ContainerSettings.read(Hosts("algo-1", ("algo-1", "algo-2")))
+        container.ContainerSettings.from_environment(Hosts("algo-1", ("algo-1", "algo-2")))
 
 
 @pytest.mark.parametrize(("missing", "least"), [({"algo-3"}, 2), ({"algo-2", "algo-3"}, 1)])

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from jobs.watch.aws import SageMaker
 from jobs.watch.chain import ChainJob, chain_of, load_chain, of_job
-from jobs.watch.watch import Event, LedgerProgress, Policy, Seen, Watcher, decide, read_events
+from jobs.watch.decide import Event, Policy, Seen, decide
+from jobs.watch.watcher import LedgerProgress, Watcher, read_events
 from refinedweb.storage import open_store
 from stages.errors import ConfigError, RetryError
 from tests.jobs.watch.requests import request
@@ -368,7 +369,7 @@ def test_a_wrong_chain_is_refused(chain: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         chain_of(chain, "chain.json")
     (tmp_path / "chain.json").write_text("{")
-    with pytest.raises(ConfigError, match="is no JSON"):
+    with pytest.raises(ConfigError, match="is not a JSON"):
         load_chain(str(tmp_path / "chain.json"))
 
 

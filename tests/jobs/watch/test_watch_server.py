@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from jobs.watch.watch import handler
+from jobs.watch.watcher import handler
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
 from tests.jobs.watch.requests import request

@@ -225,7 +225,7 @@ def test_what_deduplication_did_can_be_looked_at(demo: Path) -> None:
         json.loads(x) for x in refinedweb("inspect", demo, "--stage", "substring", "--json").stdout.splitlines()
     ]
     told = refinedweb("explain", cut["document"]["url"], "--run", demo).stdout
-    assert "span 1 stands also in" in told
+    assert "span 1 also occurs in" in told
     corpus = dict(zip(*(rw.open(str(demo)).table()[name].to_pylist() for name in ("id", "text")), strict=True))
     assert cut["spans"][0] in cut["document"]["text"]
     assert cut["spans"][0] not in corpus[cut["document"]["id"]]

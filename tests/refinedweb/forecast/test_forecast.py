@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refinedweb.cli.plan import parsed, plan
+from refinedweb.cli.plan import input_volume, plan
+from refinedweb.cli.plan_tables import with_spread
 from refinedweb.dedup.planning import split_shuffle
 from refinedweb.forecast.forecast import ForecastPlan, curve, forecast
 from refinedweb.forecast.machines import Conditions, Machine, machine, quiet
@@ -192,17 +193,24 @@ def test_the_command_tells_the_same_as_json(sample: Path, capsys: pytest.Capture
     shown = capsys.readouterr().out
     assert "3 × ml.c5.18xlarge (216 workers, each its own driver)" in shown
     assert "02-minhash_v1/1-sign" in shown
+    assert "(simulated spread " in shown
+
+
+def test_a_forecast_and_its_spread_have_one_unit() -> None:
+    assert with_spread(39.3 * 86_400, 39.26 * 86_400, 39.34 * 86_400) == "39.3 days (simulated spread 39.3 to 39.3)"
+    assert with_spread(9_000.0, 3_600.0, 200_000.0) == "2.5 h (simulated spread 1.0 to 55.6)"
+    assert with_spread(90.0, 89.0, 130.0) == "90.0 s (simulated spread 89.0 to 130.0)"
 
 
 @pytest.mark.parametrize("text", ["", "90000", "0x1GB", "10x0GB", "10x1 parsec", "-1x1GB", "x1GB"])
 def test_a_wrong_input_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"90000x1\.1GB"):
-        parsed(text)
+        input_volume(text)
 
 
 def test_sizes() -> None:
-    assert parsed("90000x1.1GB") == InputVolume(90000, 1.1e9)
-    assert parsed("8x64MiB").bytes == 512 * 2**20
+    assert input_volume("90000x1.1GB") == InputVolume(90000, 1.1e9)
+    assert input_volume("8x64MiB").bytes == 512 * 2**20
 
 
 def test_an_unknown_machine_names_the_nearest() -> None:
