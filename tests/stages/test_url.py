@@ -271,7 +271,7 @@ def test_a_category_is_what_was_asked_for(blocklist: str) -> None:
         verdict("http://example.com/", blocklist, "broken")
     with pytest.raises(ConfigError, match="holds no list"):
         verdict("http://example.com/", blocklist, "hollow")
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         verdict("http://example.com/", blocklist + "/adult/urls")
     with pytest.raises(ConfigError, match="no model or list at"):
         verdict("http://example.com/", blocklist + "/nowhere")

@@ -10,7 +10,7 @@ from classifiers.blocks.html.layout import END, START, TITLE
 from classifiers.blocks.html.names import listed
 from classifiers.kernels.arrays import Bytes, Float32s, Int64s
 from classifiers.kernels.jit import kernel
-from classifiers.kernels.utf8 import point_at
+from classifiers.kernels.utf8 import decode_trusted
 
 RAW = listed(
     "words commas sentences digits capitals unspaced symbols first_capital ends_sentence ends_colon bullet copyright "
@@ -112,7 +112,7 @@ def _measure_one(text: Bytes, start: Any, end: Any, raw: Float32s, block: Any, h
         if byte < 0x80:
             point, size = byte, 1
         else:
-            point, size = point_at(text, at)
+            point, size = decode_trusted(text, at)
         kind = kind_of(point)
         if kind in (LETTER, CAPITAL, DIGIT, LONE) or (kind == MARK and in_word):
             if kind == LONE or not in_word:
