@@ -1,10 +1,10 @@
-"""HTML to blocks of text in one pass over the bytes, without a tree: the kernels.
+"""From HTML to blocks of text in one pass over the bytes, without building a tree.
 
 Block-level elements become nodes (parent, tag, flags, hashed class and id tokens); the text between two of their
-boundaries becomes a block. Malformed HTML is a matter of rules: an end tag without its element is ignored, one that
-ends more than its own ends those as well, cells keep what is in them from closing what is around them. Every byte is
-read a fixed number of times and finding an open element takes one step, so time is linear whatever the page; nodes and
-blocks are counted up to `MOST`, and what follows belongs to the last ones.
+boundaries becomes a block. Malformed HTML follows rules: an end tag without its element is ignored, one that
+reaches further out ends everything in between, and nothing inside a cell closes what is around the cell. Every byte is
+read a fixed number of times and finding an open element takes one step, so time is linear for any page. Nodes and
+blocks are limited to `MOST`; whatever follows belongs to the last ones.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _A, _B, _STRONG, _BR, _HR, _IMG, _META = (_T[n] for n in listed("a b strong br h
 
 @kernel
 def read(data: Bytes, page: ScannedPage) -> None:
-    """Fills `page`."""
+    """Scan a page; fills `page`."""
     state, at, end = page.state, 0, len(data)
     state[SCOPE] = state[TITLE] = -1
     state[NODES] = 1
@@ -137,7 +137,7 @@ def _open_block(
 
 @inlined
 def _mark(page: ScannedPage, start: Offset, end: Offset, where: Int, text_end: Int) -> Int:
-    """Notes a start tag; its number, or -1 where there is no room."""
+    """Note a start tag. Returns its number, or -1 if there is no room."""
     mark, marks = page.state[MARKS], page.marks
     if mark == len(marks):
         return np.int64(-1)
@@ -179,7 +179,7 @@ def _end_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage) -> Offs
 
 @kernel
 def _characters(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
-    """Writes the text up to the next `<`. The one at `at`, if it is one, is text."""
+    """Write the text up to the next `<`. A `<` at `at` itself is text."""
     flags = inherited(page)
     if flags & _SILENT:
         at += 1
