@@ -54,7 +54,7 @@ def test_every_stage_and_reason_gets_its_share(out: Path) -> None:
     assert ("corpus", KEPT) in by_fate
     assert {stage for stage, _ in by_fate} == {"corpus", "quality_v1", "exact_v1"}
     assert all(item.text for item in items)
-    assert all(item.beside for item in items if item.stage == "exact_v1"), "a duplicate stands beside what was kept"
+    assert all(item.beside for item in items if item.stage == "exact_v1"), "a duplicate is shown next to what was kept"
     counts = {item.count for item in items if item.stage == "exact_v1"}
     assert counts == {4}
     assert sample(str(out), 6) == items, "the same seed, the same sample"

@@ -66,7 +66,7 @@ class Network:
         )  # fmt: skip
 
     def cut(self, host: int) -> None:
-        """Packets to and from the host vanish; nobody is told."""
+        """Packets to and from the host vanish, without any error."""
         _ip("link", "set", self._link(host), "down")
 
     def mend(self, host: int) -> None:

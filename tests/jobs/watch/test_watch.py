@@ -104,7 +104,7 @@ class Died(BaseException):
 
 @dataclass
 class World:
-    """SageMaker, a run and a clock. Jobs make progress, hang or fail by the dice; every call may kill its caller."""
+    """SageMaker, a run and a clock. Jobs make progress, hang or fail at random; every call may kill its caller."""
 
     dice: random.Random
     clock: float = 0.0

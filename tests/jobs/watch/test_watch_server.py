@@ -31,7 +31,7 @@ def statuses(names: list[str]) -> list[str]:
 
 
 def looks(event: dict[str, Any]) -> list[str]:
-    """What the handler answers until nothing more is to be done."""
+    """What the handler answers until nothing is left to do."""
     answers: list[str] = []
     while not answers or not answers[-1].startswith("finish"):
         assert len(answers) < 10
