@@ -1,8 +1,8 @@
-"""The image: what a reviewer would look for, and, on demand, its steps carried out in a clean folder.
+"""The image: what a reviewer would check and, on demand, its steps carried out in a clean folder.
 
-REFINEDWEB_TEST_IMAGE=1 carries them out: they install a hundred pinned packages and compile every kernel, some minutes
-that the checks of a change don't have. No container engine is needed; what only an engine's base image has a use for
-(Debian packages, the user) is left out.
+REFINEDWEB_TEST_IMAGE=1 carries them out: they install a hundred pinned packages and compile every kernel, which takes
+some minutes, too long for the checks of a change. No container engine is needed; steps that make sense only in an
+engine's base image (Debian packages, the user) are left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The request of a job, field for field, and within every limit of the service's API model."""
+"""The request of a job, field by field, and within every limit of the service's API model."""
 
 from __future__ import annotations
 
@@ -12,20 +12,8 @@ from hypothesis import strategies as st
 from jobs.launch.spec import Job, job_name, request
 from stages.errors import ConfigError
 from tests.jobs.launch.api_model import problems
+from tests.jobs.launch.example import IMAGE, JOB, ROLE
 
-ROLE = "arn:aws:iam::123456789012:role/curation"
-IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/refinedweb:3f2a91c0aa11"
-JOB = Job(
-    name="refinedweb-refinedweb-0123456789ab",
-    role=ROLE,
-    image=IMAGE,
-    words=("refinedweb", "s3://crawl/part/", "s3://corpus/part", "--limit", "5"),
-    out="s3://corpus/part",
-    secret="a secret",
-    instances=40,
-    environment={"AWS_DEFAULT_REGION": "eu-west-1"},
-    tags={"refinedweb:commit": "3f2a91c0aa11", "team": "data"},
-)
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "REFINEDWEB_JOB": "refinedweb-refinedweb-0123456789ab",

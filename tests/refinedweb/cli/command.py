@@ -1,4 +1,4 @@
-"""The command line as a user calls it: another process."""
+"""The command line as a user calls it: in another process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def refinedweb(*arguments: str | Path, code: int = 0, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run to the end; fails with what was printed where the exit code is another than `code`."""
+    """Run to the end. Fails with what was printed if the exit code is not `code`."""
     env = {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=400, cwd=cwd, env=env)
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -25,5 +25,5 @@ def refinedweb(*arguments: str | Path, code: int = 0, cwd: Path = ROOT) -> subpr
 
 
 def corpus_bytes(out: Path) -> dict[str, bytes]:
-    """Content of every corpus file by name."""
+    """The content of every corpus file, by name."""
     return {path.name: path.read_bytes() for path in sorted((out / "corpus").glob("*.parquet"))}
