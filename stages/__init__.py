@@ -1,1 +1,1 @@
-"""The contract, and one file or folder per curation stage: pure functions over Arrow tables."""
+"""The contract of stages, and one file or folder per curation stage: pure functions over Arrow tables."""

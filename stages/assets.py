@@ -1,16 +1,17 @@
 """Models and lists that a stage reads: a path (file or folder), optionally pinned to its content.
 
-A pinned asset reads `path#sha256=<64 hex digits>`. The engine pins every asset of a recipe before it starts, so that
-the recipe's fingerprint covers the content, and fetches `s3://` assets to a local copy; a stage sees local paths only.
+A pinned asset is written `path#sha256=<64 hex digits>`. The engine pins every asset of a recipe before it starts, so
+that the recipe's fingerprint covers the content, and fetches `s3://` assets to a local copy. So a stage sees only local
+paths.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import NewType
 
+from classifiers.path_cache import cached_by_path
 from stages.errors import ConfigError
 
 Asset = NewType("Asset", str)
@@ -19,13 +20,13 @@ _MARK = "#sha256="
 
 
 def split_pin(asset: str) -> tuple[str, str | None]:
-    """Path and pinned digest (None where it is not pinned)."""
+    """The path and the pinned digest (None if the asset is not pinned)."""
     path, mark, digest = asset.partition(_MARK)
     return path, digest if mark else None
 
 
 def digest_of(path: Path) -> str:
-    """sha256 of a file's bytes, or of a folder's relative names and their digests in sorted order."""
+    """The sha256 of a file's bytes, or of a folder's relative names and their digests in sorted order."""
     if not path.exists():
         raise ConfigError(f"no model or list at {path}; give the path of an existing file or folder")
     if path.is_dir():
@@ -37,7 +38,7 @@ def digest_of(path: Path) -> str:
 
 
 def pin(asset: str) -> Asset:
-    """The asset pinned to its present content. Raises ConfigError where it is missing or already pinned to another."""
+    """The asset pinned to its present content. Raises ConfigError if it is missing or already pinned to another one."""
     path, digest = split_pin(asset)
     found = digest_of(Path(path))
     if digest not in (None, found):
@@ -45,9 +46,9 @@ def pin(asset: str) -> Asset:
     return Asset(f"{path}{_MARK}{found}")
 
 
-@lru_cache(maxsize=256)
+@cached_by_path(maxsize=256)
 def open_asset(asset: str) -> Path:
-    """The local path behind an asset, checked against its pin once per process."""
+    """The local path of an asset, checked against its pin once per process."""
     path, digest = split_pin(asset)
     if digest is not None:
         pin(asset)

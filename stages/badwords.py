@@ -1,9 +1,8 @@
-"""`badwords_v1`: pages with words of a list; the baseline beside `profanity_v1`."""
+"""`badwords_v1`: pages with words from a list; the baseline to which `profanity_v1` is compared."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from classifiers import wordlist
 from classifiers.kernels.arrays import Int64s
 from classifiers.normalise.normalise import Form, profane_words
+from classifiers.path_cache import cached_by_path
 from stages.assets import Asset, open_asset
 from stages.base import Limit, judge, stage
 from stages.errors import ConfigError
@@ -22,22 +22,22 @@ from stages.language import check_share
 
 _NAMES = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9-]+)?)(?:\.txt)?")
 WHERE = (
-    "a file per language, `en` or `en.txt`, one entry a line; the list that C4 used is in this form: LDNOOBW, "
+    "a file per language, `en` or `en.txt`, one entry per line; the list that C4 used is in this form: LDNOOBW, "
     "List of Dirty, Naughty, Obscene and Otherwise Bad Words, CC BY 4.0"
 )
 
 
 @stage("badwords_v1")
 class BadWords:
-    """Drops documents with more than `max_hits` words of a list (`listed_words`), if they are over `max_share` of all.
+    """Drops documents with more than `max_hits` words of a list (`listed_words`), if they exceed `max_share` of all.
 
-    Measures: `hits` = words that end an entry of the list of the document's `language` (of the parameter where it has
-    none; 0 in a language without a list), `share` = hits per word. The defaults are C4's rule: a single hit drops. Both
-    limits must be passed, so `max_share=0.01` lets long pages have some.
+    Measures: `hits` = words that end an entry of the list for the document's `language` (for the parameter `language`
+    if the document has none; 0 in a language without a list), `share` = hits per word. The defaults are C4's rule: a
+    single hit drops. A document is dropped only if it exceeds both limits, so `max_share=0.01` allows long pages some.
 
-    Entries are found between word edges, whatever their case, accents and punctuation; in scripts without spaces
-    anywhere. `fold` undoes disguises (`f*ck`, `sh1t`, `f u c k`) first. `lists` is a folder with a file per language,
-    as LDNOOBW publishes them (they are not shipped); without it, a short English list of ours is used.
+    Entries are found between word boundaries, whatever their case, accents and punctuation; in scripts without spaces
+    they are found anywhere. `fold` undoes disguises (`f*ck`, `sh1t`, `f u c k`) first. `lists` is a folder with a file
+    per language, as LDNOOBW publishes them (they are not shipped); without it, a short English list of ours is used.
     Source: C4 (Raffel et al. 2020, JMLR 21:140, section 2.2), which dropped every page with a word of LDNOOBW's list.
     """
 
@@ -54,7 +54,7 @@ class BadWords:
         check_share("max_share", self.max_share)
 
     def measure(self, docs: pa.Table) -> pa.Table:
-        """hits (int64), share (float64, 0 for a text without words), and the hits that count against both limits."""
+        """hits (int64), share (float64, 0 for a text without words), and the hits that count towards both limits."""
         form: Form = "folded_v1" if self.fold else "words_v1"
         lists = load_lists(self.lists, form)
         found = wordlist.count(lists, self._rows(docs, lists.codes), *utf8_views(docs.column("text")), form)
@@ -76,9 +76,9 @@ class BadWords:
         return rows
 
 
-@lru_cache(maxsize=4)
+@cached_by_path(maxsize=4)
 def load_lists(asset: Asset | None, form: Form) -> wordlist.WordLists:
-    """The lists of a folder, read once per process. Raises ConfigError, saying where such lists come from."""
+    """The lists of a folder, read once per process. Raises ConfigError, which says where such lists come from."""
     if asset is None:
         return wordlist.build({"en": profane_words()}, form)
     folder = open_asset(asset)

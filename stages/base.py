@@ -1,12 +1,12 @@
 """The contract: a stage is a frozen dataclass of its parameters that maps a table of documents to one.
 
-The one law: a stage never changes the number or the order of rows. It may rewrite or add columns, and may set
-the string column `drop` (null = keep) to a snake_case fact about the document (`too_few_words`), never to the
-stage's name. The engine alone splits, stores and counts.
+The one law: a stage never changes the number or the order of rows. It may rewrite or add columns, and it may set the
+string column `drop` (null = keep) to a snake_case fact about the document (`too_few_words`), never to the stage's name.
+Only the engine splits, stores and counts.
 
-A stage that measures numbers and compares them with limits states both apart (`Measured`): `measure` is one pass
-over the text, `limits` is a table that reads like the paper's, and `judge` joins them. The same measures feed
-histograms and `explain`. One that chooses parts of a document shows them to `explain` too (`Parted`).
+A stage that measures numbers and compares them with limits states the two separately (`Measured`): `measure` is one
+pass over the text, `limits` is a table that reads like the paper's, and `judge` combines them. The same measures feed
+histograms and `explain`. A stage that chooses parts of a document also shows them to `explain` (`Parted`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stage(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """Keep a document when `min <= measure <= max`; otherwise drop it for `reason`. None = no limit on that side."""
+    """Keep a document if `min <= measure <= max`; otherwise drop it for `reason`. None = no limit on that side."""
 
     measure: str
     reason: str
@@ -47,26 +47,26 @@ class Measured(Stage, Protocol):
     """A stage whose verdict is a table of limits over measures."""
 
     def measure(self, docs: pa.Table) -> pa.Table:
-        """One numeric column per measure, row for row beside `docs`."""
+        """One numeric column per measure, with a row for each row of `docs`."""
         ...
 
     def limits(self) -> Sequence[Limit]:
-        """Checked in this order; the first limit that fails gives the reason."""
+        """The limits, in the order in which they are checked; the first that fails gives the reason."""
         ...
 
 
 @runtime_checkable
 class Marking(Stage, Protocol):
-    """A stage that can show which places of a text speak against it."""
+    """A stage that can show which places in a text count against it."""
 
     def places(self, text: str) -> list[tuple[int, int]]:
-        """Start and end of each, in characters, in order, apart from each other."""
+        """The start and end of each place in characters, in order, without overlaps."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class JudgedPart:
-    """A piece of a document as a stage judged it: is it in the result, and the score that decided (0 to 1)."""
+    """A piece of a document as a stage judged it: whether it is kept, and the score that decided (0 to 1)."""
 
     text: str
     kept: bool
@@ -75,10 +75,10 @@ class JudgedPart:
 
 @runtime_checkable
 class Parted(Stage, Protocol):
-    """A stage that decides over a document's parts and can show how; `explain` asks it, a run never does."""
+    """A stage that decides about parts of a document and can show how. `explain` calls `parts`; a run never does."""
 
     def parts(self, docs: pa.Table) -> Sequence[Sequence[JudgedPart]]:
-        """For each row as it enters the stage, its parts in order; none where the stage looks at no parts of it."""
+        """For each row as it enters the stage, its parts in order; none if the stage judges no parts of it."""
         ...
 
 
@@ -92,7 +92,9 @@ def stage(name: str) -> Callable[[type[T]], type[T]]:
     """Make the class a frozen dataclass and register it under `name`, which ends in its version (`quality_v1`)."""
 
     if STAGE_NAME.fullmatch(name) is None:
-        raise ConfigError(f"a stage cannot be called {name[:80]!r}: it names a folder; write lower case and end in _v1")
+        raise ConfigError(
+            f"a stage cannot be called {name[:80]!r}: its name becomes a folder; use lower case and end it in _v1"
+        )
 
     def register(cls: type[T]) -> type[T]:
         frozen = dataclasses.dataclass(frozen=True)(cls)
@@ -131,27 +133,27 @@ def build(name: str, params: Mapping[str, Any] | None = None) -> Stage:
 
 
 def measure_column(stage_name: str, measure: str) -> str:
-    """The column a measure is written to. Its dot tells measures from document columns (see `stages.schema`)."""
+    """The column that a measure is written to. Its dot distinguishes it from document columns (see `stages.schema`)."""
     return f"{stage_name}.{measure}"
 
 
 def set_column(docs: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """`docs` with the column replaced where it exists, else appended."""
+    """`docs` with the column replaced if it exists, else appended."""
     at = docs.schema.get_field_index(name)
     return docs.append_column(name, values) if at < 0 else docs.set_column(at, name, values)
 
 
 def drop_where(docs: pa.Table, reasons: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """`docs` with `drop` set from `reasons` (string, null = keep); a reason that is already there stays."""
+    """`docs` with `drop` set from `reasons` (string, null = keep); an existing reason stays."""
     if "drop" in docs.column_names:
         reasons = pc.coalesce(docs.column("drop"), reasons)
     return set_column(docs, "drop", reasons)
 
 
 def verdicts(measures: pa.Table, limits: Sequence[Limit]) -> pa.Array:
-    """The reason of the first limit each row fails, or null; a null measure fails every limit it meets.
+    """The reason of the first limit that each row fails, or null. A null measure fails every limit.
 
-    Raises ValueError for a measure that is NaN: whatever was decided by it would be an accident.
+    Raises ValueError for a measure that is NaN, because any decision based on it would be an accident.
     """
     first = np.full(measures.num_rows, -1, dtype=np.int64)
     for index, limit in enumerate(limits):
@@ -168,14 +170,14 @@ def verdicts(measures: pa.Table, limits: Sequence[Limit]) -> pa.Array:
 
 
 def check_numbers(name: str, values: pa.Array | pa.ChunkedArray) -> None:
-    """Raises ValueError where a value is NaN (null is none: it says that there is no value)."""
+    """Raises ValueError if a value is NaN. Null is allowed: it says that there is no value."""
     if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
         row = pc.index(pc.fill_null(pc.is_nan(values), False), True).as_py()
         raise ValueError(f"the measure {name} is NaN in row {row} of its batch: a division by zero or a broken model")
 
 
 def judge(stage: Measured, docs: pa.Table) -> pa.Table:
-    """What `__call__` of a measured stage does: its measures as columns, and `drop` from its limits."""
+    """What `__call__` of a measured stage does: add its measures as columns, and set `drop` from its limits."""
     measures = stage.measure(docs)
     judged = drop_where(docs, verdicts(measures, stage.limits()))
     for name in measures.column_names:

@@ -1,7 +1,8 @@
-"""C4's clean-up: keep the lines that are sentences, drop the documents that have few of them.
+"""C4's clean-up: keeps the lines that are sentences, and drops the documents that have few of them.
 
-Source: Raffel et al. 2020 (T5, JMLR 21:140), section 2.2; the rules that only the published code has (policy lines,
-citation marks, words of over 1,000 characters) are from it. The list of bad words is not part of this stage.
+Source: Raffel et al. 2020 (T5, JMLR 21:140), section 2.2. The rules that only the published code has (policy lines,
+citation marks, words of over 1,000 characters) are taken from the code. The list of bad words is not part of this
+stage.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from stages.kernels.classes import sentence_ends
 
 POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
-# Where words are spaced a sentence end needs white space (or the line's end) after it; other scripts' signs do not.
+# In scripts with spaces a sentence end needs white space (or the end of the line) after it; the signs of others do not.
 _MARKS = frozenset(".!?…")
-_RUN = r"[.!?…\"'”’»)\]]"  # marks and what closes behind them, taken whole: looking at parts of a run is quadratic
+_RUN = r"[.!?…\"'”’»)\]]"  # marks and what closes after them, as a whole: trying parts of a run takes quadratic time
 _SPACED_END = re.compile(rf"(?<!{_RUN}){_RUN}++(?=\s++(?P<next>\S)|\s*+$)")
 _OTHER_END = re.compile(f"[{re.escape(''.join(chr(end) for end in sentence_ends() if end > 0x7F))}]+")
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What is left of a document, and what was found in all of it."""
+    """What is left of a document, and what was found in the whole of it."""
 
     text: str
     sentences: int
@@ -41,18 +42,19 @@ class C4:
 
     A line (`str.splitlines`, without outer white space) is removed
     - if a word in it has more than `max_word_length` characters,
-    - if, its citation marks (`[1]`, `[edit]`, `[citation needed]`) cut out, it does not end with one of `end_marks`,
-      or ends with `...`,
-    - if it has fewer than `min_words_per_line` words (between white space; before the cut),
-    - if it mentions Javascript, or a phrase of `policy` (terms of use, cookies), in any case.
-    A document is dropped as `lorem_ipsum` or `curly_bracket` where its text, before lines go, has one, and as
-    `too_few_sentences` where the lines left have fewer than `min_sentences`. Its text then stays as it was.
+    - if, without its citation marks (`[1]`, `[edit]`, `[citation needed]`), it does not end with one of `end_marks`, or
+      ends with `...`,
+    - if it has fewer than `min_words_per_line` words (separated by white space; citation marks included),
+    - if it mentions Javascript or a phrase of `policy` (terms of use, cookies), in upper or lower case.
+    A document is dropped as `lorem_ipsum` or `curly_bracket` if its text, before lines are removed, has one, and as
+    `too_few_sentences` if the remaining lines have fewer than `min_sentences`. The text of a dropped document stays as
+    it was.
 
-    A sentence ends at `.`, `!`, `?` or `…` before white space and no lower-case letter, at the end of its line, or at
-    another script's sentence end (the paper counts with NLTK's Punkt, which also knows abbreviations). The paper's
-    first version has 3 words a line and 5 sentences, the defaults here and in datatrove; its last version and the
-    published data set have 5 and 3. The published code looks for brackets and lorem ipsum only in lines that end well.
-    Other languages may need other `end_marks` (`。！？` in Chinese, `।` in Hindi).
+    A sentence ends at `.`, `!`, `?` or `…` followed by white space and not a lower-case letter, at the end of its line,
+    or at another script's sentence end (the paper counts with NLTK's Punkt, which also knows abbreviations). The
+    paper's first version has 3 words per line and 5 sentences, which are the defaults here and in datatrove; its last
+    version and the published data set have 5 and 3. The published code looks for brackets and lorem ipsum only in lines
+    that end well. Other languages may need other `end_marks` (`。！？` in Chinese, `।` in Hindi).
     Source: C4 (Raffel et al. 2020), section 2.2.
     """
 
@@ -72,7 +74,7 @@ class C4:
             raise ValueError("end_marks needs at least one mark, and none of them empty")
 
     def measure(self, docs: pa.Table) -> pa.Table:
-        """`lorem_ipsum`, `curly_brackets` (how many, in the whole text) and `sentences` of the lines left (int64)."""
+        """`lorem_ipsum`, `curly_brackets` (counts in the whole text), `sentences` in the remaining lines (int64)."""
         return _measures(self._clean_all(docs))
 
     def limits(self) -> tuple[Limit, ...]:
@@ -108,7 +110,7 @@ class C4:
         )
 
     def _line(self, line: str) -> str | None:
-        """The line as it is kept, None where it is removed."""
+        """The line as it is kept, or None if it is removed."""
         words = line.split()
         line = line.strip()
         if len(line) > self.max_word_length and max(map(len, words)) > self.max_word_length:
@@ -124,7 +126,7 @@ class C4:
 
 
 def count_sentences(line: str) -> int:
-    """Sentence ends in a line; one that has none is one sentence."""
+    """The number of sentence ends in a line; a line without any is one sentence."""
     found = (end for end in _SPACED_END.finditer(line) if not (end["next"] or "").islower())
     ends = sum(not _MARKS.isdisjoint(end[0]) for end in found)
     if not line.isascii():

@@ -20,15 +20,15 @@ from stages.schema import DOCUMENT, is_measure
 
 @stage("classifier_v1")
 class FastTextFilter:
-    """Drops documents whose probability of `label` is under `threshold` (`low_classifier_score`), written to `column`.
+    """Drops documents whose probability of `label`, written to `column`, is below `threshold` (`low_classifier_score`).
 
     The whole text is read as one line, normalised as the model's file says (any other fastText model gets the text as
-    it is, line feeds as spaces). The column (float32, 0 to 1; 0 for a text without words) stays in the corpus, so that
-    another threshold needs no second run. `mode="tag"` writes it and drops nothing.
+    it is, with line feeds as spaces). The column (float32, 0 to 1; 0 for a text without words) stays in the corpus, so
+    that another threshold needs no second run. `mode="tag"` writes the column and drops nothing.
 
-    `pareto` > 0 samples instead, as GPT-3's data was: a document stays where 1 - score is less than a number drawn from
-    a Pareto distribution (Lomax form) with that shape, so that a few low scores stay (GPT-3: 9). What is drawn depends
-    on the document's id and `seed` alone: the same documents stay in every run. `threshold` is not used then.
+    `pareto` > 0 samples instead, as was done for GPT-3's data: a document stays if 1 - score is less than a number
+    drawn from a Pareto distribution (Lomax form) with that shape, so that a few low scores stay (GPT-3: 9). The number
+    depends only on the document's id and `seed`, so the same documents stay in every run. `threshold` is then not used.
 
     `model`: path of a supervised model (.bin, .ftz); by default the shipped profanity model, with `label="clean"`.
     Source: GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix A); threshold on a fastText score: DataComp-LM
@@ -51,7 +51,7 @@ class FastTextFilter:
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"seed is {self.seed}; give a whole number from 0 to 2**64 - 1")
         if self.mode not in ("drop", "tag"):
-            raise ValueError(f'mode is "drop" or "tag", not {self.mode!r}')
+            raise ValueError(f'mode must be "drop" or "tag", not {self.mode!r}')
         if not self.column or is_measure(self.column) or self.column in DOCUMENT.names:
             raise ValueError(f"column is {self.column!r}; give a name without a dot that no document column has")
 
@@ -70,7 +70,7 @@ class FastTextFilter:
 
 
 def pareto_draws(ids: pa.ChunkedArray, shape: float, seed: int) -> Float64s:
-    """What `np.random.pareto(shape)` draws, by inversion: (1 - u) ** (-1 / shape) - 1, with u = hash of id and seed."""
+    """Draws like `np.random.pareto(shape)`, by inversion: (1 - u) ** (-1 / shape) - 1, with u = hash of id and seed."""
     hashes = (xxhash.xxh3_64_intdigest(str(i).encode(), seed) for i in ids.to_pylist())
     uniform = np.fromiter(hashes, np.uint64, len(ids)).astype(np.float64) * 2.0**-64
     # The largest hashes round to 1.

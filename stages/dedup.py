@@ -1,9 +1,9 @@
-"""Stages that need the whole corpus: what they say of one document, and how what was decided is applied to it.
+"""Stages that need the whole corpus: what they record about one document, and how decisions are applied to it.
 
-Such a stage is called like any other, on a table, but drops nothing itself: it signs each document with keys
-(`<stage>.keys`, a list of 64-bit integers, with as many `<stage>.checks` where 64 bits are too few). Over the corpus,
-documents that share a key are connected, what is connected is a cluster, and of each cluster one document stays: the
-one of the lowest rank. The engine finds that out and writes decisions; `apply` carries them out.
+Such a stage is called on a table like any other, but drops nothing itself. It signs each document with keys
+(`<stage>.keys`, a list of 64-bit integers, with as many `<stage>.checks` if 64 bits are too few). Over the corpus,
+documents that share a key are connected, connected documents form a cluster, and one document of each cluster stays:
+the one with the lowest rank. The engine finds the clusters and writes decisions; `apply` carries them out.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from stages.base import Stage, drop_where, measure_column, set_column
 
 ROW = "@row"
 SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
-# One row per document that something was decided about. `reason` null: it stays (kept of its cluster, or cut).
-# `kept_at`: the address (shard << 32 | row) of the document of `kept_id`. `spans`: bytes of its text that occur
-# elsewhere too.
+# One row per document that a decision concerns. `reason` null: the document stays (as the one kept of its cluster, or
+# with its text cut). `kept_at`: the address (shard << 32 | row) of the document `kept_id`. `spans`: the bytes of its
+# text that also occur elsewhere.
 DECISION = pa.schema(
     [
         ("row", pa.int64()),
@@ -39,12 +39,12 @@ DECIDED = ("kept_id", "cluster_size")
 
 @runtime_checkable
 class Global(Stage, Protocol):
-    """A stage whose verdict needs the whole corpus. `reads` are the columns that it signs."""
+    """A stage whose verdict needs the whole corpus. `reads` names the columns that it signs."""
 
     reads: ClassVar[tuple[str, ...]]
 
     def apply(self, docs: pa.Table, decisions: pa.Table) -> pa.Table:
-        """`docs`, with their numbers in the column `@row`, as decided: `drop` set, texts (where there) cut.
+        """Apply the decisions to `docs`, whose numbers are in the column `@row`: set `drop`, and cut texts if present.
 
         The law of stages holds.
         """
@@ -53,7 +53,7 @@ class Global(Stage, Protocol):
 
 @runtime_checkable
 class Clustered(Global, Protocol):
-    """A stage that keeps one document of each cluster of those that share a key. `ranks_by`: what `rank` reads."""
+    """A stage that keeps one document of each cluster of documents sharing keys. `ranks_by`: columns `rank` reads."""
 
     reason: ClassVar[str]
     ranks_by: ClassVar[tuple[str, ...]]
@@ -61,15 +61,15 @@ class Clustered(Global, Protocol):
     write_index: bool
 
     def keys_each(self) -> int:
-        """How many keys a document has at most."""
+        """The most keys that a document can have."""
         ...
 
     def key_parameters(self) -> dict[str, Any]:
-        """What the keys depend on: those of other parameters don't meet."""
+        """What the keys depend on; keys made with other parameters are never compared."""
         ...
 
     def rank(self, docs: pa.Table) -> UInt64s:
-        """uint64 per document: of a cluster the lowest stays (then the first in the order of the input)."""
+        """A uint64 per document: the lowest of a cluster stays (of equal ones the first in the order of the input)."""
         ...
 
 
@@ -82,19 +82,19 @@ def checks_column(stage: str) -> str:
 
 
 def rank_by_id(docs: pa.Table) -> UInt64s:
-    """A rank that depends on the document's id alone, as good as random: the 64-bit xxh3 of the id."""
+    """A rank that depends only on the document's id and is practically random: the 64-bit xxh3 of the id."""
     ids = docs.column("id").to_pylist()
     return np.fromiter((xxhash.xxh3_64_intdigest(str(i).encode()) for i in ids), np.uint64, len(ids))
 
 
 def key_lists(keys: UInt64s, has_key: Bools) -> pa.Array:
-    """One key per document as a column of lists; an empty list where it has none. uint64[n], bool[n]."""
+    """One key per document as a column of lists; an empty list if it has none. Takes uint64[n] and bool[n]."""
     offsets = np.concatenate(([0], np.cumsum(has_key))).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(keys[has_key], pa.uint64()))
 
 
 def apply_clusters(docs: pa.Table, decisions: pa.Table) -> pa.Table:
-    """`Global.apply` of a clustered stage: `drop`, `kept_id` and `cluster_size` as decided."""
+    """`Global.apply` of a clustered stage: set `drop`, `kept_id` and `cluster_size` as decided."""
     at = pc.index_in(docs.column(ROW), value_set=decisions.column("row").combine_chunks())
     docs = drop_where(docs, decisions.column("reason").take(at))
     for name in DECIDED:

@@ -1,9 +1,9 @@
 """Errors, named by what the engine does next.
 
 RefinedWebError
-├── ConfigError      nothing was done; the user changes the call          (exit code 2)
-├── ShardError       the shard is recorded as failed, the run goes on     (exit code 3)
-├── RetryError       the same call may succeed later: again, with backoff
+├── ConfigError      nothing was done; the user changes the call              (exit code 2)
+├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
+├── RetryError       the same call may succeed later: try again, with backoff
 └── CommitUnknown    a commit may or may not have happened: read again before acting
 
 A message says what, where (stage, shard, document id) and what to do.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 
 class RefinedWebError(Exception):
-    """Base of every error this project raises on purpose."""
+    """The base of every error that this project raises on purpose."""
 
 
 class ConfigError(RefinedWebError):
@@ -24,15 +24,15 @@ class ConfigError(RefinedWebError):
 
 
 class ShardError(RefinedWebError):
-    """One shard cannot be finished; the others can."""
+    """One shard cannot be finished, but the others can."""
 
 
 class RetryError(RefinedWebError):
-    """A passing fault of something outside (network, store, worker)."""
+    """A temporary fault of something outside (network, store, worker)."""
 
 
 class CommitUnknown(RefinedWebError):
-    """The answer of a conditional write was lost: it may have happened."""
+    """The answer to a conditional write was lost: the write may have happened."""
 
 
 def nearest(wrong: str, known: Sequence[str]) -> str:

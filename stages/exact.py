@@ -1,4 +1,4 @@
-"""`exact_v1`: a 128-bit key of a text, by which copies find each other."""
+"""`exact_v1`: a 128-bit key of each text, by which copies are found."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from stages.dedup import apply_clusters, checks_column, key_lists, keys_column, 
 from stages.kernels.buffers import utf8_views
 from stages.kernels.normalise import normalised
 
-_LOW = (1 << 64) - 1
+_LOW = (1 << 64) - 1  # the mask of the lower 64 bits
 
 
 @stage("exact_v1")
 class Exact:
     """Writes a 128-bit hash (XXH3) of the text: `exact_v1.keys`, its first 64 bits, and `exact_v1.checks`, the others.
 
-    Both are lists of one uint64, empty for a text without a character: it has no copies. Over the corpus, one of the
-    documents with one key stays (the lowest hash of its id), the others are removed: `duplicate_text`. Called on
-    documents it signs them only. Two different texts share a key with probability 2^-128.
+    Both are lists of one uint64; they are empty for a text without a character, which has no copies. Over the corpus,
+    one of the documents with the same key stays (the one with the lowest hash of its id), and the others are removed:
+    `duplicate_text`. Called on documents, the stage only signs them. Two different texts share a key with probability
+    2^-128.
 
-    `normalise`: texts are the same that differ in case, accents, punctuation and white space only (as `minhash_v1`
-    normalises them); otherwise their bytes are compared.
+    `normalise`: texts that differ only in case, accents, punctuation and white space are the same (normalised as in
+    `minhash_v1`); without it, their bytes are compared.
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the kept documents' keys
     for later runs.
-    Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplications.
+    Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplication steps.
     """
 
     name: ClassVar[str]

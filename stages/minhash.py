@@ -1,4 +1,4 @@
-"""`minhash_v1`: the band digests of a text, by which near-duplicates meet (RefinedWeb, section 3.3 and G.3.1)."""
+"""`minhash_v1`: the band digests of a text, by which near-duplicates are found (RefinedWeb, section 3.3 and G.3.1)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from stages.kernels.normalise import normalised
 from stages.kernels.shingles import Shingles, shared_shingles, text_shingles, token_shingles
 from stages.tokens import encoded, open_tokenizer
 
-PRESETS = {"refinedweb": (450, 20), "fineweb": (14, 8)}
-FAST_FROM = 1_000  # entries of a signature from which `hashing="auto"` takes the fast sketch
+PRESETS = {"refinedweb": (450, 20), "fineweb": (14, 8)}  # bands and rows
+FAST_FROM = 1_000  # entries of a signature; from this size on `hashing="auto"` uses the fast sketch
 Layout = tuple[int, int]
 
 
 @lru_cache(maxsize=16)
 def best_layout(threshold: float, permutations: int) -> Layout:
-    """Bands and rows that make the fewest errors around a Jaccard similarity, by datasketch's reckoning."""
+    """The bands and rows that make the fewest errors around a Jaccard similarity, as datasketch computes it."""
     from datasketch import MinHashLSH
 
     best = MinHashLSH(threshold=threshold, num_perm=permutations)
@@ -36,19 +36,19 @@ def best_layout(threshold: float, permutations: int) -> Layout:
 class MinHash:
     """Writes the digest of each band of a text's MinHash signature to `minhash_v1.keys` (list of `bands` uint64).
 
-    Over the corpus, documents that share a digest in any band are joined; one of each cluster stays (the lowest hash of
-    its id), the others are removed: `near_duplicate`. Called on documents it signs them only. A text without words has
-    no digests: it is never a duplicate. Two texts share a digest with probability 1-(1-s^rows)^bands, s being the
-    Jaccard similarity of their sets of shingles.
+    Over the corpus, documents that share a digest in any band are joined; one document of each cluster stays (the one
+    with the lowest hash of its id), and the others are removed: `near_duplicate`. Called on documents, the stage only
+    signs them. A text without words has no digests, so it is never a duplicate. Two texts share a digest with
+    probability 1-(1-s^rows)^bands, where s is the Jaccard similarity of their sets of shingles.
 
-    `preset`: "refinedweb" is 450 bands of 20 rows, "fineweb" 14 of 8. `bands` and `rows` (both) take its place, or
-    `threshold`, a Jaccard similarity, for which datasketch picks the best of up to `permutations` entries.
-    `ngram`: words in a shingle. Words are those of the normalised text (lower case, no accents, no punctuation),
-    letters of scripts without spaces one each; `tokens`, the path of a tokenizer.json (Hugging Face), takes
-    those of the normalised text instead (the paper: GPT-2's).
-    `hashing`: "permutations" (classic) or "fast" (Fast Similarity Sketching); "auto" is the second from
-    1,000 entries (bands times rows).
-    `verify`: candidates whose true Jaccard similarity is less stay (none: as in the paper).
+    `preset`: "refinedweb" is 450 bands of 20 rows, "fineweb" 14 of 8. It is replaced by `bands` and `rows` (both), or
+    by `threshold`, a Jaccard similarity, for which datasketch picks the best layout of up to `permutations` entries.
+    `ngram`: words per shingle. Words are those of the normalised text (lower case, no accents, no punctuation); each
+    letter of a script without spaces is a word. `tokens`, the path of a tokenizer.json (Hugging Face), uses the tokens
+    of the normalised text instead (the paper: GPT-2's).
+    `hashing`: "permutations" (classic) or "fast" (Fast Similarity Sketching); "auto" is the latter from 1,000 entries
+    on (bands times rows).
+    `verify`: candidates with a lower true Jaccard similarity stay (None: no check, as in the paper).
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the kept documents' keys
     for later runs.
     Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017.
@@ -75,19 +75,19 @@ class MinHash:
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
-            raise ValueError(f"preset is one of {', '.join(PRESETS)}, not {self.preset!r}")
+            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
         if self.hashing not in ("auto", "permutations", "fast"):
-            raise ValueError(f'hashing is "auto", "permutations" or "fast", not {self.hashing!r}')
+            raise ValueError(f'hashing must be "auto", "permutations" or "fast", not {self.hashing!r}')
         if (self.bands is None) != (self.rows is None):
             raise ValueError("bands and rows belong together; give both or neither")
         if self.bands is not None and self.threshold is not None:
-            raise ValueError("threshold picks bands and rows; give either")
+            raise ValueError("threshold picks bands and rows; give either it or them, not both")
         for name in ("bands", "rows", "ngram", "permutations"):
             if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} is at least 1, not {value}")
+                raise ValueError(f"{name} must be at least 1, not {value}")
         for name in ("threshold", "verify"):
             if (value := getattr(self, name)) is not None and not 0 < value <= 1:
-                raise ValueError(f"{name} is a Jaccard similarity, above 0 and at most 1, not {value}")
+                raise ValueError(f"{name} must be a Jaccard similarity, above 0 and at most 1, not {value}")
 
     def layout(self) -> Layout:
         """(bands, rows)."""
@@ -106,7 +106,7 @@ class MinHash:
         return {"bands": bands, "rows": rows, "ngram": self.ngram, "tokens": tokens, "fast": self.fast()}
 
     def fast(self) -> bool:
-        """Does the signature come from the fast sketch? It depends on the parameters only, never on a document."""
+        """Whether the signature comes from the fast sketch. It depends only on the parameters, never on a document."""
         bands, rows = self.layout()
         return self.hashing == "fast" or (self.hashing == "auto" and bands * rows >= FAST_FROM)
 
@@ -118,7 +118,7 @@ class MinHash:
         return token_shingles(offsets, tokens, self.ngram)
 
     def keys(self, column: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """list<uint64> of every text of a column: its digest in each band, empty for a text without words."""
+        """A list<uint64> for every text of a column: its digest in each band, empty for a text without words."""
         bands, rows = self.layout()
         shingles = self.shingles(column)
         digests = band_digests(shingles, bands, rows, self.fast())
@@ -131,7 +131,7 @@ class MinHash:
 
 
 def tokens_of(texts: pa.Array, asset: Asset) -> tuple[Int64s, UInt64s]:
-    """Offsets and numbers of the tokens of every text, without those that a model adds at its ends."""
+    """The offsets and numbers of every text's tokens, without the tokens that a model adds at its ends."""
     ids = [code.ids for code in encoded(texts.to_pylist(), open_tokenizer(asset))]
     offsets = np.zeros(len(ids) + 1, np.int64)
     np.cumsum([len(row) for row in ids], out=offsets[1:])
@@ -139,12 +139,12 @@ def tokens_of(texts: pa.Array, asset: Asset) -> tuple[Int64s, UInt64s]:
 
 
 def jaccard(a: str, b: str, ngram: int = 5) -> float:
-    """The Jaccard similarity of the sets of word shingles of two texts; 0 where either has no word."""
+    """The Jaccard similarity of the sets of word shingles of two texts; 0 if either has no word."""
     return float(jaccards(pa.array([a]), pa.array([b]), ngram)[0])
 
 
 def jaccards(a: pa.Array | pa.ChunkedArray, b: pa.Array | pa.ChunkedArray, ngram: int = 5) -> Float64s:
-    """The Jaccard similarity of row i of `a` and row i of `b`: of their sets of word shingles, 0 where one is empty."""
+    """The Jaccard similarity of row i of `a` and row i of `b`: of their sets of word shingles; 0 if one is empty."""
     return shared_shingles(text_shingles(a, ngram), text_shingles(b, ngram))
 
 

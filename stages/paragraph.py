@@ -1,8 +1,8 @@
-"""Exact paragraph deduplication: of the paragraphs that read the same the first stays.
+"""Exact paragraph deduplication: of several paragraphs that read the same, only the first stays.
 
-Phases (pure functions; the engine partitions what `sign` gives by the high bits of its first column): `sign`, `copies`,
-`spans`. A paragraph is known by two polynomials modulo 2^61 - 1 (see `stages.kernels.modular`): two given ones of n
-bytes that differ collide with probability at most (n / 7 / 2^61)^2.
+The phases are pure functions: `sign`, `copies`, `spans`. The engine partitions the output of `sign` by the high bits of
+its first column. A paragraph is identified by two polynomials modulo 2^61 - 1 (see `stages.kernels.modular`): two given
+different paragraphs of n bytes collide with probability at most (n / 7 / 2^61)^2.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from stages.kernels.paragraphs import paragraphs
 from stages.spans import characters, decided, row_lists, rows_of, spans_column, with_cut_text
 from stages.tokens import row_blocks
 
-_SPAN = (("start", pa.uint32()), ("end", pa.uint32()))  # bytes of the document's text
+_SPAN = (("start", pa.uint32()), ("end", pa.uint32()))  # in bytes of the document's text
 SIGNED = pa.schema([("key", pa.uint64()), ("check", pa.uint64()), ("address", pa.uint64()), *_SPAN])
 COPIES = pa.schema([("address", pa.uint64()), *_SPAN])
 
 
 @stage("paragraph_v1")
 class Paragraph:
-    """Cuts every paragraph that stood before, in the order of the input, in this document or another, and removes
+    """Cuts every paragraph that occurred before, in the order of the input, in this document or another, and removes
     documents of which nothing is left: `only_duplicated_paragraphs`.
 
-    A paragraph is a line: text between line feeds. Paragraphs are the same where they are when normalised: lower case,
-    every digit `0`, no accents and no punctuation (Unicode's Mn and P), white space collapsed. Those with fewer than
-    `min_words` words then (by white space; so blank lines and rules of dashes) are never cut.
+    A paragraph is a line: the text between line feeds. Paragraphs are the same if they are equal once normalised: lower
+    case, every digit `0`, no accents and no punctuation (Unicode's Mn and P), white space collapsed. Paragraphs that
+    then have fewer than `min_words` words (separated by white space), such as blank lines and rules of dashes, are
+    never cut.
 
-    Called on documents it signs them only (`paragraph_v1.paragraphs`) and drops nothing: the verdict needs the whole
-    corpus. Source: CCNet (Wenzek et al. 2020, arXiv 1911.00359), section 3.1, for paragraph and normalisation (its
-    code leaves accents and ASCII punctuation); the first copy stays and `min_words` as in Dolma (Soldaini et al. 2024,
-    arXiv 2402.00159), whose Bloom filter loses a few paragraphs that are no copies. This is exact.
+    Called on documents, the stage only signs them (`paragraph_v1.paragraphs`) and drops nothing: the verdict needs the
+    whole corpus.
+    Source: CCNet (Wenzek et al. 2020, arXiv 1911.00359), section 3.1, for paragraphs and normalisation
+    (its code leaves accents and ASCII punctuation); Dolma (Soldaini et al. 2024, arXiv 2402.00159) for keeping the
+    first copy and for `min_words`. Dolma's Bloom filter loses a few paragraphs that are not copies; this is exact.
     """
 
     name: ClassVar[str]
@@ -56,13 +58,13 @@ class Paragraph:
         return set_column(docs, measure_column("paragraph_v1", "paragraphs"), lists)
 
     def reasons(self, docs: pa.Table, found: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """Why each document is removed, given its spans (`stages.dedup.SPANS`): string, null = it stays."""
+        """Why each document is removed, given its spans (`stages.dedup.SPANS`): a string, or null if it stays."""
         inside, everything = characters(docs.column("text"), found)
         goes = pa.array((everything > 0) & (inside == everything))
         return pc.if_else(goes, pa.scalar("only_duplicated_paragraphs"), pa.scalar(None, pa.string()))
 
     def apply(self, docs: pa.Table, decisions: pa.Table) -> pa.Table:
-        """`Global.apply`: `drop` as decided, the text cut of documents that stay."""
+        """`Global.apply`: set `drop` as decided, and cut the text of the documents that stay."""
         return with_cut_text(*decided(docs, decisions))
 
 
@@ -78,7 +80,7 @@ def sign(stage: Paragraph, docs: pa.Table, addresses: UInt64s) -> pa.Table:
 
 
 def copies(signed: pa.Table) -> pa.Table:
-    """Of all records of a range of keys: those that are not the first of their paragraph (`COPIES`)."""
+    """The records, of all those of a range of keys, that are not the first of their paragraph (`COPIES`)."""
     key, check, address, start = (_values(signed, name) for name in SIGNED.names[:4])
     groups = grouped((key, check, check), address, start)
     later = groups.first[groups.leader] != np.arange(len(address))
@@ -87,7 +89,7 @@ def copies(signed: pa.Table) -> pa.Table:
 
 
 def spans(docs: pa.Table, addresses: UInt64s, copies: pa.Table) -> pa.Array:
-    """The bytes to cut from these documents, a list per row; copies in other documents are left out."""
+    """The bytes to cut from these documents, a list per row. Copies in other documents are ignored."""
     number, row = rows_of(addresses, copies)
     start, end = (_values(copies, name)[number].astype(np.int64) for name in ("start", "end"))
     order = np.lexsort((start, row))
@@ -95,7 +97,7 @@ def spans(docs: pa.Table, addresses: UInt64s, copies: pa.Table) -> pa.Array:
 
 
 def duplicate_spans(stage: Paragraph, docs: pa.Table) -> pa.Array:
-    """All phases over one table in memory, where the table is the whole corpus."""
+    """Run all phases over one table in memory that is the whole corpus."""
     rows = np.arange(docs.num_rows, dtype=np.uint64)
     return spans(docs, rows, copies(sign(stage, docs, rows)))
 

@@ -1,4 +1,4 @@
-"""`profanity_v1`: pages that swear, by a classifier over their lines."""
+"""`profanity_v1`: pages that swear, found by a classifier over their lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRAINED = ("en", "de", "pl", "pt")
 
 
 def classifier(model: Asset | None, label: str) -> predict.Classifier:
-    """The model at the path, or the shipped one. Raises ConfigError where there is none, or it lacks the label."""
+    """The model at the path, or the shipped one. Raises ConfigError if there is none, or if it lacks the label."""
     try:
         found = predict.load(None if model is None else open_asset(model))
     except (FileNotFoundError, UnsupportedModel) as error:
@@ -39,20 +39,21 @@ def classifier(model: Asset | None, label: str) -> predict.Classifier:
 
 @stage("profanity_v1")
 class Profanity:
-    """Drops `profane` pages: more than `threshold` of their words stand in lines that the classifier finds profane.
+    """Drops `profane` pages: more than `threshold` of their words are in lines that the classifier finds profane.
 
-    A line is 10 to 50 words of the text, ended where a line or a sentence ends; it is profane from `line_threshold`
-    (a probability, 0 to 1). Measures: `share` of words in profane lines, `mean` of the lines' scores weighted by their
-    words, `max` of them, `words`. The column `profanity_score` (float32) is the one that `aggregate` names; it is what
-    is compared with `threshold`, and stays in the corpus, so that another threshold needs no second run.
-    `mode="tag"` writes the columns and drops nothing.
+    A line is 10 to 50 words of the text and ends where a line or a sentence ends. It is profane if its score (a
+    probability, 0 to 1) is at least `line_threshold`. Measures: `share` of words in profane lines, `mean` of the lines'
+    scores weighted by their words, `max` of the scores, `words`. The column `profanity_score` (float32) is the measure
+    that `aggregate` names. It is compared with `threshold`, and it stays in the corpus, so that another threshold needs
+    no second run. `mode="tag"` writes the columns and drops nothing.
 
     Only documents whose `language` is in `languages` are dropped: in others the shipped model's score says little.
-    Documents without a language are taken for one of them. `url_threshold` is the threshold for pages whose URL has a
+    Documents without a language are treated as one of them. `url_threshold` is the threshold for pages whose URL has a
     word of `url_v1`'s adult lists, even a single soft one (None = the same as for all pages).
 
-    `model` is any model that `refinedweb classifier train` wrote, `label` its label for profane text. The shipped
-    one, its data and its errors: `classifiers/models/CARD.md`. It looks for words, not for hate in polite ones.
+    `model` is any model that `refinedweb classifier train` wrote, and `label` is its label for profane text. The
+    shipped model, its data and its errors are described in `classifiers/models/CARD.md`. It detects words, not hate in
+    polite words.
     Source: Falcon's data was filtered for profanity by "ML classifiers" that were not published (MDR, section 10); this
     one is ours.
     """
@@ -69,9 +70,9 @@ class Profanity:
 
     def __post_init__(self) -> None:
         if self.mode not in ("drop", "tag"):
-            raise ValueError(f'mode is "drop" or "tag", not {self.mode!r}')
+            raise ValueError(f'mode must be "drop" or "tag", not {self.mode!r}')
         if self.aggregate not in ("share", "mean", "max"):
-            raise ValueError(f'aggregate is "share", "mean" or "max", not {self.aggregate!r}')
+            raise ValueError(f'aggregate must be "share", "mean" or "max", not {self.aggregate!r}')
         check_share("threshold", self.threshold)
         check_share("line_threshold", self.line_threshold)
         if self.url_threshold is not None:
@@ -94,7 +95,7 @@ class Profanity:
         return aggregate(lines, self.line_threshold)
 
     def places(self, text: str) -> list[tuple[int, int]]:
-        """The sentences that are profane read alone; where none is, the one that comes nearest."""
+        """The sentences that are profane when read alone; if none is, the one that comes nearest."""
         found = [match.span() for match in _SENTENCE.finditer(text)]
         if not found:
             return []
@@ -109,7 +110,7 @@ class Profanity:
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         measures = self.measure(docs)
-        reasons = verdicts(measures, self.limits())
+        reasons: pa.Array | pa.ChunkedArray = verdicts(measures, self.limits())
         if self.url_threshold is not None:
             strict = verdicts(measures, [Limit(self.aggregate, "profane", max=self.url_threshold)])
             reasons = pc.if_else(_adult_urls(docs), strict, reasons)
@@ -128,6 +129,6 @@ class Profanity:
 
 
 def _adult_urls(docs: pa.Table) -> pa.ChunkedArray:
-    """Rows whose URL has a word of the adult lists."""
+    """Per row, whether its URL has a word of the adult lists."""
     judged = Url(curated=False, soft_hits=1)(pa.table({"url": docs.column("url")}))
     return pc.fill_null(pc.equal(judged.column("drop"), "adult_url"), False)

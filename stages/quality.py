@@ -1,12 +1,11 @@
 """Document quality: Gopher's rules for words, symbols, lines and stop words, in two dialects.
 
-Source: Rae et al. 2021 (Gopher, arXiv 2112.11446), section A.1; RefinedWeb uses them as they are (Penedo et al. 2023,
+Source: Rae et al. 2021 (Gopher, arXiv 2112.11446), section A.1. RefinedWeb uses them unchanged (Penedo et al. 2023,
 arXiv 2306.01116, section 3.2). The second dialect is what datatrove 0.10.1 computes.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -15,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
+from classifiers.path_cache import cached_by_path
 from stages.assets import Asset
 from stages.base import Limit, judge, stage
-from stages.kernels.quality import COUNTS, measure_quality, stop_slots
+from stages.kernels.quality import measure_quality, stop_slots
+from stages.kernels.quality_counts import COUNTS
 from stages.stopwords import key, stop_words
 
 
@@ -25,24 +26,24 @@ from stages.stopwords import key, stop_words
 class Quality:
     """Drops documents that do not look like prose. Measures, the limits on them and the reasons:
 
-    `words`               those with a letter, mark or number in them   `too_few_words`, `too_many_words`
+    `words`               words with a letter, mark or number in them   `too_few_words`, `too_many_words`
     `mean_word_length`    characters per word                           `words_too_short`, `words_too_long`
     `hashes`              `#` per word                                  `too_many_hashes`
     `ellipses`            `...`, `…`, `. . .` per word                  `too_many_ellipses`
     `bullet_lines`        fraction of lines that start with `●•*-`      `too_many_bullet_lines`
     `ellipsis_lines`      fraction of lines that end with an ellipsis   `too_many_ellipsis_lines`
     `alphabetic_words`    fraction of words with at least one letter    `too_few_alphabetic_words`
-    `stop_words`          different ones; `stop_words_missing` is what is short of the minimum: `too_few_stop_words`
+    `stop_words`          different stop words; `stop_words_missing` is how many are missing: `too_few_stop_words`
 
-    `dialect="gopher"` (as the paper): all white-space words count in lengths and fractions; lines end at line feeds,
-    blank ones do not count; a stop word is found in any case and between punctuation.
-    `dialect="datatrove"`: words of ASCII, CJK and sentence-ending punctuation only count neither in `words` nor in
-    `mean_word_length`; lines are those of `str.splitlines`, blank ones count; bullets are `•` and `-`; `. . .` is no
-    ellipsis; stop words must stand alone, in lower case.
+    `dialect="gopher"` (as the paper): all words between white space count in lengths and fractions; lines end at line
+    feeds, and blank ones do not count; a stop word is found in upper or lower case and next to punctuation.
+    `dialect="datatrove"`: words made only of ASCII, CJK and sentence-ending punctuation count neither in `words` nor in
+    `mean_word_length`; lines are those of `str.splitlines`, and blank ones count; bullets are `•` and `-`; `. . .` does
+    not count as an ellipsis; stop words must stand alone, in lower case.
 
-    Stop words are those of the document's `language`, or of the parameter where the column is missing or null; the
-    rule never fires in a language without a list (see `stages.stopwords`). English has the paper's eight. The folder
-    `stop_words` (`<code>.txt`, one word a line) takes the place of the shipped lists.
+    Stop words are those of the document's `language`, or of the parameter `language` if the column is missing or null.
+    The rule never fires in a language without a list (see `stages.stopwords`). English has the paper's eight. The
+    folder `stop_words` (`<code>.txt`, one word per line) replaces the shipped lists.
 
     Limits on words mean little in scripts without spaces (Chinese, Japanese, Thai …): a line is about one word, so
     nearly all their documents are dropped as `too_few_words` or `words_too_long`. To keep such languages, make each
@@ -68,7 +69,7 @@ class Quality:
 
     def __post_init__(self) -> None:
         if self.dialect not in ("gopher", "datatrove"):
-            raise ValueError(f'dialect is "gopher" or "datatrove", not {self.dialect!r}')
+            raise ValueError(f'dialect must be "gopher" or "datatrove", not {self.dialect!r}')
         for name, value in vars(self).items():
             if name.startswith(("min_", "max_")) and not value >= 0:
                 raise ValueError(f"{name} must be at least 0, not {value}")
@@ -78,7 +79,7 @@ class Quality:
             )
 
     def measure(self, docs: pa.Table) -> pa.Table:
-        """Counts (int64) and fractions (float64; 0 where there is nothing to count)."""
+        """Counts (int64) and fractions (float64; 0 if there is nothing to count)."""
         datatrove = self.dialect == "datatrove"
         lists = _lists(self.stop_words, datatrove)
         rows = _rows(docs, self.language, lists.codes)
@@ -101,7 +102,7 @@ class Quality:
         }
 
     def limits(self) -> tuple[Limit, ...]:
-        """In the order of the paper."""
+        """The limits, in the order of the paper."""
         return (
             Limit("words", "too_few_words", min=self.min_words),
             Limit("words", "too_many_words", max=self.max_words),
@@ -120,14 +121,14 @@ class Quality:
 
 
 class Lists(NamedTuple):
-    """Stop words as the kernel reads them: a row per language, and a last, empty one for languages without a list."""
+    """Stop words as the kernel reads them: a row per language, and a last, empty row for languages without a list."""
 
     codes: pa.Array
     slots: UInt64s
     sizes: Int64s
 
 
-@lru_cache(maxsize=8)
+@cached_by_path(maxsize=8)
 def _lists(folder: str | None, as_they_stand: bool) -> Lists:
     words = {
         code: tuple(dict.fromkeys(listed if as_they_stand else map(key, listed)))

@@ -1,6 +1,6 @@
 """Repetition within a document: Gopher's thirteen limits, in two dialects.
 
-Source: Rae et al. 2021 (Gopher, arXiv 2112.11446), section A.1 and Table A1; RefinedWeb uses them as they are
+Source: Rae et al. 2021 (Gopher, arXiv 2112.11446), section A.1 and Table A1. RefinedWeb uses them unchanged
 (Penedo et al. 2023, arXiv 2306.01116, section 3.2). The second dialect is what datatrove 0.10.1 computes.
 """
 
@@ -16,28 +16,29 @@ from stages.kernels.repetition import MEASURES, measure_repetition
 
 @stage("repetition_v1")
 class Repetition:
-    """Drops documents that repeat themselves: where a fraction is greater than its `max_` parameter.
+    """Drops documents that repeat themselves: those with a fraction greater than its `max_` parameter.
 
-    The reasons are named like the measures, in the order of the checks (`empty_text` comes first):
+    The reasons are named after the measures, in the order in which they are checked (`empty_text` comes first):
     `duplicate_lines`, `duplicate_paragraphs`                        fraction of lines, of paragraphs
     `duplicate_line_characters`, `duplicate_paragraph_characters`    fraction of characters in them
     `top_2gram`, `top_3gram`, `top_4gram`                            characters of the most frequent n-gram of words
     `duplicate_5grams`, `duplicate_6grams`, `duplicate_7grams`,      characters in n-grams that occur more than once
     `duplicate_8grams`, `duplicate_9grams`, `duplicate_10grams`
-    A line ends at a run of line feeds, a paragraph at two or more. `characters` is the denominator of characters.
+    A line ends at a run of line feeds, a paragraph at a run of two or more. `characters` is the denominator of the
+    fractions of characters.
 
     `dialect="gopher"` (as the paper): a line or paragraph is taken without outer white space, and every copy of one
-    that occurs more than once counts; characters are those of words. A top n-gram is the n-gram that occurs most
-    often, at least twice, and of several the one that covers most; its fraction is what all its occurrences cover.
-    Duplicate n-grams cover the union of all occurrences of all n-grams that occur more than once. No character counts
-    twice, so no fraction is above 1 (DataComp-LM multiplies a top n-gram's length by its count: the same number,
-    except where an n-gram overlaps itself, as in `ha ha ha`).
-    `dialect="datatrove"`: second and later copies only; lines and paragraphs as they stand; characters are all
-    characters of the text; a top n-gram's length, with its spaces, times its count, even if that is 1; duplicate
-    n-grams by a scan from the left that jumps over each n-gram which it has met.
+    that occurs more than once counts; characters are those of words. The top n-gram is the one that occurs most often
+    (at least twice), and of several the one that covers most; its fraction is what all its occurrences cover. Duplicate
+    n-grams cover the union of all occurrences of all n-grams that occur more than once. No character counts twice, so
+    no fraction is above 1. (DataComp-LM multiplies the length of a top n-gram by its count. That gives the same number
+    unless an n-gram overlaps itself, as in `ha ha ha`.)
+    `dialect="datatrove"`: only second and later copies count; lines and paragraphs are taken as they are; characters
+    are all characters of the text; a top n-gram counts as its length, with its spaces, times its count, even if that is
+    1; duplicate n-grams are found by a scan from the left that jumps over each n-gram that it has met before.
 
-    Words are what lies between white space (datatrove: tokens of a language's tokenizer). Scripts without spaces
-    (Chinese, Japanese, Thai …) so have about one word a line, and in them little but lines and paragraphs is measured;
+    Words are separated by white space (datatrove: tokens of the language's tokenizer). Scripts without spaces (Chinese,
+    Japanese, Thai …) therefore have about one word per line, and little but their lines and paragraphs is measured.
     `unspaced_letters` makes each of their letters a word of its own.
     Source: Gopher (Rae et al. 2021), section A.1 and Table A1.
     """
@@ -61,10 +62,10 @@ class Repetition:
 
     def __post_init__(self) -> None:
         if self.dialect not in ("gopher", "datatrove"):
-            raise ValueError(f'dialect is "gopher" or "datatrove", not {self.dialect!r}')
+            raise ValueError(f'dialect must be "gopher" or "datatrove", not {self.dialect!r}')
         for name in MEASURES[1:]:
             if not getattr(self, f"max_{name}") >= 0:
-                raise ValueError(f"max_{name} is a fraction, at least 0, not {getattr(self, f'max_{name}')}")
+                raise ValueError(f"max_{name} must be a fraction of at least 0, not {getattr(self, f'max_{name}')}")
 
     def measure(self, docs: pa.Table) -> pa.Table:
         """`characters` and thirteen fractions (float64). A document without words repeats nothing: 0."""
@@ -72,7 +73,7 @@ class Repetition:
         return pa.table({name: measured[:, column] for column, name in enumerate(MEASURES)})
 
     def limits(self) -> tuple[Limit, ...]:
-        """Table A1."""
+        """The limits of Table A1, after that of an empty text."""
         fractions = (Limit(name, name, max=getattr(self, f"max_{name}")) for name in MEASURES[1:])
         return (Limit("characters", "empty_text", min=1), *fractions)
 

@@ -1,16 +1,16 @@
-"""The columns of a document, and the rules for the names of the others.
+"""The columns of a document, and the rules for the names of other columns.
 
 `id`          WARC record id (without `<urn:uuid:` … `>`), else the 128-bit hash of source, offset and content, in hex
 `url`         as crawled                         `timestamp`  of the crawl, UTC, milliseconds
 `dump`        e.g. CC-MAIN-2024-51               `segment`    e.g. 1733066035857.0
 `source`      the input key; with `offset` and `length` (bytes in that file) the record can be fetched again;
-              null where the format has no such address (JSONL, Parquet: `offset` = row number, `length` null)
+              if the format has no such address (JSONL, Parquet), `offset` is the row number and `length` is null
 `html`        UTF-8 bytes of the decoded page; the column is gone after extraction
 `text`        UTF-8; null before extraction      `image_urls` list of [url, alt] of the main content
 `language`, `language_score`                     `drop`       null = keep, else a snake_case reason
 
 A column whose name has a dot (`quality_v1.words`) is a measure: the engine writes it only with `keep_measures`.
-Other columns that a stage adds (scores) or an input carries are kept.
+Other columns, which a stage adds (scores) or the input carries, are kept.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ DOCUMENT = pa.schema(
 
 
 def is_measure(column: str) -> bool:
-    """Is this column a measure, written only on request?"""
+    """Whether this column is a measure, which is written only on request."""
     return "." in column
 
 
 def documents(**columns: object) -> pa.Table:
-    """A table with every document column, null where not given. For notebooks and tests: `documents(text=["…"])`."""
+    """A table with every document column, null if not given. For notebooks and tests: `documents(text=["…"])`."""
     lengths = {len(values) for values in columns.values()}  # type: ignore[arg-type]
     rows = lengths.pop() if lengths else 0
     arrays = [pa.array(columns.pop(f.name), f.type) if f.name in columns else pa.nulls(rows, f.type) for f in DOCUMENT]

@@ -1,11 +1,9 @@
-"""Spans of duplicated bytes, a list per document: as a column, counted, and cut out of the text.
+"""Spans of duplicated bytes, a list per document: as a column, as counts, and cut out of the text.
 
-Bytes are counted from the start of the document's text; spans of a document ascend and neither overlap nor touch.
+Bytes are counted from the start of the document's text. The spans of a document ascend and neither overlap nor touch.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +14,11 @@ from stages.base import drop_where, set_column
 from stages.dedup import ROW, SPANS
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import tables
-from stages.kernels.cuts import TokenSpans, count_characters, cut
+from stages.kernels.cuts import TokenSpans, count_characters, cut_rows
 
 
 def row_lists(records: pa.Table, addresses: UInt64s) -> pa.Array:
-    """Records in the order of `addresses` (column `address`), as a list per document of what else they hold."""
+    """Records in the order of `addresses` (column `address`), as a list per document of their other columns."""
     fields = [field for field in records.schema if field.name != "address"]
     values = [records.column(field.name).combine_chunks() for field in fields]
     rows = np.arange(len(addresses) + 1)
@@ -29,7 +27,7 @@ def row_lists(records: pa.Table, addresses: UInt64s) -> pa.Array:
 
 
 def rows_of(addresses: UInt64s, records: pa.Table) -> tuple[Int64s, Int64s]:
-    """Those of the records whose `address` is one of these documents': their numbers, and the row of each."""
+    """The numbers of the records whose `address` belongs to one of these documents, and the row of each."""
     wanted = records.column("address").to_numpy()
     if len(addresses) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -40,14 +38,14 @@ def rows_of(addresses: UInt64s, records: pa.Table) -> tuple[Int64s, Int64s]:
 
 
 def spans_column(rows: int, row: Int64s, start: Int64s, end: Int64s) -> pa.Array:
-    """Spans by (row, start), as a column of `rows` lists; rows without spans have an empty list."""
+    """Spans sorted by (row, start) as a column of `rows` lists; rows without spans have an empty list."""
     first = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
     pairs = pa.StructArray.from_arrays([pa.array(start, pa.int64()), pa.array(end, pa.int64())], ["start", "end"])
     return pa.ListArray.from_arrays(pa.array(first), pairs).cast(SPANS)
 
 
 def flat(spans: pa.Array | pa.ChunkedArray) -> TokenSpans:
-    """The spans of a column as arrays; a null list is an empty one."""
+    """The spans of a column as arrays; a null list counts as an empty one."""
     lists = spans.combine_chunks() if isinstance(spans, pa.ChunkedArray) else spans
     counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     first = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
@@ -57,7 +55,7 @@ def flat(spans: pa.Array | pa.ChunkedArray) -> TokenSpans:
 
 
 def characters(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> tuple[Int64s, Int64s]:
-    """Characters that are no white space: inside the spans, and all of the text. int64[rows]; 0, 0 without spans."""
+    """Characters other than white space: inside the spans, and in the whole text. int64[rows]; 0, 0 without spans."""
     offsets, data = utf8_views(text)
     inside, everything = np.zeros((2, len(offsets) - 1), np.int64)
     count_characters(offsets, data, flat(spans), tables(), inside, everything)
@@ -67,26 +65,26 @@ def characters(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> tupl
 def cut_spans(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> pa.Array:
     """The texts without their spans, in the column's type; nulls and texts without spans stay as they are.
 
-    What is left of a text is joined by the white space that stood on either side of the cut: the side with more line
-    feeds (the left one of equals), at most two of them; at the text's ends by nothing. So a line or paragraph that is
-    cut leaves its neighbours a line or paragraph apart. Where no white space stood, the join is without; only where two
-    words would fuse it is the first white space of what was cut, or a space if that had none. So the tokens of what is
-    left are those that were not cut, and every byte that remains stood in the text, in this order (but for the space of
-    the last case).
+    The pieces that remain are joined by the white space next to the cut: that of the side with more line feeds (the
+    left side if equal), with at most two line feeds; at the ends of the text by nothing. So a line or paragraph that is
+    cut leaves its neighbours a line or paragraph apart. If there was no white space, the pieces are joined without any,
+    unless two words would fuse: then by the first white space of what was cut, or a space if that had none. So the
+    tokens that remain are those that were not cut, and every byte that remains was in the text, in this order (except
+    for the space of the last case).
     """
     offsets, data = utf8_views(text)
     of = flat(spans)
     out = np.empty(int(offsets[-1] - offsets[0]) + len(of.start), np.uint8)
     ends = np.zeros(len(offsets), np.int64)
-    cut(offsets, data, of, tables(), out, ends)
+    cut_rows(offsets, data, of, tables(), out, ends)
     joined = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
     valid = pc.is_valid(text)
-    valid = valid.combine_chunks() if isinstance(valid, pa.ChunkedArray) else valid
-    return pc.if_else(valid, joined, pa.scalar(None, pa.large_string())).cast(text.type)
+    whole = valid.combine_chunks() if isinstance(valid, pa.ChunkedArray) else valid
+    return pc.if_else(whole, joined, pa.scalar(None, pa.large_string())).cast(text.type)
 
 
 def decided(docs: pa.Table, decisions: pa.Table) -> tuple[pa.Table, pa.Array]:
-    """`docs` with `drop` set, and the spans of each, as decided (`stages.dedup.DECISION`, rows by `@row`)."""
+    """`docs` with `drop` set as decided, and the decided spans of each (`stages.dedup.DECISION`, rows by `@row`)."""
     at = pc.index_in(docs.column(ROW), value_set=decisions.column("row").combine_chunks())
     docs = drop_where(docs, decisions.column("reason").take(at))
     spans = decisions.column("spans").take(at)
@@ -94,12 +92,12 @@ def decided(docs: pa.Table, decisions: pa.Table) -> tuple[pa.Table, pa.Array]:
 
 
 def _by_row(spans: TokenSpans) -> tuple[Int64s, Int64s, Int64s]:
-    row: Any = np.repeat(np.arange(len(spans.first) - 1), np.diff(spans.first))
+    row: Int64s = np.repeat(np.arange(len(spans.first) - 1), np.diff(spans.first))
     return row, spans.start, spans.end
 
 
 def with_cut_text(docs: pa.Table, spans: pa.Array) -> pa.Table:
-    """`docs` that stay with their texts cut; a table without texts as it is."""
+    """`docs`, with the texts of those that stay cut; a table without texts is returned as it is."""
     if "text" not in docs.column_names:
         return docs
     text, stays = docs.column("text"), docs.column("drop").is_null()
@@ -107,11 +105,11 @@ def with_cut_text(docs: pa.Table, spans: pa.Array) -> pa.Table:
 
 
 def decisions_of(docs: pa.Table, reasons: pa.Array, spans: pa.Array) -> pa.Table:
-    """What was decided about a table in memory, as `Global.apply` takes it; rows without spans are not in it."""
+    """The decisions about a table in memory, as `Global.apply` takes them; rows without spans are not in them."""
     table = pa.table({"row": np.arange(docs.num_rows), "reason": reasons, "spans": spans})
     return table.filter(pc.greater(pc.list_value_length(spans), 0))
 
 
 def with_rows(docs: pa.Table) -> pa.Table:
-    """`docs` with their numbers in the column `@row`."""
+    """`docs` with their row numbers in the column `@row`."""
     return set_column(docs, ROW, pa.array(np.arange(docs.num_rows)))

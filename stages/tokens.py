@@ -1,17 +1,16 @@
 """Texts as sequences of tokens: words of any script, or the tokens of a local Hugging Face `tokenizer.json`.
 
-Words: a run of letters, marks and numbers is a token; of scripts written without spaces each letter, with the marks
-that follow it; every other character that is no white space, alone, with its marks, so that punctuation counts as it
-does in BPE. White space separates and never counts.
+Words: a run of letters, marks and numbers is a token; in scripts written without spaces, so is each letter with the
+marks that follow it. Every other character except white space is a token by itself, with its marks, so that punctuation
+counts as it does in BPE. White space separates tokens and never counts.
 
-Two tokens are the same where their bytes are, and of a vocabulary also their number in it (one character of several
-bytes may be several tokens, each of which stands at all its bytes). Tokens without bytes are left out.
+Two tokens are the same if their bytes are and, with a vocabulary, also their numbers in it (one character of several
+bytes may be several tokens, each of which covers all of its bytes). Tokens without bytes are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
@@ -20,20 +19,21 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Int64s, Offsets
+from classifiers.path_cache import cached_by_path
 from stages.assets import Asset, open_asset
 from stages.errors import ConfigError
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import tables
 from stages.kernels.tokens import Tokens, count_words, find_words, hash_prefixes, new_tokens
 
-BLOCK_BYTES = 4 << 20  # of text at a time: some 5 bytes of memory for each
+BLOCK_BYTES = 4 << 20  # bytes of text at a time; each takes some 5 bytes of memory
 
 
 def token_blocks(text: pa.ChunkedArray | pa.Array, tokenizer: Asset | None) -> Iterator[tuple[int, Tokens]]:
-    """The rows of a text column block by block: the number of a block's first row, and its tokens.
+    """The rows of a text column block by block: the number of a block's first row, and the block's tokens.
 
-    `tokenizer` None: words. A block is rows of about 4 MB together, or one row. A null row has no tokens.
-    Raises ConfigError where the tokenizer cannot be used.
+    If `tokenizer` is None, tokens are words. A block consists of rows of about 4 MB in all, or of one row. A null row
+    has no tokens. Raises ConfigError if the tokenizer cannot be used.
     """
     offsets, data = utf8_views(text)
     for row, end in row_blocks(offsets):
@@ -41,7 +41,7 @@ def token_blocks(text: pa.ChunkedArray | pa.Array, tokenizer: Asset | None) -> I
 
 
 def row_blocks(offsets: Offsets) -> Iterator[tuple[int, int]]:
-    """First row and the one after the last, of rows of about 4 MB together, or of one larger row."""
+    """The first row of each block and the one after its last: rows of about 4 MB in all, or one larger row."""
     row = 0
     while row < len(offsets) - 1:
         end = int(np.searchsorted(offsets, offsets[row] + BLOCK_BYTES, "right")) - 1
@@ -77,27 +77,27 @@ def encoded(texts: list[str], tokenizer: Any) -> list[Any]:
 
 
 def _standing(row: Bytes, code: Any) -> Int64s:
-    """(3, tokens): number in the vocabulary, first byte, byte after it; the library counts in characters."""
+    """(3, tokens): number in the vocabulary, first byte, byte after the last; the library counts in characters."""
     characters = np.append(np.flatnonzero(row & 0xC0 != 0x80), len(row))
     at = characters[np.array(code.offsets, np.int64).reshape(-1, 2).T]
     standing: Int64s = np.stack((np.array(code.ids, np.int64), *at))
     return standing[:, at[0] < at[1]]
 
 
-@lru_cache(maxsize=2)
+@cached_by_path(maxsize=2)
 def open_tokenizer(asset: Asset) -> Any:
-    """The tokenizer of a tokenizer.json. Raises ConfigError where it is none, or the library for it is missing."""
+    """The tokenizer of a tokenizer.json. Raises ConfigError if the file is not one, or if its library is missing."""
     try:
         library = import_module("tokenizers")  # optional: not among the dependencies
     except ImportError:
         raise ConfigError(
-            f"the tokenizer {asset} needs the package tokenizers: `pip install tokenizers`, or leave it out for words"
+            f"the tokenizer {asset} needs the package tokenizers: `pip install tokenizers`, or set none to use words"
         ) from None
     path = open_asset(asset)
     try:
         tokenizer = library.Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain Exception
-        raise ConfigError(f"{path} is no tokenizer.json that the package tokenizers can read: {error}") from error
+        raise ConfigError(f"{path} is not a tokenizer.json that the package tokenizers can read: {error}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -1,7 +1,8 @@
 """Curation by URL, before anything is extracted: block lists, curated sources, words.
 
-Source: RefinedWeb (Penedo et al. 2023, arXiv 2306.01116, section 3.1 and appendix G.1); categories, curated sources and
-the mechanics of the word tiers from DataComp-LM's reverse-engineered configuration. The lists' contents are ours.
+Source: RefinedWeb (Penedo et al. 2023, arXiv 2306.01116, section 3.1 and appendix G.1). Categories, curated sources and
+the mechanics of the word tiers are from DataComp-LM's reverse-engineered configuration. The contents of the lists are
+ours.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ REASONS = ("invalid_url", "blocked_domain", "blocked_url", "curated_source", "ad
 class Url:
     """Drops documents by their URL; the first of these facts that holds is the reason.
 
-    `invalid_url`     not http or https, no host, or nothing a browser could look up. Without a scheme, http is meant.
-    `blocked_domain`  the host, or a domain above it, is in `domains` of a category of `blocklist` (UT1 layout; None =
-                      no list). Hosts compare in lower case and punycode: `example.com` never blocks `notexample.com`.
+    `invalid_url`     not http or https, no host, or a host that no browser could look up. No scheme means http.
+    `blocked_domain`  the host or a domain above it is in `domains` of a category of `blocklist` (UT1 layout; None = no
+                      list). Hosts are compared in lower case and punycode: `example.com` never blocks `notexample.com`.
     `blocked_url`     an entry of the category's `urls` names this page or a path above it, with or without `www.`.
     `curated_source`  the host is, or lies under, a site that corpora take from its own dump (`curated`).
     `adult_url`       words of pornography, paid sex, gambling or potency-pill spam: one strict word (a substring once
                       `-` and `.` are removed), one hard word (whole), or `soft_hits` different soft words (whole).
-                      `word_tiers` names the tiers in use, `words` a folder with lists in place of the shipped ones.
+                      `word_tiers` names the tiers in use, `words` a folder with lists that replace the shipped ones.
 
-    A document without a URL (null) is kept: nothing is known against it. Needs `url`; changes nothing but `drop`.
+    A document without a URL (null) is kept, because nothing is known against it. Needs `url`; changes only `drop`.
     Source: RefinedWeb, arXiv 2306.01116, section 3.1 and appendix G.1; constants from DataComp-LM `refinedweb.yaml`.
     """
 
@@ -59,7 +60,10 @@ class Url:
             if tier not in TIERS:
                 raise ValueError(f"word_tiers has no tier {tier!r}: {nearest(tier, TIERS)}")
         if self.soft_hits < 1:
-            raise ValueError(f"soft_hits must be at least 1, not {self.soft_hits}; to switch soft off, leave it out")
+            raise ValueError(
+                f"soft_hits must be at least 1, not {self.soft_hits}; to switch the soft tier off, leave it out of "
+                "word_tiers"
+            )
         if self.blocklist is not None and not self.categories:
             raise ValueError("categories is empty, so blocklist would block nothing; name some, or set no blocklist")
 
@@ -81,7 +85,7 @@ class Url:
         return pa.array(REASONS, pa.string()).take(pa.array(verdicts, mask=verdicts < 0))
 
     def _verdicts(self, forms: MatchForms, words: MatchForms) -> Int64s:
-        """Per row the first reason that holds, as its place in REASONS, or -1; rows without a form get -1."""
+        """Per row, the first reason that holds, as its place in REASONS, or -1; rows without a form get -1."""
         found: dict[str, Bools] = {}
         if self.blocklist is not None:
             blocklist = load_blocklist(self.blocklist, self.categories)
@@ -90,7 +94,7 @@ class Url:
         if self.curated:
             found["curated_source"] = listed_hosts(curated_sources(), forms)
         if self.word_tiers:
-            found["adult_url"] = load_tiers(self.word_tiers, self.words).hits(words, self.soft_hits)
+            found["adult_url"] = load_tiers(self.words, self.word_tiers).hits(words, self.soft_hits)
         verdicts = np.full(len(forms.starts), -1, np.int64)
         for reason in reversed(REASONS):
             if reason in found:

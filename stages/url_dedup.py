@@ -14,18 +14,18 @@ from stages.base import set_column, stage
 from stages.dedup import apply_clusters, checks_column, key_lists, keys_column
 from stages.urls.normalise import normalise_url
 
-_LATEST = np.uint64(2**63)
+_LATEST = np.uint64(2**63)  # milliseconds; one more than the latest time
 
 
 @stage("url_dedup_v1")
 class UrlDedup:
     """Removes `duplicate_url`: another document of the corpus, or of an earlier run, has the same normalised URL.
 
-    `keep`: the document that stays, by time of the crawl (`newest`; documents without a time come last) or in the order
-    of the input (`first`). `index`: outputs of earlier runs, whose documents all stay and count as older parts.
-    `write_index`: leave the keys of the corpus for later runs (`OUT/index/`). `strip_tracking`: URLs that differ in
-    tracking parameters only are the same. Documents without a valid URL stay. Source: Penedo et al. 2023,
-    section 3.3 and appendix G.3.
+    `keep`: which document stays, by time of the crawl (`newest`; documents without a time come last) or by the order of
+    the input (`first`). `index`: outputs of earlier runs, whose documents all stay and count as older parts.
+    `write_index`: leave the keys of the corpus for later runs (`OUT/index/`). `strip_tracking`: URLs that differ only
+    in tracking parameters are the same. Documents without a valid URL stay. Source: Penedo et al. 2023, section 3.3 and
+    appendix G.3.
     """
 
     name: ClassVar[str]
@@ -46,7 +46,7 @@ class UrlDedup:
         return {"strip_tracking": self.strip_tracking}
 
     def rank(self, docs: pa.Table) -> UInt64s:
-        """Milliseconds before the end of time for `newest`, else 0: the order of the input decides."""
+        """For `newest`, milliseconds before the latest time; else 0, so that the order of the input decides."""
         if self.keep == "first":
             return np.zeros(docs.num_rows, np.uint64)
         lowest = np.iinfo(np.int64).min
@@ -64,7 +64,7 @@ class UrlDedup:
         return set_column(docs, checks_column(self.name), key_lists(low, valid))
 
     def _digest(self, url: str | None) -> int | None:
-        """128-bit xxh3 of the normalised URL, http and https as one; None where it is not a URL."""
+        """The 128-bit xxh3 of the normalised URL, with http and https as one; None if it is not a URL."""
         if url is None:
             return None
         normal = normalise_url(url, keep_scheme=False, strip_tracking=self.strip_tracking)

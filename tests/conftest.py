@@ -26,6 +26,24 @@ BUCKET = "test-bucket"
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
+# The files that take longest, begun first: begun last, one of them would keep one process busy while the others idle.
+LONGEST = (
+    "refinedweb/engine/test_run.py",
+    "faults/test_poison.py",
+    "faults/test_exhaustion.py",
+    "stages/extraction/test_extract_child.py",
+    "faults/test_bad_output.py",
+    "stages/extraction/test_extract_blocks.py",
+    "faults/test_s3_faults.py",
+    "test_docs.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others in the order in which they were found."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from classifiers.blocks.cut import cut, once
+from classifiers.blocks.cut import best_cut, once
 from classifiers.blocks.features.columns import FEATURES
-from classifiers.blocks.features.features import PageBlocks, read
 from classifiers.blocks.features.measure import WORDS
+from classifiers.blocks.features.read import PageBlocks, read_blocks
 from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, ScannedPage
-from classifiers.blocks.second import SECOND, beside
+from classifiers.blocks.second import SECOND
+from classifiers.blocks.second import around as scores_around
 from classifiers.blocks.trees import Trees, pieces, probabilities
 from classifiers.kernels.arrays import Float32s
+from classifiers.path_cache import cached_by_path
 
 _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
@@ -35,14 +36,14 @@ class BlockModel(NamedTuple):
 
     def scored(self, html: bytes | memoryview) -> tuple[PageBlocks, Float32s]:
         """A page's blocks, and of each the probability that it is main text."""
-        blocks = read(html, self.cues)
+        blocks = read_blocks(html, self.cues)
         return blocks, self.score(blocks)
 
     def score(self, blocks: PageBlocks) -> Float32s:
         scores = first_scores(self.first, blocks.page, blocks.features)
         alive = np.flatnonzero(scores > ALIVE)
         if len(alive):
-            around = beside(blocks.page, scores, sizes_of(blocks))
+            around = scores_around(blocks.page, scores, sizes_of(blocks))
             for rows in pieces(alive):
                 both = np.concatenate([blocks.features[rows], around[rows]], axis=1)
                 scores[rows] = probabilities(self.second, both)
@@ -67,7 +68,7 @@ def chosen(blocks: PageBlocks, scores: Float32s) -> tuple[Any, float]:
     is likelier to be main text than not, none.
     """
     sizes = sizes_of(blocks)
-    least, confidence = cut(scores, sizes)
+    least, confidence = best_cut(scores, sizes)
     kept = (scores >= least) & (scores > 0) & (scores.max(initial=0) >= LIKELY)
     once(blocks.hashes, sizes, kept)
     return kept, confidence
@@ -98,9 +99,13 @@ def rounded(cues: Float32s) -> Float32s:
     return (np.round(cues * 32) / 32).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
 def load(path: Path = SHIPPED) -> BlockModel:
     """Opens a model once per process. Raises BadModel for a file of other features."""
+    return _load(path)
+
+
+@cached_by_path(maxsize=4)
+def _load(path: Path) -> BlockModel:
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     try:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import mmap
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from classifiers.fasttext_files.embedding import LONGEST_NGRAM
 from classifiers.fasttext_files.model_file import Arrays, BinaryReader, UnsupportedModel, parameters_of, parts_of
 from classifiers.normalise.normalise import FORMS, Form
+from classifiers.path_cache import cached_by_path
 
 SUPERVISED = 3
 HIERARCHICAL_SOFTMAX, NEGATIVE_SAMPLING, SOFTMAX, ONE_VERSUS_ALL = 1, 2, 3, 4
@@ -36,7 +36,7 @@ class LinearModel:
     sha256: str
 
 
-@lru_cache(maxsize=4)
+@cached_by_path(maxsize=4)
 def read(path: Path) -> LinearModel:
     """The model in the file, once per process. Raises UnsupportedModel, FileNotFoundError."""
     try:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Float32s, Int32s, Int64s, UInt64s
+from classifiers.path_cache import cached_by_path
 
 MAGIC, VERSION = 793712314, 12
 HIERARCHICAL_SOFTMAX, SOFTMAX = 1, 3
@@ -83,7 +83,7 @@ class Parameters(NamedTuple):
     lr_update_rate: int
 
 
-@lru_cache(maxsize=4)
+@cached_by_path(maxsize=4)
 def read(path: Path) -> LanguageModel:
     """The model in the file, once per process. Raises UnsupportedModel."""
     try:

@@ -1,18 +1,46 @@
-"""Code points to and from UTF-8, for kernels of any package."""
+"""UTF-8 for all kernels: the decoder and the encoder, and a second decoder for the blocks of a page alone.
+
+Texts in Arrow columns are valid UTF-8, but a page or a binary column may hold any bytes. So both decoders accept any
+bytes and never read outside their array. On valid UTF-8 they agree; they differ in their policy for other bytes:
+
+`decode`          checks: every byte that does not start a character is a U+FFFD of length 1. Surrogates and overlong
+                  forms of three and four bytes pass as characters.
+`decode_trusted`  does not check: it takes the bits that it finds. The shipped model of blocks was trained on what it
+                  gives for pages with stray bytes and for faulty escapes in their JSON, so its features depend on it;
+                  and Chinese is measured at 1.6 times the speed.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from classifiers.kernels.arrays import Bytes
+from classifiers.kernels.arrays import Bytes, Int
 from classifiers.kernels.jit import kernel
+
+REPLACEMENT = 0xFFFD  # the code point that stands for a byte that is not UTF-8
 
 
 @kernel
-def point_at(text: Bytes, at: Any) -> tuple[Any, Any]:
-    """Code point and size; of bytes that are no UTF-8, something harmless."""
+def decode(text: Bytes, at: Int) -> tuple[Int, Int]:
+    """Code point at byte `at` and its length in bytes; (U+FFFD, 1) if the bytes are not UTF-8."""
+    first = np.int64(text[at])
+    if first < 0x80:
+        return first, 1
+    size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+    if first < 0xC2 or first > 0xF4 or at + size > len(text):
+        return REPLACEMENT, 1
+    point = first & (0xFF >> (size + 1))
+    for k in range(1, size):
+        byte = np.int64(text[at + k])
+        if byte & 0xC0 != 0x80:
+            return REPLACEMENT, 1
+        point = (point << 6) | (byte & 0x3F)
+    return (point, size) if point < 0x110000 else (REPLACEMENT, 1)
+
+
+@kernel
+def decode_trusted(text: Bytes, at: Int) -> tuple[Int, Int]:
+    """Code point at byte `at` and its length in bytes; something harmless if the bytes are not UTF-8."""
     byte = np.int64(text[at])
     left = len(text) - at
     if byte < 0x80 or left < 2:
@@ -30,8 +58,8 @@ def point_at(text: Bytes, at: Any) -> tuple[Any, Any]:
 
 
 @kernel
-def put(text: Any, at: Any, point: Any) -> Any:
-    """Writes a code point as UTF-8; the place behind it."""
+def put(text: Bytes, at: Int, point: Int) -> Int:
+    """Write a code point as UTF-8; returns the place after it. There must be room for four bytes."""
     if point < 0x80:
         text[at] = point
         return at + 1

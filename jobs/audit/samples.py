@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from refinedweb.ledger.layout import CORPUS
 from refinedweb.storage import Missing, Store, open_store
 from refinedweb.views.records import CutDocument, DuplicatePair
 from refinedweb.views.run import Run
@@ -62,7 +63,7 @@ def sample(out: str, number: int, seed: int = 0) -> list[Item]:
     """
     run = Run(out)
     totals = run.totals()
-    items = _of_rows(out, "corpus", KEPT, totals.rows_kept, run.sample(number, seed=seed), number)
+    items = _of_rows(out, CORPUS, KEPT, totals.rows_kept, run.sample(number, seed=seed), number)
     for stage, reasons in totals.removed.items():
         for reason, quota in quotas(reasons, number).items():
             items += _of_reason(run, out, stage, reason, reasons[reason], quota, seed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from refinedweb.ledger.layout import job_folder
 from refinedweb.storage import Missing, Store, open_store
 
 
@@ -24,7 +25,7 @@ class Meeting:
 
     def __init__(self, out: str, job: str) -> None:
         self._store: Store = open_store(out)
-        self._folder = f"jobs/{job}"
+        self._folder = job_folder(job)
 
     def open(self) -> None:
         """Called by the head before anything else: SageMaker may restart the same job, which then has not ended."""

@@ -15,6 +15,7 @@ from typing import Any
 from jobs.launch import image, spec
 from jobs.launch.spec import Job
 from refinedweb.engine.metrics import PRICE
+from refinedweb.ledger.layout import job_recipe_key
 from refinedweb.recipe.recipe import Recipe
 from stages.assets import split_pin
 from stages.errors import ConfigError
@@ -54,7 +55,7 @@ def plan(
             "--allow-dirty to run code that nobody can look up later"
         )
     local = Path(recipe) if recipe.endswith(".toml") and not recipe.startswith("s3://") else None
-    key = "" if local is None else f"jobs/recipes/{hashlib.sha256(local.read_bytes()).hexdigest()[:16]}.toml"
+    key = "" if local is None else job_recipe_key(hashlib.sha256(local.read_bytes()).hexdigest()[:16])
     words = job.words if local is None else (f"{job.out.rstrip('/')}/{key}", *job.words[1:])
     name = Path(recipe).stem if recipe.endswith(".toml") else recipe.replace(",", "-")
     job = replace(job, words=words, secret=SHOWN_SECRET, tags={**job.tags, **_tags(source)})

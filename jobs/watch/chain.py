@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.launch.spec import LONGEST_NAME, Kind
+from refinedweb.ledger.layout import watch_folder
 from refinedweb.ledger.manifest import load_or_none
 from refinedweb.storage import Exists, Missing, open_store, split_uri
 from stages.errors import ConfigError
@@ -73,7 +74,7 @@ def of_job(
     out: str, kind: Kind, name: str, request_of: Callable[[ChainJob], dict[str, Any]]
 ) -> tuple[str, list[ChainJob]]:
     """A chain of one job that is running already. Its request, which `request_of` finds out, is kept below OUT."""
-    home = f"{out.rstrip('/')}/jobs/watch/{name}"
+    home = f"{out.rstrip('/')}/{watch_folder(name)}"
     store = open_store(home)
     loaded = load_or_none(store, CHAIN)
     if loaded is None:

@@ -75,11 +75,11 @@ def explain(arguments: ExplainArguments) -> int:
 
 
 def _explain_run(out: str, arguments: ExplainArguments) -> int:
-    from refinedweb.cli.pairs import show_stories
+    from refinedweb.cli.pairs import show_histories
     from refinedweb.recipe.load import load_stages
 
     load_stages(arguments.imports)
-    return show_stories(out, arguments.page, as_json=arguments.as_json)
+    return show_histories(out, arguments.page, as_json=arguments.as_json)
 
 
 def _is_url(page: str) -> bool:

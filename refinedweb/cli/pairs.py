@@ -32,20 +32,21 @@ def show_decision(found: DuplicatePair | CutDocument, *, whole: bool, as_json: b
         _show_pair(found, whole)
 
 
-def show_stories(out: str, which: str, *, as_json: bool) -> int:
+def show_histories(out: str, which: str, *, as_json: bool) -> int:
     """Print what became of the documents of a run that have this id or URL."""
-    from refinedweb.views.history import stories
+    from refinedweb.ledger.layout import CORPUS
+    from refinedweb.views.history import histories
     from refinedweb.views.run import Run
 
     run = Run(out)
-    for story in stories(run, which):
+    for history in histories(run, which):
         if as_json:
-            events = [event.__dict__ for event in story.events]
-            click.echo(json_line({**story.__dict__, "events": events}))
+            events = [event.__dict__ for event in history.events]
+            click.echo(json_line({**history.__dict__, "events": events}))
             continue
-        end = "kept" if story.end == "corpus" else f"removed by {story.end}: {line(story.reason)}"
-        click.secho(f"{_name(story.document)}: {end}", bold=True)
-        for event in story.events:
+        end = "kept" if history.end == CORPUS else f"removed by {history.end}: {line(history.reason)}"
+        click.secho(f"{_name(history.document)}: {end}", bold=True)
+        for event in history.events:
             show_decision(event, whole=False, as_json=False)
             if isinstance(event, CutDocument):
                 _show_elsewhere(run, event)

@@ -18,7 +18,7 @@ def report(out: str, compare: str | None, output: str | None, imports: tuple[str
     It reads the ledger and a sample of the objects, so it is ready in seconds, however large the run is.
     """
     from refinedweb.recipe.load import load_stages
-    from refinedweb.report.page import write_report
+    from refinedweb.report.html import write_report
 
     load_stages(imports)
     click.echo(write_report(out, output, compare))

@@ -14,7 +14,7 @@ import numpy as np
 
 from classifiers.kernels.arrays import Float64s
 from refinedweb.dedup.components import LINK_BYTES, SIDES_BYTES, star_partitions
-from refinedweb.dedup.planning import cut, shuffle_bytes
+from refinedweb.dedup.planning import shuffle_bytes, split_shuffle
 from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.engine.policy import block_of, recycle_of
 from refinedweb.forecast.measured import MeasuredPart, MeasuredSample
@@ -137,7 +137,7 @@ def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict
             ((name, values),) = recipe.only(step.stages)
             read = passes[step.reads]
             total = shuffle_bytes(build(name, values), int(read.rows_kept * scale), int(read.bytes_kept * scale))
-            block, partitions = cut(total)
+            block, partitions = split_shuffle(total)
             files = max(1, int(block / max(1.0, total / wanted.files)))  # in a block
             found[step.name] = Shuffle(-(-wanted.files // files), partitions, float(total))
     return found

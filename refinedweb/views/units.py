@@ -1,4 +1,4 @@
-"""Bytes and seconds as people say them."""
+"""Bytes and seconds in the units that people use."""
 
 from __future__ import annotations
 

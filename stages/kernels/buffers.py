@@ -17,8 +17,8 @@ _WIDE = (pa.types.is_large_string, pa.types.is_large_binary)
 def utf8_views(column: pa.Array | pa.ChunkedArray) -> tuple[Offsets, Bytes]:
     """The rows of a text or binary column: row i is `data[offsets[i]:offsets[i + 1]]`; a null row is empty.
 
-    Returns (n + 1 offsets as int64, the bytes), both read-only whatever the column's type, so that a kernel is
-    compiled once. The bytes are not copied, unless the column has several chunks or a null row that hides bytes.
+    Returns (n + 1 offsets as int64, the bytes). Both are read-only whatever the column's type is, so that a kernel is
+    compiled only once. The bytes are copied only if the column has several chunks or a null row that hides bytes.
     Raises TypeError for a column of another type.
     """
     array = _one_array(column)

@@ -1,20 +1,22 @@
 """Classes and lower case of every code point, as tables for the kernels.
 
-Most come from `unicodedata`, so their Unicode version is the running Python's; they are built once a process (some
-0.1 s, at the first call) as two-level page tables of 256 code points a page.
+Most come from `unicodedata`, so their Unicode version is that of the running Python. They are built once per process
+(in about 0.1 s, at the first call) as two-level page tables with 256 code points per page.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int32s, UInt16s
+from classifiers.kernels.arrays import Int, Int32s, UInt16s
+from classifiers.kernels.jit import kernel
 
-SPACE = 1  # what str.isspace and str.split take for white space
+# Classes of a code point, one bit each.
+SPACE = 1  # white space, as str.isspace and str.split define it
 LETTER = 2  # category L
 MARK = 4  # category M: combining marks
 NUMBER = 8  # category N
@@ -23,13 +25,13 @@ UPPER = 32  # category Lu or Lt
 LOWER = 64  # category Ll
 PUNCTUATION = 128  # category P
 SYMBOL = 256  # category S, emoji among them
-UNSPACED = 512  # letters of scripts that are written without spaces between words
+UNSPACED = 512  # letters of the scripts that are written without spaces between words
 LINE_BREAK = 1024  # where str.splitlines splits
-SENTENCE_END = 2048  # Unicode's property Sentence_Terminal, and Khmer's signs
-DATATROVE_PUNCTUATION = 4096  # what datatrove 0.10.1 does not count as part of a word
+SENTENCE_END = 2048  # Unicode's property Sentence_Terminal, and the signs of Khmer
+DATATROVE_PUNCTUATION = 4096  # characters that datatrove 0.10.1 does not count as part of a word
 WORD_CHARACTER = LETTER | MARK | NUMBER
 
-# Scripts without spaces, as blocks (Unicode, Blocks.txt): their letters only are UNSPACED.
+# Scripts without spaces, as blocks (Unicode, Blocks.txt). Only the letters in them are UNSPACED.
 _UNSPACED_BLOCKS = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x0F00, 0x109F),  # Tibetan, Myanmar
@@ -45,8 +47,8 @@ _UNSPACED_BLOCKS = (
     (0x1AFF0, 0x1B16F),  # Kana supplements
     (0x20000, 0x3FFFF),  # Han extensions
 )
-_LINE_BREAKS = (*range(0x0A, 0x0E), 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)
-# Unicode 15, PropList.txt, Sentence_Terminal; with 17D4-17DA, which datatrove 0.10.1 has as well.
+_LINE_BREAKS = (*range(0x0A, 0x0E), 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)  # as str.splitlines
+# Unicode 15, PropList.txt, Sentence_Terminal; plus 17D4-17DA, which datatrove 0.10.1 has as well.
 _SENTENCE_ENDS = """
 21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104A-104B 1362 1367-1368 166E 1735-1736 17D4-17D6
 17D9-17DA 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1B7D-1B7E 1C3B-1C3C 1C7E-1C7F 203C-203D 2047-2049 2E2E
@@ -62,7 +64,7 @@ _DATATROVE_MARKS = (
 )
 _CATEGORY = {"L": LETTER, "M": MARK, "N": NUMBER, "P": PUNCTUATION, "S": SYMBOL}
 _EXACT = {"Nd": DIGIT, "Lu": UPPER, "Lt": UPPER, "Ll": LOWER}
-_ASSIGNED = (range(0x40000), range(0xE0000, 0xE1000))  # beyond these: nothing, or private use
+_ASSIGNED = (range(0x40000), range(0xE0000, 0xE1000))  # outside these: unassigned or private use
 
 
 class CharacterTables(NamedTuple):
@@ -76,19 +78,19 @@ class CharacterTables(NamedTuple):
 
 @lru_cache(maxsize=1)
 def tables() -> CharacterTables:
-    """Classes and case folding of every code point; the same arrays at every call."""
+    """Classes and case folding of every code point. Every call returns the same arrays."""
     page, flags = paged(_flags())
     fold_page, fold = paged(_fold_distances())
     return CharacterTables(page, flags.astype(np.uint16), fold_page, fold)
 
 
 def sentence_ends() -> list[int]:
-    """Code points that end a sentence in any script, ascending."""
+    """The code points that end a sentence in any script, ascending."""
     spans = [[int(end, 16) for end in span.split("-")] for span in _SENTENCE_ENDS.split()]
     return [point for span in spans for point in range(span[0], span[-1] + 1)]
 
 
-def _flags() -> Any:
+def _flags() -> Int32s:
     flags = np.zeros(0x110000, dtype=np.int32)
     for assigned in _ASSIGNED:
         categories = list(map(unicodedata.category, map(chr, assigned)))
@@ -106,21 +108,33 @@ def _flags() -> Any:
 
 
 def fold(text: str) -> str:
-    """Lower case, one character for one (the first of several); final sigma folds to sigma."""
+    """Lower case, one character for each (the first of several); a final sigma folds to sigma."""
     return "".join(character.lower()[0] for character in text).replace("ς", "σ")
 
 
-def _fold_distances() -> Any:
+def _fold_distances() -> Int32s:
     distances = np.zeros(0x110000, dtype=np.int32)
-    points = np.arange(0x1F000, dtype=np.int32)  # no script beyond has cases; 0xD800-0xDFFF are no characters
+    points = np.arange(0x1F000, dtype=np.int32)  # no later script has cases; 0xD800-0xDFFF are not characters
     everything = "".join(map(chr, points))
     distances[:0x1F000] = np.array([ord(character) for character in fold(everything)], np.int32) - points
     return distances
 
 
-def paged(values: Any) -> tuple[UInt16s, Int32s]:
-    """The page of each block of 256 code points, and the distinct pages."""
+def paged(values: Int32s) -> tuple[UInt16s, Int32s]:
+    """The page number of each block of 256 code points, and the distinct pages."""
     distinct: dict[bytes, int] = {}
     pages = values.reshape(-1, 256)
     index = [distinct.setdefault(page.tobytes(), len(distinct)) for page in pages]
     return np.array(index, dtype=np.uint16), np.frombuffer(b"".join(distinct), np.int32).reshape(-1, 256).copy()
+
+
+@kernel
+def flags_of(tables: CharacterTables, point: Int) -> Int:
+    """The classes of a code point, as a bit set."""
+    return np.int64(tables.flags[np.int64(tables.page[point >> 8]), point & 255])
+
+
+@kernel
+def folded(tables: CharacterTables, point: Int) -> Int:
+    """The lower case of a code point (simple folding: one code point for each)."""
+    return point + np.int64(tables.fold[np.int64(tables.fold_page[point >> 8]), point & 255])

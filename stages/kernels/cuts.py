@@ -1,4 +1,4 @@
-"""Spans of bytes that are cut out of texts, and how many characters are in them and beside them."""
+"""Spans of bytes that are cut out of texts, and how many characters are inside and outside them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from classifiers.kernels.arrays import Bytes, Int, Int64s, Offsets
 from classifiers.kernels.jit import kernel
-from stages.kernels.classes import SPACE, UNSPACED, WORD_CHARACTER, CharacterTables
-from stages.kernels.utf8 import decode, flags_of
+from classifiers.kernels.utf8 import decode
+from stages.kernels.classes import SPACE, UNSPACED, WORD_CHARACTER, CharacterTables, flags_of
 
-_NEWLINE, _BLANK = 10, 32
+_NEWLINE, _BLANK = 10, 32  # bytes: the line feed, the space
 
 
 class TokenSpans(NamedTuple):
-    """The spans of row r are `first[r]` … `first[r + 1]`: ascending, not overlapping, bytes counted from the row's."""
+    """Row r has the spans `first[r]` to `first[r + 1]`: ascending, not overlapping, in bytes from the row's start."""
 
     first: Int64s  # rows + 1
     start: Int64s
@@ -24,7 +24,7 @@ class TokenSpans(NamedTuple):
 def count_characters(
     offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTables, inside: Int64s, all_of: Int64s
 ) -> None:
-    """Characters that are no white space, of each row that has spans: in its spans, and all. 0 for other rows."""
+    """Count each row's characters other than white space, in its spans and in all; 0 for rows without spans."""
     for row in range(len(offsets) - 1):
         if spans.first[row] == spans.first[row + 1]:
             continue
@@ -40,8 +40,10 @@ def count_characters(
 
 
 @kernel
-def cut(offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTables, out: Bytes, ends: Offsets) -> None:
-    """Write the rows without their spans to `out` (as large as the rows, and a byte for each span)."""
+def cut_rows(
+    offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTables, out: Bytes, ends: Offsets
+) -> None:
+    """Write the rows without their spans to `out`, which is as large as the rows plus one byte per span."""
     to = 0
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]
@@ -49,13 +51,13 @@ def cut(offsets: Offsets, data: Bytes, spans: TokenSpans, tables: CharacterTable
         if first == last:
             to += _copy(text, 0, len(text), out, to)
         else:
-            to += _cut(text, spans.start[first:last], spans.end[first:last], tables, out[to:])
+            to += _cut_row(text, spans.start[first:last], spans.end[first:last], tables, out[to:])
         ends[row + 1] = to
 
 
 @kernel
-def _cut(text: Bytes, starts: Int64s, ends: Int64s, tables: CharacterTables, out: Bytes) -> Int:
-    """Pieces are joined by the white space that stood beside the cuts: the part of it with the most line feeds."""
+def _cut_row(text: Bytes, starts: Int64s, ends: Int64s, tables: CharacterTables, out: Bytes) -> Int:
+    """Join pieces by the white space that stood next to the cuts: the stretch of it with the most line feeds."""
     size, gap, gap_end, feeds, blank = 0, 0, 0, -1, -1
     for piece in range(len(starts) + 1):
         at = 0 if piece == 0 else ends[piece - 1]
@@ -88,7 +90,7 @@ def _join(
     out: Bytes,
     size: Int,
 ) -> Int:
-    """Write what stands between two pieces; returns the size then."""
+    """Write what goes between two pieces; returns the size after that."""
     if feeds > 2:
         out[size] = out[size + 1] = _NEWLINE
         return size + 2
@@ -102,7 +104,7 @@ def _join(
 
 @kernel
 def _copy(text: Bytes, start: Int, end: Int, out: Bytes, to: Int) -> Int:
-    """Byte for byte: an assignment of slices takes numba seconds to compile. Returns how many they are."""
+    """Copy byte by byte, because numba takes seconds to compile an assignment of slices. Returns how many bytes."""
     for k in range(end - start):
         out[to + k] = text[start + k]
     return end - start
@@ -110,7 +112,7 @@ def _copy(text: Bytes, start: Int, end: Int, out: Bytes, to: Int) -> Int:
 
 @kernel
 def _fuse(left: Bytes, right: Bytes, tables: CharacterTables) -> bool:
-    """Would the two be read as one word?"""
+    """Whether the two would be read as one word."""
     at = len(left) - 1
     while at > 0 and left[at] & 0xC0 == 0x80:
         at -= 1
@@ -160,7 +162,7 @@ def _before_space(text: Bytes, start: Int, stop: Int, tables: CharacterTables) -
 
 @kernel
 def _first_space(text: Bytes, start: Int, end: Int) -> Int:
-    """The first white space of one byte; -1 where there is none."""
+    """The first white space of one byte; -1 if there is none."""
     for at in range(start, end):
         if text[at] == _BLANK or 9 <= text[at] <= 13:
             return at

@@ -1,28 +1,29 @@
-"""Rows of equal key become edges: how band digests turn into candidate pairs."""
+"""Turns rows with equal keys into edges: this is how band digests become candidate pairs."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int, UInt32s, UInt64s
+from classifiers.kernels.arrays import Int, Int64s, UInt32s, UInt64s
+from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.table import scaled_slot, slot_after
 from stages.kernels.rows import columns
-from stages.kernels.words import mixed
 
-BUCKET = 4096  # rows: a bucket's columns and table then stay in a core's second-level cache
-TABLE = 4 * BUCKET  # slots to begin with
+BUCKET = 4096  # rows; the columns and the table of a bucket then stay in a core's second-level cache
+TABLE = 4 * BUCKET  # slots to begin with; the table grows if a bucket needs more
 _ONE = np.uint64(1)
 
 
 def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tuple[UInt64s, UInt64s]:
-    """Edges (a, b), a < b, from the smallest node of each group of rows of equal key (and check) to its others.
+    """Edges (a, b), a < b, from the smallest node of each group of rows with equal key (and check) to the others.
 
-    Three columns of n uint64 (two without `checks`). No self edges; an edge is repeated only where rows are. The order
-    of edges depends on the order of rows; `forest` gives one that doesn't.
+    Takes three columns of n uint64 (two without `checks`). There are no self edges, and an edge is repeated only if
+    rows are. The order of edges depends on the order of rows; `forest` gives an order that does not.
 
-    Not a sort: keys that occur once, nearly all, only have to be recognised. Rows are spread by a hash of the key into
-    buckets that fit into the cache, and the edges are written over them. Memory: 2 × the input, and 16 bytes per
-    different key of the largest bucket. Raises TypeError and ValueError as `rows.columns` does.
+    This is not a sort, because nearly all keys occur once and only have to be recognised. Rows are spread by a hash of
+    the key into buckets that fit into the cache, and the edges are written over them. Memory: 2 × the input, and 16
+    bytes per different key of the largest bucket. Raises TypeError and ValueError as `rows.columns` does.
     """
     if checks is None:
         keys, nodes = columns(keys=keys, nodes=nodes)
@@ -41,15 +42,15 @@ def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tupl
 
 @kernel
 def _bucket(key: Int, bits: Int) -> Int:
-    """The low bits: the table within a bucket takes the high ones of the same hash."""
+    """The low bits of the hash; the table within a bucket takes the high bits of the same hash."""
     return np.int64(mixed(key) & ((_ONE << bits) - _ONE))
 
 
 @kernel
 def spread(
-    keys: UInt64s, checks: UInt64s, nodes: UInt64s, bits: Int, ends: Int, a: UInt64s, marks: UInt64s, b: UInt64s
+    keys: UInt64s, checks: UInt64s, nodes: UInt64s, bits: Int, ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s
 ) -> None:
-    """Copy the rows to (a, marks, b), bucket behind bucket; bucket i ends at `ends[i]`."""
+    """Copy the rows to (a, marks, b), bucket after bucket; bucket i ends at `ends[i]`."""
     for row in range(len(keys)):
         ends[_bucket(keys[row], bits) + 1] += 1
     for bucket in range(1, len(ends)):
@@ -64,8 +65,8 @@ def spread(
 
 
 @kernel
-def join_buckets(ends: Int, a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> Int:
-    """Turn each bucket into its edges, all at the front of (a, b); returns how many there are."""
+def join_buckets(ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> Int:
+    """Turn each bucket into its edges, all at the front of (a, b); returns how many edges there are."""
     found, start = 0, 0
     for bucket in range(len(ends) - 1):
         end = ends[bucket]
@@ -84,19 +85,19 @@ def join_buckets(ends: Int, a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt3
 def _heads_first(a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> tuple[Int, UInt32s]:
     """Move the first row of each group to the front, with the group's smallest node; returns how many, and the table.
 
-    In the other rows `a` becomes the number of the head of their group.
+    In the other rows `a` becomes the number of the head of their group. A slot holds the number of a head plus one.
     """
     checked, heads = len(marks) > 0, 0
     table[:] = 0
     for row in range(len(a)):
         if 2 * heads >= len(table):
             table = _grown(table, a[:heads])
-        key, slot = a[row], _slot(a[row], len(table))
+        key, slot = a[row], scaled_slot(mixed(a[row]), len(table))
         while table[slot] > 0:
             head = np.int64(table[slot]) - 1
             if a[head] == key and (not checked or marks[head] == marks[row]):
                 break
-            slot = slot + 1 if slot + 1 < len(table) else 0
+            slot = slot_after(slot, len(table))
         if table[slot] > 0:
             a[row], b[row], b[head] = head, max(b[row], b[head]), min(b[row], b[head])
             continue
@@ -109,17 +110,12 @@ def _heads_first(a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> tupl
 
 
 @kernel
-def _slot(key: Int, size: Int) -> Int:
-    return np.int64(((mixed(key) >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
-
-
-@kernel
 def _grown(table: UInt32s, heads: UInt64s) -> UInt32s:
     """A table of twice the size for the same heads."""
     larger = np.zeros(2 * len(table), np.uint32)
     for head in range(len(heads)):
-        slot = _slot(heads[head], len(larger))
+        slot = scaled_slot(mixed(heads[head]), len(larger))
         while larger[slot] > 0:
-            slot = slot + 1 if slot + 1 < len(larger) else 0
+            slot = slot_after(slot, len(larger))
         larger[slot] = head + 1
     return larger

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bools, Bytes, Int, Int64s, Offsets
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.table import Slots, new_slots
+from classifiers.kernels.utf8 import decode
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import CharacterTables, tables
 from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments
-from stages.kernels.utf8 import decode
-from stages.kernels.words import Slots, Words, longest, new_slots, new_words, split_words
+from stages.kernels.words import Words, longest, new_words, split_words
 
 COUNTS = (
     "lines",  # that are not blank
@@ -22,19 +25,29 @@ COUNTS = (
     "new_lines",
     "words",
 )
-_LINES = np.int64(1)  # line feeds in a row that end a line
+# The columns of a row of counts.
+LINES, PUNCTUATED_LINES, SHORT_LINES, DUPLICATE_CHARACTERS, CHARACTERS, NEW_LINES, WORDS = range(len(COUNTS))
+_LINE = np.int64(1)  # line feeds in a row that end a line
+
+
+class LineScratch(NamedTuple):
+    """What the kernel writes while it measures one document."""
+
+    parts: Words
+    lines: Segments
+    slots: Slots
 
 
 def measure_fineweb(text: pa.ChunkedArray, ends: Bools, short: int, unspaced: bool) -> Int64s:
     """Counts of every document, one row each, in the order of `COUNTS`.
 
-    `ends`: by code point, may a punctuated line end with it; `short`: characters of the longest short line.
+    `ends`: by code point, whether a punctuated line may end with it; `short`: characters of the longest short line.
     """
     offsets, data = utf8_views(text)
     size = longest(offsets)
+    scratch = LineScratch(new_words(size), new_segments(size), new_slots(size // 2 + 3))
     out = np.zeros((len(offsets) - 1, len(COUNTS)), np.int64)
-    parts, lines, slots = new_words(size), new_segments(size), new_slots(size // 2 + 3)
-    _measure(offsets, data, tables(), ends, short, unspaced, parts, lines, slots, out)
+    _measure(offsets, data, tables(), ends, short, unspaced, scratch, out)
     return out
 
 
@@ -46,23 +59,22 @@ def _measure(
     ends: Bools,
     short: Int,
     unspaced: bool,
-    parts: Words,
-    lines: Segments,
-    slots: Slots,
+    scratch: LineScratch,
     out: Int64s,
 ) -> None:
+    parts, lines = scratch.parts, scratch.lines
     for row in range(len(offsets) - 1):
-        text = data[offsets[row] : offsets[row + 1]]
+        text, counts = data[offsets[row] : offsets[row + 1]], out[row]
         words, breaks, chars = split_words(text, tables, unspaced, parts)
-        found = raw_segments(words, breaks, chars, len(text), _LINES, parts, lines)
+        found = raw_segments(words, breaks, chars, len(text), _LINE, parts, lines)
         found = _without_blank(found, lines)
-        _, later_chars, _, _ = repeated_segments(text, found, lines, slots)
+        _, later_chars, _, _ = repeated_segments(text, found, lines, scratch.slots)
         feeds = _line_feeds(breaks, parts)
-        out[row, 0], out[row, 3], out[row, 4] = found, later_chars, chars - feeds
-        out[row, 5], out[row, 6] = feeds, words
+        counts[LINES], counts[DUPLICATE_CHARACTERS] = found, later_chars
+        counts[CHARACTERS], counts[NEW_LINES], counts[WORDS] = chars - feeds, feeds, words
         for line in range(found):
-            out[row, 1] += ends[_last_character(text, lines.start[line], lines.end[line])]
-            out[row, 2] += lines.chars[line] <= short
+            counts[PUNCTUATED_LINES] += ends[_last_character(text, lines.start[line], lines.end[line])]
+            counts[SHORT_LINES] += lines.chars[line] <= short
 
 
 @kernel

@@ -1,6 +1,7 @@
-"""Records with the same key: how many they are, which comes first, and for classes, how many share a fingerprint.
+"""Records with the same key: how many there are, which comes first, and how many classes share a fingerprint.
 
-Hash tables of record numbers (int32: up to 2^31 - 1 records at a time); 24 to 32 bytes a record beside the input.
+The hash tables hold record numbers (int32: up to 2^31 - 1 records at a time). Memory: 24 to 32 bytes per record on top
+of the input.
 """
 
 from __future__ import annotations
@@ -10,12 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int32s, UInt32s, UInt64s
+from classifiers.kernels.hash import GOLDEN, scrambled
 from classifiers.kernels.jit import kernel
-from stages.kernels.modular import scrambled
-from stages.kernels.words import table_bits
-
-_ODD = np.uint64(0x9E3779B97F4A7C15)
-_64 = np.uint64(64)
+from classifiers.kernels.table import next_slot, seek_number, table_bits
 
 
 class Groups(NamedTuple):
@@ -27,23 +25,23 @@ class Groups(NamedTuple):
 
 
 def grouped(keys: tuple[UInt64s, UInt64s, UInt64s], addresses: UInt64s, starts: UInt32s) -> Groups:
-    """Groups of the records whose three keys are the same."""
+    """Groups of the records that have the same three keys."""
     records = len(addresses)
     groups = Groups(np.empty(records, np.int32), np.zeros(records, np.int32), np.empty(records, np.int32))
     a, b, c, addresses, starts = map(_plain, (*keys, addresses, starts))
-    _group(a, b, c, addresses, starts, new_slots(records), groups)
+    _group(a, b, c, addresses, starts, new_numbers(records), groups)
     return groups
 
 
 def _plain(values: Any) -> Any:
-    """Read-only, contiguous and aligned whatever it was made from, so that a kernel is compiled once."""
+    """A read-only, contiguous and aligned view, whatever `values` was made from, so that a kernel is compiled once."""
     view = np.require(values, requirements=("C", "A")).view()
     view.flags.writeable = False
     return view
 
 
-def new_slots(records: int) -> Int32s:
-    """An empty table for so many records."""
+def new_numbers(records: int) -> Int32s:
+    """An empty table for this many records."""
     if records > np.iinfo(np.int32).max:
         raise ValueError(f"{records} records in one partition are more than 2^31 - 1: use more partitions")
     return np.full(1 << table_bits(records), -1, np.int32)
@@ -52,7 +50,7 @@ def new_slots(records: int) -> Int32s:
 def classes_of(fingerprints: UInt64s, classes: Groups) -> tuple[Int32s, Int32s]:
     """Per leader of a class: how many classes its fingerprint has, and how many of them have one member (int32[n])."""
     many, single = np.zeros(len(fingerprints), np.int32), np.zeros(len(fingerprints), np.int32)
-    _count_classes(_plain(fingerprints), classes, new_slots(len(fingerprints)), many, single)
+    _count_classes(_plain(fingerprints), classes, new_numbers(len(fingerprints)), many, single)
     return many, single
 
 
@@ -60,12 +58,10 @@ def classes_of(fingerprints: UInt64s, classes: Groups) -> tuple[Int32s, Int32s]:
 def _group(a: UInt64s, b: UInt64s, c: UInt64s, addresses: UInt64s, starts: UInt32s, slots: Int32s, out: Groups) -> None:
     mask, leader, size, first = len(slots) - 1, out.leader, out.size, out.first
     for record in range(len(a)):
-        slot = np.int64(scrambled((a[record] * _ODD + b[record]) * _ODD + c[record])) & mask
-        while slots[slot] >= 0:
-            known = slots[slot]
-            if a[known] == a[record] and b[known] == b[record] and c[known] == c[record]:
-                break
-            slot = (slot + 1) & mask
+        slot = np.int64(scrambled((a[record] * GOLDEN + b[record]) * GOLDEN + c[record])) & mask
+        slot = seek_number(slots, a, a[record], slot)
+        while slots[slot] >= 0 and (b[slots[slot]] != b[record] or c[slots[slot]] != c[record]):
+            slot = seek_number(slots, a, a[record], next_slot(slot, mask))
         if slots[slot] < 0:
             slots[slot] = first[record] = record
         known = slots[slot]
@@ -80,24 +76,22 @@ def _group(a: UInt64s, b: UInt64s, c: UInt64s, addresses: UInt64s, starts: UInt3
 
 @kernel
 def _count_classes(fingerprints: UInt64s, classes: Groups, slots: Int32s, many: Int32s, single: Int32s) -> None:
-    mask, leader, size = len(slots) - 1, classes.leader, classes.size
+    leader, size = classes.leader, classes.size
     for record in range(len(leader)):
         if leader[record] == record:
-            slot = _slot_of(record, fingerprints, slots, mask)
+            slot = _slot_of(record, fingerprints, slots)
             if slots[slot] < 0:
                 slots[slot] = record
             many[slots[slot]] += 1
             single[slots[slot]] += size[record] == 1
     for record in range(len(leader)):
         if leader[record] == record:
-            known = slots[_slot_of(record, fingerprints, slots, mask)]
+            known = slots[_slot_of(record, fingerprints, slots)]
             many[record], single[record] = many[known], single[known]
 
 
 @kernel
-def _slot_of(record: Int, fingerprints: UInt64s, slots: Int32s, mask: Int) -> Int:
-    """The slot of the record's fingerprint, empty where it is not there yet."""
-    slot = np.int64(scrambled(fingerprints[record])) & mask
-    while slots[slot] >= 0 and fingerprints[slots[slot]] != fingerprints[record]:
-        slot = (slot + 1) & mask
-    return slot
+def _slot_of(record: Int, fingerprints: UInt64s, slots: Int32s) -> Int:
+    """The slot of the record's fingerprint; it is empty if the fingerprint has not occurred yet."""
+    first = np.int64(scrambled(fingerprints[record])) & (len(slots) - 1)
+    return seek_number(slots, fingerprints, fingerprints[record], first)

@@ -1,17 +1,17 @@
 """MinHash: from the shingles of documents to one 64-bit digest per band (Broder 1997; bands as in RefinedWeb, G.3.1).
 
-A signature has `bands × rows` entries, and two sets have the same entry with the probability of their Jaccard
-similarity s; a digest stands for the `rows` entries of a band, so two documents share at least one digest with
+A signature has `bands × rows` entries. Two sets have the same entry with a probability equal to their Jaccard
+similarity s. A digest stands for the `rows` entries of a band, so two documents share at least one digest with
 probability 1-(1-s^rows)^bands. Only digests leave this module.
 
-Two ways to make the entries:
+There are two ways to make the entries:
 `permutations`  Entry i is the least of a_i·x + b_i (mod 2^32) over the set: bands × rows operations per shingle,
-                sixteen at a time where the processor has 512-bit registers.
+                sixteen at a time if the processor has 512-bit registers.
 `fast`          Fast Similarity Sketching (Dahlgaard, Knudsen, Thorup, FOCS 2017). In round i < t each shingle goes to
-                one of the t bins, with a value; an entry is (round, value) of the earliest round that hits its bin,
-                and of the least value in it. In round t + j all shingles go to bin j. There is no further round when
-                all bins are full: n + t·log t operations in expectation instead of n·t.
-The seeds are splitmix64's outputs from its seed 0: written down here, the same for ever.
+                one of the t bins, with a value; an entry is the (round, value) of the earliest round that hits its bin,
+                with the least value of that round. In round t + j all shingles go to bin j. The rounds end when all
+                bins are full: n + t·log t operations in expectation instead of n·t.
+The seeds are the outputs of splitmix64 from its seed 0. They are fixed here, so they never change.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Int, UInt32s, UInt64s
+from classifiers.kernels.hash import GOLDEN, avalanche
 from classifiers.kernels.jit import kernel
-from stages.kernels.shingles import Shingles, avalanche
+from stages.kernels.shingles import Shingles
 from stages.kernels.sketch import Tosses, sketch
 from stages.kernels.words import longest
 
 Entries = UInt32s | UInt64s
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_HALF = np.uint64(32)
-_BLOCK = 1024  # functions at a time: their coefficients and minima stay in the first-level cache
+_HALF = np.uint64(32)  # bits: half a word
+_BLOCK = 1024  # hash functions at a time: their coefficients and minima then stay in the first-level cache
 
 
 class HashFamily(NamedTuple):
@@ -43,16 +43,14 @@ class HashFamily(NamedTuple):
 
 def splitmix(start: int, count: int) -> UInt64s:
     """Outputs `start` … `start + count` of splitmix64 with seed 0."""
-    with np.errstate(over="ignore"):
-        state = (np.arange(start, start + count, dtype=np.uint64) + np.uint64(1)) * _GOLDEN
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return state ^ (state >> np.uint64(31))
+    states = (np.arange(start, start + count, dtype=np.uint64) + np.uint64(1)) * GOLDEN
+    outputs: UInt64s = avalanche(states)
+    return outputs
 
 
 @lru_cache(maxsize=8)
 def family(bands: int, rows: int, fast: bool) -> HashFamily:
-    """64-bit coefficients of `2 × bands × rows` rounds, or 32-bit ones of `bands × rows` permutations."""
+    """64-bit coefficients for `2 × bands × rows` rounds, or 32-bit ones for `bands × rows` permutations."""
     functions = bands * rows * (1 + fast)
     outputs = splitmix(0, 2 * functions + rows)
     factor, term, weight = outputs[0 : 2 * functions : 2], outputs[1 : 2 * functions : 2], outputs[2 * functions :]
@@ -62,7 +60,7 @@ def family(bands: int, rows: int, fast: bool) -> HashFamily:
 
 
 def band_digests(shingles: Shingles, bands: int, rows: int, fast: bool) -> UInt64s:
-    """Digests of shape (documents, bands) of the documents that have shingles, in their order."""
+    """Digests of shape (documents, bands) for the documents that have shingles, in their order."""
     chosen = family(bands, rows, fast)
     signed = int(np.count_nonzero(np.diff(shingles.offsets)))
     out = np.empty((signed, bands), np.uint64)
@@ -95,9 +93,9 @@ def _permutation_digests(
 
 @kernel
 def least(elements: Entries, count: Int, factor: Entries, term: Entries, out: Entries) -> None:
-    """`out[i]` = the least of `factor[i]·x + term[i]` over the first `count` elements, of which there is at least one.
+    """Set `out[i]` to the least of `factor[i]·x + term[i]` over the first `count` elements (at least one).
 
-    Eight elements at a time, so that coefficients are loaded and minima stored an eighth as often.
+    Takes eight elements at a time, so that coefficients are loaded and minima stored an eighth as often.
     """
     out[:] = np.uint32(0xFFFFFFFF)
     last = count - 1
@@ -131,10 +129,10 @@ def _fast_digests(shingles: Shingles, chosen: HashFamily, tosses: Tosses, entrie
 
 @kernel
 def digest_bands(entries: Entries, weight: UInt64s, out: UInt64s) -> None:
-    """One hash per band: a weighted sum (modulo 2^64) of its entries and of the band's number."""
+    """One hash per band: a weighted sum (modulo 2^64) of its entries and the band's number."""
     rows = len(weight)
     for band in range(len(out)):
-        total = np.uint64(band + 1) * _GOLDEN
+        total = np.uint64(band + 1) * GOLDEN
         for row in range(rows):
             total += np.uint64(entries[band * rows + row]) * weight[row]
         out[band] = avalanche(total)

@@ -1,8 +1,8 @@
-"""Arithmetic modulo the prime 2^61 - 1, for polynomial hashes with a bound on collisions, and a mixer of 64 bits.
+"""Arithmetic modulo the prime 2^61 - 1, for polynomial hashes with a bound on collisions.
 
-Two different sequences of n values below the prime collide, for a base drawn at random, with probability at most
-n / 2^61: their difference is a polynomial with at most n roots. That holds for every pair of sequences, so for runs,
-periodic texts and Thue-Morse words too, on which polynomials modulo 2^64 fail for every base.
+For a base drawn at random, two different sequences of n values below the prime collide with probability at most
+n / 2^61, because their difference is a polynomial with at most n roots. That holds for every pair of sequences, so also
+for runs, periodic texts and Thue-Morse words, on which polynomials modulo 2^64 fail for every base.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
 
-PRIME = np.uint64((1 << 61) - 1)
-# Four bases, drawn once (os.urandom) and fixed: answers must not depend on the run.
+PRIME = np.uint64((1 << 61) - 1)  # a Mersenne prime: a sum and a shift reduce a number
+# Four bases, drawn once (os.urandom) and then fixed, because results must not depend on the run. The outer ones are for
+# sequences of tokens, the inner ones for the pieces of a long token.
 BASE_A, BASE_B = np.uint64(0x1903698FEFA7B9CE), np.uint64(0x073389C93B2FD622)
 INNER_A, INNER_B = np.uint64(0x1930E74F7A58BAD0), np.uint64(0x0CEE4B0AA4020096)
 
-_31, _30, _61, _1 = np.uint64(31), np.uint64(30), np.uint64(61), np.uint64(1)
-_LOW31, _LOW30 = np.uint64((1 << 31) - 1), np.uint64((1 << 30) - 1)
-_33, _MIX1, _MIX2 = np.uint64(33), np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_31, _30, _61, _1 = np.uint64(31), np.uint64(30), np.uint64(61), np.uint64(1)  # bits to shift by
+_LOW31, _LOW30 = np.uint64((1 << 31) - 1), np.uint64((1 << 30) - 1)  # masks of the low 31 and 30 bits
 
 
 @kernel
@@ -31,7 +31,7 @@ def reduced(value: Int) -> Int:
 
 @kernel
 def product(a: Int, b: Int) -> Int:
-    """a * b modulo the prime; both uint64 below it."""
+    """a * b modulo the prime; both are uint64 below it."""
     a_high, a_low, b_high, b_low = a >> _31, a & _LOW31, b >> _31, b & _LOW31
     middle = a_low * b_high + a_high * b_low
     low = ((middle & _LOW30) << _31) + a_low * b_low
@@ -40,26 +40,18 @@ def product(a: Int, b: Int) -> Int:
 
 @kernel
 def appended(hashed: Int, base: Int, value: Int) -> Int:
-    """The hash of a sequence with one value more; the value below the prime."""
+    """The hash of a sequence with one more value, which is below the prime."""
     return reduced(product(hashed, base) + value)
 
 
 @kernel
 def between(prefix_end: Int, prefix_start: Int, power: Int) -> Int:
-    """The hash of a part, from those of the prefixes at its ends and the base to the power of its length."""
+    """The hash of a part, from the hashes of the prefixes at its ends and the base to the power of its length."""
     return reduced(prefix_end + PRIME - product(prefix_start, power))
 
 
-@kernel
-def scrambled(value: Int) -> Int:
-    """A bijection of the 64-bit words whose high bits depend on every bit (MurmurHash3's finaliser)."""
-    value = (value ^ (value >> _33)) * _MIX1
-    value = (value ^ (value >> _33)) * _MIX2
-    return value ^ (value >> _33)
-
-
 def powers(base: np.uint64, most: int) -> UInt64s:
-    """base^0 … base^most."""
+    """The powers base^0 to base^most."""
     out, power = np.empty(most + 1, np.uint64), 1
     for exponent in range(most + 1):
         out[exponent] = power

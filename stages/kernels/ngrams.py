@@ -1,8 +1,8 @@
 """Word n-grams of a document and which of them repeat, in both dialects.
 
-An (n+1)-gram that repeats is made of two n-grams that repeat, so each n looks only where the one before found
-something: on ordinary text little is left after n = 3. Numbers of n-grams are made from pairs of numbers, so
-nothing here rests on a hash being free of collisions.
+An (n+1)-gram that repeats consists of two n-grams that repeat, so the search for each n covers only what the previous
+one found: on ordinary text little is left after n = 3. N-grams are numbered by the pair of numbers they consist of, so
+nothing here relies on a hash being free of collisions.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Int, Int32s, UInt64s
+from classifiers.kernels.hash import POLYNOMIAL_BASE, mixed
 from classifiers.kernels.jit import kernel
-from stages.kernels.words import Slots, Words, mixed, number_words, same_bytes, table_bits
+from classifiers.kernels.table import Slots, high_slot, next_slot, seek_generation, table_bits
+from stages.kernels.words import Words, number_words, same_bytes
 
-_BASE, _ONE = np.uint64(0x9E3779B97F4A7C55), np.uint64(1)
+_ONE = np.uint64(1)  # added to each byte, so that a zero byte also changes the hash
 
 
 class Ngrams(NamedTuple):
-    """N-grams of one document for one n at a time: a list of those that may repeat, in the order of the text."""
+    """N-grams of one document for one n at a time: those that may repeat, in the order of the text."""
 
     at: Int32s  # word where the n-gram starts
     ids: Int32s  # its number
@@ -36,7 +38,7 @@ def new_ngrams(size: int) -> Ngrams:
 
 @kernel
 def single_words(text: Bytes, words: Int, parts: Words, grams: Ngrams, slots: Slots) -> Int:
-    """List the words that occur more than once; returns how many entries the list has."""
+    """List the words that occur more than once; returns the number of entries in the list."""
     number_words(text, words, parts, slots, grams.ids, grams.counts)
     at = grams.at
     for word in range(words):
@@ -46,7 +48,7 @@ def single_words(text: Bytes, words: Int, parts: Words, grams: Ngrams, slots: Sl
 
 @kernel
 def keep_repeated(listed: Int, grams: Ngrams) -> Int:
-    """Take the n-grams that occur once from the list; returns how many entries are left."""
+    """Remove the n-grams that occur once from the list; returns how many entries are left."""
     at, ids, counts, left = grams.at, grams.ids, grams.counts, 0
     for entry in range(listed):
         at[left], ids[left] = at[entry], ids[entry]
@@ -56,20 +58,18 @@ def keep_repeated(listed: Int, grams: Ngrams) -> Int:
 
 @kernel
 def lengthen(listed: Int, grams: Ngrams, slots: Slots) -> tuple[Int, Int]:
-    """From (n-1)-grams to n-grams, each made of two neighbours; returns (entries, different ones)."""
+    """Go from (n-1)-grams to n-grams, each made of two neighbours; returns (entries, different ones)."""
     slots.now[0] += 1
     now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
     at, ids, counts, firsts = grams.at, grams.ids, grams.counts, grams.first
     bits = table_bits(listed)
-    shift, mask, left, different = np.uint64(64 - bits), (1 << bits) - 1, 0, 0
+    mask, left, different = (1 << bits) - 1, 0, 0
     for entry in range(listed - 1):
         word = at[entry]
         if at[entry + 1] != word + 1:
             continue
         key = np.uint64((np.int64(ids[entry]) << 32) | np.int64(ids[entry + 1]))
-        slot = np.int64(mixed(key) >> shift)
-        while generations[slot] == now and keys[slot] != key:
-            slot = (slot + 1) & mask
+        slot = seek_generation(keys, generations, now, key, high_slot(mixed(key), bits), mask)
         if generations[slot] != now:
             generations[slot], keys[slot], values[slot] = now, key, different
             counts[different], firsts[different] = 0, word
@@ -83,7 +83,7 @@ def lengthen(listed: Int, grams: Ngrams, slots: Slots) -> tuple[Int, Int]:
 
 @kernel
 def most_frequent(different: Int, grams: Ngrams) -> Int:
-    """The highest count, 0 where there is no n-gram."""
+    """The highest count, or 0 if there is no n-gram."""
     best = 0
     for gram in range(different):
         best = max(best, grams.counts[gram])
@@ -92,7 +92,7 @@ def most_frequent(different: Int, grams: Ngrams) -> Int:
 
 @kernel
 def most_frequent_cover(n: Int, listed: Int, different: Int, before: Int32s, grams: Ngrams) -> Int:
-    """Characters that the most frequent n-gram covers, of several the one that covers most; 0 if none repeats."""
+    """Characters covered by the most frequent n-gram (of several, the one that covers most); 0 if none repeats."""
     best = most_frequent(different, grams)
     if best < 2:
         return 0
@@ -112,7 +112,7 @@ def most_frequent_cover(n: Int, listed: Int, different: Int, before: Int32s, gra
 
 @kernel
 def most_frequent_spaced(n: Int, words: Int, different: Int, before: Int32s, grams: Ngrams) -> Int:
-    """Length of the most frequent n-gram (of several the first) with single spaces, times its count."""
+    """Length of the most frequent n-gram (of several, the first) with single spaces, times its count."""
     if words < n:
         return 0
     best, first = most_frequent(different, grams), 0
@@ -127,7 +127,7 @@ def most_frequent_spaced(n: Int, words: Int, different: Int, before: Int32s, gra
 
 @kernel
 def repeated_cover(n: Int, listed: Int, before: Int32s, grams: Ngrams) -> Int:
-    """Characters of the union of all listed n-grams."""
+    """Characters in the union of all listed n-grams."""
     at, covered, until = grams.at, 0, 0
     for entry in range(listed):
         word = at[entry]
@@ -142,12 +142,12 @@ class Joined(NamedTuple):
     text: Bytes
     start: Int32s  # byte of each word; one entry more than words
     prefix: UInt64s  # polynomial hash of the bytes before each word
-    power: UInt64s  # of the polynomial's base
+    power: UInt64s  # powers of the polynomial's base
 
 
 def new_joined(size: int) -> Joined:
     """Scratch for documents of up to `size` bytes."""
-    power = np.full(size + 1, _BASE, np.uint64)
+    power = np.full(size + 1, POLYNOMIAL_BASE, np.uint64)
     power[0] = 1
     np.multiply.accumulate(power, out=power)
     most = size // 2 + 3
@@ -162,30 +162,28 @@ def join_words(text: Bytes, words: Int, parts: Words, out: Joined) -> None:
     for word in range(words):
         for at in range(starts[word], ends[word]):
             joined[size] = text[at]
-            hashed = hashed * _BASE + np.uint64(text[at]) + _ONE
+            hashed = hashed * POLYNOMIAL_BASE + np.uint64(text[at]) + _ONE
             size += 1
         out.start[word + 1], hashes[word + 1] = size, hashed
 
 
 @kernel
 def greedy_repeats(n: Int, words: Int, before: Int32s, joined: Joined, slots: Slots) -> Int:
-    """Characters of the n-grams that a scan from the left meets again, where it jumps over each that it knows."""
+    """Characters in n-grams that a scan from the left meets again; the scan jumps over each n-gram that it knows."""
     slots.now[0] += 1
     now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
     text, starts, prefix, power = joined.text, joined.start, joined.prefix, joined.power
     bits = table_bits(words)
-    shift, mask = np.uint64(64 - bits), (1 << bits) - 1
-    repeated, word = 0, 0
+    mask, repeated, word = (1 << bits) - 1, 0, 0
     while word < words - n + 1:
         start, size = starts[word], starts[word + n] - starts[word]
         hashed = prefix[word + n] - prefix[word] * power[size]
-        slot = np.int64(mixed(hashed) >> shift)
+        slot = seek_generation(keys, generations, now, hashed, high_slot(mixed(hashed), bits), mask)
         while generations[slot] == now:
             known = values[slot]
-            if keys[slot] == hashed and starts[known + n] - starts[known] == size:  # noqa: SIM102
-                if same_bytes(text, starts[known], start, size):
-                    break
-            slot = (slot + 1) & mask
+            if starts[known + n] - starts[known] == size and same_bytes(text, starts[known], start, size):
+                break
+            slot = seek_generation(keys, generations, now, hashed, next_slot(slot, mask), mask)
         if generations[slot] == now:
             repeated += before[word + n] - before[word]
             word += n

@@ -1,35 +1,35 @@
 """Text as deduplication sees it: lower case, no accents, no punctuation, single spaces (RefinedWeb, section 3.3).
 
-Code point by code point: lower case (one for one, `stages.kernels.classes.fold`), canonical decomposition (NFD), then
-category Mn and category P go. A run of white space is one space; there is none at either end. So `Été—d'or` is
-`etedor`, a Hangul syllable its two or three letters. Decomposition is per code point: marks that stay (category Mc) are
-not reordered.
+Each code point is put in lower case (one for one, `stages.kernels.classes.fold`) and canonically decomposed (NFD); then
+categories Mn and P are removed. A run of white space becomes one space, with none at either end. So `Été—d'or` becomes
+`etedor`, and a Hangul syllable its two or three letters. Decomposition is per code point: marks that stay (category Mc)
+are not reordered.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Int, Int32s, Offsets, UInt16s
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.utf8 import REPLACEMENT, decode
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import MARK, UNSPACED, fold, paged, tables
-from stages.kernels.utf8 import decode
 from stages.kernels.words import longest
 
-GROWTH = 3  # bytes out for a byte in, at most: a Hangul syllable, a byte that is not UTF-8
-BLANK, _GONE = np.uint8(0x20), np.uint8(0xFF)
-_REPLACEMENT = 0xFFFD
-# A code: start in the pool << 6 | flags << 4 | size, or one of two sizes that no entry of the pool has.
+GROWTH = 3  # bytes written per byte read, at most: for a Hangul syllable, or a byte that is not UTF-8
+BLANK, _GONE = np.uint8(0x20), np.uint8(0xFF)  # bytes: the space, and one that stands for "nothing is written"
+# A code is: start in the pool << 6 | flags << 4 | size. Two of the sizes occur for no entry of the pool: that of a
+# character that stays the same, and that of white space.
 _START, _SIZE, _SAME, _SPACE = 6, 15, 15, 14
-_MARK, _ALONE = 16, 32
+_MARK, _ALONE = 16, 32  # the flags: a combining mark; a letter that is a word of its own
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
-# Blocks where every character stays as it is (Han, private use) need no look.
+# Code points that may change. In the other blocks (Han, private use) every character stays as it is.
 _SPANS = (
     range(0x3400),
     range(0x4DC0, 0x4E00),
@@ -40,7 +40,7 @@ _SPANS = (
 
 
 class Normal(NamedTuple):
-    """What stands for a character: `plain[byte]` (0xFF: nothing), beyond ASCII `code[page[cp >> 8], cp & 255]`."""
+    """What replaces a character: `plain[byte]` (0xFF: nothing), or for non-ASCII `code[page[cp >> 8], cp & 255]`."""
 
     plain: Bytes
     page: UInt16s
@@ -61,14 +61,14 @@ def new_clean(size: int) -> Clean:
 
 
 def most_words(size: int, rows: int) -> int:
-    """Words that `rows` texts of `size` bytes together may have: one needs a space, or a letter of three bytes."""
+    """The most words that `rows` texts of `size` bytes in all can have: each needs a space, or a three-byte letter."""
     return size // 2 + rows
 
 
 @lru_cache(maxsize=1)
 def normal() -> Normal:
     """The tables, built once a process (about 0.1 s)."""
-    codes, pool = _unchanged(), bytearray(chr(_REPLACEMENT).encode())
+    codes, pool = _unchanged(), bytearray(chr(REPLACEMENT).encode())
     for span in _SPANS:
         for point, lower in zip(span, fold("".join(map(chr, span))), strict=True):
             left = _left(lower)
@@ -76,16 +76,17 @@ def normal() -> Normal:
                 size = _SPACE if lower.isspace() else len(left.encode("utf-8", "replace"))
                 codes[point] = codes[point] & (_MARK | _ALONE) | len(pool) << _START | size
                 pool += left.encode("utf-8", "replace")
-    codes[[*range(0xD800, 0xE000), _REPLACEMENT]] = len(chr(_REPLACEMENT).encode())
+    codes[[*range(0xD800, 0xE000), REPLACEMENT]] = len(chr(REPLACEMENT).encode())
     page, code = paged(codes)
     return Normal(_plain(), page, code, np.frombuffer(bytes(pool), np.uint8))
 
 
-def _unchanged() -> Any:
-    """Every code point as it is, with its flags."""
+def _unchanged() -> Int32s:
+    """The code of every code point, as if it stayed the same, with its flags."""
     page, flags = tables().page, tables().flags
     every = flags[page].ravel()
-    return (_SAME | (every & MARK != 0) * _MARK | (every & UNSPACED != 0) * _ALONE).astype(np.int32)
+    codes: Int32s = (_SAME | (every & MARK != 0) * _MARK | (every & UNSPACED != 0) * _ALONE).astype(np.int32)
+    return codes
 
 
 def _left(lower: str) -> str:
@@ -93,18 +94,18 @@ def _left(lower: str) -> str:
 
 
 def stays(character: str) -> bool:
-    """Is it neither an accent (Mn) nor punctuation (P)?"""
+    """Whether the character is neither an accent (Mn) nor punctuation (P)."""
     category = unicodedata.category(character)
     return category != "Mn" and category[0] != "P"
 
 
-def _plain() -> Any:
+def _plain() -> Bytes:
     characters = fold("".join(map(chr, range(128))))
     return np.array([BLANK if c.isspace() else ord(c) if stays(c) else _GONE for c in characters], np.uint8)
 
 
 def normalised(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Every text of a column normalised, as large_string; null rows are empty, bytes that are not UTF-8 U+FFFD."""
+    """Every text of a column, normalised, as large_string. Null rows become empty, bytes that are not UTF-8 U+FFFD."""
     offsets, data = utf8_views(column)
     ends = np.zeros(len(offsets), np.int64)
     out = np.empty(GROWTH * int(offsets[-1] - offsets[0]) + 8, np.uint8)
@@ -122,13 +123,13 @@ def _normalise_rows(offsets: Offsets, data: Bytes, tables: Normal, words: Offset
 
 @kernel
 def normalise(text: Bytes, tables: Normal, out: Clean) -> tuple[Int, Int]:
-    """Fill `out`; returns the bytes and the words of the normalised text.
+    """Fill `out`; returns how many bytes and words the normalised text has.
 
-    Of ASCII without a branch: what stands for a byte is always written, and stays where the position moves on. All
-    positions are unsigned, because a signed index may mean one from the end and costs a check.
+    ASCII takes no branch: the replacement of a byte is always written, and it stays if the position then moves on. All
+    positions are unsigned, because a signed index may count from the end, and checking that costs time.
     """
     plain, page, codes, pool, clean, ends = tables.plain, tables.page, tables.code, tables.pool, out.text, out.end
-    at, size, words, inside, alone = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO  # flags: inside a word, which is a letter alone
+    at, size, words, inside, alone = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO  # flags: inside a word; it is a lone letter
     while at < np.uint64(len(text)):
         byte = text[at]
         if byte < 0x80:
@@ -142,7 +143,7 @@ def normalise(text: Bytes, tables: Normal, out: Clean) -> tuple[Int, Int]:
             continue
         point, length = decode(text, np.int64(at))
         if (length == 3 and point < 0x800) or (length == 4 and point < 0x10000):
-            point = _REPLACEMENT  # an overlong form
+            point = REPLACEMENT  # an overlong form
         code = np.int64(codes[np.int64(page[point >> 8]), point & 255])
         count, lone = code & _SIZE, np.uint64(code & _ALONE != 0)
         if count == _SPACE:

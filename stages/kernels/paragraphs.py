@@ -1,4 +1,4 @@
-"""Paragraphs (lines) of documents, hashed as they read when normalised."""
+"""Paragraphs (lines) of documents, hashed in their normalised form."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Int64s, Offsets, UInt32s, UInt64s
+from classifiers.kernels.hash import scrambled
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.utf8 import decode
 from stages.kernels.buffers import utf8_views
-from stages.kernels.classes import DIGIT, CharacterTables, tables
-from stages.kernels.modular import BASE_A, BASE_B, appended, scrambled
+from stages.kernels.classes import DIGIT, CharacterTables, flags_of, tables
+from stages.kernels.modular import BASE_A, BASE_B, appended
 from stages.kernels.normalise import normalised
 from stages.kernels.tokens import PIECE
-from stages.kernels.utf8 import decode, flags_of
 
-_NEWLINE, _BLANK, _ZERO = 10, 32, 48
-_BYTE, _BITS = np.uint64(8), np.uint64(56)
+_NEWLINE, _BLANK, _ZERO = 10, 32, 48  # bytes: the line feed, the space, the digit 0
+_BYTE, _BITS = np.uint64(8), np.uint64(56)  # bits of a byte; bits of a piece, above which its size stands
 
 
 class Paragraphs(NamedTuple):
@@ -31,7 +32,7 @@ class Paragraphs(NamedTuple):
 
 
 def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
-    """The lines that have `least` words or more when normalised. Memory: some 4 bytes for a byte of text."""
+    """The lines that have `least` words or more once normalised. Memory: about 4 bytes per byte of text."""
     breaks = np.flatnonzero(data[offsets[0] : offsets[-1]] == _NEWLINE) + offsets[0]
     start = np.sort(np.concatenate((offsets[:-1], breaks + 1)))
     edges = np.append(start, offsets[-1])
@@ -48,7 +49,7 @@ def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
 
 @kernel
 def _hash(offsets: Offsets, data: Bytes, classes: CharacterTables, key: UInt64s, check: UInt64s, words: Int64s) -> None:
-    """Both hashes of normalised lines with `0` for every decimal digit of any script; and how many words they have."""
+    """Both hashes of normalised lines, with `0` for every decimal digit of any script, and how many words they have."""
     for line in range(len(offsets) - 1):
         text = data[offsets[line] : offsets[line + 1]]
         a, b, piece, held, at, blanks = np.uint64(0), np.uint64(0), np.uint64(0), 0, 0, 0

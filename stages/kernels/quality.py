@@ -1,4 +1,4 @@
-"""Entry point of `quality_v1`: counts of words, symbols, lines and stop words of a document (`COUNTS`)."""
+"""Entry point of `quality_v1`: counts of a document's words, symbols, lines and stop words (`COUNTS`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Int, Int64s, Offsets, UInt64s
+from classifiers.kernels.hash import FNV_SEED, fnv, fnv_of
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.table import high_slot, next_slot
+from classifiers.kernels.utf8 import decode
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import (
     DATATROVE_PUNCTUATION,
@@ -18,43 +21,35 @@ from stages.kernels.classes import (
     CharacterTables,
     tables,
 )
+from stages.kernels.quality_counts import (
+    ALL_CHARACTERS,
+    ALL_WORDS,
+    ALPHABETIC_WORDS,
+    CHARACTERS,
+    COUNTS,
+    STOP_WORDS,
+    WORDS,
+)
 from stages.kernels.symbols import count_lines, count_symbols
-from stages.kernels.utf8 import decode
 from stages.kernels.words import NEWLINE
 
-COUNTS = (
-    "all_words",
-    "words",  # without those made of punctuation only
-    "all_characters",  # of all words
-    "characters",  # of those that count
-    "alphabetic_words",  # with at least one letter
-    "stop_words",  # different ones
-    "hashes",
-    "ellipses",
-    "lines",
-    "bullet_lines",
-    "ellipsis_lines",
-)
-STOP_SLOTS = 256  # per language
-_SEED = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x100000001B3)
-_TOP, _LOW, _ONE = np.uint64(56), np.uint64(6), np.uint64(1)
-_INDEX = np.uint64(63)
-_EMPTY = np.uint64(0)
+STOP_BITS = 8  # log2 of the slots per language; at most a quarter of them are taken
+STOP_SLOTS = 1 << STOP_BITS
+_INDEX_BITS = np.uint64(6)  # the low bits of a slot: the number of a word in its list, below 64
+_INDEX = np.uint64(63)  # the mask of these bits
+_EMPTY, _ONE = np.uint64(0), np.uint64(1)  # a free slot, and a set without bits; the lowest bit
 
 
 def stop_slots(words: tuple[str, ...]) -> UInt64s:
-    """The open-addressing table by which the kernel knows the words of one language (at most 64: a bit each).
+    """The open-addressing table by which the kernel recognises the words of one language (at most 64: a bit each).
 
-    A slot holds the upper 58 bits of the word's hash and its index: another word is taken for one of the list with
+    A slot holds the upper 58 bits of the word's hash and its index, so another word is taken for one of the list with
     a probability under 2⁻⁵².
     """
     slots = np.zeros(STOP_SLOTS, np.uint64)
     for index, word in enumerate(words):
-        hashed = int(_SEED)
-        for character in word:
-            hashed = ((hashed ^ ord(character)) * int(_PRIME)) % 2**64
-        slot = hashed >> 56
+        hashed = fnv_of(list(map(ord, word)))
+        slot = hashed >> (64 - STOP_BITS)
         while slots[slot] != 0:
             slot = (slot + 1) % STOP_SLOTS
         slots[slot] = (hashed >> 6 << 6) | index
@@ -96,12 +91,12 @@ def _measure(
 def _count_words(
     text: Bytes, tables: CharacterTables, stops: UInt64s, unspaced: bool, datatrove: bool, out: Int64s
 ) -> None:
-    """Words as in `stages.kernels.words`. A stop word is a word from its first to its last word character, in lower
-    case; in datatrove's dialect the whole word as it stands."""
+    """Count words as `stages.kernels.words` defines them. A stop word is compared from its first to its last word
+    character, in lower case; in datatrove's dialect as a whole, as it stands."""
     page, classes, fold_page, fold = tables.page, tables.flags, tables.fold_page, tables.fold
     ascii_classes = classes[np.int64(page[0])]
     at, length, alone, counts, alphabetic = 0, 0, False, False, False
-    hashed, core, met = _SEED, _SEED, _EMPTY
+    hashed, core, met = FNV_SEED, FNV_SEED, _EMPTY
     words, counted, characters, counted_characters, alphabetic_words = 0, 0, 0, 0, 0
     while at <= len(text):
         point, size = (NEWLINE, 1) if at == len(text) else (np.int64(text[at]), 1)
@@ -115,7 +110,7 @@ def _count_words(
             words, characters, alphabetic_words = words + 1, characters + length, alphabetic_words + alphabetic
             counted, counted_characters = counted + counts, counted_characters + counts * length
             met |= _stop_bit(stops, core)
-            length, counts, alphabetic, hashed, core = 0, False, False, _SEED, _SEED
+            length, counts, alphabetic, hashed, core = 0, False, False, FNV_SEED, FNV_SEED
         if not space:
             if length == 0 or flags & MARK == 0:
                 alone = flags & UNSPACED != 0
@@ -123,25 +118,33 @@ def _count_words(
             alphabetic |= flags & LETTER != 0
             if datatrove:
                 counts |= flags & DATATROVE_PUNCTUATION == 0
-                core = (core ^ np.uint64(point)) * _PRIME
+                core = fnv(core, point)
             elif counts or flags & WORD_CHARACTER:
                 lower = point + np.int64(fold[np.int64(fold_page[point >> 8]), point & 255])
-                hashed = (hashed ^ np.uint64(lower)) * _PRIME
+                hashed = fnv(hashed, lower)
                 if flags & WORD_CHARACTER:
                     counts, core = True, hashed
         at += size
-    out[0], out[1], out[2], out[3], out[4] = words, counted, characters, counted_characters, alphabetic_words
-    while met != _EMPTY:
-        met &= met - _ONE
-        out[5] += 1
+    out[ALL_WORDS], out[WORDS], out[ALPHABETIC_WORDS] = words, counted, alphabetic_words
+    out[ALL_CHARACTERS], out[CHARACTERS], out[STOP_WORDS] = characters, counted_characters, _set_bits(met)
 
 
 @kernel
 def _stop_bit(stops: UInt64s, hashed: Int) -> Int:
-    """The bit of the stop word with this hash, 0 where there is none."""
-    slot = np.int64(hashed >> _TOP)
+    """The bit of the stop word with this hash; 0 if there is none."""
+    slot = high_slot(hashed, STOP_BITS)
     while stops[slot] != _EMPTY:
-        if (stops[slot] ^ hashed) >> _LOW == _EMPTY:
+        if (stops[slot] ^ hashed) >> _INDEX_BITS == _EMPTY:
             return _ONE << (stops[slot] & _INDEX)
-        slot = (slot + 1) & (STOP_SLOTS - 1)
+        slot = next_slot(slot, STOP_SLOTS - 1)
     return _EMPTY
+
+
+@kernel
+def _set_bits(bits: Int) -> Int:
+    """How many bits are set."""
+    count = 0
+    while bits != _EMPTY:
+        bits &= bits - _ONE
+        count += 1
+    return count

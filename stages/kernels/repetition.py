@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Float64s, Int, Offsets
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.table import Slots, new_slots
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import CharacterTables, tables
 from stages.kernels.ngrams import (
@@ -26,10 +27,10 @@ from stages.kernels.ngrams import (
     single_words,
 )
 from stages.kernels.segments import Segments, new_segments, raw_segments, repeated_segments, stripped_segments
-from stages.kernels.words import Slots, Words, longest, new_slots, new_words, split_words
+from stages.kernels.words import Words, longest, new_words, split_words
 
 MEASURES = (
-    "characters",
+    "characters",  # the denominator of fractions of characters
     "duplicate_lines",
     "duplicate_paragraphs",
     "duplicate_line_characters",
@@ -37,8 +38,11 @@ MEASURES = (
     *(f"top_{n}gram" for n in range(2, 5)),
     *(f"duplicate_{n}grams" for n in range(5, 11)),
 )
-_LINES, _PARAGRAPHS = 1, 2  # line feeds in a row that end one
-_NGRAMS = 3  # column of the 2-grams is _NGRAMS + 2
+# The columns of a row of measures; that of the n-grams is NGRAMS + n.
+CHARACTERS, LINES, PARAGRAPHS, LINE_CHARACTERS, PARAGRAPH_CHARACTERS = range(5)
+NGRAMS = MEASURES.index("top_2gram") - 2
+# Of lines and of paragraphs: how many line feeds in a row end one, and the columns of the fractions.
+_SEGMENTS = ((1, LINES, LINE_CHARACTERS), (2, PARAGRAPHS, PARAGRAPH_CHARACTERS))
 
 
 class Scratch(NamedTuple):
@@ -67,12 +71,12 @@ def measure_repetition(text: pa.ChunkedArray, datatrove: bool, unspaced: bool) -
 def measure_gopher(
     offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Float64s
 ) -> None:
-    """As Gopher's paper describes it; `out` starts as zeros."""
+    """Measure as Gopher's paper describes it; `out` starts as zeros."""
     parts = scratch.parts
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]
         words, breaks, _ = split_words(text, tables, unspaced, parts)
-        out[row, 0] = parts.before[words]
+        out[row, CHARACTERS] = parts.before[words]
         if words > 0:
             _gopher_segments(text, words, breaks, scratch, out[row])
             _gopher_ngrams(text, words, scratch, out[row])
@@ -81,11 +85,11 @@ def measure_gopher(
 @kernel
 def _gopher_segments(text: Bytes, words: Int, breaks: Int, scratch: Scratch, out: Float64s) -> None:
     parts, lines = scratch.parts, scratch.lines
-    for kind in (_LINES, _PARAGRAPHS):
-        found = stripped_segments(words, breaks, kind, parts, lines)
+    for feeds, segments, characters in _SEGMENTS:
+        found = stripped_segments(words, breaks, feeds, parts, lines)
         later, later_chars, first, first_chars = repeated_segments(text, found, lines, scratch.slots)
-        out[kind] = (first + later) / found
-        out[kind + 2] = (first_chars + later_chars) / parts.before[words]
+        out[segments] = (first + later) / found
+        out[characters] = (first_chars + later_chars) / parts.before[words]
 
 
 @kernel
@@ -101,18 +105,18 @@ def _gopher_ngrams(text: Bytes, words: Int, scratch: Scratch, out: Float64s) -> 
             covered = most_frequent_cover(n, listed, different, before, grams)
         else:
             covered = repeated_cover(n, listed, before, grams)
-        out[_NGRAMS + n] = covered / before[words]
+        out[NGRAMS + n] = covered / before[words]
 
 
 @kernel
 def measure_datatrove(
     offsets: Offsets, data: Bytes, tables: CharacterTables, unspaced: bool, scratch: Scratch, out: Float64s
 ) -> None:
-    """As datatrove 0.10.1 counts; `out` starts as zeros."""
+    """Measure as datatrove 0.10.1 counts; `out` starts as zeros."""
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]
         words, breaks, chars = split_words(text, tables, unspaced, scratch.parts)
-        out[row, 0] = chars
+        out[row, CHARACTERS] = chars
         if chars > 0:
             _datatrove_segments(text, words, breaks, chars, scratch, out[row])
             _datatrove_ngrams(text, words, chars, scratch, out[row])
@@ -120,11 +124,11 @@ def measure_datatrove(
 
 @kernel
 def _datatrove_segments(text: Bytes, words: Int, breaks: Int, chars: Int, scratch: Scratch, out: Float64s) -> None:
-    for kind in (_LINES, _PARAGRAPHS):
-        found = raw_segments(words, breaks, chars, len(text), kind, scratch.parts, scratch.lines)
+    for feeds, segments, characters in _SEGMENTS:
+        found = raw_segments(words, breaks, chars, len(text), feeds, scratch.parts, scratch.lines)
         later, later_chars, _, _ = repeated_segments(text, found, scratch.lines, scratch.slots)
-        out[kind] = later / found
-        out[kind + 2] = later_chars / chars
+        out[segments] = later / found
+        out[characters] = later_chars / chars
 
 
 @kernel
@@ -134,7 +138,7 @@ def _datatrove_ngrams(text: Bytes, words: Int, chars: Int, scratch: Scratch, out
     for n in range(2, 5):
         listed, different = lengthen(listed, grams, slots)
         listed = keep_repeated(listed, grams)
-        out[_NGRAMS + n] = most_frequent_spaced(n, words, different, parts.before, grams) / chars
+        out[NGRAMS + n] = most_frequent_spaced(n, words, different, parts.before, grams) / chars
     join_words(text, words, parts, scratch.joined)
     for n in range(5, min(words, 10) + 1):
-        out[_NGRAMS + n] = greedy_repeats(n, words, parts.before, scratch.joined, slots) / chars
+        out[NGRAMS + n] = greedy_repeats(n, words, parts.before, scratch.joined, slots) / chars

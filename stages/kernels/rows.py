@@ -1,4 +1,4 @@
-"""Columns of 64-bit numbers: checked, paired into rows, and sorted by least significant digit first."""
+"""Columns of 64-bit numbers: checked, paired into rows, and sorted with the least significant digit first."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 from classifiers.kernels.arrays import Int, Int64s, UInt64s
 from classifiers.kernels.jit import kernel
 
-DIGIT = 11  # bits of a digit: 2,048 places to write to are what a core's caches and address tables still hold
+DIGIT = 11  # bits per digit: a core's caches and address tables still hold 2,048 places to write to
 
 
 def columns(**named: UInt64s) -> list[UInt64s]:
-    """The columns as read-only contiguous arrays, so that a kernel is compiled once.
+    """The columns as read-only contiguous arrays, so that a kernel is compiled only once.
 
-    Raises TypeError for another type than uint64 (a cast would hide a wrong sign), ValueError for unequal lengths.
+    Raises TypeError for any type but uint64 (a cast would hide a wrong sign), ValueError for unequal lengths.
     """
     for name, values in named.items():
         if not isinstance(values, np.ndarray) or values.dtype != np.uint64 or values.ndim != 1:
@@ -22,7 +22,7 @@ def columns(**named: UInt64s) -> list[UInt64s]:
             )
     if len({len(values) for values in named.values()}) > 1:
         sizes = ", ".join(f"{name} has {len(values)}" for name, values in named.items())
-        raise ValueError(f"columns of one table have equal lengths, but {sizes}; pass the columns of the same rows")
+        raise ValueError(f"columns of one table must have equal lengths, but {sizes}; pass columns of the same rows")
     return [_read_only(values) for values in named.values()]
 
 
@@ -37,14 +37,14 @@ def _read_only(values: UInt64s) -> UInt64s:
 
 
 def paired(first: UInt64s, second: UInt64s) -> UInt64s:
-    """Two columns as rows, a copy."""
+    """Two columns as rows, copied."""
     return np.stack((first, second), axis=1)
 
 
 def sort_rows(rows: UInt64s, *by: int) -> UInt64s:
-    """Rows sorted by the columns `by`, the most significant first; `rows` is used as scratch.
+    """Rows sorted by the columns `by`, the most significant first. `rows` is used as scratch.
 
-    One pass per digit that is not the same everywhere: document addresses have few. Memory: 2 × `rows`.
+    Takes one pass per digit that differs between rows; document addresses have few of them. Memory: 2 × `rows`.
     """
     source, target, places = rows, np.empty_like(rows), np.zeros(1 << DIGIT, np.int64)
     for column in reversed(by):
@@ -68,7 +68,7 @@ def varying_bits(rows: UInt64s, column: Int) -> Int:
 
 @kernel
 def scatter(source: UInt64s, target: UInt64s, column: Int, shift: Int, places: Int64s) -> None:
-    """Stable counting sort by the digit of `column` that starts at bit `shift`."""
+    """A stable counting sort by the digit of `column` that starts at bit `shift`."""
     mask = np.uint64(len(places) - 1)
     places[:] = 0
     for row in range(len(source)):

@@ -1,7 +1,7 @@
 """Lines and paragraphs of a document, and which of them repeat.
 
-A line ends at a run of line feeds, a paragraph at a run of two or more. Two segments are the same where their bytes
-are; the hash that finds them is made of their words' hashes, so that the text is not read again.
+A line ends at a run of line feeds, a paragraph at a run of two or more. Two segments are the same if their bytes are.
+The hash that finds them is made from the hashes of their words, so that the text is not read again.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Int, Int32s, UInt64s
+from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
-from stages.kernels.words import Slots, Words, mixed, same_bytes, table_bits
+from classifiers.kernels.table import Slots, high_slot, next_slot, seek_generation, table_bits
+from stages.kernels.words import Words, same_bytes
 
 
 class Segments(NamedTuple):
@@ -20,10 +22,10 @@ class Segments(NamedTuple):
 
     start: Int32s  # first byte
     end: Int32s  # byte after it
-    chars: Int32s  # length; of stripped segments: word characters only
+    chars: Int32s  # length; for stripped segments, word characters only
     words: Int32s
     hash: UInt64s
-    seen: Int32s  # how often the segment occurred, kept at its first occurrence
+    seen: Int32s  # how often the segment occurred, recorded at its first occurrence
 
 
 def new_segments(size: int) -> Segments:
@@ -34,7 +36,7 @@ def new_segments(size: int) -> Segments:
 
 @kernel
 def stripped_segments(words: Int, breaks: Int, run: Int, parts: Words, out: Segments) -> Int:
-    """Segments between runs of `run` or more line feeds, without outer white space; empty ones do not count."""
+    """Find the segments between runs of `run` or more line feeds, without outer white space; skip empty ones."""
     found, word = 0, 0
     for piece in range(breaks + 1):
         last = piece == breaks
@@ -51,7 +53,7 @@ def stripped_segments(words: Int, breaks: Int, run: Int, parts: Words, out: Segm
 
 @kernel
 def raw_segments(words: Int, breaks: Int, chars: Int, size: Int, run: Int, parts: Words, out: Segments) -> Int:
-    """Segments between runs of `run` or more line feeds, white space and empty ones included (as `re.split`).
+    """Find the segments between runs of `run` or more line feeds, including white space and empty ones (as `re.split`).
 
     Paragraphs (`run` 2) are those of the document without its outer white space (as `str.strip`), as in datatrove.
     """
@@ -98,25 +100,25 @@ def _describe(segment: Int, first: Int, last: Int, parts: Words, out: Segments) 
 
 @kernel
 def repeated_segments(text: Bytes, segments: Int, lines: Segments, slots: Slots) -> tuple[Int, Int, Int, Int]:
-    """(later copies, their characters, first copies of what repeats, their characters)."""
+    """Returns (later copies, their characters, first copies of what repeats, their characters)."""
     slots.now[0] += 1
+    now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
     bits = table_bits(segments)
-    shift, mask = np.uint64(64 - bits), (1 << bits) - 1
+    mask = (1 << bits) - 1
     later, later_chars, first, first_chars = 0, 0, 0, 0
     for segment in range(segments):
-        hashed, size = lines.hash[segment], lines.end[segment] - lines.start[segment]
-        slot = np.int64(mixed(hashed) >> shift)
-        while slots.generation[slot] == slots.now[0]:
-            known = slots.value[slot]
-            if slots.key[slot] == hashed and lines.end[known] - lines.start[known] == size:  # noqa: SIM102
-                if same_bytes(text, lines.start[known], lines.start[segment], size):
-                    break
-            slot = (slot + 1) & mask
-        if slots.generation[slot] != slots.now[0]:
-            slots.generation[slot], slots.key[slot], slots.value[slot] = slots.now[0], hashed, segment
+        hashed, start, size = lines.hash[segment], lines.start[segment], lines.end[segment] - lines.start[segment]
+        slot = seek_generation(keys, generations, now, hashed, high_slot(mixed(hashed), bits), mask)
+        while generations[slot] == now:
+            known = values[slot]
+            if lines.end[known] - lines.start[known] == size and same_bytes(text, lines.start[known], start, size):
+                break
+            slot = seek_generation(keys, generations, now, hashed, next_slot(slot, mask), mask)
+        if generations[slot] != now:
+            generations[slot], keys[slot], values[slot] = now, hashed, segment
             lines.seen[segment] = 1
             continue
-        known = slots.value[slot]
+        known = values[slot]
         later, later_chars = later + 1, later_chars + lines.chars[segment]
         if lines.seen[known] == 1:
             first, first_chars = first + 1, first_chars + lines.chars[segment]

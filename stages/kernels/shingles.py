@@ -1,8 +1,8 @@
-"""Shingles: the n-grams of words of a normalised text, as 64-bit hashes; the Jaccard similarity of two such sets.
+"""Shingles: the word n-grams of a normalised text as 64-bit hashes, and the Jaccard similarity of two sets of them.
 
-A word is what stands between two spaces of the normalised text; letters of scripts that are written without spaces are
-words of their own, so that Chinese or Thai has shingles too. A text of fewer words than n has one shingle of all of
-them, a text without words has none. Two different shingles share a hash with probability 2^-64.
+A word is what stands between two spaces of the normalised text. Letters of scripts that are written without spaces are
+words of their own, so that Chinese or Thai has shingles too. A text of fewer words than n has a single shingle made of
+all of them, and a text without words has none. Two different shingles share a hash with probability 2^-64.
 """
 
 from __future__ import annotations
@@ -13,27 +13,24 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Float64s, Int, Offsets, UInt64s
+from classifiers.kernels.hash import GOLDEN, POLYNOMIAL_BASE, avalanche, mixed
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import utf8_views
 from stages.kernels.normalise import BLANK, Clean, Normal, most_words, new_clean, normal, normalise
-from stages.kernels.words import longest, mixed
+from stages.kernels.words import longest
 
-_SEED = np.uint64(0x9E3779B97F4A7C15)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_BASE = np.uint64(0x9E3779B97F4A7C55)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_A, _B, _C = np.uint64(30), np.uint64(27), np.uint64(31)
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class Shingles(NamedTuple):
-    """Row i has the shingles `hashes[offsets[i]:offsets[i + 1]]`, in the order of the text, repeated ones as often."""
+    """Row i has the shingles `hashes[offsets[i]:offsets[i + 1]]`, in the order of the text, including repeated ones."""
 
     offsets: Offsets
     hashes: UInt64s
 
 
 def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int) -> Shingles:
-    """The shingles of every text, which is normalised first."""
+    """The shingles of every text of a column. The texts are normalised first."""
     offsets, data = utf8_views(column)
     size = longest(offsets)
     clean, words = new_clean(size), np.empty(most_words(size, 1), np.uint64)
@@ -44,7 +41,7 @@ def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int) -> Shingles:
 
 
 def _by_eight(text: Bytes) -> UInt64s:
-    """The eight bytes from each byte on, as a number."""
+    """For each byte, the eight bytes that start there, as a number."""
     return np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
 
 
@@ -79,16 +76,8 @@ def _token_shingles(offsets: Offsets, tokens: UInt64s, ngram: Int, words: UInt64
     for row in range(len(offsets) - 1):
         count = offsets[row + 1] - offsets[row]
         for k in range(count):
-            words[k] = avalanche(tokens[offsets[row] + k] + _SEED)
+            words[k] = avalanche(tokens[offsets[row] + k] + GOLDEN)
         ends[row + 1] = ends[row] + hash_shingles(words, count, ngram, out[ends[row] :])
-
-
-@kernel
-def avalanche(value: Int) -> Int:
-    """Every bit of the 64 depends on every bit of `value` (the finaliser of splitmix64)."""
-    value = (value ^ (value >> _A)) * _FIRST
-    value = (value ^ (value >> _B)) * _SECOND
-    return value ^ (value >> _C)
 
 
 @kernel
@@ -97,38 +86,38 @@ def hash_words(clean: Clean, eights: UInt64s, count: Int, out: UInt64s) -> None:
     start, text, ends = 0, clean.text, clean.end
     for word in range(count):
         end = ends[word]
-        hashed = _SEED * np.uint64(end - start)
+        hashed = GOLDEN * np.uint64(end - start)
         while end - start > 8:
             hashed = mixed(hashed ^ eights[start])
             start += 8
-        hashed ^= eights[start] & (_ALL >> np.uint64(64 - 8 * (end - start)))
+        hashed ^= eights[start] & (_ALL_BITS >> np.uint64(64 - 8 * (end - start)))
         out[word] = avalanche(hashed)
         start = end + (text[end] == BLANK)
 
 
 @kernel
 def hash_shingles(words: UInt64s, count: Int, ngram: Int, out: UInt64s) -> Int:
-    """Hash every n-gram of the `count` words, by a polynomial that rolls on; returns how many there are."""
+    """Hash every n-gram of the `count` words by a rolling polynomial; returns how many n-grams there are."""
     if count == 0:
         return 0
     n = min(ngram, count)
-    hashed, gone, size = np.uint64(0), np.uint64(1), np.uint64(n) * _SEED
+    hashed, gone, size = np.uint64(0), np.uint64(1), np.uint64(n) * GOLDEN
     for k in range(n):
-        hashed, gone = hashed * _BASE + words[k], gone * _BASE
+        hashed, gone = hashed * POLYNOMIAL_BASE + words[k], gone * POLYNOMIAL_BASE
     out[0] = avalanche(hashed + size)
     for k in range(n, count):
-        hashed = hashed * _BASE + words[k] - words[k - n] * gone
+        hashed = hashed * POLYNOMIAL_BASE + words[k] - words[k - n] * gone
         out[k - n + 1] = avalanche(hashed + size)
     return count - n + 1
 
 
 def shared_shingles(a: Shingles, b: Shingles) -> Float64s:
-    """The Jaccard similarity of the sets in row i of `a` and of `b`; 0 where either is empty.
+    """The Jaccard similarity of the sets in row i of `a` and row i of `b`; 0 if either is empty.
 
-    Raises ValueError where they differ in their number of rows.
+    Raises ValueError if the two have different numbers of rows.
     """
     if len(a.offsets) != len(b.offsets):
-        raise ValueError(f"{len(a.offsets) - 1} rows beside {len(b.offsets) - 1}: pairs need as many of each")
+        raise ValueError(f"{len(a.offsets) - 1} rows and {len(b.offsets) - 1} rows: pairs need as many of each")
     out = np.zeros(len(a.offsets) - 1, np.float64)
     _shared_shingles(a, b, out)
     return out

@@ -9,12 +9,12 @@ import numpy as np
 from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
 
-_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
-_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)  # bits of half a word, and the mask of its lower half
+_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)  # of a bin; larger than any entry, so the least of both is the entry
 
 
 class Tosses(NamedTuple):
-    """Scratch: where each element of a set goes in one round."""
+    """Scratch: the bin and the entry of each element of a set in one round."""
 
     bin: UInt64s
     entry: UInt64s
@@ -22,9 +22,9 @@ class Tosses(NamedTuple):
 
 @kernel
 def sketch(elements: UInt64s, factor: UInt64s, term: UInt64s, tosses: Tosses, out: UInt64s) -> None:
-    """`out[bin]` = `round << 32 | value` of the earliest round that hits the bin, for at least one element.
+    """Set `out[bin]` to `round << 32 | value` of the earliest round that hits the bin. Needs at least one element.
 
-    The upper half of factor·x + term names the bin, the lower half is the value.
+    The upper half of factor·x + term gives the bin, and the lower half is the value.
     """
     bins, full = len(out), 0
     out[:] = _EMPTY
@@ -41,9 +41,9 @@ def sketch(elements: UInt64s, factor: UInt64s, term: UInt64s, tosses: Tosses, ou
 
 @kernel
 def _enter(tosses: Tosses, count: Int, often: bool, out: UInt64s) -> Int:
-    """The lesser entry stays; returns how many bins were empty.
+    """Keep the lesser entry of each bin; returns how many of the bins were empty.
 
-    While bins are `often` empty a store costs less than a branch that nobody can predict, later it is the reverse.
+    While bins are `often` empty, a store costs less than an unpredictable branch; later it is the other way round.
     """
     bins, entries, filled = tosses.bin, tosses.entry, 0
     for k in range(count if often else 0):
@@ -60,7 +60,7 @@ def _enter(tosses: Tosses, count: Int, often: bool, out: UInt64s) -> Int:
 
 @kernel
 def _toss(elements: UInt64s, by: Int, plus: Int, turn: Int, bins: Int, out: Tosses) -> None:
-    """Bin and entry of each element in one round: a loop apart, because it vectorises."""
+    """Compute the bin and entry of each element in one round. This is a loop by itself, because it vectorises."""
     base, size, at, entry = np.uint64(turn) << _HALF, np.uint64(bins), out.bin, out.entry
     for k in range(len(elements)):
         hashed = elements[k] * by + plus

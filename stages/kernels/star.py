@@ -1,14 +1,14 @@
 """Connected components over partitions: alternating large-star and small-star.
 
 Kiveris, Lattanzi, Mirrokni, Rastogi, Vassilvitskii 2014, "Connected Components in MapReduce and Beyond", algorithms 1
-to 3: O(log² n) rounds, and never more edges than there were. Edges are pairs (a, b), a < b. A round is:
+to 3: O(log² n) rounds, and never more edges than before. Edges are pairs (a, b), a < b. A round is:
 
-1. `both_directions` of the edges, shuffled by node; `large_star` of each partition: its output are the edges.
-2. `downwards` of those edges, shuffled by node; `small_star` of each partition: its output are the edges.
+1. `both_directions` of the edges, shuffled by node; `large_star` of each partition outputs the new edges.
+2. `downwards` of those edges, shuffled by node; `small_star` of each partition outputs the new edges.
 
-A round in which `changed`, summed over the partitions of both operations, is 0 is the last: no node has a smaller and a
-larger neighbour, none has two smaller ones, so each component is a star. Then (a, b) says that b's label is a, and a
-label, which is nobody's b, has itself. Nodes without edges to others never appear.
+The last round is the one in which `changed`, summed over the partitions of both operations, is 0: no node has both a
+smaller and a larger neighbour, and none has two smaller ones, so each component is a star. Then (a, b) says that the
+label of b is a. A label is never the b of an edge; its own label is itself. Nodes without edges to others never appear.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
 from stages.kernels.rows import columns, paired, sort_rows
 
-_NODE, _NEIGHBOUR = 0, 1
+_NODE, _NEIGHBOUR = 0, 1  # columns of a row
+_A, _B = 0, 1  # the same columns once the rows are edges
 
 
 class Stars(NamedTuple):
-    """Edges (a, b), a < b, each once, ordered by a, then b; and how many of the rows were replaced by another edge."""
+    """Edges (a, b), a < b, each once, ordered by a, then b; and how many rows were replaced by another edge."""
 
     a: UInt64s
     b: UInt64s
@@ -33,55 +34,56 @@ class Stars(NamedTuple):
 
 
 def both_directions(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
-    """(node, neighbour) as `large_star` wants them: each edge from both of its ends."""
+    """(node, neighbour) as `large_star` needs them: each edge from both of its ends."""
     return np.concatenate((a, b)), np.concatenate((b, a))
 
 
 def downwards(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
-    """(node, neighbour) as `small_star` wants them: each edge from its larger end."""
+    """(node, neighbour) as `small_star` needs them: each edge from its larger end."""
     return np.maximum(a, b), np.minimum(a, b)
 
 
 def large_star(node: UInt64s, neighbour: UInt64s) -> Stars:
-    """Each node's larger neighbours go to the smallest of its neighbours and itself.
+    """Connect each node's larger neighbours to the smallest among its neighbours and itself.
 
-    Two columns of n uint64: for every node of this partition all of its edges, each also given to the partition of its
-    other end. Repeated rows and self edges do no harm. The result depends on the set of rows only, and may hold edges
-    that other partitions hold too. Memory: twice the input more. Raises as `rows.columns` does.
+    Takes two columns of n uint64: for every node of this partition all of its edges. Each edge is also given to the
+    partition of its other end. Repeated rows and self edges do no harm. The result depends only on the set of rows, and
+    it may contain edges that other partitions output too. Memory: twice the input on top of it. Raises the errors of
+    `rows.columns`.
     """
     return _stars(node, neighbour, False)
 
 
 def small_star(node: UInt64s, neighbour: UInt64s) -> Stars:
-    """Each node and its smaller neighbours go to the smallest of these.
+    """Connect each node and its smaller neighbours to the smallest of these.
 
-    As `large_star`, but with each edge only in the partition of its larger end: rows whose neighbour is the larger one
-    are an error (ValueError), because their other half would be missing.
+    Like `large_star`, but each edge is only in the partition of its larger end: a row whose neighbour is the larger one
+    is an error (ValueError), because its other half would be missing.
     """
     node, neighbour = columns(node=node, neighbour=neighbour)
     if (node < neighbour).any():
-        raise ValueError("small_star wants each edge from its larger end; pass the edges through `downwards` first")
+        raise ValueError("small_star needs each edge from its larger end; pass the edges through `downwards` first")
     return _stars(node, neighbour, True)
 
 
 def _stars(node: UInt64s, neighbour: UInt64s, small: bool) -> Stars:
     rows = sort_rows(paired(*columns(node=node, neighbour=neighbour)), _NODE, _NEIGHBOUR)
     edges, changed = link_down(rows) if small else link_up(rows)
-    rows = sort_rows(rows[:edges], 0, 1)
+    rows = sort_rows(rows[:edges], _A, _B)
     rows = rows[: drop_repeated(rows)]
-    return Stars(rows[:, 0].copy(), rows[:, 1].copy(), int(changed))
+    return Stars(rows[:, _A].copy(), rows[:, _B].copy(), int(changed))
 
 
 @kernel
 def link_up(rows: UInt64s) -> tuple[Int, Int]:
-    """Large-star of sorted rows, in place; returns (edges, how many of them are not the row they come from)."""
+    """Large-star of sorted rows, in place; returns (edges, how many of them differ from the row they come from)."""
     edges, changed, last, least = 0, 0, np.uint64(0), np.uint64(0)
     for row in range(len(rows)):
         node, neighbour = rows[row, _NODE], rows[row, _NEIGHBOUR]
         if row == 0 or node != last:
             last, least = node, min(node, neighbour)
         if neighbour > node:
-            rows[edges, 0], rows[edges, 1] = least, neighbour
+            rows[edges, _A], rows[edges, _B] = least, neighbour
             edges += 1
             changed += least != node
     return edges, changed
@@ -89,7 +91,7 @@ def link_up(rows: UInt64s) -> tuple[Int, Int]:
 
 @kernel
 def link_down(rows: UInt64s) -> tuple[Int, Int]:
-    """Small-star of sorted rows, in place; as `link_up`."""
+    """Small-star of sorted rows, in place; returns what `link_up` does."""
     edges, changed, last, least = 0, 0, np.uint64(0), np.uint64(0)
     for row in range(len(rows)):
         node, neighbour = rows[row, _NODE], rows[row, _NEIGHBOUR]
@@ -98,7 +100,7 @@ def link_down(rows: UInt64s) -> tuple[Int, Int]:
         else:
             other = neighbour
         if other != least:
-            rows[edges, 0], rows[edges, 1] = least, other
+            rows[edges, _A], rows[edges, _B] = least, other
             edges += 1
             changed += other != node
     return edges, changed
@@ -106,10 +108,10 @@ def link_down(rows: UInt64s) -> tuple[Int, Int]:
 
 @kernel
 def drop_repeated(rows: UInt64s) -> Int:
-    """Sorted rows, each once, at the front; returns how many."""
+    """Move one copy of each of the sorted rows to the front; returns how many there are."""
     kept = 0
     for row in range(len(rows)):
-        if kept == 0 or rows[kept - 1, 0] != rows[row, 0] or rows[kept - 1, 1] != rows[row, 1]:
-            rows[kept, 0], rows[kept, 1] = rows[row, 0], rows[row, 1]
+        if kept == 0 or rows[kept - 1, _A] != rows[row, _A] or rows[kept - 1, _B] != rows[row, _B]:
+            rows[kept, _A], rows[kept, _B] = rows[row, _A], rows[row, _B]
             kept += 1
     return kept

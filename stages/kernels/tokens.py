@@ -1,7 +1,7 @@
 """Documents as sequences of tokens, and the prefix hashes of those sequences.
 
-The value of a token is made of its bytes in pieces of seven, with their number in the bits above, so that a token of
-up to seven bytes is its own value; longer ones are polynomials over their pieces, modulo 2^61 - 1, in two families.
+The value of a token is made of its bytes in pieces of seven, with the number of bytes in the bits above. So a token of
+up to seven bytes is its own value. Longer ones are polynomials over their pieces, modulo 2^61 - 1, in two families.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Int, Int64s, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.utf8 import decode
 from stages.kernels.classes import MARK, SPACE, UNSPACED, WORD_CHARACTER, CharacterTables
 from stages.kernels.modular import BASE_A, BASE_B, INNER_A, INNER_B, appended
-from stages.kernels.utf8 import decode
 
-PIECE = 7
-_BITS = np.uint64(56)
-_MORE = np.uint64(8) << _BITS  # a piece of seven bytes that is not the last
-_ID = np.uint64(9) << _BITS
-_WORD, _ALONE = 1, 2
+PIECE = 7  # bytes of a piece: they and a number up to 9 above them stay below the prime 2^61 - 1
+_BITS = np.uint64(56)  # bits of a piece, above which the number stands
+_MORE = np.uint64(8) << _BITS  # marks a piece of seven bytes that is not the last
+_ID = np.uint64(9) << _BITS  # marks a number of the vocabulary
+_WORD, _ALONE = 1, 2  # kinds of tokens: a run of word characters; a single character
 
 
 class Tokens(NamedTuple):
-    """Tokens of some rows. Token t of row r is number `first[r] + t`.
+    """Tokens of some rows. Token t of row r has the number `first[r] + t`.
 
-    `a[first[r] + r + t]` is the hash of the first t tokens of row r in the first family, likewise `b`.
+    `a[first[r] + r + t]` is the hash of the first t tokens of row r in the first family; `b` is the same in the second.
     """
 
     first: Int64s  # rows + 1
@@ -37,7 +37,7 @@ class Tokens(NamedTuple):
 
 
 def new_tokens(counts: Int64s) -> Tokens:
-    """Room for so many tokens of each row."""
+    """Room for `counts` tokens in each row."""
     first = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
     tokens = int(first[-1])
     start, end = np.empty(tokens, np.int64), np.empty(tokens, np.int64)
@@ -47,7 +47,7 @@ def new_tokens(counts: Int64s) -> Tokens:
 
 @kernel
 def count_words(offsets: Offsets, data: Bytes, tables: CharacterTables, counts: Int64s) -> None:
-    """How many tokens `find_words` will find in each row."""
+    """Count the tokens that `find_words` will find in each row."""
     nothing = np.empty(0, np.int64)
     for row in range(len(offsets) - 1):
         counts[row] = _words(data[offsets[row] : offsets[row + 1]], tables, False, nothing, nothing)
@@ -63,7 +63,7 @@ def find_words(offsets: Offsets, data: Bytes, tables: CharacterTables, out: Toke
 
 @kernel
 def _words(text: Bytes, tables: CharacterTables, fill: bool, start: Int64s, end: Int64s) -> Int:
-    """Tokens of a text; where they stand, if `fill`. One loop with its state in locals, as `split_words`."""
+    """Count the tokens and, if `fill`, note where they are. One loop with its state in locals, as in `split_words`."""
     page, classes, ascii_classes = tables.page, tables.flags, tables.flags[np.int64(tables.page[0])]
     at, found, kind = 0, 0, 0
     while at < len(text):
@@ -92,7 +92,7 @@ def _words(text: Bytes, tables: CharacterTables, fill: bool, start: Int64s, end:
 
 @kernel
 def hash_prefixes(offsets: Offsets, data: Bytes, ids: Int64s, out: Tokens) -> None:
-    """Fill `a` and `b` from the bytes of the tokens and, unless there are none, their `ids` (of a vocabulary)."""
+    """Fill `a` and `b` from the bytes of the tokens and, if given, their `ids` (numbers in a vocabulary)."""
     start, end, a, b = out.start, out.end, out.a, out.b
     for row in range(len(offsets) - 1):
         hashed_a, hashed_b, to = np.uint64(0), np.uint64(0), out.first[row] + row

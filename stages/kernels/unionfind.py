@@ -1,7 +1,7 @@
 """Connected components in one process: union-find over the nodes that have edges.
 
 Tarjan and van Leeuwen 1984, "Worst-case analysis of set union algorithms": path halving. A root is always the smallest
-node of its component, so the label needs no pass of its own and the answer depends on the set of edges only.
+node of its component, so labels need no pass of their own, and the result depends only on the set of edges.
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from __future__ import annotations
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int64s, UInt32s, UInt64s
+from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.table import scaled_slot, slot_after
 from stages.kernels.rows import columns, sort_rows
-from stages.kernels.words import mixed
 
-CHUNK = 1 << 17  # edges that room is made for at a time
+CHUNK = 1 << 17  # edges for which room is made at a time
 BLOCK = 256  # edges that are looked up together
-MAX_NODES = (1 << 32) - 2
-_NODE, _PARENT = 0, 1  # columns of a record; a parent is a record's number, and in the end a label
-_NODE_BYTES = 34  # per node: while edges come 1.5 × (16 + 6), while labels are sorted 2 × 16
-_SMALL = 1024
+MAX_NODES = (1 << 32) - 2  # a slot holds the number of a node plus one in 32 bits
+_NODE, _PARENT = 0, 1  # columns of a record; a parent is the number of a record, and in the end a label
+_NODE_BYTES = 34  # bytes per node: 1.5 × (16 + 6) while edges are added, 2 × 16 while labels are sorted
+_SMALL = 1024  # nodes for which there is room at first
 
 
 class Components:
-    """Edges in, components out: `add` any number of chunks, then `labels` once.
+    """Takes edges and gives components: call `add` for any number of chunks, then `labels` once.
 
-    22 to 33 bytes per node while edges come, 32 while the labels are sorted; edges themselves are not kept.
+    Memory: 22 to 33 bytes per node while edges are added, 32 while the labels are sorted. The edges are not kept.
     """
 
     def __init__(self) -> None:
@@ -36,13 +37,13 @@ class Components:
         self._slots: UInt32s = np.zeros(1, np.uint32)
 
     def __len__(self) -> int:
-        """Different nodes so far."""
+        """How many different nodes there are so far."""
         return self._count
 
     def add(self, a: UInt64s, b: UInt64s) -> None:
-        """Join a[i] and b[i] for all i: two uint64 arrays of equal length; a self edge adds its node alone.
+        """Join a[i] and b[i] for all i: two uint64 arrays of equal length. A self edge only adds its node.
 
-        Raises TypeError and ValueError as `rows.columns` does, OverflowError beyond 2³² - 2 nodes.
+        Raises TypeError and ValueError as `rows.columns` does, and OverflowError for more than 2³² - 2 nodes.
         """
         a, b = columns(a=a, b=b)
         for start in range(0, len(a), CHUNK):
@@ -51,9 +52,9 @@ class Components:
             self._count = join(a[start:end], b[start:end], self._slots, self._records, self._count)
 
     def labels(self) -> tuple[UInt64s, UInt64s]:
-        """(nodes ascending, the smallest node of the component of each): two uint64 arrays of as many as `len`.
+        """Returns (nodes ascending, the smallest node of each one's component): two uint64 arrays of length `len`.
 
-        The edges are forgotten: the object is empty again.
+        Forgets the edges: the object is empty again.
         """
         records, count = self._records, self._count
         self._forget()
@@ -63,7 +64,7 @@ class Components:
         return records[:, _NODE].copy(), records[:, _PARENT].copy()
 
     def _make_room(self, nodes: int) -> None:
-        """For `nodes` nodes in all; slots are two thirds full at most."""
+        """Make room for `nodes` nodes in all. At most two thirds of the slots are taken."""
         if nodes <= len(self._records):
             return
         if self._count >= MAX_NODES - 2 * CHUNK:
@@ -78,9 +79,9 @@ class Components:
 
 
 def bytes_needed(edges: int) -> int:
-    """Upper bound of the memory that `Components` takes for that many edges, whatever they are.
+    """An upper bound of the memory that `Components` takes for this many edges, whatever they are.
 
-    The arrays that the caller passes are not in it. It is reached where no two edges share a node.
+    It does not include the arrays that the caller passes. It is reached if no two edges share a node.
     """
     return 2 * edges * _NODE_BYTES + 2 * CHUNK * _NODE_BYTES
 
@@ -88,8 +89,8 @@ def bytes_needed(edges: int) -> int:
 def forest(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
     """The smallest edge set with the same components: from each one's smallest node to its others, (a, b), a < b.
 
-    Ordered by b, in which each node occurs once at most; depends on the set of edges only. Nodes that only have self
-    edges are gone. Memory as `bytes_needed`.
+    The edges are ordered by b, in which each node occurs at most once. They depend only on the set of edges. Nodes that
+    have only self edges are gone. Memory as `bytes_needed`.
     """
     components = Components()
     components.add(a, b)
@@ -100,10 +101,10 @@ def forest(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
 
 @kernel
 def join(a: UInt64s, b: UInt64s, slots: UInt32s, records: UInt64s, count: Int) -> Int:
-    """Join the components of a[i] and b[i]; returns how many nodes are known then. There must be room for all.
+    """Join the components of a[i] and b[i]; returns how many nodes are known then. There must be room for all of them.
 
-    Nearly all the time goes into waiting for memory. So each step is done for a block of edges, in loops whose reads
-    don't wait for each other; what the block itself changes is looked up again.
+    Nearly all the time is spent waiting for memory. So each step is done for a block of edges, in loops whose reads do
+    not wait for each other; what the block itself changes is looked up again.
     """
     numbers, ahead = np.zeros((2, BLOCK), np.int64), np.zeros((2, BLOCK), np.int64)
     for start in range(0, len(a), BLOCK):
@@ -131,9 +132,9 @@ def join(a: UInt64s, b: UInt64s, slots: UInt32s, records: UInt64s, count: Int) -
 
 @kernel
 def _guess(nodes: UInt64s, slots: UInt32s, records: UInt64s, numbers: Int64s) -> None:
-    """The number of each node that stands in the first slot looked at, and -1 for the others."""
+    """Write the number of each node that is in its first slot, and -1 for the others."""
     for i in range(len(nodes)):
-        numbers[i] = np.int64(slots[_slot(nodes[i], len(slots))]) - 1
+        numbers[i] = np.int64(slots[_slot(nodes[i], slots)]) - 1
     for i in range(len(nodes)):
         number = numbers[i]
         numbers[i] = number if records[max(number, 0), _NODE] == nodes[i] else -1
@@ -141,26 +142,26 @@ def _guess(nodes: UInt64s, slots: UInt32s, records: UInt64s, numbers: Int64s) ->
 
 @kernel
 def _number(node: Int, slots: UInt32s, records: UInt64s, count: Int) -> tuple[Int, Int]:
-    """The number of a node, a new one where it is not known; and how many are known then."""
-    slot = _slot(node, len(slots))
+    """The number of a node, which is new if the node is not known yet; and how many nodes are known then."""
+    slot = _slot(node, slots)
     while slots[slot] > 0:
         number = np.int64(slots[slot]) - 1
         if records[number, _NODE] == node:
             return number, count
-        slot = slot + 1 if slot + 1 < len(slots) else 0
+        slot = slot_after(slot, len(slots))
     records[count, _NODE], records[count, _PARENT] = node, count
     slots[slot] = count + 1
     return count, count + 1
 
 
 @kernel
-def _slot(node: Int, size: Int) -> Int:
-    return np.int64(((mixed(node) >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+def _slot(node: Int, slots: UInt32s) -> Int:
+    return scaled_slot(mixed(node), len(slots))
 
 
 @kernel
 def _root(number: Int, records: UInt64s) -> Int:
-    """Where the parents of a node end; halves the path to it."""
+    """The record in which the parents of a node end. Halves the path to it."""
     parent = np.int64(records[number, _PARENT])
     while parent != number:
         above = np.int64(records[parent, _PARENT])
@@ -171,17 +172,17 @@ def _root(number: Int, records: UInt64s) -> Int:
 
 @kernel
 def enter(records: UInt64s, slots: UInt32s) -> None:
-    """Fill empty slots with the numbers of all records."""
+    """Enter the numbers of all records into empty slots."""
     for number in range(len(records)):
-        slot = _slot(records[number, _NODE], len(slots))
+        slot = _slot(records[number, _NODE], slots)
         while slots[slot] > 0:
-            slot = slot + 1 if slot + 1 < len(slots) else 0
+            slot = slot_after(slot, len(slots))
         slots[slot] = number + 1
 
 
 @kernel
 def write_labels(records: UInt64s) -> None:
-    """Every parent becomes the root's node. Two passes: in the first parents are still needed to find roots by."""
+    """Turn every parent into the root's node, in two passes: the first still needs parents to find the roots."""
     for number in range(len(records)):
         records[number, _PARENT] = _root(number, records)
     for number in range(len(records)):

@@ -1,12 +1,13 @@
-"""Single windows of tokens: their hashes, and the bytes that runs of them cover."""
+"""Single windows of tokens: their hashes, and the bytes that runs of windows cover."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int64s, UInt64s
+from classifiers.kernels.hash import scrambled
 from classifiers.kernels.jit import kernel
-from stages.kernels.modular import between, scrambled
+from stages.kernels.modular import between
 from stages.kernels.tokens import Tokens
 from stages.kernels.winnow import Scale
 
@@ -15,7 +16,7 @@ from stages.kernels.winnow import Scale
 def hash_windows(
     tokens: Tokens, scale: Scale, rows: Int64s, starts: Int64s, counts: Int64s, high: UInt64s, low: UInt64s
 ) -> None:
-    """The hash of each window of each run, one after the other, in both families."""
+    """Compute the hash of each window of each run, one after the other, in both families."""
     length, to = scale.length, 0
     for run in range(len(rows)):
         at = tokens.first[rows[run]] + rows[run] + starts[run]
@@ -26,7 +27,7 @@ def hash_windows(
 
 
 def cover(tokens: Tokens, length: int, rows: Int64s, starts: Int64s, counts: Int64s) -> Int64s:
-    """Bytes that the runs, by (row, start), cover: spans that neither overlap nor touch as (row, start, end), int64."""
+    """The bytes that the runs, sorted by (row, start), cover: spans (row, start, end) that do not overlap or touch."""
     out = np.empty((3, len(rows)), np.int64)
     return out[:, : _cover(tokens, length, rows, starts, counts, out)]
 

@@ -1,7 +1,7 @@
-"""Winnowing: of the k-grams of each window of tokens one is its fingerprint, and neighbouring windows share it.
+"""Winnowing: one of the k-grams of each window of tokens is its fingerprint, and neighbouring windows share it.
 
 Source: Schleimer, Wilkerson and Aiken 2003, "Winnowing: local algorithms for document fingerprinting", section 3.
-There each chosen position is recorded; here also the run of windows that chose it, which is what makes it exact.
+The paper records each chosen position. Here the run of windows that chose it is recorded too, which makes it exact.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s
+from classifiers.kernels.hash import scrambled
 from classifiers.kernels.jit import kernel
-from stages.kernels.modular import BASE_A, BASE_B, appended, between, powers, scrambled
+from stages.kernels.modular import BASE_A, BASE_B, appended, between, powers
 from stages.kernels.tokens import Tokens
 
-_COUNT_BITS, _OTHER = np.uint64(16), np.uint64(0x2545F4914F6CDD1D)
+_COUNT_BITS = np.uint64(16)  # bits of a shape that hold the number of windows
+_OTHER = np.uint64(0x2545F4914F6CDD1D)  # any odd number: makes the second mixing of a hash differ from the first
 
 
 class Occurrences(NamedTuple):
-    """Chosen k-grams, in the order of rows and positions."""
+    """The chosen k-grams, in the order of rows and positions."""
 
     fingerprint: UInt64s
-    high: UInt64s  # hash of the context, first family
-    low: UInt64s  # second family
+    high: UInt64s  # hash of the context in the first family
+    low: UInt64s  # the same in the second family
     row: Int64s
     start: UInt32s  # token where the first window of the run starts
-    windows: UInt16s  # how many there are in the run
+    windows: UInt16s  # how many windows the run has
 
 
 class Scale(NamedTuple):
-    """What the length of a window sets."""
+    """What follows from the length of a window."""
 
     length: int  # tokens of a window
     gram: int  # tokens of a k-gram
@@ -39,12 +41,12 @@ class Scale(NamedTuple):
 
 
 def scale(length: int) -> Scale:
-    """k = length / 2, so that a window has about as many k-grams as a k-gram has tokens."""
+    """The scale with k = length / 2, so that a window has about as many k-grams as a k-gram has tokens."""
     return Scale(length, max(length // 2, 1), powers(BASE_A, 2 * length), powers(BASE_B, 2 * length))
 
 
 def winnow(tokens: Tokens, scale: Scale) -> Occurrences:
-    """Every occurrence in the rows. A row with fewer tokens than a window has none."""
+    """Every occurrence in the rows. A row that is shorter than a window has none."""
     counts = np.diff(tokens.first)
     most = int(np.maximum(counts - scale.length + 1, 0).sum())
     fingerprint, high, low = np.empty((3, most), np.uint64)
@@ -57,7 +59,10 @@ def winnow(tokens: Tokens, scale: Scale) -> Occurrences:
 
 @kernel
 def _winnow(tokens: Tokens, scale: Scale, hashes: UInt64s, out: Occurrences) -> Int:
-    """`hashes`: scratch, an entry per k-gram of a row. The smallest hash is chosen, of equal ones the rightmost."""
+    """Choose the smallest hash of each window, and the rightmost of equal ones.
+
+    `hashes` is scratch with an entry per k-gram of a row.
+    """
     length, gram, power, found = scale.length, scale.gram, scale.a[scale.gram], 0
     width = length - gram + 1
     for row in range(len(tokens.first) - 1):
@@ -95,13 +100,13 @@ def _record(
     row: Int, start: Int, count: Int, chosen: Int, tokens: Tokens, scale: Scale, hashes: UInt64s, to: Int,
     out: Occurrences,
 ) -> None:  # fmt: skip
-    """The context's hash covers its tokens, how many windows there are, and where in it the k-gram stands."""
+    """Write an occurrence. The hash of its context covers the tokens, the number of windows and the k-gram's place."""
     at = tokens.first[row] + row + start
     size = count - 1 + scale.length
     shape = (np.uint64(chosen - start + 1) << _COUNT_BITS) | np.uint64(count)
     high = between(tokens.a[at + size], tokens.a[at], scale.a[size])
     low = between(tokens.b[at + size], tokens.b[at], scale.b[size])
     out.high[to], out.low[to] = scrambled(appended(high, BASE_A, shape)), scrambled(appended(low, BASE_B, shape))
-    # The smallest of many hashes is small: mixed again, so that its high bits spread over partitions.
+    # The smallest of many hashes is small, so it is mixed again: its high bits must spread over partitions.
     out.fingerprint[to] = scrambled(hashes[chosen] ^ _OTHER)
     out.row[to], out.start[to], out.windows[to] = row, start, count

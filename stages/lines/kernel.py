@@ -1,4 +1,4 @@
-"""Kernels of `lines_v1`: what each line of a text column is, and the column with lines left out or replaced."""
+"""Kernels of `lines_v1`: counts of each line of a text column, and the column with lines left out or replaced."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Bools, Bytes, Int, Int64s, Offsets
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.utf8 import decode
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import DIGIT, MARK, SPACE, UNSPACED, UPPER, WORD_CHARACTER, CharacterTables, tables
-from stages.kernels.utf8 import decode
 
-_NEWLINE = 10
+_NEWLINE = 10  # the line feed
 
 
 class LineTable(NamedTuple):
     """The lines of all rows, in order. A line ends before its line feed: a row with n line feeds has n + 1 lines."""
 
-    first: Int64s  # of each row, its first line; one entry more than rows
+    first: Int64s  # the first line of each row; one entry more than there are rows
     start: Offsets  # first byte
     end: Offsets  # byte after the last one
     characters: Int64s  # without the white space around the line
-    visible: Int64s  # characters that are no white space
+    visible: Int64s  # characters other than white space
     upper: Int64s  # upper-case letters
     digits: Int64s  # decimal digits of any script
     words: Int64s  # words with a letter, mark or number
 
 
 def scan_lines(column: pa.Array, unspaced: bool) -> LineTable:
-    """Every line of every row, counted; a null row is one empty line.
+    """The counts of every line of every row. A null row is one empty line.
 
     `unspaced` as in `stages.kernels.words`: letters of scripts written without spaces are words.
     """
@@ -44,9 +44,9 @@ def scan_lines(column: pa.Array, unspaced: bool) -> LineTable:
 
 
 def join_lines(column: pa.Array, lines: LineTable, kept: Bools, replaced: Int64s, replacements: pa.Array) -> pa.Array:
-    """The rows made of their `kept` lines, joined by line feeds; line `replaced[r]` becomes `replacements[r]`.
+    """Each row made of its `kept` lines, joined by line feeds; line `replaced[r]` becomes `replacements[r]`.
 
-    `replaced` ascends. Of blank lines that meet where a line was left out, one stays; at a row's edge, none.
+    `replaced` ascends. One of the blank lines that meet where a line was left out stays, and none at the edge of a row.
     Nulls stay.
     """
     offsets, data = utf8_views(column)
@@ -98,10 +98,10 @@ def _count(text: Bytes, tables: CharacterTables, unspaced: bool, lines: LineTabl
 
 @kernel
 def _without_idle_blanks(lines: LineTable, kept: Bools) -> Bools:
-    """`kept` without the blank lines that only stood beside lines left out."""
+    """`kept` without the blank lines that only separated lines that are left out."""
     kept = kept.copy()
     for row in range(len(lines.first) - 1):
-        cut, edge = False, lines.first[row]  # edge: after the last line kept that is not blank
+        cut, edge = False, lines.first[row]  # edge: after the last kept line that is not blank
         blank = True
         for line in range(lines.first[row], lines.first[row + 1]):
             if not kept[line]:

@@ -1,7 +1,7 @@
 """The patterns of `lines_v1`, compiled once per process from the data files in `stages/wordlists`.
 
-Both work in time linear in the line: repetitions are possessive, and an edit's phrase is looked for as a plain string
-before a regular expression says where it stands.
+All take time linear in the line: repetitions are possessive, and the phrase of an edit is searched as a plain string
+before a regular expression locates it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SENTENCE_END = r"(?:^|(?<=[.!?…»”\"。！？]))\s*+"
 
 
 class Edits(NamedTuple):
-    """Lower-case phrases of each place, and one expression per place that finds them in a line as it is written."""
+    """The lower-case phrases for each place, and one expression per place that finds them in a line as written."""
 
     prefixes: tuple[str, ...]
     suffixes: tuple[str, ...]
@@ -34,7 +34,7 @@ class Edits(NamedTuple):
 
 @lru_cache(maxsize=1)
 def counter_pattern() -> re.Pattern[str]:
-    """Matches, as a whole, a line that only counts: numbers with the nouns of `line_counters.txt`."""
+    """Matches, as a whole, a line of counters only: numbers with the nouns of `line_counters.txt`."""
     noun = _either(read_list(FOLDER / "line_counters.txt"))
     number = f"{_NUMBER}{_UNIT}"
     return re.compile(rf"\W*+(?:(?:{number}\s*+{noun}|{noun}\W*+{number})(?!\w)\W*+)+", re.IGNORECASE)
@@ -42,7 +42,7 @@ def counter_pattern() -> re.Pattern[str]:
 
 @lru_cache(maxsize=1)
 def edit_patterns() -> Edits:
-    """The phrases of `line_edits.txt`. Raises ConfigError for a line that is not a place and a phrase."""
+    """The phrases of `line_edits.txt`. Raises ConfigError for a line that is not a place followed by a phrase."""
     found: dict[str, list[str]] = {place: [] for place in _PLACES}
     for entry in read_list(FOLDER / "line_edits.txt"):
         place, _, phrase = entry.partition(" ")
@@ -61,7 +61,7 @@ def edit_patterns() -> Edits:
 
 
 def edited(line: str, edits: Edits) -> str:
-    """The line without the phrases and without white space around it; the line itself where it has none of them."""
+    """The line without the phrases and the surrounding white space; the line itself if it has none of the phrases."""
     cut = bare = line.strip()
     low = bare.lower()
     if low.startswith(edits.prefixes) and (found := edits.prefix.match(cut)):

@@ -1,4 +1,4 @@
-"""Line-wise corrections: page furniture that extraction left behind as lines of its own.
+"""Line-wise corrections: removes page furniture that extraction left as lines of their own.
 
 Source: RefinedWeb (Penedo et al. 2023, arXiv 2306.01116, section 3.2 and appendix G.2); constants and the core of the
 patterns from DataComp-LM's reverse-engineered configuration (`refinedweb.yaml`).
@@ -17,26 +17,26 @@ from stages.kernels.buffers import utf8_views
 from stages.lines.kernel import LineTable, join_lines, scan_lines
 from stages.lines.patterns import counter_pattern, edit_patterns, edited
 
-_COUNTER_CHARACTERS = 100
+_COUNTER_CHARACTERS = 100  # characters of the longest line that may consist of counters only
 
 
 @stage("lines_v1")
 class LineCorrections:
     """Rewrites `text` line by line, then drops documents that were mostly furniture.
 
-    Left out: a line with more than `max_uppercase_fraction` of its characters (white space inside it included) in upper
-    case; one of digits only; one of counters only ("3 likes", "1.2K followers"; `counters`); one of fewer than
-    `min_line_words` words. Blank lines stay, but of those that meet where a line went, one.
-    Edited, where a line has at most `edit_max_words` words: "sign-in" at its start, "read more…" at its end, "items in
-    cart" anywhere (the patterns are in `stages/wordlists/line_edits.txt`); a line with nothing left is left out.
-    Then dropped: `no_words_left` where not one word is left; `too_many_words_removed` where more than
-    `max_removed_fraction` of the words went (None = no limit). A text with nothing to correct is passed on unchanged.
+    Left out: lines with more than `max_uppercase_fraction` of their characters (inner white space included) in upper
+    case; lines of digits only; lines of counters only ("3 likes", "1.2K followers"; `counters`); lines of fewer than
+    `min_line_words` words. Blank lines stay, but only one of those that meet where a line was left out.
+    Edited, in lines of at most `edit_max_words` words: "sign-in" at the start, "read more…" at the end, "items in cart"
+    anywhere (the patterns are in `stages/wordlists/line_edits.txt`); a line with nothing left is left out.
+    Then dropped: `no_words_left` if no word is left; `too_many_words_removed` if more than `max_removed_fraction` of
+    the words were removed (None = no limit). A text with nothing to correct is passed on unchanged.
 
-    Words are separated by white space and hold a letter or number; in scripts without spaces each letter is a word
-    (`unspaced_letters`), or else every line of theirs would be a single word.
+    Words are separated by white space and contain a letter or number. In scripts without spaces each letter is a word
+    (`unspaced_letters`); otherwise every line in them would be a single word.
     Measures: `removed_words_fraction` (0 for a text without words), `words_left`.
-    Source: RefinedWeb, arXiv 2306.01116, section 3.2 and appendix G.2; constants from DataComp-LM's `refinedweb.yaml`,
-    which calls a line with white space between its digits not numeric, where this drops it.
+    Source: RefinedWeb, arXiv 2306.01116, section 3.2 and appendix G.2; constants from DataComp-LM's `refinedweb.yaml`.
+    That configuration does not treat a line as numeric if there is white space between its digits; this stage does.
     """
 
     max_uppercase_fraction: float = 0.5
@@ -50,10 +50,10 @@ class LineCorrections:
         for name in ("max_uppercase_fraction", "max_removed_fraction"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"{name} is a fraction from 0 to 1, not {value}")
+                raise ValueError(f"{name} must be a fraction from 0 to 1, not {value}")
         for name in ("min_line_words", "edit_max_words"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name} is a number of words, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be a number of words, not {getattr(self, name)}")
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         text, measures = self._corrected(docs)
@@ -67,7 +67,7 @@ class LineCorrections:
         return self._corrected(docs)[1]
 
     def limits(self) -> tuple[Limit, ...]:
-        """An empty text first, whatever share of it went."""
+        """The limits: first that of an empty text, whatever share of it was removed."""
         return (
             Limit("words_left", "no_words_left", min=1),
             Limit("removed_words_fraction", "too_many_words_removed", max=self.max_removed_fraction),
@@ -96,24 +96,24 @@ class LineCorrections:
         return join_lines(text, lines, kept, replaced, replacements) if changed else text, before, after
 
     def _kept(self, text: pa.Array, lines: LineTable) -> Bools:
-        """The lines that no rule leaves out; blank ones stay."""
+        """Which lines stay: those that no rule leaves out, and blank ones."""
         upper = lines.upper / np.maximum(lines.characters, 1) > self.max_uppercase_fraction
         out = upper | (lines.digits == lines.visible) | (lines.words < self.min_line_words)
         kept: Bools = ~out | (lines.visible == 0)
         if self.counters:
-            asked = np.flatnonzero(kept & (lines.digits > 0) & (lines.characters <= _COUNTER_CHARACTERS))
+            candidates = np.flatnonzero(kept & (lines.digits > 0) & (lines.characters <= _COUNTER_CHARACTERS))
             counter = counter_pattern()
-            kept[asked] = [counter.fullmatch(line) is None for line in read_lines(text, lines, asked)]
+            kept[candidates] = [counter.fullmatch(line) is None for line in read_lines(text, lines, candidates)]
         return kept
 
     def _edits(self, text: pa.Array, lines: LineTable, kept: Bools) -> tuple[Int64s, pa.Array]:
         """The numbers of the lines that an edit changes, and what they become."""
-        asked = np.flatnonzero(kept & (lines.visible > 0) & (lines.words <= self.edit_max_words))
+        candidates = np.flatnonzero(kept & (lines.visible > 0) & (lines.words <= self.edit_max_words))
         edits = edit_patterns()
-        olds = list(read_lines(text, lines, asked))
+        olds = list(read_lines(text, lines, candidates))
         news = [edited(line, edits) for line in olds]
         changed = [at for at, (old, new) in enumerate(zip(olds, news, strict=True)) if old != new]
-        return asked[changed], pa.array([news[at] for at in changed], pa.string())
+        return candidates[changed], pa.array([news[at] for at in changed], pa.string())
 
 
 def read_lines(text: pa.Array, lines: LineTable, wanted: Int64s) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Kernels of `pii_v1`: where e-mail addresses and IP addresses stand in a text column, and the column with them masked.
+"""Kernels of `pii_v1`: where a text column has e-mail addresses and IP addresses, and the column with these masked.
 
 Every scan is bounded on both sides of its trigger (64 characters before an `@`, 253 bytes after it), so the time is
-linear in the text whatever the text is.
+linear in the text, whatever the text is.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ import numpy as np
 
 from classifiers.kernels.arrays import Bools, Bytes, Int, Offsets, UInt32s
 from classifiers.kernels.jit import kernel
-from stages.kernels.classes import LETTER, CharacterTables, tables
-from stages.kernels.utf8 import decode, flags_of
+from classifiers.kernels.utf8 import decode
+from stages.kernels.classes import LETTER, CharacterTables, flags_of, tables
 
-_MAX_LOCAL, _MAX_DOMAIN, _MAX_LABEL, _MAX_IPV6 = 64, 253, 63, 60
-_NAMED_SCRIPTS = 0x530  # Latin, Greek and Cyrillic: letters that belong to the name before an @, as Han would not
-_AT, _DOT, _DASH, _COLON, _UNDERSCORE = 64, 46, 45, 58, 95
-# RFC 5322 allows more, but in a text those are more often the syntax around an address: = / { } | # $ ! ? * ^ `
+_MAX_LOCAL = 64  # characters of a local part (RFC 5321)
+_MAX_DOMAIN, _MAX_LABEL = 253, 63  # bytes of a domain and of a label (RFC 1035)
+_MAX_IPV6 = 60  # bytes of a run; an address has at most 45, and a word and a colon may stand before it
+_NAMED_SCRIPTS = 0x530  # code points below: Latin, Greek, Cyrillic; their letters belong to an address, Han's do not
+_AT, _DOT, _DASH, _COLON, _UNDERSCORE = 64, 46, 45, 58, 95  # bytes: @ . - : _
+# RFC 5322 allows more, but in a text the others are more often the syntax around an address: = / { } | # $ ! ? * ^ `
 _LOCAL_MARKS = (46, 95, 37, 43, 45, 39, 126, 38)  # . _ % + - ' ~ &
-# What follows an @ in the names of pictures and styles ("logo@2x.png") and is no top-level domain.
+# Endings in the names of pictures and styles with an @ ("logo@2x.png"), which are not top-level domains.
 _FILE_TYPES = ("png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "bmp", "ico", "tif", "tiff", "css", "html", "php")
 FILE_TYPES = np.array([int.from_bytes(name.encode(), "big") for name in _FILE_TYPES], np.int64)
 
 
 class ByteSpans(NamedTuple):
-    """Byte ranges of a text column's data, in order."""
+    """Byte ranges in the data of a text column, in order."""
 
     start: Offsets
     end: Offsets
@@ -41,7 +43,7 @@ def find_emails(data: Bytes, offsets: Offsets) -> ByteSpans:
 
 
 def find_ipv4(data: Bytes, offsets: Offsets) -> tuple[ByteSpans, UInt32s]:
-    """Dotted quads that stand alone, and their values. Numbers with leading zeros are none, nor are `v1.2.3.4` and
+    """Dotted quads that stand alone, and their values. Quads with leading zeros do not count, nor do `v1.2.3.4` and
     `1.2.3.4.5`."""
     dots = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == _DOT))
     spans, values = ByteSpans(*np.zeros((2, dots // 3 + 1), np.int64)), np.zeros(dots // 3 + 1, np.uint32)
@@ -50,7 +52,7 @@ def find_ipv4(data: Bytes, offsets: Offsets) -> tuple[ByteSpans, UInt32s]:
 
 
 def find_ipv6_candidates(data: Bytes, offsets: Offsets) -> ByteSpans:
-    """Runs of hexadecimal digits, colons and dots with `::` or seven colons, the text before a first colon included."""
+    """Runs of hexadecimal digits, colons and dots with `::` or seven colons, including what precedes a first colon."""
     colons = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == _COLON))
     spans = ByteSpans(*np.zeros((2, colons // 2 + 1), np.int64))
     found = _find_ipv6(data, offsets, spans) if colons >= 2 else 0
@@ -68,9 +70,9 @@ def mask_spans(
     out: Bytes,
     ends: Offsets,
 ) -> Bools:
-    """Copy the rows to `out`, each span as the mask of its kind, and set `ends`; returns which spans that changed.
+    """Copy the rows to `out` with each span as the mask of its kind, and set `ends`; returns which spans this changed.
 
-    Spans ascend by their start. One that begins inside the one before is left out.
+    Spans ascend by their start. One that begins inside the previous one is skipped.
     """
     masked = np.zeros(len(kinds), np.bool_)
     at, to, span = offsets[0], 0, 0
@@ -110,7 +112,7 @@ def _find_emails(
 
 @kernel
 def _local_start(data: Bytes, at: Int, floor: Int, tables: CharacterTables) -> Int:
-    """Where the local part that ends before byte `at` starts, at a letter or digit; -1 = none, or one too long."""
+    """Where the local part that ends before byte `at` starts, at a letter or digit; -1 = none, or too long."""
     start = -1
     for characters in range(_MAX_LOCAL + 1):
         size = 1 if at - 2 < floor or data[at - 1] < 0x80 else 2
@@ -126,7 +128,7 @@ def _local_start(data: Bytes, at: Int, floor: Int, tables: CharacterTables) -> I
 
 @kernel
 def _in_name(data: Bytes, at: Int, tables: CharacterTables) -> bool:
-    """Is the character at byte `at` an ASCII letter or digit, or another letter of the named scripts?"""
+    """Whether the character at byte `at` is an ASCII letter or digit, or another letter of the named scripts."""
     if data[at] < 0x80:
         return _alphanumeric(data[at])
     point, _ = decode(data, at)
@@ -140,7 +142,7 @@ def _alphanumeric(byte: Int) -> bool:
 
 @kernel
 def _domain_end(data: Bytes, start: Int, limit: Int, tables: CharacterTables, file_types: Offsets) -> Int:
-    """Where the longest domain from byte `start` ends, at a top-level domain after a dot; -1 = none."""
+    """Where the longest domain from byte `start` ends, which is at a top-level domain after a dot; -1 = none."""
     best, label, labels, at = -1, start, 0, start
     limit = min(limit, start + _MAX_DOMAIN)
     while True:
@@ -159,7 +161,7 @@ def _domain_end(data: Bytes, start: Int, limit: Int, tables: CharacterTables, fi
 
 @kernel
 def _top_level_end(data: Bytes, label: Int, end: Int, file_types: Offsets) -> Int:
-    """Where the top-level domain at the label's start ends: two letters or more, or a punycode label; -1 = none."""
+    """Where the top-level domain at the label's start ends: two or more letters, or a punycode label; -1 = none."""
     if end - label > 4 and data[label] | 32 == 120 and data[label + 2] == data[label + 3] == _DASH:
         return end
     at = label
@@ -217,7 +219,7 @@ def _quad(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
 
 @kernel
 def _stands_alone(data: Bytes, start: Int, stop: Int, floor: Int, end: Int) -> bool:
-    """Is it no part of a longer number, name or version (`v1.2.3.4`, `1.2.3.4.5`, `lib-1.2.3.4`, `1.2.3.4-rc`)?"""
+    """Whether it is not part of a longer number, name or version (`v1.2.3.4`, `1.2.3.4.5`, `lib-1.2.3.4` …)."""
     if start > floor and (_alphanumeric(data[start - 1]) or data[start - 1] == _UNDERSCORE):
         return False
     if start > floor + 1 and data[start - 1] == _DOT and _alphanumeric(data[start - 2]):

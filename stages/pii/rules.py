@@ -1,4 +1,4 @@
-"""Which candidates of `pii_v1` are addresses or numbers: the rules for IPv4, IPv6 and telephone numbers."""
+"""Decides which candidates of `pii_v1` are addresses or numbers: the rules for IPv4, IPv6 and telephone numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from classifiers.kernels.arrays import Bytes, Offsets
 from stages.pii.kernel import ByteSpans, find_ipv4, find_ipv6_candidates
 
-# The IANA special-purpose registries (RFC 6890), as far as they are not globally reachable, and multicast.
+# The entries of the IANA special-purpose registries (RFC 6890) that are not globally reachable, and multicast.
 _SPECIAL_IPV4 = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
     "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
@@ -29,11 +29,11 @@ _SPECIAL_V4 = np.array(_networks(_SPECIAL_IPV4), np.uint32)
 _SPECIAL_V6, _GLOBAL_V6, _LOCAL_V6 = _networks(_SPECIAL_IPV6), _networks((_GLOBAL_IPV6,)), _networks(_LOCAL_IPV6)
 
 _GAP = rb"(?:[ ./()-]|\xc2\xa0|\xe2\x80[\x90-\x93])"
-# The first character is tested before what stands ahead of it, so that the search can skip to it.
+# The first character is tested before the characters that precede it, so that the search can skip to it.
 _START = rb"[+(\d](?<![\w.,/@#=-].)(?:(?<=\d)|[+(]?\d)"
 _RUN = re.compile(_START + rb"(?:" + _GAP + rb"{0,2}\d){6,16}+(?![\w@%]|[.,:/-]\d)")
 _ABROAD = re.compile(rb"\(?(?:\+|00)\(?[1-9].*", re.DOTALL)
-_LETTER = re.compile(rb"[\w\xc3-\xd4]")  # the latter: first byte of the letters from é to Cyrillic
+_LETTER = re.compile(rb"[\w\xc3-\xd4]")  # the range: the first byte of the letters from é to Cyrillic
 _VERSION = re.compile(rb"\bversi[a-z\xc3\xb3]{1,4}[ :=]{0,2}\Z", re.IGNORECASE)
 _DATE = re.compile(rb"\d{1,2}([./-])\d{1,2}\1\d{4}|\d{4}([./-])\d{1,2}\2\d{1,2}")
 _AMERICAN = re.compile(rb"(?:1" + _GAP + rb")?\(?[2-9]\d\d\)?" + _GAP + rb"{1,2}\d{3}" + _GAP + rb"\d{4}")
@@ -41,7 +41,7 @@ _TRUNK = re.compile(rb"\(?0[1-9]\d{0,4}\)?(?:" + _GAP + rb"{1,2}\d+)+")
 
 
 def ipv4_spans(data: Bytes, offsets: Offsets, public_only: bool) -> ByteSpans:
-    """IPv4 addresses, unless the word "version" stands before; with `public_only` those that are globally reachable."""
+    """IPv4 addresses not preceded by the word "version"; with `public_only`, only those that are globally reachable."""
     spans, values = find_ipv4(data, offsets)
     floors = offsets[np.searchsorted(offsets, spans.start, side="right") - 1]
     before = [data[max(at - 12, floor) : at].tobytes() for at, floor in zip(spans.start, floors, strict=True)]
@@ -52,9 +52,9 @@ def ipv4_spans(data: Bytes, offsets: Offsets, public_only: bool) -> ByteSpans:
 
 
 def ipv6_spans(data: Bytes, offsets: Offsets, public_only: bool, mask: str) -> ByteSpans:
-    """IPv6 addresses: global unicast; without `public_only` documentation, unique local and link-local ones too.
+    """IPv6 addresses: global unicast; without `public_only`, also documentation, unique local and link-local ones.
 
-    The mask itself is always one: what stands beside it must not be read as a part of something else.
+    The mask itself always counts as one: its neighbours must not be read as part of something else.
     """
     return _spans(_ipv6(data, offsets, public_only, mask))
 
@@ -65,7 +65,7 @@ def phone_spans(data: Bytes, offsets: Offsets) -> ByteSpans:
 
 
 def _ipv6(data: Bytes, offsets: Offsets, public_only: bool, mask: str) -> Iterator[tuple[int, int]]:
-    """The whole candidate, or what follows its first colon ("code:2001:…"), where that is an address."""
+    """The whole candidate if it is an address, or else what follows its first colon ("code:2001:…") if that is one."""
     spans = find_ipv6_candidates(data, offsets)
     rows = np.searchsorted(offsets, spans.start, side="right") - 1
     for start, end, floor, limit in zip(*spans, offsets[rows], offsets[rows + 1], strict=True):

@@ -20,17 +20,17 @@ _COLUMNS = {"pii_emails": (_EMAIL,), "pii_ips": (_IPV4, _IPV6), "pii_phones": (_
 class PersonalData:
     """Masks personal data in `text` and counts it; drops nothing.
 
-    Columns (int32, only for what was looked for): `pii_emails`, `pii_ips`, `pii_phones` = how many were masked.
-    `emails`   replaced by `email`. Letters of Latin, Greek and Cyrillic names belong to an address, Han does not.
+    Columns (int32, only for what is searched): `pii_emails`, `pii_ips`, `pii_phones` = how many were masked.
+    `emails`   replaced by `email`. Letters of Latin, Greek and Cyrillic names belong to an address; Han does not.
     `ips`      dotted quads and IPv6 addresses, replaced by `ipv4` and `ipv6`. With `public_ips_only`, private, reserved
-               and documentation addresses stay: they name no one. A version such as 1.2.3.4 reads like an address;
-               `v1.2.3.4`, `version 1.2.3.4`, `lib-1.2.3.4` and `1.2.3.4.5` can be told apart.
-    `phones`   (off: least certain) `+` or `00` and 8 to 15 digits, North American numbers, numbers with a trunk 0 of 9
-               to 11 digits in groups; replaced by `phone`.
-    The defaults are values reserved for documentation (RFC 2606, 5737, 3849; 555-01xx), so that a text still reads like
-    one; `email="|||EMAIL_ADDRESS|||"` and the like give the tokens some corpora use. A mask met in the text is not
-    counted, so a second pass finds nothing (unless two addresses touched). Addresses in disguise ("name at example dot
-    org") are not found.
+               and documentation addresses stay, because they identify no one. A version such as 1.2.3.4 reads like an
+               address; `v1.2.3.4`, `version 1.2.3.4`, `lib-1.2.3.4` and `1.2.3.4.5` can be distinguished from one.
+    `phones`   (off, because least certain) `+` or `00` and 8 to 15 digits; North American numbers; numbers with a trunk
+               0 and 9 to 11 digits in groups; replaced by `phone`.
+    The default masks are values reserved for documentation (RFC 2606, 5737, 3849; 555-01xx), so that a text still reads
+    like a text; `email="|||EMAIL_ADDRESS|||"` and the like give the tokens that some corpora use. A mask that is
+    already in the text is not counted, so a second pass finds nothing (unless two addresses touched). Disguised
+    addresses ("name at example dot org") are not found.
     Source: what FineWeb masks (arXiv 2406.17557: e-mail and public IP addresses); the scans are ours.
     """
 
@@ -45,7 +45,7 @@ class PersonalData:
 
     def __post_init__(self) -> None:
         if not (self.emails or self.ips or self.phones):
-            raise ValueError("emails, ips and phones are all off, so nothing would be looked for; turn one on")
+            raise ValueError("emails, ips and phones are all off, so nothing would be searched; turn one on")
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         text = docs.column("text")
@@ -58,7 +58,7 @@ class PersonalData:
         return masked
 
     def _masked(self, text: pa.Array) -> tuple[pa.Array, Int32s]:
-        """The chunk with its personal data masked, and how much of each kind each row had."""
+        """The chunk with its personal data masked, and how many of each kind each row had."""
         offsets, data = utf8_views(text)
         spans, kinds = self._found(data, offsets)
         counts = np.zeros((4, len(text)), np.int32)
@@ -75,7 +75,7 @@ class PersonalData:
         return pc.if_else(text.is_valid(), masked, None).cast(text.type), counts
 
     def _found(self, data: Bytes, offsets: Offsets) -> tuple[ByteSpans, Offsets]:
-        """All spans by their start, and of what kind each is; of two that start together the first kind leads."""
+        """All spans sorted by their start, and the kind of each; of two that start together the first kind leads."""
         found: list[tuple[int, ByteSpans]] = []
         if self.emails:
             found.append((_EMAIL, find_emails(data, offsets)))

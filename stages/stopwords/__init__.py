@@ -1,8 +1,8 @@
-"""Stop words by language: one file `<code>.txt` per language, one word a line, `#` starts a comment.
+"""Stop words by language: one file `<code>.txt` per language, one word per line, `#` starts a comment.
 
-The codes are those of fastText's lid.176. `en` holds the eight words of Gopher's paper, the others the most frequent
-function words of their language (written for this project). Languages without a file have no stop words: those
-written without spaces, where a word is not what lies between spaces (zh, ja, th, lo, km, my, bo), and those whose
+The codes are those of fastText's lid.176. `en` holds the eight words of Gopher's paper; the other files hold the most
+frequent function words of their language (written for this project). Languages without a file have no stop words: those
+written without spaces, in which a word is not what lies between spaces (zh, ja, th, lo, km, my, bo), and those whose
 frequent words are mostly endings (ko, kk, ta, te, ml, kn).
 """
 
@@ -10,24 +10,28 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
+from classifiers.path_cache import cached_by_path
 from stages.assets import open_asset
 from stages.errors import ConfigError
 from stages.kernels.classes import fold
 from stages.wordlists import read_list
 
 FOLDER = Path(__file__).parent
-MOST = 64
+MOST = 64  # words of a list: the kernel has a bit for each
 
 
-@lru_cache(maxsize=8)
 def stop_words(asset: str | None = None) -> Mapping[str, tuple[str, ...]]:
-    """Words by language code, from the folder `asset` or, where it is None, the lists that are shipped.
+    """Words by language code, from the folder `asset`, or from the shipped lists if it is None.
 
-    Raises ConfigError for a folder without lists, or a list of more than 64 words.
+    Raises ConfigError for a folder without lists, and for a list of more than 64 words.
     """
+    return _stop_words(asset)
+
+
+@cached_by_path(maxsize=8)
+def _stop_words(asset: str | None) -> Mapping[str, tuple[str, ...]]:
     folder = FOLDER if asset is None else open_asset(asset)
     lists = {path.stem: tuple(dict.fromkeys(read_list(path))) for path in sorted(folder.glob("*.txt"))}
     if not lists:
@@ -39,6 +43,6 @@ def stop_words(asset: str | None = None) -> Mapping[str, tuple[str, ...]]:
 
 
 def key(word: str) -> str:
-    """What a word is compared by: from its first to its last letter, mark or number, in lower case."""
+    """The form in which words are compared: from the first to the last letter, mark or number, in lower case."""
     inside = [index for index, character in enumerate(word) if unicodedata.category(character)[0] in "LMN"]
     return fold(word[inside[0] : inside[-1] + 1]) if inside else ""

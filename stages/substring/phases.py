@@ -1,40 +1,43 @@
 """Exact substring deduplication: every run of `length` tokens that occurs twice in the corpus, without a suffix array.
 
-A *window* is `length` (L) consecutive tokens of one document. It is duplicated where its tokens stand at two or more
-positions of the corpus, overlapping ones included. The answer for a document is the union of its duplicated windows,
-as spans of bytes: the same as from a suffix array over the tokens, but of bounded memory and with only fingerprints
-moved between machines.
+A *window* is `length` (L) consecutive tokens of one document. It is duplicated if its tokens occur at two or more
+positions of the corpus, including overlapping ones. The result for a document is the union of its duplicated windows,
+as spans of bytes. It is the same as from a suffix array over the tokens, but it takes bounded memory, and only
+fingerprints move between machines.
 
-Phases (pure functions; the engine partitions what `sign` and `windows` give by the high bits of its first column):
-1 `sign`     winnowing (Schleimer et al. 2003): the fingerprint of a window is the k-gram of the smallest hash among its
-             L - k + 1 (k = L / 2), of equal ones the rightmost. Neighbouring windows with the same k-gram are one
-             *occurrence*; its *context* is all their tokens. About 2 / (L - k + 2) of the positions.
-2 `group`    occurrences with the same fingerprint fall into classes of equal contexts. A class of several: all its
-             windows are duplicated (resolved). Several classes: the first member of each is a check.
+The phases are pure functions; the engine partitions the output of `sign` and `windows` by the high bits of its first
+column:
+1 `sign`     winnowing (Schleimer et al. 2003): the fingerprint of a window is the k-gram with the smallest hash among
+             its L - k + 1 (k = L / 2), and the rightmost of equal ones. Neighbouring windows with the same k-gram form
+             one *occurrence*; its *context* is all their tokens. About 2 / (L - k + 2) of the positions are chosen.
+2 `group`    occurrences with the same fingerprint fall into classes of equal contexts. If a class has several members,
+             all its windows are duplicated (resolved). If there are several classes, the first member of each is a
+             check.
 3 `windows`  the hash of each window of each check.
 4 `match`    windows with the same hash are duplicated.
 5 `spans`    the union, as bytes.
 
-Why this is exact. Whether a k-gram is chosen, and where in the window, depends on the window's tokens alone. So two
+Why this is exact. Whether a k-gram is chosen, and where in the window, depends only on the window's tokens. So two
 equal windows X, X' have the same fingerprint at the same offset, and lie in different occurrences O, O' of it (equal
-ones would mean one position). If the contexts are equal (they cover where the k-gram stands), the class has two
-members, and both are resolved. If not, take X: if O's class has several members, X is resolved. If O is alone in its
-class it is a check, and so is the first member of the other's class, which contains the same window at the same place
-as O' does; so the group of X's hash in phase 4 has two records, of different positions, and X is emitted. Conversely,
-all that is emitted stands at two positions: in phase 2 in two members of a class, in phase 4 in two checks, and every
-window lies in exactly one occurrence. Checks of classes with several members are evidence only (`wanted` is false).
+ones would mean one position). If the contexts are equal (they cover where the k-gram is), the class has two members,
+and both are resolved. If not, take X: if O's class has several members, X is resolved. If O is alone in its class, it
+is a check, and so is the first member of the other's class, which contains the same window at the same place as O'
+does. So the group of X's hash in phase 4 has two records, of different positions, and X is emitted. Conversely,
+everything emitted occurs at two positions: in phase 2 in two members of a class, in phase 4 in two checks, and every
+window lies in exactly one occurrence. Checks of classes with several members are only evidence (`wanted` is false).
 
-With `keep_first` a window is cut only where it is not the first of its content in the order (address, start). A context
-holds a content at most once (the k-gram's offset is fixed), at the same place in each member, so members of a class are
-in the order of their windows: all but the first member are cut. The first of all is the first of the first members of
-the classes; where there are several classes, all of those are wanted checks, and phase 4 cuts all but the first.
+With `keep_first` a window is cut only if it is not the first of its content in the order (address, start). A context
+contains a content at most once (the k-gram's offset is fixed), at the same place in each member, so members of a class
+are in the order of their windows: all but the first member are cut. The first of all is the first among the first
+members of the classes. If there are several classes, all of those are wanted checks, and phase 4 cuts all but the
+first.
 
 A passage with a million copies costs a million records in phase 2 and one check for each different context.
 
-"The same" is decided by two polynomials over the tokens' bytes modulo 2^61 - 1, with independent bases, in 128 bits
-(122 of information). Two given windows that differ collide with probability at most (2L / 2^61)^2, less than 2^-108
-for L = 50, whatever they look like: the bound is the number of a polynomial's roots, and holds for runs, periodic texts
-and Thue-Morse words as for any other (see `stages.kernels.modular`). A token of more than 7 bytes is itself such a
+Windows are compared by two polynomials over the tokens' bytes modulo 2^61 - 1, with independent bases, in 128 bits (122
+of information). Two given different windows collide with probability at most (2L / 2^61)^2, less than 2^-108 for L =
+50, whatever they look like: the bound is the number of a polynomial's roots, and it holds for runs, periodic texts and
+Thue-Morse words as for any other text (see `stages.kernels.modular`). A token of more than 7 bytes is itself such a
 polynomial, which adds a seventh of its bytes to 2L.
 """
 
@@ -55,7 +58,7 @@ from stages.kernels.winnow import scale, winnow
 from stages.spans import rows_of, spans_column
 from stages.tokens import token_blocks
 
-RUN = (("start", pa.uint32()), ("count", pa.uint16()))  # windows: token where the first starts, and how many
+RUN = (("start", pa.uint32()), ("count", pa.uint16()))  # of windows: the token where the first starts, and how many
 _ADDRESS = ("address", pa.uint64())
 _CONTEXT = (("context_high", pa.uint64()), ("context_low", pa.uint64()))
 SIGNED = pa.schema([("fingerprint", pa.uint64()), *_CONTEXT, _ADDRESS, *RUN])
@@ -88,7 +91,8 @@ def sign(stage: Windowed, docs: pa.Table, addresses: UInt64s) -> pa.Table:
 def group(stage: Windowed, signed: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Phase 2, on all records of a range of fingerprints: runs of duplicated windows (`RUNS`), and `CHECKS`.
 
-    Both by (address, start), whatever the order of the records. Some 40 bytes a record beside the input's 38.
+    Both are sorted by (address, start), whatever the order of the records. Memory: about 40 bytes per record in
+    addition to the input's 38.
     """
     fingerprint, high, low, address, start = (_values(signed, name) for name in SIGNED.names[:5])
     classes = grouped((fingerprint, high, low), address, start)
@@ -102,9 +106,9 @@ def group(stage: Windowed, signed: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def windows(stage: Windowed, docs: pa.Table, addresses: UInt64s, checks: pa.Table) -> pa.Table:
-    """Phase 3: the hash of every window of the checks of these documents (`WINDOWS`); other checks are left out.
+    """Phase 3: the hash of every window of the checks of these documents (`WINDOWS`). Other checks are ignored.
 
-    Raises ValueError where a check is not within its document (not the text that was signed).
+    Raises ValueError if a check is not within its document, which is then not the text that was signed.
     """
     of_window, parts = scale(stage.length), [WINDOWS.empty_table()]
     here = _runs_of(docs, addresses, checks)
@@ -121,7 +125,7 @@ def windows(stage: Windowed, docs: pa.Table, addresses: UInt64s, checks: pa.Tabl
 
 
 def match(stage: Windowed, hashed: pa.Table) -> pa.Table:
-    """Phase 4, on all records of a range of `high`, each window once: duplicated ones (`RUNS`) by (address, start)."""
+    """Phase 4, on all records of a range of `high`, each window once: duplicated ones (`RUNS`), by (address, start)."""
     high, low, address, start, wanted = (_values(hashed, name) for name in WINDOWS.names)
     groups = grouped((high, low, low), address, start)
     found = wanted & (groups.size[groups.leader] > 1)
@@ -131,9 +135,9 @@ def match(stage: Windowed, hashed: pa.Table) -> pa.Table:
 
 
 def spans(stage: Windowed, docs: pa.Table, addresses: UInt64s, runs: pa.Table) -> pa.Array:
-    """Phase 5: the bytes that the runs of these documents cover, a list per row; other runs are left out.
+    """Phase 5: the bytes that the runs of these documents cover, a list per row. Other runs are ignored.
 
-    Raises ValueError where a run is not within its document (not the text that was signed).
+    Raises ValueError if a run is not within its document, which is then not the text that was signed.
     """
     here = _runs_of(docs, addresses, runs)
     parts = [np.empty((3, 0), np.int64)]
@@ -146,7 +150,7 @@ def spans(stage: Windowed, docs: pa.Table, addresses: UInt64s, runs: pa.Table) -
 
 
 def duplicate_spans(stage: Windowed, docs: pa.Table) -> pa.Array:
-    """All phases over one table in memory: its spans (`SPANS`), where the table is the whole corpus."""
+    """Run all phases over one table in memory that is the whole corpus: its spans (`SPANS`)."""
     rows = np.arange(docs.num_rows, dtype=np.uint64)
     resolved, checks = group(stage, sign(stage, docs, rows))
     matched = match(stage, windows(stage, docs, rows, checks))
@@ -154,11 +158,11 @@ def duplicate_spans(stage: Windowed, docs: pa.Table) -> pa.Array:
 
 
 class _Runs(NamedTuple):
-    """Runs of windows of some documents, by (row, start)."""
+    """Runs of windows of some documents, sorted by (row, start)."""
 
     text: pa.ChunkedArray  # of the rows that have runs
     where: Int64s  # the numbers of those rows in the table
-    row: Int64s  # of each run, among the rows that have runs
+    row: Int64s  # the row of each run, counted among the rows that have runs
     start: Int64s
     windows: Int64s
     number: Int64s  # the run's row in the table of runs
@@ -174,7 +178,7 @@ def _runs_of(docs: pa.Table, addresses: UInt64s, runs: pa.Table) -> _Runs:
 
 
 def _of_block(runs: _Runs, first: int, tokens: Tokens, length: int) -> tuple[slice, Int64s]:
-    """Which of the runs lie in a block of rows, and the row of each in it."""
+    """Which of the runs lie in a block of rows, and the row of each in that block."""
     in_row = np.diff(tokens.first)
     begin, end = np.searchsorted(runs.row, (first, first + len(in_row)))
     row = runs.row[begin:end] - first
@@ -197,7 +201,7 @@ def _table(schema: pa.Schema, *columns: npt.NDArray[Any]) -> pa.Table:
 
 
 def _taken(table: pa.Table, rows: Bools, schema: pa.Schema) -> pa.Table:
-    """The rows by (address, start), with the columns of the schema."""
+    """The rows sorted by (address, start), with the columns of the schema."""
     taken = table.select(schema.names).filter(pa.array(rows)).combine_chunks()
     order = np.lexsort((_values(taken, "start"), _values(taken, "address")))
     return taken.take(pa.array(order))

@@ -1,6 +1,6 @@
 """Exact substring deduplication as a stage: its parameters, its signature, its verdict, and what it does to documents.
 
-How duplicated spans are found, and why none is missed: `stages.substring.phases`.
+`stages.substring.phases` explains how duplicated spans are found, and why none is missed.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from stages.spans import characters, decided, row_lists, with_cut_text
 from stages.substring.phases import sign
 
 DUPLICATE_SPANS = "duplicate_spans"
-MOST_TOKENS = 2**16 - 1
+MOST_TOKENS = 2**16 - 1  # tokens of a window: runs count windows in 16 bits
 
 
 @stage("substring_v1")
 class Substring:
-    """Finds every span of at least `length` tokens that occurs more than once in the corpus; `mode` says what then:
+    """Finds every span of at least `length` tokens that occurs more than once in the corpus; `mode` says what happens:
 
-    `cut`           removes the spans, and documents of which fewer than `min_left` characters are not in spans:
+    `cut`           removes the spans, and documents with fewer than `min_left` characters outside spans:
                     `mostly_duplicated_text`
     `mask`          leaves the text, and adds the column `duplicate_spans` (bytes of the text, start and end)
     `drop_partial`  removes documents with more than `max_share` of their characters in spans: `partly_duplicated_text`
     `drop_any`      removes documents with a span: `has_duplicated_text`
 
-    `keep_first`: the first copy of a span, in the order of the input, stays (the paper: none does). `tokens`: a local
-    `tokenizer.json` (Hugging Face); without it words, each punctuation mark and each letter of a script without spaces
-    (see `stages.tokens`). Characters do not count white space. `length` is 1 to 65535 tokens.
+    `keep_first`: the first copy of a span, in the order of the input, stays (in the paper none does). `tokens`: a local
+    `tokenizer.json` (Hugging Face); without it, tokens are words, punctuation marks and letters of scripts without
+    spaces (see `stages.tokens`). White space does not count as characters. `length` is 1 to 65535 tokens.
 
-    Called on documents it signs them only (`substring_v1.fingerprints`) and drops nothing: the verdict needs the whole
-    corpus. Source: Penedo et al. 2023 (RefinedWeb), section 3.3 and appendix G.3.2; Lee et al. 2022 (arXiv 2107.06499).
+    Called on documents, the stage only signs them (`substring_v1.fingerprints`) and drops nothing: the verdict needs
+    the whole corpus.
+    Source: Penedo et al. 2023 (RefinedWeb), section 3.3 and appendix G.3.2; Lee et al. 2022 (arXiv 2107.06499).
     """
 
     name: ClassVar[str]
@@ -51,7 +52,7 @@ class Substring:
         if not 1 <= self.length <= MOST_TOKENS:
             raise ValueError(f"length must be 1 to {MOST_TOKENS} tokens, not {self.length}")
         if self.mode not in ("cut", "mask", "drop_partial", "drop_any"):
-            raise ValueError(f'mode is "cut", "mask", "drop_partial" or "drop_any", not {self.mode!r}')
+            raise ValueError(f'mode must be "cut", "mask", "drop_partial" or "drop_any", not {self.mode!r}')
         if not (self.min_left >= 0 and self.max_share >= 0):
             raise ValueError(f"min_left and max_share must be at least 0, not {self.min_left} and {self.max_share}")
 
@@ -61,7 +62,7 @@ class Substring:
         return set_column(docs, measure_column("substring_v1", "fingerprints"), lists)
 
     def reasons(self, docs: pa.Table, found: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """Why each document is removed, given its spans (`stages.dedup.SPANS`): string, null = it stays."""
+        """Why each document is removed, given its spans (`stages.dedup.SPANS`): a string, or null if it stays."""
         inside, everything = characters(docs.column("text"), found)
         has_span = pc.greater(pc.fill_null(pc.list_value_length(found), 0), 0).to_numpy(zero_copy_only=False)
         rules = {
@@ -74,7 +75,7 @@ class Substring:
         return pc.if_else(pa.array(goes), pa.scalar(reason, pa.string()), pa.scalar(None, pa.string()))
 
     def apply(self, docs: pa.Table, decisions: pa.Table) -> pa.Table:
-        """`Global.apply`: `drop` as decided, the text cut of documents that stay (`cut`), or their spans (`mask`)."""
+        """`Global.apply`: set `drop` as decided; cut the text of documents that stay (`cut`) or add spans (`mask`)."""
         docs, found = decided(docs, decisions)
         if self.mode == "mask":
             return set_column(docs, DUPLICATE_SPANS, found)

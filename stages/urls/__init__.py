@@ -1,1 +1,1 @@
-"""URLs: one normal form, block-list indexes and word tiers."""
+"""URLs: their normal form, block lists and word tiers."""

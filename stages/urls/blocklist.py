@@ -1,8 +1,8 @@
 """Block lists in UT1 layout: a folder per category, holding `domains` and `urls`, plain or gzipped.
 
-`domains` names hosts, one a line; a listed host stands for its sub-domains too. `urls` names hosts with a path, without
-scheme; an entry stands for everything under that path, on that host with or without `www.`. Paths compare
-percent-decoded and without case: squidGuard, the program the lists are made for, ignores case too.
+`domains` names hosts, one per line; a listed host also stands for its sub-domains. `urls` names hosts with a path,
+without a scheme; an entry stands for everything under that path, on that host with or without `www.`. Paths are
+compared percent-decoded and without case; squidGuard, the program that the lists are made for, ignores case too.
 Source of the layout and the lists: UT1, Université Toulouse Capitole.
 """
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
 
 from classifiers.kernels.arrays import Bools
+from classifiers.path_cache import cached_by_path
 from stages.assets import open_asset
 from stages.errors import ConfigError, nearest
 from stages.urls.hashing import HashSet
@@ -25,8 +25,9 @@ from stages.urls.lookup import host_hashes, listed_hosts, listed_urls, url_hashe
 from stages.urls.normalise import match_form
 from stages.urls.plain import MatchForms, encode_forms, plain_forms
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 22  # bytes of a list that are read at a time
 _FILES = ("domains", "domains.gz", "urls", "urls.gz")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,25 @@ class Blocklist:
     url_hosts: HashSet
 
     def blocks_host(self, forms: MatchForms) -> Bools:
-        """Per row: is its host, or a domain above it, in `domains`?"""
+        """Per row, whether its host or a domain above it is in `domains`."""
         return listed_hosts(self.domains, forms)
 
     def blocks_url(self, forms: MatchForms) -> Bools:
-        """Per row: does an entry of `urls` name it, or a path above it?"""
+        """Per row, whether an entry of `urls` names it or a path above it."""
         return listed_urls(self.urls, self.url_hosts, forms)
 
 
-@lru_cache(maxsize=4)
+@cached_by_path(maxsize=4)
 def load_blocklist(asset: str, categories: tuple[str, ...]) -> Blocklist:
     """The block list of these categories, read once per process (4.6 million domains: two seconds, 37 MB).
 
-    Raises ConfigError where the folder or a category is missing, or where a list holds nothing that could be matched.
+    Raises ConfigError if the folder or a category is missing, or if a list holds nothing that could be matched.
     """
     root = open_asset(asset)
     folders = [_category(root, name) for name in categories]
-    urls = [hashes for folder in folders for hashes in _read(folder, "urls", url_hashes)]
+    urls = [hashes for folder in folders for hashes in _entry_hashes(folder, "urls", url_hashes)]
     return Blocklist(
-        domains=HashSet.of(hashes for folder in folders for hashes in _read(folder, "domains", host_hashes)),
+        domains=HashSet.of(hashes for folder in folders for hashes in _entry_hashes(folder, "domains", host_hashes)),
         urls=HashSet.of(pair[0] for pair in urls),
         url_hosts=HashSet.of(pair[1] for pair in urls),
     )
@@ -65,7 +66,7 @@ def load_blocklist(asset: str, categories: tuple[str, ...]) -> Blocklist:
 def _category(root: Path, name: str) -> Path:
     if not root.is_dir():
         raise ConfigError(
-            f"block list {root} is no folder; unpack it: a folder per category, with `domains` and `urls`"
+            f"block list {root} is not a folder; unpack it: a folder per category, with `domains` and `urls`"
         )
     folder = root / name
     if not folder.is_dir():
@@ -76,21 +77,22 @@ def _category(root: Path, name: str) -> Path:
     return folder
 
 
-def _read(folder: Path, kind: str, reduce: Callable[[MatchForms], Any]) -> Iterator[Any]:
+def _entry_hashes(folder: Path, kind: str, hashes_of: Callable[[MatchForms], T]) -> Iterator[T]:
+    """The hashes of a category's list of this kind, block by block."""
     for path in (folder / kind, folder / f"{kind}.gz"):
         if path.is_file():
             lines = matched = 0
             for forms in _entries(path):
                 lines, matched = lines + len(forms.starts), matched + int((forms.host_ends >= 0).sum())
-                yield reduce(forms)
+                yield hashes_of(forms)
             if lines and not matched:
                 raise ConfigError(
-                    f"no line of {path} names a host; expected one `example.com` or `example.com/path` a line"
+                    f"no line of {path} names a host; expected one `example.com` or `example.com/path` per line"
                 )
 
 
 def _entries(path: Path) -> Iterator[MatchForms]:
-    """The match forms of a list's lines, in blocks of bounded size; first the plain lines, then the others."""
+    """The match forms of a list's lines, in blocks of bounded size: first the plain lines, then the others."""
     for block in _blocks(path):
         data = np.frombuffer(block, np.uint8)
         breaks = np.flatnonzero(data == ord("\n"))
@@ -106,7 +108,7 @@ def _entries(path: Path) -> Iterator[MatchForms]:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """A file's bytes in pieces that end at a line's end, without carriage returns."""
+    """A file's bytes in pieces that end where a line ends, without carriage returns."""
     with cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb") as file:
         while block := file.read(_BLOCK) + file.readline():
             yield block.replace(b"\r", b"")

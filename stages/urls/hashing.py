@@ -1,8 +1,8 @@
 """64-bit hashes of byte ranges, and a sorted array of them as a set.
 
-A list of 4.6 million domains is 37 MB as hashes, and about 400 MB as Python strings. The price is a false match with
+A list of 4.6 million domains takes 37 MB as hashes and about 400 MB as Python strings. The price is a false match with
 probability n / 2^64 per look-up: with n = 4.6 million and five look-ups per URL, one in 10^12 URLs. A look-up reads one
-bucket of about eight neighbours, found by the hash's top bits.
+bucket of about eight neighbours, which the top bits of the hash select.
 """
 
 from __future__ import annotations
@@ -13,20 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Int, UInt32s, UInt64s
+from classifiers.kernels.hash import FNV_SEED, fnv, scrambled
 from classifiers.kernels.jit import kernel
-
-FNV_OFFSET = np.uint64(0xCBF29CE484222325)
-FNV_PRIME = np.uint64(0x100000001B3)
-_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
-_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
-_SHIFT = np.uint64(33)
 
 
 class HashSet(NamedTuple):
-    """A set of hashes: sorted, unique, with the start of every bucket of equal top bits (one more than buckets)."""
+    """A set of hashes: sorted and unique, in buckets of equal top bits."""
 
     hashes: UInt64s
-    buckets: UInt32s
+    buckets: UInt32s  # where each bucket starts, and where the last one ends
     shift: np.uint64  # from a hash to its bucket
 
     @classmethod
@@ -42,30 +37,16 @@ class HashSet(NamedTuple):
 
 
 @kernel
-def extend(state: np.uint64, byte: int) -> np.uint64:
-    """The FNV-1a state after one more byte."""
-    return (state ^ np.uint64(byte)) * FNV_PRIME
-
-
-@kernel
-def finish(state: np.uint64) -> np.uint64:
-    """The hash of a state: murmur3's finaliser, so that all bits depend on all bytes."""
-    state = (state ^ (state >> _SHIFT)) * _MIX_1
-    state = (state ^ (state >> _SHIFT)) * _MIX_2
-    return state ^ (state >> _SHIFT)
-
-
-@kernel
-def hash_range(data: Bytes, start: int, end: int) -> np.uint64:
-    """The hash of `data[start:end]`."""
-    state = FNV_OFFSET
+def hash_range(data: Bytes, start: Int, end: Int) -> Int:
+    """The hash of `data[start:end]`: FNV-1a, scrambled so that all bits depend on all bytes."""
+    state = FNV_SEED
     for at in range(start, end):
-        state = extend(state, data[at])
-    return finish(state)
+        state = fnv(state, data[at])
+    return scrambled(state)
 
 
 @kernel
-def place_of(members: HashSet, wanted: np.uint64) -> Int:
+def place_of(members: HashSet, wanted: Int) -> Int:
     """The place of `wanted` among the sorted hashes, or -1."""
     bucket = np.int64(wanted >> members.shift)
     for at in range(members.buckets[bucket], members.buckets[bucket + 1]):
@@ -75,6 +56,6 @@ def place_of(members: HashSet, wanted: np.uint64) -> Int:
 
 
 @kernel
-def contains(members: HashSet, wanted: np.uint64) -> bool:
-    """Is `wanted` in the set?"""
+def contains(members: HashSet, wanted: Int) -> bool:
+    """Whether `wanted` is in the set."""
     return bool(place_of(members, wanted) >= 0)

@@ -1,7 +1,7 @@
 """The canonical form of a URL's host: lower case, IDNA, one spelling per IP address.
 
 Block lists, curated sources and URL deduplication compare hosts, so a host must have one spelling. The rules are those
-of browsers (WHATWG URL, section 3.5 "host parsing"), stricter where DNS is: a label has 1 to 63 bytes, a name 253.
+of browsers (WHATWG URL, section 3.5 "host parsing"), and stricter if DNS is: a label has 1 to 63 bytes, a name 253.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from urllib.parse import unquote
 
 import idna
 
-# WHATWG "forbidden domain code points" stay out; anything else (underscores, for one) does occur in DNS.
+# WHATWG's "forbidden domain code points" are excluded; everything else (underscores, for example) does occur in DNS.
 _LABEL = r"[^\x00-\x20\x7f-\U0010ffff#/:<>?@\[\\\]^|%.]{1,63}"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+")
 _NUMBER = re.compile(r"0x(?P<hex>[0-9a-f]*)|0(?P<octal>[0-7]*)|(?P<decimal>[1-9][0-9]*)")
-_MAX_NAME = 253
-_MAX_INPUT = 2048
+_MAX_NAME = 253  # bytes of a name (RFC 1035)
+_MAX_INPUT = 2048  # characters; a longer host cannot become a name, and IDNA takes long over it
 
 
 def canonical_host(host: str) -> str | None:
     """`host` as a browser would look it up, without a trailing dot: punycode, dotted IPv4 or bracketed IPv6.
 
-    None where no browser could look it up: empty, a forbidden character, a label too long, no valid IP address.
+    None if no browser could look it up: it is empty or an invalid IP address, has a forbidden character or a label that
+    is too long.
     """
     if not host or len(host) > _MAX_INPUT:
         return None
@@ -46,7 +47,7 @@ def canonical_host(host: str) -> str | None:
 def idna_host(host: str) -> str:
     """`host` in ASCII: UTS 46 mapping, then IDNA 2008 for each label.
 
-    A label that IDNA 2008 refuses but DNS carries (emoji, an underscore beside an umlaut) is punycoded as it is.
+    A label that IDNA 2008 refuses but DNS carries (emoji, an underscore next to an umlaut) is punycoded as it is.
     """
     try:
         mapped = idna.uts46_remap(host, std3_rules=False)
@@ -56,7 +57,7 @@ def idna_host(host: str) -> str:
 
 
 def unicode_host(host: str) -> str:
-    """A canonical host with its punycode labels decoded, for reading its words; a broken label stays as it is."""
+    """A canonical host with its punycode labels decoded, so that words can be read; a broken label stays as it is."""
     return ".".join(_unicode_label(label) for label in host.split(".")) if "xn--" in host else host
 
 

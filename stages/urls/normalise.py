@@ -1,9 +1,9 @@
-"""One spelling per URL, as far as the standard allows to say that two spellings are one page.
+"""One spelling per URL, as far as the standard lets us conclude that two spellings are one page.
 
-`normalise_url` keeps to what RFC 3986 (sections 6.2.2 and 6.2.3) calls equivalent, so two pages never become one; the
-one guess, stripping tracking parameters, is asked for. `match_form` is the looser form that block lists and word tiers
-read: no scheme, lower case, percent-decoded. Both share one lenient parser, because crawled URLs are what browsers
-took, not what RFC 3986 allows.
+`normalise_url` applies only what RFC 3986 (sections 6.2.2 and 6.2.3) calls equivalent, so two pages never become one.
+Its only guess, stripping tracking parameters, is off unless requested. `match_form` is the looser form that block lists
+and word tiers read: no scheme, lower case, percent-decoded. Both share one lenient parser, because crawled URLs are
+what browsers accepted, not what RFC 3986 allows.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class MatchForm(NamedTuple):
 
 
 def split_url(url: str) -> UrlParts | None:
-    """The parts of an http(s) URL; None where it has another scheme, no host or no valid host or port.
+    """The parts of an http(s) URL; None if it has another scheme, no host, or an invalid host or port.
 
-    A URL without a scheme (`example.com/page`, as lists and some corpora write it) is read as http where its host
-    has a dot. User names, passwords and fragments are dropped; white space and control characters around the URL are
-    stripped, tabs and newlines inside it removed, as browsers do.
+    A URL without a scheme (`example.com/page`, as lists and some corpora write it) is read as http if its host has a
+    dot. As in browsers, user names, passwords and fragments are dropped, white space and control characters around the
+    URL are stripped, and tabs and newlines inside it are removed.
     """
     url = url.strip(_EDGE).translate(_INSIDE)
     match = _URL.fullmatch(url)
@@ -75,7 +75,7 @@ def split_url(url: str) -> UrlParts | None:
 
 
 def host_of(url: str) -> str | None:
-    """The canonical host of an http(s) URL (see `stages.urls.hosts`), or None where it has none."""
+    """The canonical host of an http(s) URL (see `stages.urls.hosts`), or None if it has none."""
     parts = split_url(url)
     return None if parts is None else parts.host
 
@@ -101,9 +101,10 @@ def normalise_url(url: str, *, keep_scheme: bool = True, strip_tracking: bool = 
 
 
 def match_form(url: str) -> MatchForm | None:
-    """What block lists and word tiers compare: host, and path with query, percent-decoded, in lower case.
+    """What block lists and word tiers compare: the host, and the path with query, percent-decoded, in lower case.
 
-    The lists in use are in lower case throughout, so the case of a path does not count here. None as `split_url`.
+    The lists in use are entirely in lower case, so the case of a path does not count here. None if `split_url` gives
+    it.
     """
     parts = split_url(url)
     if parts is None:

@@ -1,8 +1,8 @@
 """The fast path: canonical host and match form of plain URLs, in one pass over their bytes.
 
-Nine of ten crawled URLs are plain: `http(s)://`, an ASCII host that is no number, no user name, no percent sign, no
-backslash. For these the form of `stages.urls.normalise.match_form` is lower-casing and cutting, done here; every other
-URL is marked and left to that reference parser. A test holds the two equal.
+Nine of ten crawled URLs are plain: `http(s)://`, an ASCII host that is not a number, no user name, no percent sign, no
+backslash. For these, the form that `stages.urls.normalise.match_form` gives is a matter of lower-casing and cutting,
+which is done here. Every other URL is marked and left to that reference parser. A test checks that both agree.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifiers.kernels.arrays import Bytes, Offsets
+from classifiers.kernels.arrays import Bytes, Int, Offsets
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import utf8_views
 
 T = TypeVar("T", bound=np.generic)
-_COLON, _SLASH, _QUERY, _HASH, _DOT, _PERCENT, _BACKSLASH = 58, 47, 63, 35, 46, 37, 92
+_COLON, _SLASH, _QUERY, _HASH, _DOT, _PERCENT, _BACKSLASH = 58, 47, 63, 35, 46, 37, 92  # bytes: : / ? # . % \
+_DASH, _UNDERSCORE = 45, 95  # bytes: - _
+_MOST_LABEL, _MOST_NAME = 63, 253  # bytes of a label and of a host (RFC 1035)
 
 
 class MatchForms(NamedTuple):
@@ -33,9 +35,9 @@ class MatchForms(NamedTuple):
 
 
 def plain_forms(data: Bytes, starts: Offsets, ends: Offsets, *, need_scheme: bool) -> MatchForms:
-    """The match forms of the plain ones among the URLs `data[starts[r]:ends[r]]`; the others have `host_ends` -1.
+    """The match forms of the plain URLs among `data[starts[r]:ends[r]]`; for the others, `host_ends` is -1.
 
-    `need_scheme=False` reads list entries (`example.com/page`), which have none.
+    `need_scheme=False` reads list entries (`example.com/page`), which have no scheme.
     """
     host_ends, begins, stops = np.empty((3, len(starts)), np.int64)
     out = MatchForms(np.empty(len(data), np.uint8), begins, host_ends, stops)
@@ -44,7 +46,7 @@ def plain_forms(data: Bytes, starts: Offsets, ends: Offsets, *, need_scheme: boo
 
 
 def encode_forms(parts: Sequence[tuple[str, str] | None]) -> MatchForms:
-    """The match forms of parsed URLs, each as its host and the rest; None = no form."""
+    """The match forms of parsed URLs, each given as its host and the rest; None = no form."""
     values = [part or ("", "") for part in parts]
     offsets, data = utf8_views(pa.array(["".join(value) for value in values], pa.string()))
     lengths = pc.binary_length(pa.array([value[0] for value in values], pa.string())).to_numpy()
@@ -58,7 +60,7 @@ def _frozen(forms: MatchForms) -> MatchForms:
 
 
 def _read_only(array: npt.NDArray[T]) -> npt.NDArray[T]:
-    """A view like those of Arrow buffers, so that each kernel is compiled once."""
+    """A view like those of Arrow buffers, so that each kernel is compiled only once."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -76,8 +78,8 @@ def _scan(data: Bytes, starts: Offsets, ends: Offsets, need_scheme: bool, out: M
 
 
 @kernel
-def _copy(data: Bytes, begin: int, host_end: int, rest: int, end: int, out: Bytes) -> int:
-    """Copy host, path and query in lower case without a port; the copy's end, or -1 where the URL is not plain."""
+def _copy(data: Bytes, begin: Int, host_end: Int, rest: Int, end: Int, out: Bytes) -> Int:
+    """Copy host, path and query in lower case without a port; returns where the copy ends, or -1 for an odd URL."""
     for at in range(begin, host_end):
         out[at] = _lower(data[at])
     to = host_end
@@ -93,12 +95,12 @@ def _copy(data: Bytes, begin: int, host_end: int, rest: int, end: int, out: Byte
 
 
 @kernel
-def _lower(byte: int) -> int:
+def _lower(byte: Int) -> Int:
     return byte | 32 if 65 <= byte <= 90 else byte
 
 
 @kernel
-def _after_scheme(data: Bytes, start: int, end: int) -> int:
+def _after_scheme(data: Bytes, start: Int, end: Int) -> Int:
     """Where the host starts after `http://` or `https://`, or -1."""
     scheme = b"https"
     at = start
@@ -110,32 +112,32 @@ def _after_scheme(data: Bytes, start: int, end: int) -> int:
 
 
 @kernel
-def _host_end(data: Bytes, start: int, end: int) -> int:
+def _host_end(data: Bytes, start: Int, end: Int) -> Int:
     """Where a plain host ends: two or more labels of letters, digits, `-` and `_`, the last starting with a letter.
 
-    -1 for any other host, and for one with an `xn--` label, whose words the reference decodes.
+    -1 for any other host, and for one with an `xn--` label, whose words the reference parser decodes.
     """
     label, dots, at = start, 0, start
     while at < end and data[at] not in (_SLASH, _QUERY, _HASH, _COLON):
         byte = _lower(data[at])
         if byte == _DOT:
-            if at == label or at - label > 63:
+            if at == label or at - label > _MOST_LABEL:
                 return -1
             label, dots = at + 1, dots + 1
-        elif not _in_name(byte) or (at == label + 3 and _lower(data[label]) == 120 and byte == data[at - 1] == 45):
+        elif not _in_name(byte) or (at == label + 3 and _lower(data[label]) == 120 and byte == data[at - 1] == _DASH):
             return -1
         at += 1
-    named = label < at <= label + 63 and 97 <= _lower(data[label]) <= 122
-    return at if named and dots > 0 and at - start <= 253 else -1
+    named = label < at <= label + _MOST_LABEL and 97 <= _lower(data[label]) <= 122
+    return at if named and dots > 0 and at - start <= _MOST_NAME else -1
 
 
 @kernel
-def _in_name(byte: int) -> bool:
-    return 97 <= byte <= 122 or 48 <= byte <= 57 or byte in (45, 95)
+def _in_name(byte: Int) -> bool:
+    return bool(97 <= byte <= 122 or 48 <= byte <= 57 or byte in (_DASH, _UNDERSCORE))
 
 
 @kernel
-def _after_port(data: Bytes, at: int, end: int) -> int:
+def _after_port(data: Bytes, at: Int, end: Int) -> Int:
     """Where path and query start after an optional port of one to four digits, or -1."""
     if at < end and data[at] == _COLON:
         at += 1

@@ -1,11 +1,11 @@
 """The word tiers: words in a URL, weighted by severity.
 
-strict  a substring once `-` and `.` are removed, one hit blocks; an entry `=word` has to stand unbroken
-hard    a whole word, one hit blocks
-soft    a whole word, hits of several different entries block (the forms of a word are one entry)
+strict  a substring once `-` and `.` are removed; one hit blocks; an entry `=word` must stand unbroken
+hard    a whole word; one hit blocks
+soft    a whole word; hits of several different entries block (the forms of a word are one entry)
 A word is a maximal run of letters and digits (marks that combine with letters count as letters). The lists are data
-files in `stages/wordlists`; a folder with files of the same names can take their place.
-Source: the idea from the RefinedWeb paper (arXiv 2306.01116, appendix G.1), the mechanics from DataComp-LM's
+files in `stages/wordlists`; a folder with files of the same names can replace them.
+Source: the idea is from the RefinedWeb paper (arXiv 2306.01116, appendix G.1), the mechanics are from DataComp-LM's
 reverse-engineered configuration (`refinedweb.yaml`: substring after removing `-` and `.`, word boundaries, two hits).
 """
 
@@ -13,25 +13,26 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from classifiers.kernels.arrays import Bools, Bytes, Int, Int32s, Int64s
+from classifiers.kernels.hash import FNV_SEED, fnv, scrambled
 from classifiers.kernels.jit import kernel
+from classifiers.path_cache import cached_by_path
 from stages.assets import open_asset
-from stages.urls.hashing import FNV_OFFSET, HashSet, contains, extend, finish, hash_range, place_of
+from stages.urls.hashing import HashSet, contains, hash_range, place_of
 from stages.urls.plain import MatchForms
 from stages.wordlists import FOLDER, read_list
 
 TIERS = ("strict", "hard", "soft")
-_DASH, _DOT = 45, 46
-_STRICT, _UNBROKEN, _INNOCENT = 1, 2, 3
+_DASH, _DOT = 45, 46  # bytes: - .
+_STRICT, _UNBROKEN, _INNOCENT = 1, 2, 3  # marks of words in the trie
 
 
 class Trie(NamedTuple):
-    """Words by their UTF-8 bytes: node 0 is the root, and `steps[node, classes[byte]]` the next node, 0 = none."""
+    """Words by their UTF-8 bytes: node 0 is the root, and `steps[node, classes[byte]]` is the next node, 0 = none."""
 
     steps: Int32s
     classes: Bytes
@@ -39,7 +40,7 @@ class Trie(NamedTuple):
 
     @classmethod
     def of(cls, marked: Sequence[tuple[str, int]]) -> Trie:
-        """The trie of (word, mark) pairs; `marks[node]` is the mark of the word that ends there, 0 = none."""
+        """The trie of (word, mark) pairs. `marks[node]` is the mark of the word that ends there, 0 = none."""
         used = sorted({byte for word, _ in marked for byte in word.encode()})
         classes = np.zeros(256, np.uint8)
         classes[used] = np.arange(1, len(used) + 1)
@@ -66,17 +67,17 @@ class WordTiers(NamedTuple):
     strict: Trie
     hard: HashSet
     soft: HashSet
-    entries: Int64s  # of each soft word, in the order of `soft.hashes`, the line it stands on
+    entries: Int64s  # for each soft word, in the order of `soft.hashes`, the number of its line in the list
 
     def hits(self, forms: MatchForms, soft_hits: int) -> Bools:
-        """Per row: a strict word, a hard word, or words of at least `soft_hits` different soft entries."""
+        """Whether each row has a strict word, a hard word, or words of `soft_hits` or more different soft entries."""
         whole: Bools = _find_words(forms, self.hard, self.soft, self.entries, soft_hits)
         return whole | _find_substrings(forms, self.strict)
 
 
-@lru_cache(maxsize=4)
-def load_tiers(tiers: tuple[str, ...], folder: str | None) -> WordTiers:
-    """The tiers named, from `url_<tier>.txt` and `url_innocent.txt` in `folder` (None = the lists of this package)."""
+@cached_by_path(maxsize=4)
+def load_tiers(folder: str | None, tiers: tuple[str, ...]) -> WordTiers:
+    """The named tiers, from `url_<tier>.txt` and `url_innocent.txt` in `folder` (None = the lists of this package)."""
     root = FOLDER if folder is None else open_asset(folder)
     words = {tier: read_list(root / f"url_{tier}.txt") if tier in tiers else () for tier in TIERS}
     innocent = read_list(root / "url_innocent.txt") if "strict" in tiers else ()
@@ -93,12 +94,12 @@ def _hash(word: str) -> int:
 
 
 def readable(text: str) -> str:
-    """`text` in NFKC, any non-ASCII character that is no letter, mark or digit made a space, or cut if invisible."""
+    """`text` in NFKC. Non-ASCII characters other than letters, marks and digits become spaces; invisible ones go."""
     return unicodedata.normalize("NFKC", text).translate(_BREAKS)
 
 
 class _Breaks(dict[int, int | str | None]):
-    """What `str.translate` makes of a character, by its Unicode category, remembered as it is met."""
+    """What `str.translate` turns a character into, by its Unicode category; filled as characters occur."""
 
     def __missing__(self, code: int) -> int | str | None:
         category = unicodedata.category(chr(code))
@@ -111,35 +112,35 @@ _BREAKS = _Breaks()
 
 
 @kernel
-def _find_words(forms: MatchForms, hard: HashSet, soft: HashSet, entries: Int64s, soft_hits: int) -> Bools:
+def _find_words(forms: MatchForms, hard: HashSet, soft: HashSet, entries: Int64s, soft_hits: Int) -> Bools:
     found = np.zeros(len(forms.starts), np.bool_)
     seen = np.empty(soft_hits, np.int64)
     for row in range(len(found)):
-        hits, length, state = 0, 0, FNV_OFFSET
+        hits, length, state = 0, 0, FNV_SEED
         for at in range(forms.starts[row], forms.ends[row] + 1):
             if at < forms.ends[row] and _in_word(forms.data[at]):
-                state, length = extend(state, forms.data[at]), length + 1
+                state, length = fnv(state, forms.data[at]), length + 1
                 continue
             if length > 0:
-                word = finish(state)
+                word = scrambled(state)
                 place = place_of(soft, word)
                 if place >= 0:
                     hits = _remember(seen, hits, entries[place])
                 if hits == soft_hits or contains(hard, word):
                     found[row] = True
                     break
-            state, length = FNV_OFFSET, 0
+            state, length = FNV_SEED, 0
     return found
 
 
 @kernel
-def _in_word(byte: int) -> bool:
-    return 97 <= byte <= 122 or 48 <= byte <= 57 or byte >= 128
+def _in_word(byte: Int) -> bool:
+    return bool(97 <= byte <= 122 or 48 <= byte <= 57 or byte >= 128)
 
 
 @kernel
-def _remember(seen: Int64s, count: int, entry: Int) -> int:
-    """How many different entries are in `seen`, which holds `count`, after `entry`."""
+def _remember(seen: Int64s, count: Int, entry: Int) -> Int:
+    """Add `entry` to the `count` entries of `seen`, unless it is one of them; returns how many there are then."""
     for at in range(count):
         if seen[at] == entry:
             return count
@@ -160,8 +161,8 @@ def _find_substrings(forms: MatchForms, trie: Trie) -> Bools:
 
 
 @kernel
-def _match(data: Bytes, at: int, end: int, trie: Trie) -> tuple[int, int]:
-    """Ends of the longest strict and the longest innocent word that start at byte `at`, `-` and `.` left out; or -1."""
+def _match(data: Bytes, at: Int, end: Int, trie: Trie) -> tuple[Int, Int]:
+    """Where the longest strict and the longest innocent word from byte `at` end, ignoring `-` and `.`; or -1."""
     strict_end, innocent_end, unbroken = -1, -1, True
     node = trie.steps[0, trie.classes[data[at]]]
     while node != 0:

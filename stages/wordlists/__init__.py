@@ -1,4 +1,4 @@
-"""Word and pattern lists as data files: one entry a line; `#` starts a comment, and the header says what it is."""
+"""Word and pattern lists as data files: one entry per line. `#` starts a comment; a header describes the list."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ FOLDER = Path(__file__).parent
 
 
 def read_list(path: Path) -> tuple[str, ...]:
-    """The entries of a list in file order, without comments, blank lines and white space around them.
+    """The entries of a list in file order, without comments, blank lines and surrounding white space.
 
-    Raises ConfigError where the file is missing.
+    Raises ConfigError if the file is missing.
     """
     if not path.is_file():
         raise ConfigError(f"no list at {path}; a folder of lists needs every file that stages/wordlists has for them")

@@ -10,8 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from stages.kernels.classes import UNSPACED, tables
-from stages.kernels.utf8 import flags_of
+from stages.kernels.classes import UNSPACED, flags_of, tables
 
 BULLETS = ("●", "•", "*", "-")
 ELLIPSES = ("...", "…", ". . .")

@@ -88,7 +88,7 @@ def test_hostile_texts_come_through(text: str) -> None:
         ({"pareto": -1.0}, "pareto is -1"),
         ({"pareto": float("nan")}, "pareto is nan"),
         ({"seed": -1}, "seed is -1"),
-        ({"mode": "x"}, 'mode is "drop" or "tag"'),
+        ({"mode": "x"}, 'mode must be "drop" or "tag"'),
         ({"column": "a.b"}, "a name without a dot"),
         ({"column": "text"}, "no document column has"),
     ],

@@ -325,12 +325,12 @@ def test_layouts() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"preset": "falcon"}, "preset is one of refinedweb, fineweb, not 'falcon'"),
-        ({"hashing": "slow"}, "hashing is"),
+        ({"preset": "falcon"}, "preset must be one of refinedweb, fineweb, not 'falcon'"),
+        ({"hashing": "slow"}, "hashing must be"),
         ({"bands": 3}, "bands and rows belong together"),
-        ({"bands": 3, "rows": 0}, "rows is at least 1, not 0"),
+        ({"bands": 3, "rows": 0}, "rows must be at least 1, not 0"),
         ({"bands": 3, "rows": 2, "threshold": 0.5}, "give either"),
-        ({"ngram": 0}, "ngram is at least 1, not 0"),
+        ({"ngram": 0}, "ngram must be at least 1, not 0"),
         ({"threshold": 0.0}, "threshold is a Jaccard similarity"),
         ({"verify": 1.5}, "verify is a Jaccard similarity"),
     ],

@@ -124,8 +124,8 @@ def test_a_users_own_model_is_one_parameter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        ({"mode": "flag"}, 'mode is "drop" or "tag"'),
-        ({"aggregate": "sum"}, 'aggregate is "share", "mean" or "max"'),
+        ({"mode": "flag"}, 'mode must be "drop" or "tag"'),
+        ({"aggregate": "sum"}, 'aggregate must be "share", "mean" or "max"'),
         ({"threshold": 15}, "threshold is 15"),
         ({"line_threshold": -1}, "line_threshold is -1"),
         ({"url_threshold": 2}, "url_threshold is 2"),

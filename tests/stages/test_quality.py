@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from stages.base import build
 from stages.kernels.classes import DATATROVE_PUNCTUATION, tables
-from stages.kernels.quality import COUNTS, measure_quality, stop_slots
+from stages.kernels.quality import measure_quality, stop_slots
+from stages.kernels.quality_counts import COUNTS
 from stages.quality import Quality
 from stages.schema import documents
 from stages.stopwords import key, stop_words
@@ -243,7 +244,7 @@ def test_scripts_without_spaces_have_words_on_request() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"dialect": "english"}, 'dialect is "gopher" or "datatrove"'),
+        ({"dialect": "english"}, 'dialect must be "gopher" or "datatrove"'),
         ({"max_hashes": -1.0}, "max_hashes must be at least 0, not -1.0"),
         ({"min_words": 10, "max_words": 9}, "a minimum .* is above its maximum"),
     ],

@@ -191,9 +191,9 @@ def test_the_first_limit_that_fails_is_the_reason() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"dialect": "english"}, 'dialect is "gopher" or "datatrove"'),
-        ({"max_top_2gram": -0.1}, "max_top_2gram is a fraction"),
-        ({"max_top_2gram": float("nan")}, "max_top_2gram is a fraction"),
+        ({"dialect": "english"}, 'dialect must be "gopher" or "datatrove"'),
+        ({"max_top_2gram": -0.1}, "max_top_2gram must be a fraction"),
+        ({"max_top_2gram": float("nan")}, "max_top_2gram must be a fraction"),
     ],
 )
 def test_wrong_parameters_are_refused(params: dict[str, Any], message: str) -> None:

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 from stages.assets import Asset
 from stages.errors import ConfigError
-from stages.kernels.classes import UNSPACED, tables
+from stages.kernels.classes import UNSPACED, flags_of, tables
 from stages.kernels.modular import BASE_A, BASE_B, INNER_A, INNER_B, PRIME
 from stages.kernels.tokens import Tokens
-from stages.kernels.utf8 import flags_of
 from stages.substring.phases import duplicate_spans
 from stages.substring.stage import Substring
 from stages.tokens import open_tokenizer, token_blocks

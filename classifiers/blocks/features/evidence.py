@@ -15,7 +15,7 @@ from classifiers.blocks.html.characters import AMP, LT, SLASH, is_letter, is_spa
 from classifiers.blocks.html.layout import END, EVIDENCE, SIZE, START, TITLE, Offset, ScannedPage
 from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
-from classifiers.kernels.utf8 import point_at, put
+from classifiers.kernels.utf8 import decode_trusted, put
 
 KEY = np.frombuffer(b'"articleBody"', np.uint8)
 _SHIFTS = np.full(256, len(KEY), np.int64)  # Horspool's: how far the key may be moved on, by the byte under its end
@@ -100,7 +100,7 @@ def words_of(text: Bytes, at: Offset, end: Offset, out: Any) -> Any:
     """Hashes of a text's words, without regard to ASCII's capitals; where words are not spaced, of characters."""
     count, in_word, word = 0, False, _SEED
     while at < end:
-        point, size = point_at(text, at)
+        point, size = decode_trusted(text, at)
         kind = kind_of(point)
         at += size
         if kind in (LETTER, CAPITAL, DIGIT, LONE) or (kind == MARK and in_word):

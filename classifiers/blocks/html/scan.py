@@ -9,8 +9,6 @@ blocks are counted up to `MOST`, and what follows belongs to the last ones.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from classifiers.blocks.html import names
@@ -45,7 +43,7 @@ from classifiers.blocks.html.names import FLAGS, TAGS, listed
 from classifiers.blocks.html.raw import raw
 from classifiers.blocks.html.stack import close_implied, end_link, finish, inherited, line_break, pop_to, push
 from classifiers.blocks.html.syntax import behind, behind_comment, behind_tag, name
-from classifiers.kernels.arrays import Bytes
+from classifiers.kernels.arrays import Bools, Bytes, Int
 from classifiers.kernels.jit import inlined, kernel
 
 _SILENT, _PRE = np.int64(FLAGS["silent"]), np.int64(FLAGS["pre"])
@@ -71,7 +69,7 @@ def read(data: Bytes, page: ScannedPage) -> None:
 
 
 @kernel
-def _markup(data: Bytes, at: Offset, end: Offset, page: ScannedPage, unclosed: Any) -> Offset:
+def _markup(data: Bytes, at: Offset, end: Offset, page: ScannedPage, unclosed: Bools) -> Offset:
     following = data[at + 1] if at + 1 < end else np.uint8(0)
     if is_letter(following):
         return _start_tag(data, at, end, page, unclosed)
@@ -85,7 +83,7 @@ def _markup(data: Bytes, at: Offset, end: Offset, page: ScannedPage, unclosed: A
 
 
 @kernel
-def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclosed: Any) -> Offset:  # noqa: C901
+def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclosed: Bools) -> Offset:
     state = page.state
     at, tag = name(data, start + 1, end)
     node = state[NODES] if state[NODES] < len(page.nodes) else len(page.nodes) - 1
@@ -102,15 +100,7 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclo
     if tag == 0:
         return at
     if tag <= _BLOCKS:
-        if (tag in (_HTML, _BODY)) and page.last[tag] >= 0:
-            return at
-        close_implied(page, tag, start)
-        finish(page, start)
-        if tag == _SVG and at >= 2 and at <= end and data[at - 2] == SLASH:  # foreign elements alone may end themselves
-            return at
-        push(page, tag, node, fresh, start)
-        if tag == _BODY:
-            state[BREAKS] = 0
+        _open_block(data, start, at, end, page, tag, node, fresh)
     elif tag == _A:
         end_link(page)
         if has_href:
@@ -129,8 +119,24 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclo
     return at
 
 
+@kernel
+def _open_block(
+    data: Bytes, start: Offset, at: Offset, end: Offset, page: ScannedPage, tag: Int, node: Int, fresh: bool
+) -> None:  # fmt: skip
+    """A block-level element begins; `at` is where its start tag ends."""
+    if (tag in (_HTML, _BODY)) and page.last[tag] >= 0:
+        return
+    close_implied(page, tag, start)
+    finish(page, start)
+    if tag == _SVG and at >= 2 and at <= end and data[at - 2] == SLASH:  # only foreign elements may end themselves
+        return
+    push(page, tag, node, fresh, start)
+    if tag == _BODY:
+        page.state[BREAKS] = 0
+
+
 @inlined
-def _mark(page: ScannedPage, start: Offset, end: Offset, where: Any, text_end: Any) -> Any:
+def _mark(page: ScannedPage, start: Offset, end: Offset, where: Int, text_end: Int) -> Int:
     """Notes a start tag; its number, or -1 where there is no room."""
     mark, marks = page.state[MARKS], page.marks
     if mark == len(marks):

@@ -13,10 +13,10 @@ import numpy as np
 
 from classifiers.blocks import trees
 from classifiers.blocks.features.cues import CueCounts, CueTables
-from classifiers.blocks.features.features import PageBlocks, featured
+from classifiers.blocks.features.read import PageBlocks, featured
 from classifiers.blocks.html import layout, scan
 from classifiers.blocks.model import ALIVE, BlockModel, first_scores, rounded, sizes_of
-from classifiers.blocks.second import beside
+from classifiers.blocks.second import around as scores_around
 from classifiers.blocks.training import annotated, data, labels
 from classifiers.blocks.trees import Trees
 from classifiers.kernels.arrays import Bytes, Float32s
@@ -127,7 +127,7 @@ def _model(found: Sequence[LabelledPage], counts: CueCounts, parameters: Boostin
     rows = [blocks.features for blocks in pages]
     first = _trained(found, rows, _all(found), parameters)
     scores = _unseen(found, rows, parameters)
-    around = [beside(b.page, each, sizes_of(b)) for b, each in zip(pages, scores, strict=True)]
+    around = [scores_around(b.page, each, sizes_of(b)) for b, each in zip(pages, scores, strict=True)]
     both = [np.concatenate(pair, axis=1) for pair in zip(rows, around, strict=True)]
     second = _trained(found, both, [each > ALIVE for each in scores], parameters)
     return BlockModel(rounded(tables.all()), first, second)

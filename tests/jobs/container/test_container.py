@@ -197,6 +197,7 @@ def wait_for(what: Callable[[], object], running: subprocess.Popen[str]) -> None
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_hosts_that_share_nothing_share_a_run_and_a_stopped_one_gives_its_claims_back(
     shared_data: Path, tmp_path: Path
 ) -> None:

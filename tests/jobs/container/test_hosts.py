@@ -11,6 +11,7 @@ from tests.jobs.container import cluster
 from tests.jobs.container.network import why_not
 from tests.refinedweb.engine import inline
 
+pytestmark = pytest.mark.slow
 FILES = 6  # of the crawl: two for each host
 FIRST = "00-filter"
 LIMIT = 25  # documents of each file

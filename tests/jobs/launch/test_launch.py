@@ -22,7 +22,7 @@ from refinedweb.cli import ENTRY_POINTS
 from refinedweb.engine.metrics import PRICE
 from refinedweb.storage import open_store
 from stages.errors import CommitUnknown, ConfigError
-from tests.jobs.launch.example import JOB, ROLE
+from tests.jobs.launch.sample_job import JOB, ROLE
 from tests.refinedweb.cli.command import refinedweb
 
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/refinedweb"

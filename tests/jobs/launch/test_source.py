@@ -9,7 +9,7 @@ import pytest
 
 from jobs.launch import image, plan
 from stages.errors import ConfigError
-from tests.jobs.launch.example import JOB
+from tests.jobs.launch.sample_job import JOB
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jobs.launch.spec import Job, job_name, request
 from stages.errors import ConfigError
 from tests.jobs.launch.api_model import problems
-from tests.jobs.launch.example import IMAGE, JOB, ROLE
+from tests.jobs.launch.sample_job import IMAGE, JOB, ROLE
 
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from botocore.stub import ANY, Stubber
 
 from jobs.watch.aws import SageMaker
-from tests.jobs.watch.world import ARN, request
+from tests.jobs.watch.requests import request
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/x"
 
 
 @dataclass

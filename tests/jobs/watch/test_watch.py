@@ -21,8 +21,9 @@ from jobs.watch.decide import Event, Policy, Seen, decide
 from jobs.watch.watcher import LedgerProgress, Watcher, read_events
 from refinedweb.storage import open_store
 from stages.errors import ConfigError, RetryError
+from tests.jobs.watch.requests import request
 from tests.jobs.watch.stubs import StubbedAws
-from tests.jobs.watch.world import Died, World, link, request
+from tests.jobs.watch.world import Died, World, link
 
 HOUR = 3600.0  # seconds
 

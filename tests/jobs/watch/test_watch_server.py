@@ -12,12 +12,12 @@ import pytest
 from jobs.watch.watcher import handler
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
-from tests.jobs.watch.world import request
+from tests.jobs.watch.requests import request
 from tests.refinedweb.cli.command import refinedweb
 
 
 def chain(bucket: str) -> tuple[str, list[str]]:
-    """A chain of two jobs on S3, with names that nobody else uses: its URI, and the names."""
+    """A chain of two jobs on S3 whose names nobody else has: its URI, and the names."""
     names = [f"{name}-{uuid.uuid4().hex[:8]}" for name in ("filter", "export")]
     links = [{"kind": "processing", "request": request(name)} for name in names]
     home = f"{bucket}/{uuid.uuid4().hex}"
@@ -31,7 +31,7 @@ def statuses(names: list[str]) -> list[str]:
 
 
 def looks(event: dict[str, Any]) -> list[str]:
-    """What the handler answers until nothing is left to do."""
+    """What the handler answers until nothing more is to be done."""
     answers: list[str] = []
     while not answers or not answers[-1].startswith("finish"):
         assert len(answers) < 10

@@ -1,27 +1,13 @@
-"""Jobs to watch: requests for them, and a world in which they make progress, hang or fail."""
+"""A world of jobs to watch, in which they make progress, hang or fail."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Any
 
 from jobs.watch.chain import ChainJob
 from jobs.watch.watcher import LedgerProgress
-
-ROLE = "arn:aws:iam::123456789012:role/job"
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/x"
-
-
-def request(name: str) -> dict[str, Any]:
-    cluster = {"InstanceCount": 100, "InstanceType": "ml.c5.18xlarge", "VolumeSizeInGB": 30}
-    return {
-        "ProcessingJobName": name,
-        "RoleArn": ROLE,
-        "AppSpecification": {"ImageUri": "image", "ContainerArguments": ["run", "refinedweb"]},
-        "ProcessingResources": {"ClusterConfig": cluster},
-        "Environment": {"REFINEDWEB_JOB": name},
-    }
+from tests.jobs.watch.requests import request
 
 
 def link(name: str, out: str | None = None) -> ChainJob:

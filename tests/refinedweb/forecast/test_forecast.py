@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from refinedweb.cli.plan import input_volume, plan
 from refinedweb.cli.plan_tables import with_spread
-from refinedweb.dedup.planning import cut
+from refinedweb.dedup.planning import split_shuffle
 from refinedweb.forecast.forecast import ForecastPlan, curve, forecast
 from refinedweb.forecast.machines import Conditions, Machine, machine, quiet
 from refinedweb.forecast.measured import TaskPoint, fit, measure, pauses
@@ -178,7 +178,7 @@ def test_a_shuffle_beyond_sixteen_bits_is_a_problem(sample: Path) -> None:
 
 @given(st.integers(0, 1 << 50))
 def test_what_is_planned_is_what_the_engine_cuts(total: int) -> None:
-    block, partitions = cut(total)
+    block, partitions = split_shuffle(total)
     assert 16 << 20 <= block <= 1 << 30
     assert (partitions - 1) * (16 << 20) <= total
 

@@ -1,4 +1,4 @@
-"""Parquet and JSON lines: one row each, columns by their usual names, nothing carried away in silence."""
+"""Parquet and JSON lines: one row each, columns by their usual names, nothing lost silently."""
 
 from __future__ import annotations
 

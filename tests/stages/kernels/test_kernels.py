@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from classifiers.kernels import jit
 from classifiers.kernels.jit import digest_of, kernel
+from classifiers.kernels.utf8 import decode
 from classifiers.patches import name_cache
 from stages.kernels import classes, words
 from stages.kernels.buffers import utf8_views
-from stages.kernels.classes import tables
+from stages.kernels.classes import flags_of, folded, tables
 from stages.kernels.fineweb import measure_fineweb
-from stages.kernels.quality import COUNTS, measure_quality, stop_slots
+from stages.kernels.quality import measure_quality, stop_slots
+from stages.kernels.quality_counts import COUNTS
 from stages.kernels.repetition import MEASURES, measure_repetition
-from stages.kernels.utf8 import decode, flags_of, folded
 from stages.kernels.words import new_words, split_words
 from tests.stages import oracle
 from tests.stages.texts import texts

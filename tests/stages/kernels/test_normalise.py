@@ -164,7 +164,7 @@ def test_jaccard_is_that_of_the_plain_sets(a: str, b: str, ngram: int) -> None:
 
 
 def test_pairs_need_as_many_rows() -> None:
-    with pytest.raises(ValueError, match="2 rows beside 1"):
+    with pytest.raises(ValueError, match="2 rows and 1"):
         shared_shingles(text_shingles(pa.array(["a", "b"]), 5), text_shingles(pa.array(["a"]), 5))
 
 

@@ -370,9 +370,9 @@ def test_other_types_slices_and_earlier_drops() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"max_uppercase_fraction": 50.0}, "max_uppercase_fraction is a fraction"),
-        ({"max_removed_fraction": -0.1}, "max_removed_fraction is a fraction"),
-        ({"min_line_words": -1}, "min_line_words is a number of words"),
+        ({"max_uppercase_fraction": 50.0}, "max_uppercase_fraction must be a fraction"),
+        ({"max_removed_fraction": -0.1}, "max_removed_fraction must be a fraction"),
+        ({"min_line_words": -1}, "min_line_words must be a number of words"),
     ],
 )
 def test_refused_parameters(params: dict[str, object], message: str) -> None:

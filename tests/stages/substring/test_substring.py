@@ -340,7 +340,7 @@ def test_the_stage_signs_and_drops_nothing() -> None:
     [
         ({"length": 0}, "length must be 1 to 65535 tokens, not 0"),
         ({"length": 70_000}, "length must be 1 to 65535"),
-        ({"mode": "remove"}, 'mode is "cut", "mask"'),
+        ({"mode": "remove"}, 'mode must be "cut", "mask"'),
         ({"min_left": -1}, "min_left and max_share must be at least 0"),
         ({"max_share": float("nan")}, "min_left and max_share must be at least 0"),
     ],

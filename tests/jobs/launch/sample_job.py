@@ -1,4 +1,4 @@
-"""A job, as the tests of launches use it."""
+"""The job whose request the tests know field by field."""
 
 from __future__ import annotations
 
