@@ -24,7 +24,7 @@ from classifiers.training.labelled import BadLabels
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """fastText's parameters, with names that say what they mean. `cutoff`: features that the quantised model keeps (0 = all)."""
+    """fastText's parameters, by what they mean. `cutoff`: features that the quantised model keeps (0 = all)."""
 
     form: Form = "folded_v1"
     dim: int = 16
