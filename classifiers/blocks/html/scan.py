@@ -42,7 +42,7 @@ from classifiers.blocks.html.layout import (
 from classifiers.blocks.html.names import FLAGS, TAGS, listed
 from classifiers.blocks.html.raw import raw
 from classifiers.blocks.html.stack import close_implied, end_link, finish, inherited, line_break, pop_to, push
-from classifiers.blocks.html.syntax import behind, behind_comment, behind_tag, name
+from classifiers.blocks.html.syntax import after_bracket, after_comment, after_tag, name
 from classifiers.kernels.arrays import Bools, Bytes, Int
 from classifiers.kernels.jit import inlined, kernel
 
@@ -76,9 +76,9 @@ def _markup(data: Bytes, at: Offset, end: Offset, page: ScannedPage, unclosed: B
     if following == SLASH and at + 2 < end and is_letter(data[at + 2]):
         return _end_tag(data, at + 2, end, page)
     if following == BANG and at + 3 < end and data[at + 2] == DASH and data[at + 3] == DASH:
-        return behind_comment(data, at + 4, end)
+        return after_comment(data, at + 4, end)
     if following in (BANG, QUESTION, SLASH):
-        return behind(data, at + 1, end)
+        return after_bracket(data, at + 1, end)
     return _characters(data, at, end, page)
 
 
@@ -94,7 +94,7 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclo
     elif tag == _META:
         return meta(data, at, end, page)
     else:
-        at = behind_tag(data, at, end)
+        at = after_tag(data, at, end)
     if tag >= _FIRST_RAW:
         return raw(data, at, end, page, tag, unclosed)
     if tag == 0:
@@ -151,7 +151,7 @@ def _mark(page: ScannedPage, start: Offset, end: Offset, where: Int, text_end: I
 def _end_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage) -> Offset:
     state = page.state
     at, tag = name(data, start, end)
-    at = behind_tag(data, at, end)
+    at = after_tag(data, at, end)
     if tag == 0 or tag >= _FIRST_RAW or tag in (_HTML, _BODY):
         return at
     if tag == _A:
