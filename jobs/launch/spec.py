@@ -22,13 +22,13 @@ Kind = Literal["processing", "training"]
 # Limits of SageMaker's API; lengths are in characters.
 MOST_PROCESSING_INSTANCES = 100
 MOST_PROCESSING_SECONDS = 777_600  # 9 days
-MOST_TRAINING_SECONDS = 28 * 86_400
-MOST_ARGUMENTS = 100
-LONGEST_ARGUMENT = 256
+MOST_TRAINING_SECONDS = 28 * 86_400  # 28 days
+MOST_ARGUMENTS = 100  # of a container
+LONGEST_ARGUMENT = 256  # of a container's argument
 LONGEST_VALUE = {"processing": 256, "training": 512}  # of an environment variable
 LONGEST_VARIABLE = 256  # name of an environment variable
 LONGEST_TAG = 256  # value of a tag
-MOST_VARIABLES = 100
+MOST_VARIABLES = 100  # in a job's environment
 LONGEST_NAME = 63  # of a job
 
 MISSING_SHARE = 0.1  # of the hosts, without which a cluster starts all the same

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Exit codes, see the command's help.
 BROKEN = 1
-UNFINISHED = 3
+UNFINISHED = 3  # what exists holds
 SHOWN_OBJECTS = 3  # names of objects without a record, as examples
 
 

@@ -1,4 +1,4 @@
-"""Elements whose content is no markup: scripts, styles, the title and the like."""
+"""Elements whose content is not markup: scripts, styles, the title and the like."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SCRIPT, _STYLE, _TITLE = (np.int64(TAGS[n]) for n in ("script", "style", "title
 
 @kernel
 def raw(data: Bytes, at: Offset, end: Offset, page: ScannedPage, tag: Any, unclosed: Any) -> Offset:
-    """Behind an element whose content is no markup. A page's title is a block of its own.
+    """Read an element whose content is not markup; returns where it ends. A page's title is a block.
 
-    Where a start tag has no end tag, a script goes on to the page's end, and the others are ignored.
+    Without an end tag, a script goes on to the page's end, and the start tag of any other such element is ignored.
     """
     state, close = page.state, end
     if not unclosed[tag]:
@@ -48,9 +48,9 @@ def raw(data: Bytes, at: Offset, end: Offset, page: ScannedPage, tag: Any, unclo
 
 @kernel
 def _end_of_raw(data: Bytes, at: Offset, end: Offset, tag: Any) -> Offset:
-    """The place of the end tag, or `end`."""
+    """Where the end tag begins, or `end`."""
     while at + 2 < end:
-        # Every second byte will do: it is the slash, or the place before it.
+        # Looking at every second byte is enough: it is the slash, or the byte before it.
         byte = data[at + 1]
         if byte == LT:
             at += 1

@@ -1,4 +1,4 @@
-"""Where HTML's pieces end: tags and their names, comments."""
+"""Where the pieces of HTML end: tags, their names, comments."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def behind_comment(data: Bytes, at: Offset, end: Offset) -> Offset:
 
 @kernel
 def name(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any]:
-    """Behind the tag's name, and its number (0 = unknown; a name with a hyphen is an element of the page's own)."""
+    """Where the tag's name ends, and its number (0 = unknown; a name with a hyphen is a custom element)."""
     value, custom = _SEED, False
     while at < end and not is_space(data[at]) and data[at] != GT and data[at] != SLASH:
         value = (value ^ np.uint64(lower(data[at]))) * _MULTIPLIER
@@ -59,7 +59,7 @@ def name(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any]:
 
 @kernel
 def behind_tag(data: Bytes, at: Offset, end: Offset) -> Offset:
-    """Behind the `>` of an end tag; one in a quoted value is not the tag's."""
+    """Where the tag ends, after its `>`. A `>` in a quoted value does not end it."""
     before: Any = np.uint8(32)
     while at < end and data[at] != GT:
         byte: Any = data[at]

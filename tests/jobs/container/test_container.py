@@ -1,4 +1,4 @@
-"""The entry point on this machine: what it reads, what it leaves, how it stops. Clusters: test_hosts."""
+"""The entry point on this machine: what it reads, what it leaves, how it stops. Clusters are in test_hosts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.refinedweb.cli.command import corpus_bytes
 from tests.refinedweb.engine import inline
 
 RECIPE, LIMIT = "url_v1,extract_v1", 10
-SECONDS = 200.0
+SECONDS = 200.0  # until a wait fails: a busy machine is slow
 
 
 def lay_down(root: Path, kind: spec.Kind, current: str, names: list[str]) -> Path:

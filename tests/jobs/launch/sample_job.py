@@ -1,4 +1,4 @@
-"""The job whose request the tests know field for field."""
+"""The job whose request the tests know field by field."""
 
 from __future__ import annotations
 

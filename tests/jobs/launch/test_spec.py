@@ -1,4 +1,4 @@
-"""The request of a job, field for field, and within every limit of the service's API model."""
+"""The request of a job, field by field, and within every limit of the service's API model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request of a job of a chain."""
+"""The request for a job of a chain."""
 
 from __future__ import annotations
 

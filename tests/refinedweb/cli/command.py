@@ -83,5 +83,5 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 
 def corpus_bytes(out: Path) -> dict[str, bytes]:
-    """Content of every corpus file by name."""
+    """The content of every corpus file, by name."""
     return {path.name: path.read_bytes() for path in sorted((out / "corpus").glob("*.parquet"))}

@@ -1,4 +1,4 @@
-"""The command line answers at once, and says what is wrong and what to do, without a traceback, before any work."""
+"""The command line answers immediately, and says what is wrong and what to do, without a traceback, before any work."""
 
 from __future__ import annotations
 

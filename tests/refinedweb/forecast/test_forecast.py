@@ -1,4 +1,4 @@
-"""Laws of the forecast: bounds that no schedule can break, what the fit must recover, and a real run read back."""
+"""Laws of the forecast: bounds that no schedule can break, what the fit must recover, a real run read back."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_workers_warm_up_once_and_after_they_are_replaced() -> None:
 
 
 def test_requests_bound_the_rate() -> None:
-    """1,000 tasks of 100 gets at 50 gets a second take 2,000 s, however many machines."""
+    """1,000 tasks of 100 gets at 50 gets per second take 2,000 s on any number of machines."""
     slow = replace(CALM, gets=50.0)
     for machines in (5, 50):
         out = simulated(Tasks(np.full(1000, 1.0), gets=100.0), machines, slow)
@@ -76,7 +76,7 @@ def test_requests_bound_the_rate() -> None:
 
 
 def test_the_network_is_each_machines_own() -> None:
-    """Four tasks of 1 GB at 1 GB/s take 4 s on one machine; on four machines of a core each they take 1 s."""
+    """Four tasks of 1 GB at 1 GB/s take 4 s on one machine; on four machines with one core each they take 1 s."""
     tasks = Tasks(np.full(4, 0.5), moved=1e9)
     assert simulated(tasks, 1, CALM).seconds == pytest.approx(4, rel=0.01)
     assert simulated(tasks, 4, CALM, replace(BOX, cores=1)).seconds == pytest.approx(1, rel=0.01)
@@ -114,7 +114,7 @@ def test_two_sizes_tell_the_warm_up_of_a_phase_of_one_task(rate: float, warm_up:
 
 @given(durations, st.integers(1, 5), st.floats(0, 5))
 def test_pauses_are_read_from_begins_and_ends(seconds: np.ndarray, cores: int, pause: float) -> None:
-    """A schedule with that pause after each task is read back."""
+    """The pauses of a schedule that waits after each task are read back."""
     free, spans = [0.0] * cores, []
     for each in seconds:
         core = free.index(min(free))
