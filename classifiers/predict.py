@@ -15,7 +15,7 @@ from classifiers.fasttext_files.linear_model import HIERARCHICAL_SOFTMAX, SOFTMA
 from classifiers.fasttext_files.model_file import UnsupportedModel
 from classifiers.fasttext_files.output import classify, sigmoid_rows
 from classifiers.kernels.arrays import Bytes, Float32s, Int64s, Offsets
-from classifiers.normalise.normalise import LEAST, MOST, NormalisedLines, cut, packed, whole
+from classifiers.normalise.normalise import LEAST, MOST, NormalisedLines, cut_lines, packed, whole
 
 SHIPPED = Path(__file__).parent / "models" / "profanity_v1.ftz"
 
@@ -62,7 +62,7 @@ class Classifier:
         """Score each row in lines of `least` to `most` words. A plain model cannot: it does not define its words."""
         if self.model.form == "plain":
             raise UnsupportedModel("the model takes texts as they are; only one trained by this package scores lines")
-        lines: NormalisedLines = cut(offsets, data, self.model.form, least, most)
+        lines: NormalisedLines = cut_lines(offsets, data, self.model.form, least, most)
         return PageScores(lines.rows, *self._score(lines.offsets, lines.data, label))
 
     def _score(self, offsets: Offsets, data: Bytes, label: str) -> ScoredLines:

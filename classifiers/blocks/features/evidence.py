@@ -50,7 +50,7 @@ def _remember(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset
     while stop < end and data[stop] != _QUOTE:
         stop += 2 if data[stop] == _BACKSLASH else 1
     stop = min(stop, end)
-    text = np.empty(stop - at + 4, np.uint8)
+    text = np.zeros(stop - at + 4, np.uint8)
     size = _unescaped(data, at + 1, stop, text)
     words = np.empty(size, np.uint64)
     count = words_of(text, 0, size, words)

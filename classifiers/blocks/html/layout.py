@@ -54,7 +54,7 @@ def new_page(html: Bytes) -> ScannedPage:
     """Room for the page: its text never takes more bytes than its HTML."""
     most = min(count(html, _LT) + 2, MOST)
     return ScannedPage(
-        np.empty(len(html) + 8, np.uint8),
+        np.zeros(len(html) + 8, np.uint8),
         np.zeros((most, BLOCK_COLUMNS), np.int64),
         np.zeros((most, NODE_COLUMNS), np.int64),
         np.zeros((most, TOKENS), np.uint16),
