@@ -59,7 +59,7 @@ def whole(offsets: Offsets, data: Bytes, form: Form) -> NormalisedLines:
 
 
 def cut_lines(offsets: Offsets, data: Bytes, form: Form, least: int = LEAST, most: int = MOST) -> NormalisedLines:
-    """Each row as lines of `least` to `most` words, ended where lines or sentences end; none if the row has no words."""
+    """Each row as lines of `least` to `most` words, ended at lines or sentence ends; none if the row has no words."""
     ends, out = _normalised(offsets, data, form, least, most)
     breaks = np.flatnonzero(out == ord("\n")) + 1
     return NormalisedLines(
