@@ -1,4 +1,4 @@
-"""`results.svg`: the ratio of every contender, logarithmic, a panel per suite, in the manner of the report's charts."""
+"""`results.svg`: every contender's ratio on a logarithmic scale, with a panel per suite, in the style of the report."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from benchmarks.record import reason, short
 from refinedweb.report.charts import INK, KEPT, MUTED, OTHER, RULE, SETTINGS, plain_figure, themed_svg
 
 WIDTH, LINE, HEAD, MARGIN = 980, 20, 48, 16  # pixels
-BAR = (0.25, 0.55)  # from where to where the bars are, in widths
+BAR = (0.25, 0.55)  # where the bars begin and end, in widths of the picture
 TITLE, RATIO, FIGURE = -0.8, 1.17, 1.21  # where columns of text begin or end, in widths of the bars
-LETTERS = 60  # of a reason that fits beside the bars
+LETTERS = 60  # of a reason that fits next to the bars
 
 
 def svg(record: Mapping[str, Any]) -> str:
-    """A file that stands alone: with the report's colours, light and dark."""
+    """A self-contained file with the report's colours, light and dark."""
     heights = [HEAD + LINE * len(one["rows"]) for one in record.values()]
     height, top = sum(heights) + MARGIN, MARGIN / 2
     with rc_context(SETTINGS):
@@ -31,10 +31,10 @@ def svg(record: Mapping[str, Any]) -> str:
             axes = figure.add_axes((BAR[0], bottom, BAR[1] - BAR[0], (own - HEAD) / height))
             _panel(axes, one)
             top += own
-        return _alone(themed_svg(figure, "Benchmarks beside the peers", told(record)))
+        return _alone(themed_svg(figure, "Benchmarks compared with the peers", in_words(record)))
 
 
-def told(record: Mapping[str, Any]) -> str:
+def in_words(record: Mapping[str, Any]) -> str:
     """The picture in words."""
     parts = []
     for one in record.values():
@@ -61,8 +61,8 @@ def _panel(axes: Axes, one: Mapping[str, Any]) -> None:
         is_ours = row["contender"].startswith("ours")
         axes.text(-0.03, at, row["contender"].replace("`", ""), color=INK, ha="right", **write)
         if row["ratio"] is None:
-            said = f"not run: {reason(row)}" if row["missing"] else row["quality"]
-            axes.text(0.01, at, said if len(said) <= LETTERS else said[: LETTERS - 1] + "…", color=MUTED, **write)
+            note = f"not run: {reason(row)}" if row["missing"] else row["quality"]
+            axes.text(0.01, at, note if len(note) <= LETTERS else note[: LETTERS - 1] + "…", color=MUTED, **write)
             continue
         colour = KEPT if is_ours else OTHER
         axes.barh(at, row["ratio"] - 1, 0.62, left=1, color=colour)
@@ -72,7 +72,7 @@ def _panel(axes: Axes, one: Mapping[str, Any]) -> None:
 
 
 def _alone(chart: str) -> str:
-    """The chart with the variables that a page would give it, and paper behind it."""
+    """The chart with the variables that a page would define, and a background."""
     style = (resources.files("refinedweb.report") / "templates" / "style.css").read_text(encoding="utf-8")
     variables = re.match(r":root \{.*?\n\}\n@media [^\n]*\n.*?\n\}\n", style, re.S)
     assert variables is not None, "the report's style begins with its colours"

@@ -1,12 +1,12 @@
-"""Connected components of 10⁶, 10⁷ and 10⁸ edges, ours beside scipy and datatrove's cluster step.
+"""Connected components of 10⁶, 10⁷ and 10⁸ edges: ours compared with scipy and datatrove's cluster step.
 
     uv run python -m benchmarks.components [--sizes 1000000 …] [--peers 10000000] [--kinds sparse …] [--core N]
 
-Every figure is one run in a fresh process, so that its peak memory is its own; a graph has 0.6 nodes per edge
-(`peers/graphs.py`). The edges come in chunks to ours, as arrays to scipy (whose time contains the numbering of the
-64-bit addresses), as files to datatrove (whose time contains reading them and writing its lists).
-Then the rounds of large-star and small-star over four partitions, and the time to find the edges in a partition of
-16 million band digests, of which 2 % occur twice.
+Every figure is one run in a fresh process, so that its peak memory is measured alone; a graph has 0.6 nodes per edge
+(`peers/graphs.py`). Ours gets the edges in chunks, scipy as arrays (its time includes numbering the 64-bit
+addresses), and datatrove as files (its time includes reading them and writing its lists).
+Afterwards come the rounds of large-star and small-star over four partitions, and the time to find the edges in a
+partition of 16 million band digests, of which 2 % occur twice.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from benchmarks.peers import graphs
 from benchmarks.peers.protocol import Answer
 
 BUDGET = (120, 8_000)  # seconds, MB, at 10⁸ edges
-PARTITIONS = 4
+PARTITIONS = 4  # of the distributed form
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**6, 10**7, 10**8], help="edges of the graphs")
-    parser.add_argument("--peers", type=int, default=10**7, help="edges of the largest graph of the others")
+    parser.add_argument("--peers", type=int, default=10**7, help="edges of the largest graph that the others get")
     parser.add_argument("--kinds", nargs="+", choices=graphs.KINDS, default=list(graphs.KINDS))
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
     options = parser.parse_args()
     pairs.warn_where_noisy()
-    print("CPU seconds (by the clock), peak memory of the process")
+    print("CPU seconds (wall time), peak memory of the process")
     print(f"budget at 10⁸ edges: ≤ {BUDGET[0]} s, ≤ {BUDGET[1]:,} MB")
     print("| graph | edges | nodes | components | ours | scipy | datatrove |")
     print("|---|---|---|---|---|---|---|")
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def row(kind: str, edges: int, names: list[str], core: int) -> None:
-    """One line of the table; every side must find the same components."""
+    """Print one line of the table. Every side must find the same components."""
     answers = [ask(name, kind, edges, core) for name in names]
     sizes = {(answer["nodes"], answer["components"]) for answer in answers}
     if len(sizes) > 1:
@@ -62,7 +62,7 @@ def row(kind: str, edges: int, names: list[str], core: int) -> None:
 
 
 def ask(name: str, kind: str, edges: int, core: int) -> Answer:
-    """One contender in a process of its own."""
+    """The answer of one contender, in a process of its own."""
     if name == "ours":
         with pairs.ours(core, "components_ours") as side:
             return side.ask("components", kind=kind, edges=edges)
@@ -71,7 +71,7 @@ def ask(name: str, kind: str, edges: int, core: int) -> Answer:
 
 
 def rounds(kind: str, edges: int) -> str:
-    """Rounds of the distributed form until nothing changes, and their seconds in this process."""
+    """The rounds of the distributed form until nothing changes, and how many seconds they take in this process."""
     from stages.kernels.star import both_directions, downwards, large_star, small_star
 
     a, b = (np.concatenate(side) for side in zip(*graphs.chunks(kind, edges), strict=True))
@@ -90,7 +90,7 @@ def rounds(kind: str, edges: int) -> str:
 
 
 def digests(rows: int) -> str:
-    """CPU nanoseconds a row in `grouped_edges`, the median of five."""
+    """CPU nanoseconds per row in `grouped_edges`, the median of five."""
     from stages.kernels.edges import grouped_edges
 
     random = np.random.default_rng(1)
@@ -102,7 +102,7 @@ def digests(rows: int) -> str:
         with clock:
             found = len(grouped_edges(keys, None, nodes)[0])
     each = sorted(clock.process_seconds / rows * 1e9 for clock in clocks)
-    return f"{rows:,} digests: {found:,} edges, {each[2]:.0f} CPU ns a row ({each[0]:.0f} to {each[-1]:.0f})"
+    return f"{rows:,} digests: {found:,} edges, {each[2]:.0f} CPU ns per row ({each[0]:.0f} to {each[-1]:.0f})"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What the benchmarks run over: WARC files and texts made from the crawl in the data folder.
+"""The input of the benchmarks: WARC files and texts made from the crawl in the data folder.
 
-The folder is `$REFINEDWEB_TEST_DATA`, or `../shared/data` beside the project.
+The folder is `$REFINEDWEB_TEST_DATA`, or `../shared/data` next to the project.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 ROOT = Path(__file__).resolve().parents[1]
-FIVE_KB = range(4_000, 6_001)
+FIVE_KB = range(4_000, 6_001)  # bytes: the sizes of a text of about 5 kB, for which the budgets are
 
 
 def data() -> Path:
-    """The data folder. Ends the benchmark with a message where there is none."""
+    """The data folder. Ends the benchmark with a message if there is none."""
     folder = Path(os.environ.get("REFINEDWEB_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "crawl").is_dir():
         raise SystemExit(f"no crawl in {folder}; set REFINEDWEB_TEST_DATA to the folder that holds crawl/")
@@ -35,10 +35,10 @@ def parts() -> list[Path]:
 
 
 def sample(path: Path, pages: int) -> int:
-    """Writes a WARC file of at most `pages` pages, spread evenly over the whole crawl; how many they are.
+    """Write a WARC file of at most `pages` pages, spread evenly over the whole crawl, and return their number.
 
-    Each record gets the `WARC-Identified-Payload-Type` that Common Crawl's have. Without it datatrove asks libmagic,
-    which takes 18 % of these pages for scripts or XML: skipped on its side, extracted on ours.
+    Each record gets the `WARC-Identified-Payload-Type` that Common Crawl's records have. Without it datatrove asks
+    libmagic, which takes 18 % of these pages for scripts or XML: they would be skipped there and extracted here.
     """
     found = [page for part in parts() for page in packed_pages(part)]
     taken = found[:: -(-len(found) // pages)]
@@ -57,7 +57,7 @@ def packed_pages(part: Path) -> Iterator[bytes]:
 
 
 def repeated(path: Path, size: int) -> None:
-    """Writes a WARC file of at least `size` packed bytes by repeating the crawl."""
+    """Write a WARC file of at least `size` compressed bytes by repeating the crawl."""
     with path.open("wb") as file:
         for part in cycle(parts()):
             if file.tell() >= size:
@@ -66,9 +66,9 @@ def repeated(path: Path, size: int) -> None:
 
 
 def texts(path: Path, most: int | None = None) -> int:
-    """Writes a Parquet file (id, text) of the English main texts of 4 to 6 kB in the data folder; how many they are.
+    """Write a Parquet file (id, text) of the data folder's English main texts of 4 to 6 kB, and return their number.
 
-    `most`: of the first so many only.
+    `most` limits it to the first ones.
     """
     files = [data() / "crawl" / "truth.parquet", data() / "extraction-train" / "pages.parquet"]
     found = {row["expected_text"]: None for file in files for row in rows_with_text(file)}
@@ -78,6 +78,6 @@ def texts(path: Path, most: int | None = None) -> int:
 
 
 def rows_with_text(file: Path) -> list[dict[str, Any]]:
-    """The English rows that have a main text."""
+    """The rows of English pages with a main text."""
     rows = pq.read_table(file, columns=["expected_text", "lid_guess"]).to_pylist()
     return [row for row in rows if row["expected_text"] and row["lid_guess"] == "en"]

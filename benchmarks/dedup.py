@@ -1,11 +1,11 @@
-"""The whole MinHash step, from documents to a deduplicated corpus: time, growth, memory, recall, beside datatrove.
+"""The whole MinHash step, from documents to a deduplicated corpus: time, growth, memory and recall, ours and datatrove.
 
     uv run python -m benchmarks.dedup CORPUS [--answers FOLDER]
 
 CORPUS is a folder that `benchmarks.planted` made (eight files). Ours runs as `rw.run("minhash_v1", …)` does, in one
-process on one core, for both presets: over one file, two, four and eight (time per document must stay flat within
-25 %), then recall and precision over all eight. `--answers`: where `benchmarks.dedup_peer` left datatrove's answers;
-they stand in the same tables.
+process on one core, for both presets: over one, two, four and eight files (the time per document must stay constant
+within 25 %), then recall and precision over all eight. `--answers` is the folder in which `benchmarks.dedup_peer` left
+datatrove's answers; they are shown in the same tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks import pairs, planted_recall
 from benchmarks.peers.protocol import Answer, Side
 
 PRESETS = {"450x20": "refinedweb", "14x8": "fineweb"}
-SIZES = (1, 2, 4, 8)
+SIZES = (1, 2, 4, 8)  # files of the corpus
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
         bands, rows = map(int, layout.split("x"))
         print(f"\n## {bands} × {rows}\n")
         print(
-            "| files | documents | CPU s | s | CPU ms a document | documents per CPU second | peak MB | shuffled MB |"
+            "| files | documents | CPU s | s | CPU ms per document | documents per CPU second | peak MB | shuffled MB |"
         )
         print("|---" * 8 + "|")
         last: Answer = {}
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def measured(corpus: Path, preset: str, files: int, core: int) -> Answer:
-    """Our step over the first `files` files; a fresh process, so that its peak of memory is its own."""
+    """Our step over the first `files` files, in a fresh process, so that its peak memory is measured alone."""
     with tempfile.TemporaryDirectory() as folder, pairs.ours(core) as side:
         chosen = sorted((corpus / "documents").glob("*.parquet"))[:files]
         warm_up(side, chosen[0], preset, folder)
@@ -65,11 +65,12 @@ def warm_up(side: Side, path: Path, preset: str, folder: str) -> None:
 
 
 def settings(preset: str) -> list[str]:
+    """The overrides of a preset."""
     return [f"minhash_v1.preset={preset}"]
 
 
 def growth_line(files: int, answer: Answer) -> str:
-    """One size of the corpus."""
+    """The line of one size of the corpus."""
     documents, cpu = answer["documents"], answer["process_seconds"]
     rate = f"{1000 * cpu / documents:.3f} | {documents / cpu:,.0f}"
     sizes = f"{answer['megabytes']:,.0f} | {answer['shuffled_megabytes']:,.0f}"
@@ -77,7 +78,7 @@ def growth_line(files: int, answer: Answer) -> str:
 
 
 def peer_answer(folder: Path | None, layout: str) -> Mapping[str, Any]:
-    """datatrove's clusters, where they were stored."""
+    """datatrove's clusters, if they were stored."""
     path = None if folder is None else folder / f"datatrove-{layout}.json"
     return {"datatrove": json.loads(path.read_text())["clusters"]} if path is not None and path.exists() else {}
 

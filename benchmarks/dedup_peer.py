@@ -1,10 +1,11 @@
-"""datatrove's four MinHash steps over a folder of Parquet files (id, text): seconds, removed documents, recall.
+"""datatrove's four MinHash steps over a folder of Parquet files (id, text): seconds, removed documents and recall.
 
     uv run python -m benchmarks.dedup_peer CORPUS [--presets 14x8 450x20] [--answers FOLDER] [--core N]
 
-CORPUS is a folder that `benchmarks.planted` made (its truth is then scored), or any folder of Parquet files. One
-process, one core, in datatrove's own environment; about 10 ms of CPU time a document at 14 × 8. `--answers` stores each
-answer as JSON: step_seconds, step_process_seconds, documents, removed (ids), clusters (id → number).
+CORPUS is a folder that `benchmarks.planted` made (then its truth is scored), or any folder of Parquet files. It runs in
+one process on one core, in datatrove's own environment, and takes about 10 ms of CPU time per document at 14 × 8.
+`--answers` stores each answer as JSON: step_seconds, step_process_seconds, documents, removed (ids), clusters
+(id → number).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def minhash(corpus: Path, bands: int, rows: int, core: int) -> Answer:
 
 
 def line(bands: int, rows: int, answer: Answer) -> str:
-    """CPU seconds of each step (by the clock) and documents per CPU second of all."""
+    """CPU seconds (and wall time) of each step, and documents per CPU second over all of them."""
     cpu, clock = answer["step_process_seconds"], answer["step_seconds"]
     steps = " | ".join(f"{cpu[step]:.1f} ({clock[step]:.1f})" for step in STEPS)
     sizes = f"{answer['documents']:,} | {len(answer['removed']):,}"
@@ -45,7 +46,7 @@ def main() -> None:
     pairs.warn_where_noisy()
     known = options.corpus / "truth.parquet"
     tables = []
-    print("CPU seconds (by the clock) of each step; one core")
+    print("CPU seconds (wall time) of each step; one core")
     print(f"| preset | documents | removed | {' | '.join(STEPS)} | docs per CPU second | peak MB |")
     print("|---" * (5 + len(STEPS)) + "|")
     for preset in options.presets:

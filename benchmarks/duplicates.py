@@ -1,11 +1,12 @@
-"""Whole deduplications over a planted corpus, ours beside the peers': near duplicates by MinHash at 14 × 8, and copies.
+"""Whole deduplications of a planted corpus, ours and the peers': near duplicates by MinHash at 14 × 8, and copies.
 
     uv run python -m benchmarks --only near_duplicates
     uv run python -m benchmarks --only exact_duplicates
 
-The corpus is `planted`'s; what is found is counted beside its truth. Each contender reads files of the kind that it
-reads (Parquet, dolma: packed JSON lines) and ends with its answer: ours and text-dedup with the corpus that is left,
-datatrove after its four steps, rensa and datasketch, which know no text and no files, with clusters in memory.
+The corpus comes from `planted`, and what is found is compared with its truth. Each contender reads the kind of file
+that it understands (Parquet; dolma: compressed JSON lines) and ends with its answer: ours and text-dedup with the
+remaining corpus, datatrove after its four steps, and rensa and datasketch, which know neither texts nor files, with
+clusters in memory.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def corpus(run: Run, documents: int) -> Path:
 
 
 def packed_lines(out: Path) -> None:
-    """The same documents as packed JSON lines, beside them."""
+    """Write the same documents as compressed JSON lines, next to the Parquet files."""
     for path in (out / "documents").glob("*.parquet"):
         with gzip.open(path.with_suffix(".jsonl.gz"), "wt", compresslevel=1) as lines:
             lines.writelines(f"{json.dumps(row)}\n" for row in pq.read_table(path).to_pylist())
@@ -62,7 +63,7 @@ def near(run: Run) -> Table:
         "Near duplicates: documents in, duplicates out",
         f"{documents:,} planted documents of 150 to 900 words, MinHash at {BANDS} × {ROWS}. Of families of two with a "
         f"Jaccard similarity of {NEAR} or more, {sum(one.expected for one in close):.0f} of "
-        f"{sum(one.pairs for one in close)} are to be found. Right: pairs in one cluster that were planted.",
+        f"{sum(one.pairs for one in close)} should be found. Right: pairs in one cluster that were planted.",
         "docs", "pairs found; right", "datatrove",
         compare(run, contenders, "datatrove", partial(found, truth)),
     )  # fmt: skip
@@ -85,20 +86,20 @@ def exact(run: Run) -> Table:
     return Table(
         "Copies: documents in, duplicates out",
         f"{documents:,} planted documents of 150 to 900 words, {len(copies(truth))} pairs of which are the same. "
-        "dolma ends with marks, text-dedup and ours with the corpus that is left.",
+        "dolma ends with marks, text-dedup and ours with the remaining corpus.",
         "docs", "copies found; others removed", "text-dedup, MD5",
         compare(run, contenders, "text-dedup, MD5", partial(removed, truth)),
     )  # fmt: skip
 
 
 def ours(run: Run, out: Path, documents: int, stage: str, settings: list[str]) -> Contender:
-    """A run of ours, from the files to a deduplicated corpus."""
+    """Our run, from the files to a deduplicated corpus."""
     files = [str(path) for path in sorted((out / "documents").glob("*.parquet"))]
     return run.contender("refinedweb", "ours", documents, "dedup", files=files, stage=stage, settings=settings)
 
 
 def found(truth: pa.Table, answers: Answers) -> dict[str, str]:
-    """Pairs of families of two that are similar enough and were found, and the precision of all pairs."""
+    """How many of the similar pairs (families of two) were found, and the precision over all pairs."""
     judged = {}
     for name, runs in answers.items():
         clusters = runs[0].get("clusters") or planted_recall.clusters_of(runs[0].get("kept", {}))
@@ -116,7 +117,7 @@ def copies(truth: pa.Table) -> set[frozenset[str]]:
 
 
 def removed(truth: pa.Table, answers: Answers) -> dict[str, str]:
-    """Of the planted copies those of which one was removed, and how many other documents were."""
+    """Of how many planted pairs of copies one was removed, and how many other documents were."""
     known = copies(truth)
     members = set().union(*known)
     judged = {}

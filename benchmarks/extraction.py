@@ -1,12 +1,13 @@
-"""Extraction on scrapinghub's article-extraction-benchmark, ours beside the peers'.
+"""Extraction on scrapinghub's article-extraction-benchmark, ours and the peers'.
 
     uv run python -m benchmarks --only extraction
 
-Definition (that benchmark's `evaluate.py`): words are runs of `\\w`; a text is its multiset of 4-grams of words; each
-page's true positives, false positives and false negatives give its precision and recall, which are averaged over the
-pages; F1 is the harmonic mean of the averages. Our stage removes URLs, the ground truth holds them; the second F1 is
-against the truth in the form of our corpus. CPU seconds are those of the stage with its child process; `alone` is the
-engine's own function. NeMo Curator asks for the language first and drops paragraphs that hold few stop words.
+The definition is that of the benchmark's `evaluate.py`: words are runs of `\\w`, and a text is its multiset of 4-grams
+of words. Each page's true positives, false positives and false negatives give its precision and recall, which are
+averaged over the pages; F1 is the harmonic mean of the averages. Our stage removes URLs, which the ground truth
+contains; so a second F1 compares with the truth in the form of our corpus. CPU seconds are those of the stage with its
+child process; `alone` is the engine's own function. NeMo Curator determines the language first and drops paragraphs
+that contain few stop words.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from stages.extraction.formatting import formatted
 from stages.schema import documents
 
 _WORD = re.compile(r"\w+")
-N = 4
+N = 4  # words of a gram, as in the benchmark's definition
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "ours": {},
@@ -41,6 +42,8 @@ PEER = "datatrove"
 
 
 class Quality(NamedTuple):
+    """Macro averages over pages."""
+
     precision: float
     recall: float
     f1: float
@@ -66,7 +69,7 @@ def shingles(text: str) -> Counter[tuple[str, ...]]:
 
 
 def of_page(truth: str, found: str) -> tuple[float, float]:
-    """Precision and recall of one page; 1 where nothing was to be found and nothing was."""
+    """Precision and recall of one page; 1 if there was nothing to find and nothing was found."""
     wanted, got = shingles(truth), shingles(found)
     common, missing, wrong = (wanted & got).total(), (wanted - got).total(), (got - wanted).total()
     return _share(common, wrong, missing), _share(common, missing, wrong)
@@ -79,7 +82,7 @@ def _share(right: int, wrong: int, other: int) -> float:
 
 
 def quality(truths: list[str], found: list[str]) -> Quality:
-    """Macro averages over the pages, and their harmonic mean."""
+    """The macro averages over the pages, and their harmonic mean."""
     scores = [of_page(*pair) for pair in zip(truths, found, strict=True)]
     precision, recall = (sum(values) / len(scores) for values in zip(*scores, strict=True))
     return Quality(precision, recall, 2 * precision * recall / (precision + recall))
@@ -109,15 +112,15 @@ def suite(run: Run) -> Table:
     return Table(
         "Extraction",
         f"{docs.num_rows} pages of the article-extraction benchmark, "
-        f"{docs['html'].nbytes / docs.num_rows / 1e3:.0f} kB each; macro F1 of 4-grams of words. Ours by default: "
-        "trafilatura, precision. Our budget: F1 ≥ 0.96.",
+        f"{docs['html'].nbytes / docs.num_rows / 1e3:.0f} kB each; macro F1 of 4-grams of words. Our default is "
+        "trafilatura with precision. Our budget: F1 ≥ 0.96.",
         "pages", "F1; with URLs removed from the truth", PEER,
         compare(run, contenders, PEER, partial(scores, truths), "cpu_seconds"),
     )  # fmt: skip
 
 
 def scores(truths: list[str], answers: Answers) -> dict[str, str]:
-    """F1 of each against the truth, and against the truth in the form of our corpus."""
+    """The F1 of each contender against the truth, and against the truth in the form of our corpus."""
     in_form = [formatted(truth) for truth in truths]
     found = {name: runs[0]["texts"] for name, runs in answers.items()}
     return {name: f"{quality(truths, texts).f1:.4f}; {quality(in_form, texts).f1:.4f}" for name, texts in found.items()}

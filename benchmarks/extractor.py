@@ -1,17 +1,17 @@
-"""Quality and speed of the engine `blocks` beside other extractors, by language and kind of page.
+"""Quality and speed of the engine `blocks` compared with other extractors, by language and kind of page.
 
-    uv run python -m benchmarks.extractor quality --folds FOLDER   # each page by a model that has not seen it
-    uv run python -m benchmarks.extractor articles                 # the article benchmark, by the shipped model
+    uv run python -m benchmarks.extractor quality --folds FOLDER   # each page with a model that has not seen it
+    uv run python -m benchmarks.extractor articles                 # the article benchmark, with the shipped model
     uv run python -m benchmarks.extractor speed                    # pages per CPU second, html bytes in, text out
     uv run python -m benchmarks.extractor linear                   # time per byte by size, and on hostile pages
     NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=CACHE uv run python -m benchmarks.extractor fuzz --pages 1000000
 
-The fuzzing wants a cache of its own (numba would load kernels that were compiled without checks). It takes all cores
-and goes on where an earlier call with the same `--state` stopped.
+The fuzzing needs a separate cache, because numba would otherwise load kernels that were compiled without checks. It
+uses all cores and resumes an earlier call with the same `--state`.
 
-`uv sync --group peers` adds readability-lxml to the others. FOLDER is what `python -m classifiers.blocks pages.parquet
-model.npz --folds FOLDER` wrote. Quality is the mean over pages of F1 of 4-grams of words (of characters where words are
-not spaced), against the true text as it is.
+`uv sync --group peers` adds readability-lxml to the extractors. FOLDER is what `python -m classifiers.blocks
+pages.parquet model.npz --folds FOLDER` wrote. Quality is the mean over pages of the F1 of 4-grams of words (of
+characters in scripts without spaces), compared with the unchanged true text.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ from classifiers.blocks.training import annotated, data, labels
 from classifiers.blocks.training.train import BoostingOptions, texts, trimmed
 from stages.extraction import blocks
 
-LEAST_PAGES = 30
-RUNS = 3
+LEAST_PAGES = 30  # of a group; the mean of fewer is marked as resting on few pages
+RUNS = 3  # of each extractor when its speed is measured
 PROSE = b"<p>The river rose again in the night, and nobody was surprised by it.</p>" * 5
+# Scripts by their first and last code point; the first that matches counts.
 _SCRIPTS = (
     ("CJK", 0x3040, 0x9FFF), ("CJK", 0xAC00, 0xD7A3), ("Cyrillic", 0x0400, 0x052F), ("Greek", 0x0370, 0x03FF),
     ("Arabic/Hebrew", 0x0590, 0x06FF), ("Indic", 0x0900, 0x0DFF), ("Latin", 0x41, 0x24F),
@@ -48,7 +49,7 @@ _SCRIPTS = (
 
 
 def group(text: str) -> str:
-    """The language group of most of a text's letters."""
+    """The script group to which most of a text's letters belong."""
     found = Counter(
         next((name for name, first, last in _SCRIPTS if first <= ord(c) <= last), "other")
         for c in text[:4000]
@@ -58,7 +59,7 @@ def group(text: str) -> str:
 
 
 def by_model(chosen: model.BlockModel, html: bytes) -> str:
-    """As the engine does it, by another model than the shipped one."""
+    """The text that the engine extracts with another model than the shipped one."""
     found, scores = chosen.scored(html)
     kept, confidence = model.chosen(found, scores)
     return blocks.ScoredPage(found, scores, kept, confidence).text()
@@ -66,7 +67,7 @@ def by_model(chosen: model.BlockModel, html: bytes) -> str:
 
 @dataclass(frozen=True)
 class Judged:
-    """A page whose main text is known: by its data set, or because it was `annotated`."""
+    """A page whose main text is known, from its data set or because it was `annotated`."""
 
     row: data.TrainingPage
     fold: int
@@ -74,7 +75,7 @@ class Judged:
     annotated: bool
 
     def names(self) -> list[str]:
-        """The lines of the table that it counts in."""
+        """The lines of the table in which it counts."""
         script = group(self.truth)
         if self.annotated:
             return ["annotated", f"annotated: {self.row.kind}", f"annotated, {script}"]
@@ -82,7 +83,7 @@ class Judged:
 
 
 def judged() -> list[Judged]:
-    """All pages of the training data whose main text is known, with the fold that they are in."""
+    """All pages of the training data whose main text is known, with their folds."""
     folder = crawl.data()
     rows = pages(
         folder / "extraction-train" / "pages.parquet", folder / "crawl", folder / "article-extraction/ground-truth.json"
@@ -101,7 +102,7 @@ def _kept_text(html: bytes, kept: annotated.Ranges) -> str:
 
 
 def scores(folder: Path, peers: list[str], each: Judged) -> dict[str, float]:
-    """F1 by extractor."""
+    """The F1 of each extractor on one page."""
     html = each.row.html
     outputs = {"blocks": by_model(model.load(folder / f"fold-{each.fold}.npz"), html)}
     outputs |= {name: PEERS[name](html) for name in peers}
@@ -109,6 +110,7 @@ def scores(folder: Path, peers: list[str], each: Judged) -> dict[str, float]:
 
 
 def quality(folder: Path, every: int, peers: list[str], processes: int) -> None:
+    """Print the mean F1 of each extractor by group of pages."""
     found = judged()[::every]
     totals: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with ProcessPoolExecutor(processes, initializer=quiet) as pool:
@@ -125,11 +127,12 @@ def quality(folder: Path, every: int, peers: list[str], processes: int) -> None:
 
 
 def quiet() -> None:
-    """The others log what they think of a page."""
+    """Silence the other extractors' log messages about pages."""
     logging.disable(logging.CRITICAL)
 
 
 def articles() -> None:
+    """Print each extractor's precision, recall and F1 on the article benchmark."""
     docs, truths = article_pages(crawl.data())
     html = docs.column("html").to_pylist()
     print("| extractor | precision | recall | F1 |\n|---|---|---|---|")
@@ -144,7 +147,7 @@ def of_blocks(html: bytes) -> str:
 
 
 def speed(every: int) -> None:
-    """CPU seconds, so that what else runs counts less; the ratio is what to read."""
+    """Print pages per CPU second. CPU time is less disturbed by other work than wall time; read the ratios."""
     rows = data.read(crawl.data() / "extraction-train" / "pages.parquet")[0][::every]
     size = sum(len(row.html) for row in rows)
     print(f"{len(rows)} pages, {size / len(rows) / 1e3:.0f} kB each")
@@ -152,7 +155,7 @@ def speed(every: int) -> None:
     print(f"| extractor | {rates_of} | × trafilatura default |\n|---|---|---|")
     base = 0.0
     for name, extractor in {**PEERS, "blocks": of_blocks}.items():
-        for row in rows[:20]:  # what is compiled or loaded at its first use
+        for row in rows[:20]:  # compiles or loads what is needed at the first use
             extractor(row.html)
         rates = []
         for _ in range(RUNS):
@@ -166,12 +169,12 @@ def speed(every: int) -> None:
 
 
 def of_everything(html: bytes) -> None:
-    """The engine with all that it can be asked for."""
+    """Run the engine with all its options."""
     blocks.extract(html, "https://example.org/a/b", include_comments=True, with_title=True, with_links=True)
 
 
 def hostile(size: int) -> dict[str, bytes]:
-    """Pages of about so many bytes, each made to be slow for some way of reading HTML."""
+    """Pages of about `size` bytes, each built to be slow for some method of reading HTML."""
     return {
         "paragraphs": b"<p>The river rose again in the night, and nobody was surprised. " * (size // 64),
         "one-letter blocks": b"<p>x" * (size // 4),
@@ -195,6 +198,7 @@ def hostile(size: int) -> dict[str, bytes]:
 
 
 def linear() -> None:
+    """Print the time per byte of each kind of page at growing sizes."""
     of_everything(b"<p>warm")
     print("| page | 1 kB | 100 kB | 1 MB | 10 MB | 50 MB |\n|---|---|---|---|---|---|")
     sizes = (1_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
@@ -210,18 +214,18 @@ def linear() -> None:
     html = b"<p>x" * 200_000
     start = time.process_time()
     of_everything(html)
-    print(f"\n200,000 blocks of a letter: {time.process_time() - start:.2f} s")
+    print(f"\n200,000 blocks of one letter: {time.process_time() - start:.2f} s")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=["quality", "articles", "speed", "linear", "fuzz"])
     parser.add_argument("--folds", type=Path, help="the models of the folds")
-    parser.add_argument("--every", type=int, default=1, help="take every n-th page only")
-    parser.add_argument("--peer", action="append", choices=list(PEERS), help="beside these only")
+    parser.add_argument("--every", type=int, default=1, help="take only every n-th page")
+    parser.add_argument("--peer", action="append", choices=list(PEERS), help="compare with this peer only; repeatable")
     parser.add_argument("--pages", type=int, default=10_000, help="mutated pages to try")
-    parser.add_argument("--state", type=Path, default=Path("fuzz.jsonl"), help="chunks of the fuzzing that are done")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of quality and fuzz")
+    parser.add_argument("--state", type=Path, default=Path("fuzz.jsonl"), help="file that lists the finished chunks")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="processes for quality and fuzz")
     options = parser.parse_args()
     quiet()
     if options.what == "quality":

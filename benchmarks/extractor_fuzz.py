@@ -1,7 +1,7 @@
-"""Mutated pieces of crawled pages through the engine `blocks`: no crash, no index out of bounds, no slow page.
+"""Sends mutated pieces of crawled pages through the engine `blocks`: no crash, no index out of bounds, no slow page.
 
-Page n of a run is the same whenever it is made, so the work is divided into chunks, which any process may take and a
-later call need not do again: those done stand in a file of JSON lines.
+Page n is the same whenever it is made. So the work is divided into chunks that any process may take and that a later
+call need not repeat: finished chunks are listed in a file of JSON lines.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from stages.extraction import blocks
 
 CHUNK = 2_000  # pages
 MOST_BYTES = 8_000  # of a piece before its mutation
-LEAST_TIMED = 1_000  # bytes; of shorter pages the time is the call's
+LEAST_TIMED = 1_000  # bytes; the time of a shorter page is mostly that of the call
 SLOW = 20  # times the median time per byte
-RETRIES = 5  # of a slow page: what else the machine does is not the page's fault
+RETRIES = 5  # of a slow page: other work on the machine is not the page's fault
 MARKUP = (
     b"<", b">", b"&", b"</", b"<!--", b"-->", b"<table>", b"</td>", b"<p", b"<svg>", b"<script>", b"</script>",
     b"<title>", b"&#x", b"&amp", b"='", b'="', b"<template>", b"<li>", b"<br>", b"<pre>", b"\xc3", b"\xf0\x9f", b"\x00",
@@ -34,7 +34,7 @@ MARKUP = (
 
 
 def mutated(html: bytes, rng: random.Random) -> bytes:
-    """The page after a few of: a piece cut out, doubled, put elsewhere, bytes changed, markup put in."""
+    """The page after a few mutations: a piece removed, doubled or moved, bytes changed, markup inserted."""
     page = bytearray(html)
     for _ in range(rng.randint(1, 8)):
         size = len(page) + 1
@@ -70,7 +70,7 @@ def page(number: int) -> bytes:
 
 
 def chunk(number: int) -> dict[str, float]:
-    """A chunk's pages through the engine: how many there were, and the slowest of them."""
+    """Run a chunk's pages through the engine; their number, their times, and the slowest of them."""
     for first in range(50):  # the kernels are compiled or loaded at their first call
         blocks.extract(page(first), None)
     rates, numbers = [], range(number * CHUNK, (number + 1) * CHUNK)
@@ -98,8 +98,8 @@ def _seconds(html: bytes) -> float:
     return time.process_time() - start
 
 
-def run(pages: int, state: Path, processes: int, said: Callable[[str], None] = print) -> None:
-    """At least so many pages, those of earlier calls with this `state` counted. Raises at the first that fails."""
+def run(pages: int, state: Path, processes: int, say: Callable[[str], None] = print) -> None:
+    """Try at least `pages` pages, including those of earlier calls with this `state`. Raises at the first failure."""
     checked = os.environ.get("NUMBA_BOUNDSCHECK", "0")
     lines = state.read_text(encoding="utf-8").splitlines() if state.exists() else []
     done = [found for found in map(json.loads, lines) if found["boundscheck"] == checked]
@@ -111,7 +111,7 @@ def run(pages: int, state: Path, processes: int, said: Callable[[str], None] = p
             file.flush()
     worst = max(done, key=lambda found: found["slowest"])
     total, seconds = sum(found["pages"] for found in done), sum(found["seconds"] for found in done)
-    said(
+    say(
         f"{total:,} mutated pages, none failed; NUMBA_BOUNDSCHECK={checked}; {total / seconds:.0f} pages per CPU second"
     )
-    said(f"slowest: page {worst['slowest_page']}, {worst['slowest']:.1f} × its chunk's median time per byte")
+    say(f"slowest: page {worst['slowest_page']}, {worst['slowest']:.1f} × its chunk's median time per byte")

@@ -1,4 +1,4 @@
-"""Extractors of main text beside ours, each as a function from a page in UTF-8 to its text."""
+"""Other extractors of main text, each as a function from a page in UTF-8 to its text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def of_resiliparse(html: bytes) -> str:
 
 
 def of_justext(html: bytes) -> str:
-    """With the stop words of the page's language; of one that jusText has none for, as its documentation says."""
+    """jusText with the stop words of the page's language; if it has none, with the settings its documentation gives."""
     page = html.decode(errors="replace")
     if not page.strip():
         return ""
@@ -34,7 +34,7 @@ def of_justext(html: bytes) -> str:
     rules = {} if words else {"stopwords_low": 0, "stopwords_high": 0}
     try:
         found = justext.justext(page, words, **rules)
-    except (ValueError, lxml.etree.LxmlError):  # what lxml refuses, a page of nothing but a comment among it
+    except (ValueError, lxml.etree.LxmlError):  # lxml refuses some pages, such as one that is only a comment
         return ""
     return "\n".join(paragraph.text for paragraph in found if not paragraph.is_boilerplate)
 
@@ -61,7 +61,7 @@ def _language(text: str) -> str:
 
 @lru_cache(maxsize=200)
 def _stop_words(code: str) -> frozenset[str]:
-    """jusText's list for a language by its ISO 639 code; empty where it has none."""
+    """jusText's list for a language, by its ISO 639 code; empty if it has none."""
     names = {
         "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
         "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fi": "Finnish", "fr": "French",

@@ -1,13 +1,13 @@
-"""The whole filter pass over a many-language crawl, ours beside the peers': same WARC, one core each, in turn.
+"""The whole filter pass over a many-language crawl, ours and the peers': the same WARC, one core each, in turn.
 
     uv run python -m benchmarks --only filter_pass                                  # speeds and decisions
     uv run python -m benchmarks.filter_pass [--pages 400] [--runs 5] [--core N]     # seconds and decisions by stage
 
-A pass reads one WARC file and writes Parquet: URL filter, extraction, language, repetition, quality; ours then also
-corrects lines and stores what it removed. Block lists are datatrove's on both sides, trafilatura's version and settings
-and the language model are the same for datatrove; NeMo Curator and dolma have no URL filter and take pycld2's language.
-`same rules` is ours with datatrove's dialects and without what it has not (curated
-sources, line corrections), to compare verdicts. CPU times count every child process.
+A pass reads one WARC file and writes Parquet: URL filter, extraction, language, repetition, quality. Ours also corrects
+lines and stores what it removed. Ours and datatrove use datatrove's block lists, the same version and settings of
+trafilatura and the same language model; NeMo Curator and dolma have no URL filter and use pycld2's language.
+`same rules` is ours with datatrove's dialects and without what datatrove lacks (curated sources, line corrections), to
+compare verdicts. CPU times include every child process.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def main() -> None:
 
 
 def suite(run: Run) -> Table:
-    """Every variant of ours, datatrove, NeMo Curator and dolma over one WARC file."""
+    """Every variant of ours, and datatrove, NeMo Curator and dolma, over one WARC file."""
     warc = run.folder / "sample.warc.gz"
     pages = crawl.sample(warc, run.size(250, 24))
     try:
         listed, without = lists(warc, run.side("datatrove_side.py")), ""
     except SideError:  # datatrove's own row says why
-        listed, without = [], " Ours without block lists: they are datatrove's."
+        listed, without = [], " Ours runs without block lists, because they are datatrove's."
     found = peers(run, warc, pages)
     found |= {
         name: run.contender("refinedweb", "ours", pages, "filter_pass", **request)
@@ -74,16 +74,16 @@ def suite(run: Run) -> Table:
     }
     return Table(
         "The filter pass: WARC in, Parquet out",
-        f"{pages} pages, spread over the crawl. URL filter (not in NeMo Curator and dolma), extraction, English, "
-        "repetition, quality; ours corrects lines too and stores what it removed. trafilatura where no other is named. "
-        "Our budgets: 1.7 × datatrove, `fast` 2.5, gate 5, resiliparse 12." + without,
+        f"{pages} pages, spread over the crawl: URL filter (not in NeMo Curator and dolma), extraction, English, "
+        "repetition, quality. Ours also corrects lines and stores what it removed. The extractor is trafilatura unless "
+        "another is named. Our budgets: 1.7 × datatrove, `fast` 2.5, gate 5, resiliparse 12." + without,
         "pages", "pages kept; decided as datatrove", PEER,
         compare(run, found, PEER, partial(decisions, pages), "cpu_seconds"),
     )  # fmt: skip
 
 
 def peers(run: Run, warc: Path, pages: int) -> dict[str, Contender]:
-    """The others' passes."""
+    """The peers' passes."""
     at, out = str(warc), str(warc.parent)
     theirs = partial(run.contender, units=pages, do="filter_pass", warc=at)
     datatrove = partial(theirs, "datatrove", "datatrove_side.py", out=f"{out}/datatrove", **SAME)
@@ -101,19 +101,19 @@ def peers(run: Run, warc: Path, pages: int) -> dict[str, Contender]:
 
 
 def decisions(pages: int, answers: Answers) -> dict[str, str]:
-    """Pages kept, and the share of all about which a pass decides as datatrove does."""
+    """The number of pages kept, and the share of all pages that a pass judges as datatrove does."""
     theirs = set(kept(answers[PEER])) if PEER in answers else None
     judged = {}
     for name, runs in answers.items():
         ids = kept(runs)
         same = "" if theirs is None else f"; {1 - len(theirs ^ set(ids)) / pages:.1%}"
         spared = runs[0].get("spared", 0)
-        judged[name] = f"{len(ids)}{same}" + (f" ({spared} pages left out, at which it stops)" if spared else "")
+        judged[name] = f"{len(ids)}{same}" + (f" ({spared} pages left out, which make it stop)" if spared else "")
     return judged
 
 
 def contenders(us: Side, them: Side, warc: Path) -> dict[str, pairs.Contender]:
-    """datatrove's pass and ours by the same rules."""
+    """datatrove's pass, and ours in every variant."""
     return {
         PEER: partial(them.ask, "filter_pass", warc=str(warc), out=str(warc.parent / "datatrove"), **SAME),
         **{name: partial(us.ask, "filter_pass", **request) for name, request in ours(warc, lists(warc, them)).items()},
@@ -121,14 +121,14 @@ def contenders(us: Side, them: Side, warc: Path) -> dict[str, pairs.Contender]:
 
 
 def lists(warc: Path, datatrove: Side) -> list[str]:
-    """Settings that give our URL filter datatrove's block lists."""
+    """The settings that give our URL filter datatrove's block lists."""
     folder = warc.parent / "lists"
     categories = ",".join(datatrove.ask("lists", out=str(folder))["categories"])
     return [f"url_v1.blocklist={folder}", f"url_v1.categories={categories}"]
 
 
 def ours(warc: Path, listed: list[str]) -> dict[str, dict[str, Any]]:
-    """What our side is asked for each variant."""
+    """The request to our side for each variant."""
     return {
         name: {"warc": str(warc), "stages": stages, "overrides": [*listed, *settings]}
         for name, (stages, settings) in OURS.items()
@@ -136,7 +136,7 @@ def ours(warc: Path, listed: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def report_share(answers: dict[str, list[Answer]]) -> None:
-    """Seconds of each stage, and the share of all that is not HTML extraction (budget 15 %)."""
+    """Print the seconds of each stage, and the share of the total that is not HTML extraction (budget 15 %)."""
     print("\n| pass | seconds by stage (median) | everything but extraction |")
     print("|---|---|---|")
     for name, runs in answers.items():
@@ -151,7 +151,7 @@ def report_share(answers: dict[str, list[Answer]]) -> None:
 
 
 def report_verdicts(answers: dict[str, list[Answer]]) -> None:
-    """After each step: the pages left on each side, and on both, with datatrove's rules on both sides."""
+    """Print the pages left after each step on each side and on both, with datatrove's rules on both sides."""
     theirs, us = answers[PEER][0]["left"], answers[SAME_RULES][0]["left"]
     print("\n| left after | datatrove | ours, same rules | both |")
     print("|---|---|---|---|")

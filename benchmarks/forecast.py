@@ -1,15 +1,17 @@
-"""`plan` against reality: runs with one and two workers, and a deduplication, forecast from smaller ones.
+"""`plan` against reality: runs with one and two workers, and a deduplication, each forecast from smaller runs.
 
     uv run python -m benchmarks.forecast [paced deduplication filters] [--copies 4] [--documents 40000] [--runs 3]
 
-Paced: a stage that sleeps for every document, so that load beside it hardly counts: whether the forecast's machinery
-(queue, tail, pauses, warm-up) is right; there from the first task's begin to the last one's end.
-Filter: the recipe's filters over the crawl (8 files) is the sample, over so many copies of it the run that is forecast;
-with two workers and with one, each forecast from a sample with as many workers, and once across. Deduplication:
-`minhash_v1` over planted corpora (`benchmarks.planted`); samples of an eighth and a quarter, two workers.
+Paced: a stage that sleeps for every document, so that other load hardly matters. It shows whether the forecast's
+machinery (queue, tail, pauses, warm-up) is right; the time is from the start of the first task to the end of the last.
+Filters: the sample is the recipe's filters over the crawl (8 files), and the forecast run is the same over several
+copies of it; with two workers and with one, each forecast from a sample with as many workers, and once from the other.
+Deduplication: `minhash_v1` over planted corpora (`benchmarks.planted`), from samples of an eighth and a quarter, with
+two workers.
 
-Reality is the time of the command. The forecast is that of the run, plus what the sample's command took beside its run
-(imports, the end of Ray). Medians; load beside the sample and not beside the run (or the reverse) is in the error.
+Reality is the time of the command. The forecast is that of the run, plus the time that the sample's command spent
+outside its run (imports, ending Ray). Figures are medians; if there was other load during the sample but not during the
+run, or the reverse, it is part of the error.
 """
 
 from __future__ import annotations
@@ -38,19 +40,19 @@ from refinedweb.ledger.run_file import open_run
 from refinedweb.storage import open_store
 
 FILTERS = "url_v1,extract_v1,language_v1,repetition_v1,quality_v1,lines_v1"
-ALLOWED = 0.15
+ALLOWED = 0.15  # relative error of a forecast that counts as good
 
 
 @dataclass(frozen=True)
 class Ran:
-    """One command: its seconds, and where the run lies."""
+    """One command: its seconds, and its output folder."""
 
     seconds: float
     out: Path
 
 
 def ran(stages: str, inputs: Path, out: Path, workers: int) -> Ran:
-    """One run, alone."""
+    """Execute one run by itself."""
     shutil.rmtree(out, ignore_errors=True)
     call = [sys.executable, "-m", "refinedweb", "run", stages, str(inputs), str(out), "--json"]
     call += ["--workers", str(workers), "--import", "benchmarks.paced"]
@@ -65,20 +67,20 @@ def ran(stages: str, inputs: Path, out: Path, workers: int) -> Ran:
     return Ran(seconds, out)
 
 
-def foretold(samples: list[Ran], files: int, size: float, workers: int) -> float:
-    """Seconds of the command over so many files."""
+def predicted(samples: list[Ran], files: int, size: float, workers: int) -> float:
+    """The forecast seconds of the command over `files` files of `size` bytes."""
     sample = measure([str(one.out) for one in samples])
     largest = samples[-1]
     here = quiet(sample.start)
     itself = InputVolume(len(sample.run.inputs), sample.bytes_in / len(sample.run.inputs))
     box = machine("local", cores=workers)
-    beside = largest.seconds - forecast(ForecastPlan(sample, itself, box, here), 1).seconds
-    return forecast(ForecastPlan(sample, InputVolume(files, size), box, here), 1).seconds + max(0.0, beside)
+    outside = largest.seconds - forecast(ForecastPlan(sample, itself, box, here), 1).seconds
+    return forecast(ForecastPlan(sample, InputVolume(files, size), box, here), 1).seconds + max(0.0, outside)
 
 
-def line(name: str, told: list[float], real: list[float]) -> None:
-    """A row of the table: medians, and the error."""
-    forecast_, reality = statistics.median(told), statistics.median(real)
+def line(name: str, forecasts: list[float], real: list[float]) -> None:
+    """Print a row of the table: the medians and the error."""
+    forecast_, reality = statistics.median(forecasts), statistics.median(real)
     error = forecast_ / reality - 1
     print(
         f"| {name} | {forecast_:.1f} s | {reality:.1f} s | {error:+.1%} | {'yes' if abs(error) <= ALLOWED else 'no'} |"
@@ -86,7 +88,7 @@ def line(name: str, told: list[float], real: list[float]) -> None:
 
 
 def filters(folder: Path, copies: int, runs: int) -> Path:
-    """Forecast and reality of the filter pass; returns a sample for what comes after."""
+    """Print forecast and reality of the filter pass, and return a sample for what comes next."""
     small, large = folder / "small", folder / "large"
     for target, times in ((small, 1), (large, copies)):
         target.mkdir()
@@ -95,7 +97,7 @@ def filters(folder: Path, copies: int, runs: int) -> Path:
     files = list(large.iterdir())
     size = sum(file.stat().st_size for file in files) / len(files)
     ran(FILTERS, small, folder / "warm-up", 2)
-    told: dict[tuple[int, int], list[float]] = {}
+    forecasts: dict[tuple[int, int], list[float]] = {}
     real: dict[int, list[float]] = {1: [], 2: []}
     working: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(runs):
@@ -106,38 +108,39 @@ def filters(folder: Path, copies: int, runs: int) -> Path:
             working[workers].append(span(run.out))
         for sampled, sample in samples.items():
             for workers in (1, 2):
-                told.setdefault((sampled, workers), []).append(foretold([sample], len(files), size, workers))
-    for (sampled, workers), seconds in told.items():
-        line(f"filters, {workers} worker(s), sample with {sampled}", seconds, real[workers])
+                seconds = predicted([sample], len(files), size, workers)
+                forecasts.setdefault((sampled, workers), []).append(seconds)
+    for (sampled, workers), predictions in forecasts.items():
+        line(f"filters, {workers} worker(s), sample with {sampled}", predictions, real[workers])
     whole, tasks = (statistics.median(times[1]) / statistics.median(times[2]) for times in (real, working))
-    print(f"\nScaling from 1 to 2 workers: {tasks:.2f} × from the first task's begin to the last one's end; ", end="")
-    print(f"{whole:.2f} × by whole commands, start and end of Ray included\n")
+    print(f"\nScaling from 1 to 2 workers: {tasks:.2f} × from the first task's start to the last one's end; ", end="")
+    print(f"{whole:.2f} × by whole commands, including the start and end of Ray\n")
     return folder / "sample-2"
 
 
 def paced(folder: Path, runs: int) -> None:
-    """Forecast and reality where tasks only sleep."""
-    dice, sizes = random.Random(1), {"paced-small": 16, "paced-large": 80}
+    """Print forecast and reality of tasks that only sleep."""
+    chance, sizes = random.Random(1), {"paced-small": 16, "paced-large": 80}
     for name, files in sizes.items():
         (folder / name).mkdir()
         for number in range(files):
-            texts = (json.dumps({"id": f"{number}-{n}", "text": "x"}) for n in range(dice.randint(20, 60)))
+            texts = (json.dumps({"id": f"{number}-{n}", "text": "x"}) for n in range(chance.randint(20, 60)))
             (folder / name / f"{number:04d}.jsonl").write_text("\n".join(texts))
     size = sum(file.stat().st_size for file in (folder / "paced-large").iterdir()) / 80
     for workers in (1, 2):
-        told, real = [], []
+        forecasts, real = [], []
         for _ in range(runs):
             sample = ran(Paced.name, folder / "paced-small", folder / "paced-sample", workers)
             large = ran(Paced.name, folder / "paced-large", folder / "paced-run", workers)
             measured = measure([str(sample.out)])
             box = machine("local", cores=workers)
-            told.append(forecast(ForecastPlan(measured, InputVolume(80, size), box, quiet(0.0)), 1).seconds)
+            forecasts.append(forecast(ForecastPlan(measured, InputVolume(80, size), box, quiet(0.0)), 1).seconds)
             real.append(span(large.out))
-        line(f"paced, {workers} worker(s), sample of a fifth", told, real)
+        line(f"paced, {workers} worker(s), sample of a fifth", forecasts, real)
 
 
 def span(out: Path) -> float:
-    """Seconds from the begin of the first task to the end of the last."""
+    """Seconds from the start of the first task to the end of the last."""
     run = open_run(str(out))
     records = list(Ledger(open_store(str(out)), run.steps[0].name).records(range(len(run.inputs))))
     ends = [datetime.fromisoformat(record.committed_at).timestamp() for record in records]
@@ -145,7 +148,7 @@ def span(out: Path) -> float:
 
 
 def deduplication(folder: Path, documents: int, runs: int) -> None:
-    """Forecast and reality of `minhash_v1`."""
+    """Print forecast and reality of `minhash_v1`."""
     corpora = {}
     for count in (documents // 8, documents // 4, documents):
         corpora[count] = folder / f"corpus-{count}"
@@ -153,16 +156,16 @@ def deduplication(folder: Path, documents: int, runs: int) -> None:
     *sizes, large = corpora
     found = list((corpora[large] / "documents").glob("*.parquet"))
     size = sum(file.stat().st_size for file in found) / len(found)
-    told, real = [], []
+    forecasts, real = [], []
     for _ in range(runs):
         samples = [ran("minhash_v1", corpora[n] / "documents", folder / f"minhash-{n}", 2) for n in sizes]
         real.append(ran("minhash_v1", corpora[large] / "documents", folder / "minhash", 2).seconds)
-        told.append(foretold(samples, len(found), size, 2))
-    line(f"minhash_v1, {documents:,} documents, samples of an eighth and a quarter", told, real)
+        forecasts.append(predicted(samples, len(found), size, 2))
+    line(f"minhash_v1, {documents:,} documents, samples of an eighth and a quarter", forecasts, real)
 
 
 def efficiency(sample: Path) -> None:
-    """What the simulation says of many machines."""
+    """Print what the simulation says about many machines."""
     measured = measure([str(sample)])
     print("\n| machines | one cluster: hours, efficiency | each its own driver: hours, efficiency |\n|---|---|---|")
     for count in (1, 10, 100, 257):

@@ -1,11 +1,11 @@
-"""Coverage-guided fuzzing of what reads foreign bytes: readers, payloads, charsets, pages, addresses, recipes.
+"""Coverage-guided fuzzing of everything that reads foreign bytes: readers, payloads, charsets, pages, URLs, recipes.
 
     python -m benchmarks.fuzz [--minutes 20 | --cases 100000] [--target warc ...] [--keep DIR]
 
-Needs atheris (`uv sync --group fuzz`; wheels for Linux). Each target runs in a process of its own, with an equal share
-of the time, from the inputs that `tests/fuzz` damages too; that is the short form, which always runs. A finding is an
-exception that is not the one allowed, a broken law, 30 s for one input or 4 GB: its input is kept below DIR (default: a
-new folder), named, and the exit code is 1.
+Needs atheris (`uv sync --group fuzz`; wheels for Linux). Each target runs in its own process with an equal share of the
+time, starting from the same inputs that `tests/fuzz` damages; those tests are the short form, which always runs. A
+finding is an exception other than the one allowed, a broken law, or 30 s or 4 GB for one input. Its input is kept below
+DIR (default: a new folder) and named, and the exit code is 1.
 """
 
 # ruff: noqa: PT017  (most cases raise nothing)
@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 TARGETS = ("warc", "arc", "jsonl", "parquet", "payload", "charset", "trafilatura", "resiliparse", "url", "recipe")
-LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1")
-# Ours, and what parses pages in Python. Not what numba compiles, nor what compiles it.
+LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1")  # seconds, MB, bytes
+# Our modules, and those that parse pages in Python; neither what numba compiles nor numba itself.
 INSTRUMENTED = ["refinedweb.sources", "refinedweb.recipe.load", "refinedweb.recipe.params", "stages.urls.normalise",
                 "stages.extraction.engines", "stages.extraction.formatting", "stages.extraction.images",
                 "stages.extraction.xpath", "trafilatura", "justext"]  # fmt: skip
@@ -35,7 +35,7 @@ Try = Callable[[bytes], None]
 
 
 def reader(name: str) -> Try:
-    """Rows whose laws hold, or the one error that a reader may raise."""
+    """A reader gives rows for which the laws hold, or raises the one error that it may raise."""
     from refinedweb.sources import SourceOptions, open_reader
     from stages.errors import ShardError
     from tests.refinedweb.sources.archives import rows_of
@@ -52,6 +52,7 @@ def reader(name: str) -> Try:
 
 
 def payload() -> Try:
+    """Decoding a payload names one of the known faults or none."""
     from refinedweb.sources.payload import decode_payload
 
     def decode(data: bytes) -> None:
@@ -64,6 +65,7 @@ def payload() -> Try:
 
 
 def charset() -> Try:
+    """Decoding a page gives UTF-8."""
     from refinedweb.sources.charset import decode
 
     def read(data: bytes) -> None:
@@ -76,7 +78,9 @@ def charset() -> Try:
 
 
 def extractor(name: Any) -> Try:
-    """What the extraction child does with a page, here where coverage is seen. A library's exception is a finding."""
+    """Does what the extraction child does with a page, in this process, so that coverage is seen. A library's exception
+    is a finding.
+    """
     from stages.extraction.engines import ExtractionSettings, Unparsable, engine
 
     extract = engine(ExtractionSettings(engine=name))
@@ -94,6 +98,7 @@ def extractor(name: Any) -> Try:
 
 
 def url() -> Try:
+    """Normalising a URL twice changes nothing."""
     from stages.urls.normalise import host_of, match_form, normalise_url
 
     def address(data: bytes) -> None:
@@ -107,6 +112,7 @@ def url() -> Try:
 
 
 def recipe() -> Try:
+    """A recipe loads or is refused with a message."""
     from refinedweb.recipe import params
     from refinedweb.recipe.load import load as load_recipe
     from refinedweb.recipe.load import load_stages
@@ -127,6 +133,7 @@ def recipe() -> Try:
 
 
 def target(name: str) -> Try:
+    """What a target tries with an input."""
     made: dict[str, Callable[[], Try]] = {"payload": payload, "charset": charset, "url": url, "recipe": recipe}
     if name in ("trafilatura", "resiliparse"):
         return extractor(name)
@@ -134,11 +141,11 @@ def target(name: str) -> Try:
 
 
 def seeds(name: str) -> list[bytes]:
-    """Whole inputs to begin with."""
+    """Valid inputs to start from."""
     from refinedweb import sample
     from refinedweb.recipe.load import SHIPPED
     from tests.faults.poison import PAGES
-    from tests.fuzz.test_fuzz import SEEDS
+    from tests.fuzz.seeds import SEEDS
     from tests.refinedweb.sources.archives import http
 
     readers = [data for kind, data in SEEDS.items() if kind.startswith(name)]
@@ -155,7 +162,7 @@ def seeds(name: str) -> list[bytes]:
 
 
 def fuzz(name: str, arguments: list[str]) -> None:
-    """Runs one target in this process, which libFuzzer ends."""
+    """Run one target in this process, which libFuzzer ends."""
     import atheris
 
     with atheris.instrument_imports(include=INSTRUMENTED):
@@ -165,7 +172,7 @@ def fuzz(name: str, arguments: list[str]) -> None:
 
 
 def campaign(name: str, folder: Path, limit: str) -> dict[str, Any]:
-    """One target to the limit, in a process of its own: cases tried, edges covered, inputs found."""
+    """Fuzz one target up to the limit, in a separate process: cases tried, edges covered, inputs found."""
     corpus, found = folder / name / "corpus", folder / name / "found"
     corpus.mkdir(parents=True, exist_ok=True)
     found.mkdir(exist_ok=True)
@@ -174,9 +181,9 @@ def campaign(name: str, folder: Path, limit: str) -> dict[str, Any]:
     call = [sys.executable, "-m", "benchmarks.fuzz", "--run", name, str(corpus), limit, *LIMITS]
     with (folder / name / "log").open("wb") as log:
         code = subprocess.run([*call, f"-artifact_prefix={found}/"], stdout=log, stderr=log).returncode
-    said = (folder / name / "log").read_text(errors="replace")
-    cases = re.findall(r"number_of_executed_units: (\d+)", said) or re.findall(r"^#(\d+)", said, re.M) or ["0"]
-    edges = re.findall(r"cov: (\d+)", said) or ["0"]
+    logged = (folder / name / "log").read_text(errors="replace")
+    cases = re.findall(r"number_of_executed_units: (\d+)", logged) or re.findall(r"^#(\d+)", logged, re.M) or ["0"]
+    edges = re.findall(r"cov: (\d+)", logged) or ["0"]
     inputs = [str(path) for path in sorted(found.iterdir())]
     return {"target": name, "cases": int(cases[-1]), "edges": int(edges[-1]), "code": code, "found": inputs}
 
@@ -186,13 +193,13 @@ def main() -> None:
         fuzz(sys.argv[2], sys.argv[3:])
         return
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    options.add_argument("--minutes", type=float, default=20.0, help="together, shared by the targets")
-    options.add_argument("--cases", type=int, help="of each target, instead of a time")
+    options.add_argument("--minutes", type=float, default=20.0, help="total time, shared by the targets")
+    options.add_argument("--cases", type=int, help="cases of each target, instead of a time")
     options.add_argument("--target", action="append", choices=TARGETS)
-    options.add_argument("--keep", type=Path, help="folder of corpora, logs and findings; used again if it is there")
+    options.add_argument("--keep", type=Path, help="folder of corpora, logs and findings; reused if it exists")
     given = options.parse_args()
     if importlib.util.find_spec("atheris") is None:
-        raise SystemExit("atheris is not installed (uv sync --group fuzz); tests/fuzz needs hypothesis alone")
+        raise SystemExit("atheris is not installed (uv sync --group fuzz); tests/fuzz needs only hypothesis")
     names = given.target or TARGETS
     limit = f"-max_total_time={int(given.minutes * 60 / len(names))}" if given.cases is None else f"-runs={given.cases}"
     folder = given.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))

@@ -1,16 +1,16 @@
-"""Three hosts on one machine run the full recipe over the crawl as a SageMaker job, and lose links, hosts and the head.
+"""Three hosts on one machine run the full recipe over the crawl as a SageMaker job and lose links, hosts and the head.
 
     python -m benchmarks.hosts [--limit N] [--files 8] [--step 00-filter] [--scenario quiet lost head]
 
 Needs root (network namespaces). Each scenario starts the container's entry point on every host, from the files that
-SageMaker lays down, with S3 on a fourth host, and compares the corpus with that of this machine alone, to the byte:
+SageMaker provides, with S3 on a fourth host. It compares the corpus, to the byte, with that of this machine alone:
 
 quiet   nothing happens
 lost    once `--step` has its first record, one host's link is cut silently and another host is killed
 head    once `--step` has its first record, the head is killed, then the others, as SageMaker ends a failed job; another
-        job with the same arguments goes on, and no record that was there is written anew
+        job with the same arguments resumes, and writes no existing record a second time
 
-Prints seconds, deaths and what was done twice. Exit code 1 where a corpus differs or `verify` finds something.
+Prints seconds, deaths and what was done twice. Exit code 1 if a corpus differs or `verify` finds a problem.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from refinedweb.views.verify import verify
 from tests.jobs.container import cluster
 from tests.jobs.container.network import Network, why_not
 
-PATIENCE = 3600.0
+PATIENCE = 3600.0  # seconds for a job to reach what a scenario waits for
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What all scenarios have in common."""
+    """The scenarios, and what they have in common."""
 
     net: Network
     stack: ExitStack
@@ -46,15 +46,18 @@ class Trial:
     step: str
 
     def job(self, out: str) -> cluster.Job:
+        """Start the job that writes below `out`."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         return cluster.Job(self.net, ["refinedweb", self.crawl, out, *self.options], folder, self.stack)
 
     def quiet(self, out: str) -> str:
+        """Nothing happens."""
         job = self.job(out)
         assert job.wait(0, PATIENCE) == 0, job.told()
         return f"the other hosts ended with {job.wait(1, 60)} and {job.wait(2, 60)}"
 
     def lost(self, out: str) -> str:
+        """One host's link is cut and another host is killed."""
         job = self.job(out)
         job.wait_for(lambda: cluster.records(out, self.step) >= 1, PATIENCE)
         since = time.monotonic()
@@ -66,6 +69,7 @@ class Trial:
         return f"{took:.0f} s after the losses; the host that was cut off ended with {job.wait(1, 120)}"
 
     def head(self, out: str) -> str:
+        """The head is killed, then the others, and another job resumes."""
         job = self.job(out)
         job.wait_for(lambda: cluster.records(out, self.step) >= 1, PATIENCE)
         for host in job.hosts:
@@ -75,8 +79,8 @@ class Trial:
         assert again.wait(0, PATIENCE) == 0, again.told()
         after = ledger(out)
         kept = sum(after.get(key) == etag for key, etag in before.items())
-        assert kept == len(before), "a record was written anew"
-        return f"{kept} of {len(after)} records were there before"
+        assert kept == len(before), "a record was written a second time"
+        return f"{kept} of {len(after)} records existed before"
 
 
 def ledger(out: str) -> dict[str, str]:
@@ -94,7 +98,7 @@ def alone(crawl: str, out: str, options: list[str]) -> float:
 
 
 def problems(out: str, wanted: dict[str, bytes]) -> list[str]:
-    """What is wrong with a run."""
+    """Everything that is wrong with a run."""
     verdict = verify(out)
     differs = [] if cluster.corpus(out) == wanted else ["the corpus differs"]
     return [*verdict.problems, *differs, *(["unfinished"] if verdict.pending else [])]
@@ -104,7 +108,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, help="documents of each file (default: all)")
     parser.add_argument("--files", type=int, default=8)
-    parser.add_argument("--step", default="00-filter", help="when to strike, e.g. 02-substring_v1/2-group")
+    parser.add_argument("--step", default="00-filter", help="strike at its first record; e.g. 02-substring_v1/2-group")
     parser.add_argument("--scenario", nargs="+", choices=["quiet", "lost", "head"], default=["quiet", "lost", "head"])
     given = parser.parse_args()
     options = [] if given.limit is None else ["--limit", str(given.limit)]
@@ -121,11 +125,11 @@ def main() -> int:
             trial = Trial(net, stack, folder, crawl, options, given.step)
             for scenario in given.scenario:
                 since, out = time.monotonic(), f"{base}/{scenario}"
-                told = getattr(trial, scenario)(out)
+                outcome = getattr(trial, scenario)(out)
                 found = problems(out, wanted)
                 wrong += len(found)
                 verdict = "identical" if not found else "; ".join(found)
-                print(f"{scenario}: {time.monotonic() - since:.0f} s, {verdict}; {told}", flush=True)
+                print(f"{scenario}: {time.monotonic() - since:.0f} s, {verdict}; {outcome}", flush=True)
     return 1 if wrong else 0
 
 

@@ -1,10 +1,10 @@
-"""The language gate: what it drops of the pages that `language_v1` would drop, what it loses, and what it costs.
+"""The language gate: how many of the pages that `language_v1` would drop it drops, what it loses, and what it costs.
 
     uv run python -m benchmarks.language_gate [--keep en]
 
-The truth is what `language_v1` says of each page after `extract_v1`. The gate's values were chosen on parts 0 to 3 of
-the crawl and on `labels/langid_dev.parquet`. Parts 4 to 7 decided no value, but were seen once before the last change
-(min_share 0.2 and 4,000 bytes of text: 89.8 % dropped, 3 of 388 lost). Times are CPU seconds.
+The truth is the verdict of `language_v1` on each page after `extract_v1`. The gate's values were chosen on parts 0 to 3
+of the crawl and on `labels/langid_dev.parquet`. Parts 4 to 7 decided no value, but were inspected once before the last
+change (min_share 0.2 and 4,000 bytes of text: 89.8 % dropped, 3 of 388 lost). Times are CPU seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LATER = ("other_language", "low_language_score")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--keep", default="en", help="language codes or groups, by comma")
+    parser.add_argument("--keep", default="en", help="language codes or groups, separated by commas")
     keep = tuple(parser.parse_args().keep.split(","))
     halves = {CHOSEN_ON: crawl.parts()[:4], REPORTED_ON: crawl.parts()[4:]}
     print(
@@ -43,6 +43,7 @@ def main() -> None:
 
 
 def pages(parts: list[Path]) -> pa.Table:
+    """The usable pages of some WARC files."""
     tables = []
     for part in parts:
         with part.open("rb") as file:
@@ -52,7 +53,7 @@ def pages(parts: list[Path]) -> pa.Table:
 
 
 def report(name: str, docs: pa.Table, keep: tuple[str, ...]) -> tuple[float, float]:
-    """A line of the table; CPU seconds of the gate and of the extraction."""
+    """Print a line of the table, and return the CPU seconds of the gate and of the extraction."""
     gate = LanguageGate(keep=keep)
     gate(docs.slice(0, 1))
     start = time.process_time()
@@ -72,7 +73,7 @@ def report(name: str, docs: pa.Table, keep: tuple[str, ...]) -> tuple[float, flo
 
 
 def extracted(stage: Extract, docs: pa.Table) -> tuple[list[str], float]:
-    """Texts of the stage, and its CPU seconds, those of its child process with them."""
+    """The stage's texts, and its CPU seconds including those of its child process."""
     stage(docs.slice(0, 1))
     child = supervisor(stage.settings()).child
     before = time.process_time() + (cpu_seconds(child.process.pid) if child is not None else 0)
@@ -81,6 +82,7 @@ def extracted(stage: Extract, docs: pa.Table) -> tuple[list[str], float]:
 
 
 def share(gated: pa.ChunkedArray, rows: pa.ChunkedArray) -> str:
+    """How many of some rows the gate dropped, with their share."""
     hits, of = pc.sum(pc.and_(gated, rows)).as_py(), pc.sum(rows).as_py()
     return f"{hits} of {of} ({hits / of:.2%})"
 

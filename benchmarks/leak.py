@@ -1,14 +1,14 @@
-"""Resident memory over time of driver, workers and extraction children, on one run over the crawl repeated.
+"""Resident memory over time of driver, workers and extraction children, in one run over the repeated crawl.
 
     uv run python -m benchmarks.leak [--minutes 30] [--workers 2]
     uv run python -m benchmarks.leak --recycling [--shards 64] [--runs 3]
 
-One `refinedweb run` of the filter pass (language gate, trafilatura) over so many links to the crawl's files that it
-outlasts the time, then is interrupted. Sizes are sampled every five seconds. A least-squares line through the samples
-after the first third gives MB per hour: by role, over all its processes that lived that long, the steepest of them.
-Workers are recycled by bytes of input (`RECYCLE_BYTES`), so seldom that here it does not happen. What it costs is the
-difference between a run that replaces a worker every four shards, which is as often as it may be, and one that never
-does (`--recycling`): the same small shards, in turn.
+It watches one `refinedweb run` of the filter pass (language gate, trafilatura) over enough links to the crawl's files
+to outlast the time, and then interrupts it. Sizes are sampled every five seconds. A least-squares line through the
+samples after the first third gives the MB per hour of every process that lived that long. Workers are recycled by bytes
+of input (`RECYCLE_BYTES`), so rarely that it does not happen here. What recycling costs is the difference between a run
+that replaces a worker every four shards, which is as often as it may be, and one that never does (`--recycling`): the
+same small shards, in turn.
 """
 
 from __future__ import annotations
@@ -33,16 +33,14 @@ from benchmarks.crawl import ROOT, parts
 from benchmarks.filter_pass import GATED, RESILIPARSE
 from refinedweb.engine.policy import RECYCLE_BYTES
 
-MB = 1e6
-INTERVAL = 5.0
-REPORT_SECONDS = 60.0
+MB = 1e6  # bytes
+INTERVAL = 5.0  # seconds between two samples
+REPORT_SECONDS = 60.0  # between two lines of progress
 NEVER, OFTEN = 1 << 60, 1  # bytes of input after which a worker is replaced; never after fewer than four shards
-RECYCLED_LIMIT = 20
+RECYCLED_LIMIT = 20  # documents of each shard with `--recycling`: small shards, so that new workers dominate
 ROLES = {"worker": "ray::_in_worker", "extraction child": "stages.extraction.child", "raylet": "/raylet/raylet"}
-# The command line as a user has it, but for the bytes of input after which a worker is replaced.
-DRIVER = (
-    "import sys; from refinedweb.engine import run; run.RECYCLE_BYTES = {}; from refinedweb.cli import main; main()"
-)
+# The command line as a user has it, except for the bytes of input after which a worker is replaced.
+DRIVER = "from refinedweb.engine import policy; policy.RECYCLE_BYTES = {}; from refinedweb.cli import main; main()"
 
 
 @dataclass
@@ -54,7 +52,7 @@ class Life:
     sizes: list[float] = field(default_factory=list)
 
     def slope(self, since: float) -> float | None:
-        """MB per hour from `since` on; None where the process lived through less than half of that."""
+        """MB per hour from `since` on; None if the process lived through less than half of that time."""
         times, sizes = np.array(self.times), np.array(self.sizes)
         late = times >= since
         if late.sum() < 10 or times[-1] - times[late][0] < (times[-1] - since) / 2:
@@ -71,6 +69,7 @@ class Watch:
         self.lives: dict[tuple[int, float], Life] = {}
 
     def look(self) -> None:
+        """Take one sample of every process."""
         now = time.monotonic() - self._start
         for process in [self._driver, *self._driver.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -81,21 +80,21 @@ class Watch:
                     life.sizes.append(process.memory_info().rss / MB)
 
     def line(self) -> str:
-        """Sizes now, of the processes that live."""
+        """The present sizes of the processes that are alive."""
         now = max(life.times[-1] for life in self.lives.values())
         alive = [f"{life.role} {life.sizes[-1]:.0f}" for life in self.lives.values() if life.times[-1] == now]
         return f"{now / 60:.1f} min: " + ", ".join(sorted(alive))
 
 
 def role_of(process: psutil.Process) -> str | None:
-    """Idle workers count as workers once they have run a task."""
+    """The role of a process, or None. Idle workers count as workers once they have run a task."""
     words = " ".join(process.cmdline())
     return next((role for role, part in ROLES.items() if part in words), None)
 
 
 @contextmanager
 def driver(inputs: Path, out: Path, recycle: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A run that is interrupted at the end of the block, if it is not over."""
+    """A run that is interrupted at the end of the block unless it has ended by then."""
     call = [sys.executable, "-c", DRIVER.format(recycle), "run", GATED, str(inputs), str(out), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("REFINEDWEB_ADDRESS", None)
@@ -109,7 +108,7 @@ def driver(inputs: Path, out: Path, recycle: int, *options: str) -> Iterator[sub
 
 
 def link(folder: Path, shards: int) -> Path:
-    """A folder of so many links to the crawl's files."""
+    """A folder of `shards` links to the crawl's files."""
     folder.mkdir()
     found = parts()
     for number in range(shards):
@@ -118,22 +117,23 @@ def link(folder: Path, shards: int) -> Path:
 
 
 def watched(folder: Path, minutes: float, workers: int) -> Watch:
+    """The samples of a run that is watched for some minutes."""
     with driver(link(folder / "many", 20_000), folder / "out", NEVER, "--workers", str(workers)) as process:
         watch = Watch(psutil.Process(process.pid))
-        end, said = time.monotonic() + minutes * 60, time.monotonic()
+        end, reported = time.monotonic() + minutes * 60, time.monotonic()
         while time.monotonic() < end:
             if process.poll() is not None:
                 raise SystemExit(f"the run ended by itself with {process.returncode}")
             watch.look()
-            if time.monotonic() - said >= REPORT_SECONDS:
-                said = time.monotonic()
+            if time.monotonic() - reported >= REPORT_SECONDS:
+                reported = time.monotonic()
                 print(watch.line(), file=sys.stderr, flush=True)
             time.sleep(INTERVAL)
     return watch
 
 
 def report(watch: Watch, minutes: float, shards: int) -> None:
-    """A row for every process that lived through more than half of the time that counts."""
+    """Print a row for every process that lived through more than half of the time that counts."""
     size = sum(part.stat().st_size for part in parts()) / len(parts())
     print(f"{minutes:.0f} minutes, {shards:,} shards of {size / MB:.1f} MB")
     print("| process | lived | MB at a third of the time | at the end | most | MB per hour since |")
@@ -152,7 +152,7 @@ def report(watch: Watch, minutes: float, shards: int) -> None:
 
 
 def recycling(folder: Path, shards: int, workers: int, runs: int) -> None:
-    """Seconds by the clock that a new worker costs, with its start, its imports and its extraction child."""
+    """Print the wall time that a new worker costs, including its start, its imports and its extraction child."""
     inputs = link(folder / "many", shards)
     found: dict[int, list[tuple[float, int]]] = {NEVER: [], OFTEN: []}
     for number in range(runs):
@@ -169,7 +169,7 @@ def recycling(folder: Path, shards: int, workers: int, runs: int) -> None:
 
 
 def run_whole(inputs: Path, out: Path, recycle: int, workers: int) -> tuple[float, int]:
-    """Seconds of a run to its end, and how many worker processes committed its shards."""
+    """The seconds of a whole run, and how many worker processes committed its shards."""
     start = time.monotonic()
     options = ["--workers", str(workers), "--limit", str(RECYCLED_LIMIT), "--set", RESILIPARSE]
     with driver(inputs, out, recycle, *options) as process:
@@ -186,7 +186,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--minutes", type=float, default=30.0)
     options.add_argument("--workers", type=int, default=2)
-    options.add_argument("--recycling", action="store_true", help="instead: what a new worker costs")
+    options.add_argument("--recycling", action="store_true", help="measure what a new worker costs instead")
     options.add_argument("--shards", type=int, default=64)
     options.add_argument("--runs", type=int, default=3)
     given = options.parse_args()

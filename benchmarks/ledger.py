@@ -1,10 +1,10 @@
-"""The ledger at scale: `status`, `verify` and finding what is pending, over 100,000 committed shards on local disk.
+"""The ledger at scale: `status`, `verify` and finding the pending shards, over 100,000 committed ones on local disk.
 
     uv run python -m benchmarks.ledger [--shards 100000] [--runs 5] [--folder DIR]
 
 Budgets at 100,000: status ≤ 5 s, finding the pending shards ≤ 10 s. Both are timed with and without rollups. Commits
-are simulated: records as large as real ones but for their outputs, of which there are none, so that `verify` reads the
-ledger alone. Each row is a process of its own: seconds by the clock and of the CPU, and its peak memory.
+are simulated: the records are as large as real ones except that they list no outputs, so `verify` reads only the
+ledger. Each row is a separate process: its wall time, CPU seconds and peak memory.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ REASONS = {
     "quality_v1": {"too_few_words": 3_000, "too_few_stop_words": 700},
     "lines_v1": {"too_many_words_removed": 1_900},
 }
-PENDING = 1_000
+PENDING = 1_000  # shards without a record
 STEP = "00-filter"
 
 
 def record(shard: int, fingerprint: str) -> Record:
-    """A record of a real WARC's size, of a shard in which nothing was found."""
+    """A record with the size of a real WARC's, for a shard without documents."""
     none = {stage: dict.fromkeys(reasons, 0) for stage, reasons in REASONS.items()}
     return Record(
         task=shard, fingerprint=fingerprint, code_version="0.1.0+abcdef0", input_key=uri(shard), input_etag="0" * 32,
@@ -59,7 +59,7 @@ def uri(shard: int) -> str:
 
 
 def prepare(out: Path, shards: int) -> None:
-    """A run with all but PENDING of its shards committed (records written without syncing: only reading is timed)."""
+    """Make a run with all but PENDING shards committed. Records are not synced: only reading is timed."""
     inputs = [Input(uri(n), "0" * 32, 1_000_000_000) for n in range(shards + PENDING)]
     from refinedweb.recipe.load import load as load_recipe
 
@@ -74,16 +74,18 @@ def prepare(out: Path, shards: int) -> None:
 
 
 def committed(out: Path, shards: int) -> None:
+    """List all records."""
     assert len(Ledger(open_store(str(out)), STEP).committed()) == shards
 
 
 def totals(out: Path, shards: int) -> None:
+    """Sum all records."""
     ledger = Ledger(open_store(str(out)), STEP)
     assert ledger.totals(ledger.committed()).tasks == shards
 
 
 def find_pending(out: Path, shards: int) -> None:
-    """What a resuming driver does before its first task."""
+    """Do what a resuming driver does before its first task."""
     store = open_store(str(out))
     ledger = Ledger(store, STEP)
     sizes = {n: item.size for n, item in enumerate(open_run(str(out)).inputs)}
@@ -95,20 +97,23 @@ def find_pending(out: Path, shards: int) -> None:
 
 
 def roll_up(out: Path, shards: int) -> None:
+    """Write all rollups."""
     ledger = Ledger(open_store(str(out)), STEP)
     assert ledger.roll_up(ledger.committed()) == shards // ROLLUP
 
 
 def status(out: Path, shards: int) -> None:
+    """`refinedweb status`."""
     main_of("status", out)
 
 
 def verify(out: Path, shards: int) -> None:
+    """`refinedweb verify`."""
     main_of("verify", out)
 
 
 def main_of(command: str, out: Path) -> None:
-    """The command, as a user waits for it."""
+    """Call the command as a user does."""
     from refinedweb.cli import main as refinedweb
 
     with suppress(SystemExit), redirect_stdout(StringIO()):
@@ -122,7 +127,7 @@ ONCE = ("roll_up",)
 
 
 def measured(job: str, out: Path, shards: int, runs: int) -> None:
-    """A row of the table: median seconds and peak memory of processes that do nothing else."""
+    """Print a row of the table: median seconds and peak memory of processes that do only this job."""
     seconds, cpu, memory = [], [], 0.0
     for _ in range(1 if job in ONCE else runs):
         start = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Does time grow with the text? CPU seconds per byte on hostile texts of 5 MB beside the same of 0.5 MB, in one run.
+"""Whether time grows linearly with the text: CPU seconds per byte on hostile texts of 0.5 MB and of 5 MB, in one run.
 
     python -m benchmarks.linear [--times 3] [--stage quality_v1 ...] [--kind "one line" ...]
 
-Each kind of `tests/faults/poison.py` goes as one document through each stage that judges, rewrites or signs texts (the
-median of `--times`), and two copies of it through each global step, less what the run takes without documents. 1 is
-linear, 10 the square; sorting and leaving the processor's caches make up to 2 of it. Times below a hundredth of
-a second say nothing and are left out. Exit code 1 where a ratio is over 3.
+Each kind of text in `tests/faults/poison.py` goes as one document through each stage that judges, rewrites or signs
+texts (the median of `--times`). Two copies of it go through each global step, minus the time that the run takes without
+documents. A ratio of 1 is linear and 10 quadratic; sorting and outgrowing the processor's caches explain up to 2. Times
+below a hundredth of a second mean nothing and are left out. Exit code 1 if a ratio is above 3.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ STAGES = (
 )  # fmt: skip
 GLOBAL = ("exact_v1", "minhash_v1", "paragraph_v1", "substring_v1", "url_dedup_v1")
 SCALES = (100, 1000)  # of TEXTS: 0.5 and 5 MB
-LEAST = 0.01
-MOST = 3.0
+LEAST = 0.01  # seconds; the clock cannot measure less
+MOST = 3.0  # times as long per byte; more is a finding
 PRESET = {"minhash_v1": {"preset": "fineweb"}}
 
 
 def cpu(act: Callable[[], object], times: int) -> float:
-    """CPU seconds of the call, the median of several."""
+    """The CPU seconds of a call, as the median of several."""
     taken = []
     for _ in range(times):
         start = time.process_time()
@@ -45,12 +45,13 @@ def cpu(act: Callable[[], object], times: int) -> float:
 
 
 def through_stage(name: str, text: str, times: int) -> float:
+    """The CPU seconds of a stage for one document."""
     stage, docs = build(name, PRESET.get(name, {})), documents(text=[text])
     return cpu(lambda: stage(docs), times)
 
 
 def through_step(name: str, texts: list[str], times: int) -> float:
-    """The whole run of a global step, over two copies of each text."""
+    """The CPU seconds of a global step's whole run over two copies of each text."""
     docs = [{"id": str(n), "url": f"http://example.org/{n // 2}", "text": t} for n, t in enumerate(2 * sorted(texts))]
     settings = [f"{name}.{key}={value}" for key, value in PRESET.get(name, {}).items()]
 
@@ -64,12 +65,12 @@ def through_step(name: str, texts: list[str], times: int) -> float:
 
 
 def ratio(small: float, large: float, sizes: tuple[int, int]) -> float | None:
-    """Time per byte of the large over that of the small; None where the clock cannot tell."""
+    """The large text's time per byte divided by the small one's; None if the time is too short to measure."""
     return None if large < LEAST else large / sizes[1] / (max(small, LEAST / 10) / sizes[0])
 
 
 def shown(name: str, kind: str, times: tuple[float, float], found: float | None) -> bool:
-    """Prints one line of the table; whether it is a finding."""
+    """Print one line of the table; True if it is a finding."""
     if found is not None:
         print(f"| {name} | {kind} | {times[0]:.3f} s | {times[1]:.3f} s | {found:.2f} |", flush=True)
     return found is not None and found > MOST
@@ -102,7 +103,7 @@ def main() -> None:
             sizes = (len(texts[0].encode()), len(texts[1].encode()))
             findings += shown(f"{name}, whole step", kind, (small, large), ratio(small, large, sizes))
     if findings:
-        raise SystemExit(f"{findings} ratios over {MOST}")
+        raise SystemExit(f"{findings} ratios above {MOST}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""One large WARC file beside small ones, in one run: who waits for whom, and what memory the workers take.
+"""One large WARC file together with small ones, in one run: who waits for whom, and how much memory the workers need.
 
-    uv run python -m benchmarks.load_large --megabytes 2000 --small 8        (memory: ≤ 1.5 GB a worker)
+    uv run python -m benchmarks.load_large --megabytes 2000 --small 8        (memory: ≤ 1.5 GB per worker)
     uv run python -m benchmarks.load_large --times 50 --small 100            (skew: one shard 50 times the others)
     uv run python -m benchmarks.load_large --times 50 --small 100 --pages 30 --drivers 2 --inline
 
-The large file is the crawl, repeated; the small ones are its first file, or so many of its pages, and the large one
-those repeated. Stages: URL filter, language gate, resiliparse. `--drivers` of `--workers` each share the work;
-`--inline`: drivers of one process each, without Ray. The large shard should end at most 1.2 times its own time after
-the last of the others.
+With `--megabytes` the large file is the repeated crawl and the small ones are its first file. With `--times` the large
+file repeats a small one; `--pages` makes the small ones shorter. Stages: URL filter, language gate, resiliparse.
+`--drivers` with `--workers` each share the work; `--inline` starts drivers of one process each, without Ray. The large
+shard should end at most 1.2 times its own time after the last of the others.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from benchmarks.crawl import ROOT, packed_pages, parts, repeated
 from benchmarks.filter_pass import RESILIPARSE
 from benchmarks.leak import role_of
 
-MB = 1_000_000
-BUDGET = 1_500
-INTERVAL = 0.25
+MB = 1_000_000  # bytes
+BUDGET = 1_500  # MB of a worker
+INTERVAL = 0.25  # seconds between two samples of memory
 STAGES = "url_v1,language_gate_v1,extract_v1"
 INLINE = f"import sys, refinedweb as rw; rw.run({STAGES!r}, [sys.argv[1]], sys.argv[2], [{RESILIPARSE!r}])"
 
 
 def build(folder: Path, given: argparse.Namespace) -> Path:
-    """The large file lies in the midst of the small ones: nothing may depend on its place."""
+    """Make the inputs. The large file is in the middle of the small ones, because nothing may depend on its place."""
     folder.mkdir()
     small = parts()[0]
     if given.pages is not None:
@@ -58,6 +58,7 @@ def build(folder: Path, given: argparse.Namespace) -> Path:
 
 @contextmanager
 def drivers(inputs: Path, out: Path, given: argparse.Namespace) -> Iterator[list[psutil.Popen]]:
+    """Drivers that share one run, ended at the end of the block."""
     call = [sys.executable, "-m", "refinedweb", "run", STAGES, str(inputs), str(out), "--set", RESILIPARSE]
     call += ["--workers", str(given.workers)]
     if given.inline:
@@ -75,7 +76,7 @@ def drivers(inputs: Path, out: Path, given: argparse.Namespace) -> Iterator[list
 
 
 def watch(running: list[psutil.Popen]) -> dict[str, float]:
-    """The largest resident size of a process of each role until all drivers ended, in MB."""
+    """The largest resident size of a process of each role, in MB, sampled until all drivers have ended."""
     peaks: dict[str, float] = {}
     while any(process.poll() is None for process in running):
         for driver in running:
@@ -90,6 +91,7 @@ def watch(running: list[psutil.Popen]) -> dict[str, float]:
 
 
 def see(process: psutil.Process, role: str | None, peaks: dict[str, float]) -> None:
+    """Take a sample of one process."""
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         role = role or role_of(process)
         if role is not None:
@@ -97,12 +99,13 @@ def see(process: psutil.Process, role: str | None, peaks: dict[str, float]) -> N
 
 
 def records(out: Path) -> Iterator[tuple[float, dict[str, Any]]]:
-    """Each record and when it was committed, by the file's time: the record's own has no fractions."""
+    """Each record with its commit time, from the file's time stamp: the record's own time has no fractions."""
     for path in sorted(out.glob("*/manifest/*.json")):
         yield path.stat().st_mtime, json.loads(path.read_bytes())
 
 
 def report(out: Path, peaks: dict[str, float]) -> None:
+    """Print sizes, times and peaks."""
     found = sorted(records(out), key=lambda pair: -pair[1]["input_size"])
     (end, large), rest = found[0], found[1:]
     others = max(end for end, _ in rest)
@@ -121,7 +124,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     size = options.add_mutually_exclusive_group(required=True)
     size.add_argument("--megabytes", type=int, help="size of the large file")
-    size.add_argument("--times", type=int, help="size of the large file in small ones")
+    size.add_argument("--times", type=int, help="size of the large file, as a multiple of a small one")
     options.add_argument("--small", type=int, default=8)
     options.add_argument("--pages", type=int, help="pages of a small file [default: a whole file of the crawl]")
     options.add_argument("--drivers", type=int, default=1)

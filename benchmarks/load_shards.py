@@ -1,11 +1,11 @@
-"""Very many small shards in one run, through Ray: the run, the same again (all is done), `status` and `verify`.
+"""Very many small shards in one run, through Ray: the run, the same again (all done), `status` and `verify`.
 
     uv run python -m benchmarks.load_shards [--shards 100000] [--workers 2] [--drivers 1] [--folder DIR]
 
-Each shard is a JSONL file of three documents, filtered by url_v1, so that the engine's own cost is what is measured.
-`--folder` on tmpfs takes the disk's syncs (six per shard) out of it. Memory is the peak of the command's own process.
-`--simulated`: all but the shards' own work is real (listing, run.json, claims, loop, ledger, rollups); in its place
-stands a commit of a record without documents.
+Each shard is a JSONL file of three documents, filtered by url_v1, so what is measured is the cost of the engine itself.
+With `--folder` on tmpfs the disk's syncs (six per shard) do not count. Memory is the peak of the command's process.
+With `--simulated` everything is real (listing, run.json, claims, loop, ledger, rollups) except the shards' work, which
+is replaced by committing a record without documents.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from refinedweb.sources import inputs
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
 
-DOCUMENTS = 3
+DOCUMENTS = 3  # of each shard: as few as possible, one of them removed
 
 
 def build(folder: Path, shards: int) -> None:
-    """The inputs: of every three documents the URL filter removes one."""
+    """Make the inputs. Of every three documents the URL filter removes one."""
     folder.mkdir()
     for shard in range(shards):
         rows = [
@@ -74,13 +74,13 @@ class Committing(InlinePool):
 
 
 def simulate(source: str, out: str) -> None:
-    """A run of shards that cost nothing."""
+    """Run shards that cost nothing."""
     found = inputs.find([source], out=out)
     execute_on(Committing, load_recipe("url_v1"), found.inputs, out, LEASE_SECONDS, lambda progress: None)
 
 
 def timed(name: str, arguments: Sequence[str], copies: int = 1, module: str = "refinedweb") -> None:
-    """A row of the table: seconds, CPU seconds and peak memory of a command, run so many times side by side."""
+    """Print a row of the table: seconds, CPU seconds and peak memory of a command, with `copies` of it in parallel."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("REFINEDWEB_ADDRESS", None)
     start = time.monotonic()
@@ -101,7 +101,7 @@ def main() -> None:
     options.add_argument("--shards", type=int, default=100_000)
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--drivers", type=int, default=1)
-    options.add_argument("--folder", type=Path, help="where inputs and outputs lie for as long as this runs")
+    options.add_argument("--folder", type=Path, help="folder for the temporary inputs and outputs")
     options.add_argument("--simulated", action="store_true")
     options.add_argument("--simulate", nargs=2, metavar=("IN", "OUT"), help=argparse.SUPPRESS)
     given = options.parse_args()

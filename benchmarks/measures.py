@@ -1,8 +1,9 @@
-"""Repetition and quality over 5 kB documents, ours beside the peers' filters: `python -m benchmarks --only measures`.
+"""Repetition and quality of 5 kB documents, by ours and the peers' filters: `python -m benchmarks --only measures`.
 
-Documents: the English main texts of 4 to 6 kB in the data folder. datatrove runs as it comes (`datatrove`) and with the
-words of a document shared between its two filters (`datatrove, words shared`), which is the reference. Ours and dolma's
-tagger measure every limit of every document; datatrove and NeMo Curator stop at the first that fails.
+The documents are the English main texts of 4 to 6 kB in the data folder. datatrove runs unchanged (`datatrove`) and
+with the words of a document shared between its two filters (`datatrove, words shared`), which is the reference. Ours
+and dolma's tagger compute every measure of every document; datatrove and NeMo Curator stop at the first limit that
+fails.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ def suite(run: Run) -> Table:
     }
     return Table(
         "Repetition and quality",
-        f"{count} English main texts of 4 to 6 kB, the rules of Gopher as each has them. Our budget: 5,000 docs/s.",
+        f"{count} English main texts of 4 to 6 kB, with Gopher's rules as each has them. Our budget: 5,000 docs/s.",
         "docs", "kept; verdict as datatrove's", PEER, compare(run, contenders, PEER, partial(verdicts, count)),
     )  # fmt: skip
 
 
 def verdicts(documents: int, answers: Answers) -> dict[str, str]:
-    """Documents kept, and the share of all of which the verdict is datatrove's."""
+    """The number of documents kept, and the share of all that are judged as datatrove judges them."""
     if PEER not in answers:
         return {name: f"{len(runs[0]['kept'])}" for name, runs in answers.items()}
     theirs = set(answers[PEER][0]["kept"])

@@ -1,11 +1,11 @@
-"""Peak resident memory of a worker and of its extraction child over a 1 GB WARC file, made by repeating the crawl.
+"""Peak resident memory of a worker and its extraction child over a 1 GB WARC file, made by repeating the crawl.
 
     uv run python -m benchmarks.memory [--megabytes 1000] [--limit 4000] [--core N]
 
-Two passes: a quick recipe (language gate, resiliparse) over the whole file, and the default recipe (trafilatura) over
-its first `--limit` documents. Both have the block lists that datatrove ships (4.6 million domains, as many as in the
-paper). Resident sizes of worker and children are sampled ten times a second; their sum counts what they share twice, so
-it is an upper bound.
+There are two passes: a quick recipe (language gate, resiliparse) over the whole file, and the default recipe
+(trafilatura) over its first `--limit` documents. Both use the block lists that datatrove ships (4.6 million domains, as
+many as in the paper). Resident sizes of worker and children are sampled ten times a second; their sum counts shared
+memory twice, so it is an upper bound.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from benchmarks import crawl, pairs
 from benchmarks.filter_pass import GATED, PASS, RESILIPARSE
 from benchmarks.peers.protocol import Side
 
-MB = 1_000_000
-BUDGET = 1_500
-INTERVAL = 0.1
+MB = 1_000_000  # bytes
+BUDGET = 1_500  # MB of a worker and its child together
+INTERVAL = 0.1  # seconds between two samples
 
 
 class Peak:
-    """The largest resident sizes seen, in MB: of the worker, of its children together, and of all at one moment."""
+    """The largest resident sizes in MB: of the worker, of its children together, and of all at one moment."""
 
     def __init__(self) -> None:
         self.worker = self.children = self.together = 0.0
 
     def see(self, sizes: list[float]) -> None:
-        """One sample: the worker's size, then its children's."""
+        """Take one sample: the worker's size, then its children's."""
         self.worker = max(self.worker, sizes[0])
         self.children = max(self.children, sum(sizes[1:]))
         self.together = max(self.together, sum(sizes))
@@ -57,7 +57,7 @@ def watched(side: Side) -> Iterator[Peak]:
 
 
 def measure(name: str, warc: Path, stages: str, overrides: list[str], core: int) -> None:
-    """One pass in a fresh worker, and its line of the table."""
+    """Run one pass in a fresh worker, and print its line of the table."""
     with pairs.ours(core) as us:
         with watched(us) as peak:
             answer = us.ask("filter_pass", warc=str(warc), stages=stages, overrides=overrides, with_ids=False)
@@ -76,7 +76,7 @@ def main() -> None:
         listed = [f"url_v1.blocklist={folder}/lists", f"url_v1.categories={categories}"]
         warc = Path(folder) / "repeated.warc.gz"
         crawl.repeated(warc, options.megabytes * MB)
-        print(f"{warc.stat().st_size / MB:,.0f} MB packed")
+        print(f"{warc.stat().st_size / MB:,.0f} MB compressed")
         print("| pass | documents | time | worker | extraction child | together | budget |")
         print("|---|---|---|---|---|---|---|")
         measure("gate, resiliparse, whole file", warc, GATED, [*listed, RESILIPARSE], options.core)

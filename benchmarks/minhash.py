@@ -1,11 +1,11 @@
-"""MinHash from text to band digests, ours beside datatrove, rensa and datasketch; one process and one core each.
+"""MinHash from text to band digests, by ours, datatrove, rensa and datasketch; one process and one core each.
 
     uv run python -m benchmarks --only minhash_450x20        # from texts, 450 × 20; minhash_14x8 is the other preset
-    uv run python -m benchmarks.minhash           # the parts: before shingles, and from shingles on
+    uv run python -m benchmarks.minhash           # the parts: up to shingles, and from shingles on
 
-Documents: the English main texts of 4 to 6 kB in the data folder. datatrove and ours go from texts to digests
-(datatrove: of buckets, unhashed); rensa and datasketch, which know no text, from texts to signatures with the least
-Python that feeds them. Figures are per CPU second of the process: others may use the machine.
+The documents are the English main texts of 4 to 6 kB in the data folder. datatrove and ours go from texts to digests
+(datatrove: of buckets, unhashed). rensa and datasketch do not handle text, so they go from texts to signatures with the
+least Python that can feed them. Figures are per CPU second of the process, because others may use the machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PEER = "datatrove"
 
 
 def suite(preset: str, run: Run) -> Table:
-    """Texts to digests by one preset: ours in both hashings, datatrove, rensa, datasketch."""
+    """Texts to digests with one preset: ours with both hashings, datatrove, rensa and datasketch."""
     bands, rows = PRESETS[preset]
     path = run.folder / "texts.parquet"
     everything = crawl.texts(path, run.size(1000, 20))
@@ -43,7 +43,7 @@ def suite(preset: str, run: Run) -> Table:
     budget = {"refinedweb": 1_000, "fineweb": 20_000}[preset]
     return Table(
         f"MinHash, {bands} × {rows}: text to digests",
-        f"{everything} English main texts of 4 to 6 kB; the others take the first {some}. Ours and datatrove end at "
+        f"{everything} English main texts of 4 to 6 kB; the peers get the first {some}. Ours and datatrove end at "
         "digests of bands, rensa and datasketch at signatures, fed by the least Python that splits and joins. "
         f"Our budget: {budget:,} docs/s.",
         "docs", "", PEER, compare(run, contenders, PEER, unjudged),
@@ -51,7 +51,7 @@ def suite(preset: str, run: Run) -> Table:
 
 
 def unjudged(answers: Answers) -> dict[str, str]:
-    """Speed alone."""
+    """No quality: this suite measures only speed."""
     return dict.fromkeys(answers, "")
 
 
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def parts(run: Run, given: dict[str, Any], repeats: int) -> None:
-    """What comes before signatures, in MB/s."""
+    """Print the speed of what comes before signatures, in MB/s."""
     us = run.side("minhash_ours")
     work = {part: partial(us.ask, "parts", **given, repeats=repeats, part=part) for part in ("normalise", "shingles")}
     print("| ours, before signatures | MB per CPU second |")
@@ -77,7 +77,7 @@ def parts(run: Run, given: dict[str, Any], repeats: int) -> None:
 
 
 def shingles(run: Run, given: dict[str, Any], repeats: int, preset: str, path: str) -> None:
-    """From shingle hashes: the signatures alone."""
+    """Print the speed of the signatures alone, starting from shingle hashes."""
     bands, rows = PRESETS[preset]
     us, libraries = run.side("minhash_ours"), run.side("minhash_libraries.py")
     found = us.ask("write_shingles", **given, path=path)["shingles"]
@@ -89,15 +89,15 @@ def shingles(run: Run, given: dict[str, Any], repeats: int, preset: str, path: s
         contenders[name] = partial(
             us.ask, "signatures", shingles=path, repeats=repeats, bands=bands, rows=rows, fast=fast
         )
-    print(f"\n{preset}, from shingle hashes ({found / given['documents']:,.0f} a document)")
+    print(f"\n{preset}, from shingle hashes ({found / given['documents']:,.0f} per document)")
     report(pairs.in_turn(contenders, run.runs), given["documents"])
 
 
 def report(answers: dict[str, list[Answer]], documents: int) -> None:
-    """Documents per CPU second and by the clock, and the ratio to the first contender."""
+    """Print documents per second of CPU and of wall time, and the ratio to the first contender."""
     rates = {name: documents / pairs.median(runs, "process_seconds") for name, runs in answers.items()}
     first = next(iter(rates.values()))
-    print("| contender | docs per CPU second | docs/s by the clock | ratio |")
+    print("| contender | docs per CPU second | docs/s of wall time | ratio |")
     print("|---|---|---|---|")
     for name, rate in rates.items():
         clock = documents / pairs.median(answers[name])

@@ -1,4 +1,4 @@
-"""A stage that takes its time and nothing else: for `benchmarks.forecast`."""
+"""A stage that takes time and does nothing else, for `benchmarks.forecast`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two or more contenders in turn, A B C A B C …, so that what else the machine does falls on all of them alike."""
+"""Contenders in turn, A B C A B C …, so that whatever else the machine does affects all of them alike."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from benchmarks.crawl import ROOT
 from benchmarks.peers.protocol import Answer, Side, SideError
 
 PEERS = ROOT / "benchmarks" / "peers"
-QUIET = 0.7
+QUIET = 0.7  # load of a machine that may still be called quiet
 Contender = Callable[[], Answer]
 
 
 def arguments(description: str | None, parts: Sequence[str] = (), **numbers: int) -> argparse.Namespace:
-    """The command line: which `parts` to run (all, where none is named), `numbers` with their defaults, `--runs` and
-    `--core`."""
+    """The command line: which `parts` to run (all if none is named), `numbers` with their defaults, `--runs` and
+    `--core`.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if parts:
-        parser.add_argument("parts", nargs="*", default=[*parts], help=f"of {', '.join(parts)} (default: all)")
+        parser.add_argument("parts", nargs="*", default=[*parts], help=f"any of {', '.join(parts)} (default: all)")
     for name, default in {**numbers, "runs": 5, "core": max(os.sched_getaffinity(0))}.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"(default: {default})")
     given = parser.parse_args()
@@ -34,7 +35,7 @@ def arguments(description: str | None, parts: Sequence[str] = (), **numbers: int
 
 
 def peer(script: str, core: int, *arguments: str) -> Side:
-    """A peer's side, a script of `peers/` in its own environment (uv makes it the first time)."""
+    """A peer's side: a script of `peers/` in its own environment, which uv creates the first time."""
     return Side(["uv", "run", "--quiet", "--script", str(PEERS / script), *arguments], core)
 
 
@@ -46,16 +47,16 @@ def datatrove(core: int) -> Side:
 
 
 def ours(core: int, module: str = "ours") -> Side:
-    """Our side, a module of `peers/`."""
+    """Our side: a module of `peers/`."""
     return Side([sys.executable, "-m", f"benchmarks.peers.{module}"], core, cwd=ROOT)
 
 
 def in_turn(
     contenders: Mapping[str, Contender], runs: int, failed: dict[str, str] | None = None
 ) -> dict[str, list[Answer]]:
-    """All answers of each contender, after one that is not counted (it compiles, opens models, fills caches).
+    """All answers of each contender, after a first one that does not count (it compiles, opens models, fills caches).
 
-    `failed`: takes the reason of each contender whose side failed, which is then left out; without it that raises.
+    If a contender's side fails, it is left out and `failed` gets the reason; without `failed`, the error is raised.
     """
     answers: dict[str, list[Answer]] = {name: [] for name in contenders}
     for run in range(runs + 1):
@@ -74,12 +75,12 @@ def in_turn(
 
 
 def median(answers: Sequence[Mapping[str, Any]], key: str = "seconds") -> float:
-    """Median of one figure over the runs."""
+    """The median of one figure over the runs."""
     return statistics.median(float(answer[key]) for answer in answers)
 
 
 def spread(answers: Sequence[Mapping[str, Any]]) -> str:
-    """Fastest and slowest run, in seconds."""
+    """The fastest and the slowest run, in seconds."""
     times = [answer["seconds"] for answer in answers]
     return f"{min(times):.3g}–{max(times):.3g} s"
 
@@ -90,6 +91,6 @@ def load() -> float:
 
 
 def warn_where_noisy() -> None:
-    """Says so on standard error where something else is running."""
+    """Warn on standard error if something else is running."""
     if load() > QUIET:
-        print(f"load {load():.2f} > {QUIET}: something else runs; trust ratios and CPU times only", file=sys.stderr)
+        print(f"load {load():.2f} > {QUIET}: other work is running; trust ratios and CPU times only", file=sys.stderr)

@@ -1,12 +1,12 @@
-"""A corpus with planted near-duplicates of known Jaccard similarity, and what an answer found of them.
+"""A corpus with planted near-duplicates of known Jaccard similarity.
 
     uv run python -m benchmarks.planted OUT [--documents 200000] [--files 8] [--seed 1]
 
-Documents of 150 to 900 words, drawn by rank from a Zipf-like vocabulary. Every tenth of the different ones founds a
-family: nine in ten have one copy, the others two to five, and a copy has single words replaced so that the Jaccard
-similarity of the sets of 5-word shingles comes as close as can be to one of `TARGETS`. OUT/documents/*.parquet hold id,
-url, text, in an order that has nothing to do with families; OUT/truth.parquet holds id_a, id_b, jaccard (of the sets
-themselves), family and members, for every pair within a family. The same seed makes the same corpus.
+Documents have 150 to 900 words, drawn by rank from a Zipf-like vocabulary. Every tenth of the different ones founds a
+family: nine in ten families have one copy, the others two to five. In a copy single words are replaced so that the
+Jaccard similarity of the sets of 5-word shingles is as close as possible to one of `TARGETS`. OUT/documents/*.parquet
+hold id, url and text, in an order that is unrelated to families; OUT/truth.parquet holds id_a, id_b, jaccard (of the
+actual sets), family and members for every pair within a family. The same seed makes the same corpus.
 `planted_recall` judges an answer.
 """
 
@@ -24,24 +24,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TARGETS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+TARGETS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)  # Jaccard similarities of copies with their founders
 SHINGLE = 5  # words
 WORDS = (150, 900)  # of a document, inclusive
-VOCABULARY = 50_000
-FOUNDERS = 10  # one document in so many founds a family
-LARGE = 10  # one family in so many has more than two members
-MOST = 6  # members
-BATCH = 5_000
+VOCABULARY = 50_000  # different words
+FOUNDERS = 10  # one in this many documents founds a family
+LARGE = 10  # one in this many families has more than two members
+MOST = 6  # members of a family
+BATCH = 5_000  # documents that are written together
 
 Ranks = npt.NDArray[np.int64]
 
-_DRAWS = 1 << 22
+_DRAWS = 1 << 22  # entries of the table of ranks: enough for the rarest words to have theirs
 _CONSONANTS, _VOWELS = list("bcdfghjklmnprstvz"), list("aeiou")
 _LAYOUT, _COPY, _ORDER, _FAMILY = range(4)  # streams of random numbers
 
 
 class Member(NamedTuple):
-    """A document: the number of the founder whose words it has, and which copy of them it is (0 = none)."""
+    """A document: the number of the founder whose words it has, and which copy it is (0 = the founder)."""
 
     founder: int
     copy: int
@@ -59,9 +59,9 @@ class Pair(NamedTuple):
 
 @lru_cache(maxsize=1)
 def vocabulary() -> npt.NDArray[np.object_]:
-    """Words of alternating consonants and vowels, each once; frequent ones shorter: 4.8 letters on average in a text.
+    """Different words of alternating consonants and vowels. Frequent ones are shorter: 4.8 letters on average in texts.
 
-    Lower case and without a final consonant, so that no tokenizer takes them apart ("im", "cannot").
+    They are lower case and do not end in a consonant, so that no tokenizer splits them ("im", "cannot").
     """
     random = np.random.default_rng(0)
     words: dict[str, None] = {}
@@ -74,7 +74,7 @@ def vocabulary() -> npt.NDArray[np.object_]:
 
 @lru_cache(maxsize=1)
 def draws() -> npt.NDArray[np.uint16]:
-    """A table in which each word's rank stands as often as its share of a text asks for (Zipf–Mandelbrot)."""
+    """A table in which each word's rank occurs in proportion to its share of a text (Zipf–Mandelbrot)."""
     share = 1 / (np.arange(VOCABULARY) + 2.7) ** 1.05
     edges = np.cumsum(share) / share.sum()
     return np.searchsorted(edges, (np.arange(_DRAWS) + 0.5) / _DRAWS).astype(np.uint16)
@@ -96,7 +96,7 @@ def plan(documents: int, seed: int) -> list[Member]:
 
 
 def words_of(member: Member, seed: int) -> Ranks:
-    """Ranks of a document's words."""
+    """The ranks of a document's words."""
     random = np.random.default_rng((seed, _LAYOUT, member.founder))
     words = draws()[random.integers(0, _DRAWS, random.integers(WORDS[0], WORDS[1] + 1))].astype(np.int64)
     if member.copy == 0:
@@ -106,7 +106,7 @@ def words_of(member: Member, seed: int) -> Ranks:
 
 
 def target_of(member: Member) -> float:
-    """Jaccard similarity that a copy is to have with its founder; the copies of a family have different ones."""
+    """The Jaccard similarity that a copy should have with its founder; it differs between the copies of a family."""
     return TARGETS[
         (member.founder // FOUNDERS + member.founder // FOUNDERS // len(TARGETS) + member.copy) % len(TARGETS)
     ]
@@ -115,8 +115,8 @@ def target_of(member: Member) -> float:
 def replaced(words: Ranks, target: float, random: Any) -> Ranks:
     """A copy with single words replaced: J = (S - d) / (S + d) for S shingles of which d are different.
 
-    A word far from both ends is in five shingles, the r-th one in r. Replaced words share no shingle, and a new word is
-    drawn evenly from the vocabulary, so it makes shingles that are not there already.
+    A word far from both ends is in five shingles, and the r-th word in r. No two replaced words share a shingle, and
+    new words are drawn evenly from the vocabulary, so they make shingles that do not exist yet.
     """
     shingles = len(words) - SHINGLE + 1
     inner, rest = divmod(round(shingles * (1 - target) / (1 + target)), SHINGLE)
@@ -129,7 +129,7 @@ def replaced(words: Ranks, target: float, random: Any) -> Ranks:
 
 
 def text_of(words: Ranks, member: Member, seed: int) -> str:
-    """Sentences of 6 to 24 words, paragraphs of five sentences; a copy's layout is its founder's."""
+    """The words as sentences of 6 to 24 words and paragraphs of five sentences; a copy has its founder's layout."""
     random = np.random.default_rng((seed, _LAYOUT, member.founder, 1))
     ends = np.cumsum(random.integers(6, 25, len(words) // 6 + 1)).tolist()
     spelled, start, parts = vocabulary()[words].tolist(), 0, []
@@ -148,7 +148,7 @@ def shingles_of(words: Ranks) -> set[tuple[int, ...]]:
 
 
 def jaccard(a: set[Any], b: set[Any]) -> float:
-    """Of two sets that are not both empty."""
+    """The Jaccard similarity of two sets that are not both empty."""
     return len(a & b) / len(a | b)
 
 
@@ -165,12 +165,12 @@ def pairs_of(members: list[Member], seed: int) -> Iterator[Pair]:
 
 
 def name_of(place: int) -> str:
-    """The id of the document at that place of the corpus."""
+    """The id of the document at this place in the corpus."""
     return f"doc-{place:09d}"
 
 
 def write(out: Path, documents: int, files: int, seed: int) -> None:
-    """The corpus and its truth. Raises FileExistsError where `out` holds one already."""
+    """Write the corpus and its truth. Raises FileExistsError if `out` already holds one."""
     (out / "documents").mkdir(parents=True)
     members = plan(documents, seed)
     bounds = np.linspace(0, documents, files + 1).astype(int).tolist()
@@ -193,7 +193,7 @@ def write(out: Path, documents: int, files: int, seed: int) -> None:
 
 
 def batch(places: range, members: list[Member], seed: int) -> pa.Table:
-    """Documents at these places of the corpus."""
+    """The documents at these places in the corpus."""
     texts = [text_of(words_of(members[place], seed), members[place], seed) for place in places]
     urls = [f"https://site{place % 997}.example/{place}" for place in places]
     return pa.table({"id": [name_of(place) for place in places], "url": urls, "text": texts})

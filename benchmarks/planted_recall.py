@@ -1,8 +1,8 @@
-"""What an answer found of the near-duplicates that `planted` hid.
+"""Judges how many of the near-duplicates that `planted` hid an answer found.
 
-An answer says in which cluster each document is (`clusters_of` makes that from removed id → kept id). Recall is
-counted per Jaccard similarity over the pairs of families of two: in larger ones a third document may join two, which
-the S-curve knows nothing of. Precision is the share of pairs in one cluster that are of one family.
+An answer says in which cluster each document is (`clusters_of` derives that from removed id → kept id). Recall is
+counted per Jaccard similarity, over the pairs of families of two: in larger families a third document may connect two,
+which the S-curve does not cover. Precision is the share of the pairs in one cluster that belong to one family.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Clusters = Mapping[str, Hashable]
 
 
 class Bin(NamedTuple):
-    """Pairs whose similarity is nearest to `jaccard`."""
+    """The pairs whose similarity is nearest to `jaccard`."""
 
     jaccard: float
     pairs: int
@@ -35,12 +35,12 @@ class Bin(NamedTuple):
         return self.found / self.pairs
 
     def agrees(self, deviations: float = 4) -> bool:
-        """Is what was found within so many standard deviations (and half a pair) of what the curve promises?"""
+        """Whether the number found is within `deviations` standard deviations (and half a pair) of the promised one."""
         return abs(self.found - self.expected) <= deviations * self.deviation + 0.5
 
 
 class Score(NamedTuple):
-    """Of one answer."""
+    """The judgement of one answer."""
 
     bins: list[Bin]
     clustered_pairs: int  # pairs of documents in one cluster
@@ -49,19 +49,20 @@ class Score(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """1 where no pair was clustered: nothing wrong was said."""
+        """The share of clustered pairs that were planted; 1 if no pair was clustered, because nothing is wrong then."""
         return self.planted_pairs / self.clustered_pairs if self.clustered_pairs else 1.0
 
 
 def s_curve(jaccard: float, bands: int, rows: int) -> float:
-    """Probability that two documents share a band: Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", 3.4."""
+    """The probability that two documents share a band: Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, 3.4."""
     return 1 - (1 - jaccard**rows) ** bands
 
 
 def clusters_of(kept: Mapping[str, str]) -> dict[str, str]:
-    """Cluster of every document in one, from removed id → kept id; a kept one may be removed in favour of another.
+    """The cluster of every document that is in one, from removed id → kept id. A kept one may itself be removed in
+    favour of another.
 
-    Raises ValueError where documents are removed in favour of each other in a ring: none of them is left.
+    Raises ValueError if documents are removed in favour of each other in a ring, so that none of them is left.
     """
     clusters = {}
     for removed in kept:
@@ -75,7 +76,7 @@ def clusters_of(kept: Mapping[str, str]) -> dict[str, str]:
 
 
 def score(truth: pa.Table, clusters: Clusters, bands: int, rows: int) -> Score:
-    """Judge an answer beside the table `truth.parquet`; documents that `clusters` does not name are in none."""
+    """Judge an answer by the table `truth.parquet`. Documents that `clusters` does not name are in no cluster."""
     found = [
         clusters.get(a) is not None and clusters.get(a) == clusters.get(b)
         for a, b in zip(truth["id_a"].to_pylist(), truth["id_b"].to_pylist(), strict=True)
@@ -103,7 +104,7 @@ def _bin(target: float, pairs: list[tuple[float, bool]], bands: int, rows: int) 
 
 
 def report(answers: Mapping[str, Clusters], out: Path, bands: int, rows: int) -> str:
-    """A Markdown table: a line per similarity, a column per answer; last, precision."""
+    """A Markdown table with a line per similarity and a column per answer, and precision in the last line."""
     truth = pq.read_table(out / "truth.parquet")
     scores = {name: score(truth, clusters, bands, rows) for name, clusters in answers.items()}
     lines = [

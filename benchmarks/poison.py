@@ -1,11 +1,11 @@
-"""What 10 % of poison costs: pages per second of a filter pass over the crawl, clean and with poison between the pages.
+"""What 10 % of poison costs: pages per second of a filter pass over the crawl, clean and with poison among the pages.
 
     python -m benchmarks.poison [--pages 300] [--kinds issue|all] [--times 3]
 
-`issue`: nesting of 100,000, colspan 9007199254740991, a 200 MB text, billion laughs, endless lines, bytes of no
-encoding, NULs, a 10 MB data URI, bombs, lying lengths, and texts as large as a page may be, each as often. `all`: every
-kind of `tests/faults/poison.py`. One process, one core, after a warm-up; CPU seconds include those of the child. Clean
-and poisoned take turns; the ratio is the median of `--times`.
+`issue` has these kinds in equal number: nesting of 100,000, colspan 9007199254740991, a 200 MB text, billion laughs,
+endless lines, bytes of no encoding, NULs, a 10 MB data URI, bombs, wrong lengths, and texts as large as a page may be.
+`all` has every kind of `tests/faults/poison.py`. It runs in one process on one core, after a warm-up; CPU seconds
+include those of the child. Clean and poisoned inputs take turns, and the ratio is the median of `--times`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ ISSUE = (
     "UTF-8 cut at every place", "half surrogates in UTF-16", "NUL bytes", "10 MB data URI", "gzip bomb", "brotli bomb",
     "length too short", "length too long", "length of a petabyte",
 )  # fmt: skip
-SHARE = 10
+SHARE = 10  # one in this many pages is poison
 
 
 def write(path: Path, pages: list[bytes], kinds: tuple[str, ...]) -> int:
-    """A WARC of the pages, and poison in the place of every tenth if there are kinds; how many are poison."""
+    """Write a WARC of the pages, with poison instead of every tenth one if there are kinds; how many are poison."""
     names, poison = cycle(kinds), 0
     with path.open("wb") as file:
         for number, page in enumerate(pages):
@@ -51,13 +51,13 @@ def write(path: Path, pages: list[bytes], kinds: tuple[str, ...]) -> int:
 
 
 def cpu() -> float:
-    """CPU seconds of this process and of its children that ended."""
+    """The CPU seconds of this process and of its children, which are ended first."""
     close_all()
     return sum(os.times()[:4])
 
 
 def measured(path: Path, out: Path) -> dict[str, Any]:
-    """One pass over the file."""
+    """The figures of one pass over a file."""
     loaded = load_recipe(RECIPE, ["keep_removed=ids"])
     found = find([str(path)], out=str(out))
     run = start_or_resume(loaded, found.inputs, str(out))

@@ -1,14 +1,14 @@
-"""The tables of `classifiers/models/CARD.md`: how good the profanity model is, and what it does to pages.
+"""Prints the tables of `classifiers/models/CARD.md`: how good the profanity model is, and what it does to pages.
 
-    uv run python -m benchmarks.profanity sources      leave-one-source-out, beside a word list and a plain linear model
+    uv run python -m benchmarks.profanity sources      leave one source out; also a word list and a plain linear model
     uv run python -m benchmarks.profanity thresholds   precision and recall of a line's threshold, by language
-    uv run python -m benchmarks.profanity disguises    what undoing disguises is worth
+    uv run python -m benchmarks.profanity disguises    how much undoing disguises gains
     uv run python -m benchmarks.profanity pages        aggregates and thresholds on web pages, real and mixed
     uv run python -m benchmarks.profanity probes       false alarms on innocent passages and identity terms
     uv run python -m benchmarks.profanity languages    false alarms on sentences of other languages
     uv run python -m benchmarks.profanity speed        pages (5 kB) per second and core
 
-Data: the folder that holds `labels/`, `crawl/` and `extraction-train/` (see `benchmarks.crawl`). Probes are in
+The data folder must hold `labels/`, `crawl/` and `extraction-train/` (see `benchmarks.crawl`). The probes are in
 `classifiers/probes`; nothing was chosen by them.
 """
 

@@ -19,7 +19,7 @@ from benchmarks.web_pages import WebPage, halves
 from benchmarks.web_pages import pages as web_pages
 from classifiers import predict
 from classifiers.fasttext_files.linear_model import read
-from classifiers.normalise.normalise import cut, packed
+from classifiers.normalise.normalise import cut_lines, packed
 from classifiers.pages import aggregate
 from classifiers.training import labelled, profanity
 from classifiers.training.train import train
@@ -27,16 +27,16 @@ from stages.assets import Asset
 from stages.badwords import BadWords
 from stages.profanity import TRAINED, Profanity
 
-SHARES = (0.05, 0.1, 0.2, 0.4)
-LINES = (0.5, 0.8, 0.9, 0.97)
-PAGES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
+SHARES = (0.05, 0.1, 0.2, 0.4)  # of a mixed page's words that are profane texts
+LINES = (0.5, 0.8, 0.9, 0.97)  # thresholds of a line's probability
+PAGES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # thresholds of a page's share of words in profane lines
 HELD_OUT = ("davidson2017", "jigsaw_sample_2k")
 
 Scores = npt.NDArray[np.float32]
 
 
 def pages() -> None:
-    """Choosing on one half of the web pages, reporting on the other."""
+    """Print the choice of thresholds on one half of the web pages, and the report on the other half."""
     choose, report = halves([page for page in web_pages() if page.language in TRAINED])
     print(f"{len(choose)} pages to choose on, {len(report)} to report on (languages {', '.join(TRAINED)})")
     aggregates(choose)
@@ -46,7 +46,7 @@ def pages() -> None:
 
 
 def aggregates(choose: Sequence[WebPage]) -> None:
-    """How much of the mixed pages is found where 1 % of the real ones is. The model has not seen the mixed-in texts."""
+    """Print how many mixed pages are found when 1 % of the real ones is. The model has not seen the mixed-in texts."""
     table = profanity.read(labels_file())
     rest, test = labelled.held_out(table, HELD_OUT)
     profane = test.filter(pa.array(np.array(test["label"].to_pylist()) == profanity.PROFANE))["text"].to_pylist()
@@ -68,6 +68,7 @@ def aggregates(choose: Sequence[WebPage]) -> None:
 
 
 def labels_file() -> Path:
+    """The file of labelled texts."""
     from benchmarks.profanity_texts import labels
 
     return labels()
@@ -93,7 +94,7 @@ def _all_aggregates(model: predict.Classifier, texts: Sequence[str]) -> dict[str
 
 
 def thresholds(web: Sequence[WebPage], name: str) -> None:
-    """How many real pages are dropped by the shipped model."""
+    """Print how many real pages the shipped model drops at each pair of thresholds."""
     scored = predict.load().score_lines(*packed([page.text for page in web]), profanity.PROFANE)
     print(f"\nReal pages dropped of the {len(web)} {name}")
     print("| line threshold | " + " | ".join(f"share > {t:.0%}" for t in PAGES) + " |\n|---|" + "---|" * len(PAGES))
@@ -103,7 +104,7 @@ def thresholds(web: Sequence[WebPage], name: str) -> None:
 
 
 def dropped(web: Sequence[WebPage]) -> None:
-    """What the stage drops, by kind of page; and the dropped and the nearly dropped pages themselves."""
+    """Print what the stage drops by kind of page, and the pages that it drops or nearly drops."""
     docs = pa.table({"text": [page.text for page in web], "language": [page.language for page in web]})
     out = Profanity()(docs)
     gone = np.array([reason is not None for reason in out["drop"].to_pylist()])
@@ -121,11 +122,12 @@ def dropped(web: Sequence[WebPage]) -> None:
 
 
 def speed() -> None:
-    """CPU time of the whole stage over pages of 4 to 6 kB, after one pass to warm up; beside fastText's own prediction
-    on the same lines, normalised for it."""
+    """Print the speed of the whole stage over pages of 4 to 6 kB in CPU time, after one pass to warm up, and that of
+    fastText's own prediction on the same lines, already normalised.
+    """
     texts = [page.text for page in web_pages() if 4_000 <= len(page.text.encode()) <= 6_000]
     docs, stage = pa.table({"text": texts}), Profanity()
-    lines = cut(*packed(texts), predict.load().model.form).data.tobytes().decode().splitlines()
+    lines = cut_lines(*packed(texts), predict.load().model.form).data.tobytes().decode().splitlines()
     fasttext = _FastText(model_path=str(predict.SHIPPED))
     ours, theirs = [], []
     for _ in range(6):
@@ -136,5 +138,5 @@ def speed() -> None:
         end = time.process_time()
         ours.append(len(texts) / (middle - start))
         theirs.append(len(texts) / (end - middle))
-    print(f"\n{len(texts)} pages of {np.mean([len(t.encode()) for t in texts]):,.0f} bytes, medians of five, a core:")
+    print(f"\n{len(texts)} pages of {np.mean([len(t.encode()) for t in texts]):,.0f} bytes, one core, medians of five:")
     print(f"the stage {np.median(ours[1:]):,.0f} pages/s, fastText's prediction alone {np.median(theirs[1:]):,.0f}")

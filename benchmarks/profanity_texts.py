@@ -27,7 +27,7 @@ from stages.profanity import Profanity
 LINE = Profanity().line_threshold
 PROBES = Path(predict.__file__).parent / "probes"
 SCORERS = ("fastText", "linear", "word list")
-# Sources that the model is not trained on, as tests only.
+# Sources that the model is not trained on, only tested on.
 OTHERS = ("toxic_spans_civil_comments", "mlma2019", "edos2023")
 
 Truth = npt.NDArray[np.bool_]
@@ -35,11 +35,14 @@ Scores = npt.NDArray[np.float32]
 
 
 def labels() -> Path:
+    """The file of labelled texts."""
     return crawl.data() / "labels" / "toxicity_train.parquet"
 
 
 def sources() -> None:
-    """Trained on all other sources, without near-duplicates; then each source on the model of a random nine tenths."""
+    """Print each source as judged by a model of all other sources, without near-duplicates, and then by a model of a
+    random nine tenths of every source.
+    """
     table = profanity.read(labels())
     print(f"Leave one source out; precision and recall at {LINE}; fastText not quantised")
     _head()
@@ -50,7 +53,7 @@ def sources() -> None:
     _head()
     rest, test = labelled.random_part(table, 0.1, profanity.SEED)
     kept = overlap.without_overlap(rest, test)
-    print(f"<!-- {rest.num_rows - kept.num_rows} near-duplicates taken out of {rest.num_rows} -->")
+    print(f"<!-- {rest.num_rows - kept.num_rows} near-duplicates removed from {rest.num_rows} -->")
     scores = _scores(kept, test)
     for name in profanity.SOURCES:
         mask = np.array(test["source"].to_pylist()) == name
@@ -62,7 +65,7 @@ def sources() -> None:
 
 
 def thresholds() -> None:
-    """What a line's threshold means on texts, by language; trained on nine tenths of every source."""
+    """Print what a line's threshold means on texts, by language; trained on nine tenths of every source."""
     rest, test = labelled.random_part(profanity.read(labels()), 0.1, profanity.SEED)
     score = trained(profanity.weighed(overlap.without_overlap(rest, test)), "folded_v1")
     print("\n| language | threshold | precision | recall | false alarms |\n|---|---|---|---|---|")
@@ -102,7 +105,7 @@ def _scores(train_rows: pa.Table, test: pa.Table) -> dict[str, Scores]:
 
 
 def trained(weighed: pa.Table, form: Form) -> Callable[[Sequence[str]], Scores]:
-    """What scores texts with a model trained on these rows (not quantised: that takes most of the time)."""
+    """A function that scores texts with a model trained on these rows, not quantised (that takes most of the time)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.bin"
         train(weighed, path, dataclasses.replace(profanity.PARAMETERS, quantise=False, form=form))
@@ -115,7 +118,7 @@ def _shipped(texts: Sequence[str]) -> Scores:
 
 
 def _listed(table: pa.Table) -> Scores:
-    """1 where the text has an entry of LDNOOBW's list of its language."""
+    """1 for each text that contains an entry of LDNOOBW's list for its language, else 0."""
     codes = sorted(set(table["lang"].to_pylist()))
     folder = crawl.data() / "labels" / "badwords"
     lists = wordlist.build({c: (folder / f"{c}.txt").read_text(encoding="utf-8").splitlines() for c in codes})
@@ -150,7 +153,9 @@ DISGUISE: dict[str, Callable[[str], str]] = {
 
 
 def disguises() -> None:
-    """Recall at the line threshold on Davidson's profane tweets with a listed word, disguised; trained without it."""
+    """Print the recall at the line threshold on Davidson's profane tweets with a listed word, which is disguised;
+    trained without Davidson.
+    """
     rest, test = labelled.held_out(profanity.read(labels()), ["davidson2017"])
     weighed = profanity.weighed(overlap.without_overlap(rest, test))
     pattern = re.compile(rf"\b({'|'.join(w for w in profane_words() if len(w) >= 4)})\b", re.IGNORECASE)
@@ -168,7 +173,9 @@ def disguises() -> None:
 
 
 def probes() -> None:
-    """Passages as pages (the stage's verdict), by kind; identity terms in neutral sentences, by group."""
+    """Print the stage's verdicts on the passages, as pages and by kind, and on identity terms in neutral sentences, by
+    group.
+    """
     stage = Profanity()
     rows = [row for path in sorted(PROBES.glob("*.jsonl")) for row in _json_lines(path)]
     passages = [row for row in rows if "text" in row]
@@ -194,7 +201,9 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def identity(rows: Sequence[dict[str, Any]]) -> None:
-    """Each neutral sentence with each term, as a line of its own: the hardest case, for a page is many lines."""
+    """Print the scores of each neutral sentence with each term, as a single line: the hardest case, because a page has
+    many lines.
+    """
     filled = [
         (row["language"], term["group"], term["term"], template.replace("{term}", term["term"]))
         for row in rows
@@ -218,7 +227,9 @@ def identity(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def languages() -> None:
-    """Sentences of newspapers and encyclopedias (langid_dev) that the shipped model takes for profane, by language."""
+    """Print, by language, the share of sentences of newspapers and encyclopedias (langid_dev) that the shipped model
+    finds profane.
+    """
     table = pq.read_table(crawl.data() / "labels" / "langid_dev.parquet", columns=["text", "lang"])
     scores, codes = _shipped(table["text"].to_pylist()), np.array(table["lang"].to_pylist())
     print(f"\n| language | sentences | at {LINE} or more |\n|---|---|---|")

@@ -1,6 +1,6 @@
-"""`results.json`: what each suite found last, on which machine, and the part of `RESULTS.md` that is made from it.
+"""`results.json`: what each suite found last, and on which machine; and the part of `RESULTS.md` that is made from it.
 
-Everything here is a pure function of the record: a suite that was run alone replaces its own entry, the others stay.
+Everything here is a pure function of the record. A suite that is run alone replaces its own entry; the others stay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.suite import Table
 
 BEGIN = "<!-- from here to the next such line: written by `python -m benchmarks` from results.json -->"
 END = "<!-- to here: written by `python -m benchmarks` -->"
-LONGEST = 160  # letters of a reason
+LONGEST = 160  # characters of a reason, so that it fits into a table
 
 Record = dict[str, Any]
 
@@ -27,11 +27,12 @@ def entry(table: Table, measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def placed(document: str, part: str) -> str:
-    """The document with `part` between its two marks. Raises ValueError where they are not there once, in order."""
+    """The document with `part` between its two marks. Raises ValueError unless each occurs once, in order."""
     marks = [document.count(mark) for mark in (BEGIN, END)]
     if marks != [1, 1] or document.index(BEGIN) > document.index(END):
         raise ValueError(
-            f"RESULTS.md has {marks[0]} and {marks[1]} of the lines around the written part; put in:\n{BEGIN}\n{END}"
+            f"RESULTS.md has {marks[0]} and {marks[1]} of the lines around the written part, instead of one each; put "
+            f"in:\n{BEGIN}\n{END}"
         )
     before, after = document.split(BEGIN)[0], document.split(END)[1]
     return f"{before}{BEGIN}\n\n{part.strip()}\n\n{END}{after}"
@@ -42,9 +43,9 @@ def markdown(record: Mapping[str, Any]) -> str:
     same = len({_place(one) for one in record.values()}) == 1
     head = [
         _wrapped(
-            "Contenders take turns, on one core, after a turn that is not counted; each is its median run. Speeds are "
-            "per CPU second, ratios those of CPU times: more is faster. A peer runs as it comes, in an environment of "
-            "its own: `uv run --script benchmarks/peers/SIDE`; ours is `python -m benchmarks.peers.SIDE`."
+            "Contenders take turns on one core, after a first turn that does not count; each line is the median run. "
+            "Speeds are per CPU second and ratios are of CPU times, so more is faster. A peer runs unchanged, in its "
+            "own environment: `uv run --script benchmarks/peers/SIDE`; ours is `python -m benchmarks.peers.SIDE`."
         ),
         "![Ratios of all suites, on logarithmic scales](results.svg)",
     ]
@@ -76,7 +77,7 @@ def _suite(name: str, one: Mapping[str, Any], place: bool) -> str:
 
 
 def command(name: str, measured: Mapping[str, Any]) -> str:
-    """What measures a suite again."""
+    """The command that measures a suite again."""
     quick = " --quick" if measured["quick"] else ""
     return f"uv run python -m benchmarks --only {name} --runs {measured['runs']}{quick}"
 
@@ -90,20 +91,20 @@ def _cells(row: Mapping[str, Any], figure: bool) -> list[str]:
 
 
 def _span(fastest: float, slowest: float) -> str:
-    """The times of the fastest and the slowest run."""
+    """The times of the fastest and the slowest run, with their unit."""
     scale, unit = (1, "s") if slowest >= 0.1 else (1000, "ms")
     ends = dict.fromkeys(f"{value * scale:.3g}" for value in (fastest, slowest))
     return f"{'–'.join(ends)} {unit}"
 
 
 def reason(row: Mapping[str, Any]) -> str:
-    """Why a contender did not run, on a line that fits into a table."""
+    """Why a contender did not run, in a line that fits into a table."""
     line = re.sub(r"\s+", " ", row["missing"]).strip().replace("|", "\\|")
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
 def short(value: float) -> str:
-    """Three digits that count: 0.123, 4.57, 12.3, 1,230."""
+    """A number with three significant digits: 0.123, 4.57, 12.3, 1,230."""
     if value == 0:
         return "0"
     rounded = float(f"{value:.3g}")

@@ -1,9 +1,9 @@
-"""The report at scale: of a real run, and of a simulated one of 10⁸ documents (records of every task, and the objects
-of the shards that the report will look at; no other is there to be read).
+"""The report at scale: for a real run, and for a simulated one of 10⁸ documents. The simulated run has the records of
+every task, but only the objects of the shards that the report samples.
 
     uv run python -m benchmarks.report [--run OUT] [--documents 100000000]
 
-Budgets: a run of 2,475 pages ≤ 10 s, of 10⁸ documents ≤ 60 s, a page ≤ 3 MB. Timed is the command, as a user waits.
+Budgets: a run of 2,475 pages ≤ 10 s, one of 10⁸ documents ≤ 60 s, the report's page ≤ 3 MB. The whole command is timed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from refinedweb.ledger import layout
 from refinedweb.ledger.layout import task_name
 from refinedweb.ledger.manifest import Ledger, Output, Record
 from refinedweb.ledger.run_file import RunFile
-from refinedweb.ledger.totals import DECIDE, done_key
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.report.sample import MOST_ROWS, shard_rank
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
 from stages.dedup import DECISION
 
-PER_SHARD = 30_000
+PER_SHARD = 30_000  # documents of a shard, about as many as in a WARC of Common Crawl
+# What the passes remove of each shard.
 FIRST = {
     "source": {"not_html": 900},
     "url_v1": {"adult_url": 480, "blocked_domain": 200},
@@ -50,7 +50,7 @@ WORDS = "the of and that have with river stone garden window morning letter mark
 
 
 def simulate(out: Path, documents: int) -> None:
-    """A finished run of so many documents."""
+    """Make a finished run of `documents` documents."""
     shards = documents // PER_SHARD + 1
     inputs = [
         Input(f"s3://commoncrawl/crawl-data/CC-MAIN-2024-51/warc/{n:05d}.warc.gz", "0", 10**9) for n in range(shards)
@@ -59,15 +59,15 @@ def simulate(out: Path, documents: int) -> None:
     store = open_store(str(out))
     for step in run.steps:
         if step.kind == "global":
-            _ledger(out, run, f"{step.name}/{DECIDE}", shards, {}, "decisions")
-            store.put(done_key(step), json.dumps({DECIDE: shards}).encode())
+            _ledger(out, run, f"{step.name}/{layout.DECIDE}", shards, {}, "decisions")
+            store.put(layout.done_key(step), json.dumps({layout.DECIDE: shards}).encode())
         else:
             removed = FIRST if step.reads is None else LAST
             _ledger(out, run, step.name, shards, removed, layout.kept_folder(step))
             ledger = Ledger(store, step.name)
             ledger.roll_up(ledger.committed())
-    looked_at = sorted(range(shards), key=lambda n: shard_rank(run.fingerprint, n))[: MOST_ROWS // PER_SHARD + 1]
-    for shard in looked_at:
+    sampled = sorted(range(shards), key=lambda n: shard_rank(run.fingerprint, n))[: MOST_ROWS // PER_SHARD + 1]
+    for shard in sampled:
         _objects(out, run, shard)
 
 
@@ -95,7 +95,7 @@ def _rows(removed: dict[str, dict[str, int]]) -> int:
 
 
 def _objects(out: Path, run: RunFile, shard: int) -> None:
-    """What a report reads of one shard: 20 texts of each reason as by default, and all of the corpus."""
+    """Write what a report reads of one shard: 20 texts of each reason, as by default, and the whole corpus."""
     for step in run.steps:
         if step.kind == "global":
             _write(out / step.name / "decisions", shard, pa.Table.from_pylist([], DECISION))
@@ -130,7 +130,7 @@ def _write(folder: Path, shard: int, table: pa.Table) -> None:
 
 
 def timed(out: str, runs: int = 3) -> str:
-    """Median seconds of the command, of the clock and of the processor, and the size of the page."""
+    """The command's median wall and CPU seconds, and the size of the page."""
     with tempfile.TemporaryDirectory() as folder:
         times, work = [], []
         for _ in range(runs):
@@ -146,7 +146,7 @@ def timed(out: str, runs: int = 3) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--run", help="a real run to time too")
+    parser.add_argument("--run", help="a real run, to be timed as well")
     parser.add_argument("--documents", type=int, default=100_000_000)
     arguments = parser.parse_args()
     if arguments.run:

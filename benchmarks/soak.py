@@ -1,12 +1,13 @@
-"""Random SIGKILLs of drivers, Ray's raylet and workers, and extraction children, over runs of the crawl.
+"""Random SIGKILLs of drivers, of Ray's raylet and workers, and of extraction children, during runs over the crawl.
 
     python -m benchmarks.soak --kills 100 --limit 100 --store DIR
-    python -m benchmarks.soak --kills 100 --limit 100 --store s3                   (a server of its own on loopback)
+    python -m benchmarks.soak --kills 100 --limit 100 --store s3                   (starts a server on loopback)
     python -m benchmarks.soak --kills 100 --limit 100 --store s3://bucket/soak     (AWS settings from the environment)
 
-First a quiet run, then disturbed ones, each driven to its end by starting the same command again, until so many kills
-were done. After each: `verify` must find nothing, and the corpus must be the quiet run's to the byte. Exit code 1 where
-not. What was done twice is the objects that no record names (attempts that died after writing) and the time.
+First comes a quiet run, then disturbed ones, each driven to its end by starting the same command again, until `--kills`
+processes were killed. After each run `verify` must find nothing, and the corpus must equal the quiet run's to the byte;
+otherwise the exit code is 1. Work done twice shows in objects that no record names (of attempts that died after
+writing) and in the time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from benchmarks.crawl import ROOT, data
 from refinedweb.storage import open_store
 from refinedweb.views.verify import verify
 
-# What is killed, how often, and the words in its command line.
+# What is killed, its relative frequency, and the words in its command line.
 TARGETS = {
     "extraction child": (4, "stages.extraction.child"),
     "worker": (4, "ray::_in_worker"),
@@ -43,7 +44,7 @@ PATIENCE = 420.0  # seconds that one driver may take before it counts as hung
 
 @dataclass
 class Report:
-    """What happened so far."""
+    """What has happened so far."""
 
     kills: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
@@ -64,21 +65,21 @@ class Soak:
         self._options = ["--limit", str(limit), "--workers", "2", "--json"]
         self._kills = kills
         self._pause = pause
-        self._dice = random.Random(seed)
+        self._chance = random.Random(seed)
         self.report = Report()
 
     def quiet(self) -> tuple[dict[str, str], float]:
-        """Checksums of the corpus of an undisturbed run, and its seconds."""
+        """The checksums of an undisturbed run's corpus, and its seconds."""
         out, start = f"{self._store}/quiet", time.monotonic()
         clear(out)
         with self._driver(out) as driver:
-            _, said = driver.communicate()
+            _, errors = driver.communicate()
         if driver.returncode != 0:
-            raise SystemExit(f"the quiet run ended with {driver.returncode}: {said[-2000:]}")
+            raise SystemExit(f"the quiet run ended with {driver.returncode}: {errors[-2000:]}")
         return corpus(out), time.monotonic() - start
 
     def disturbed(self, number: int, wanted: dict[str, str]) -> None:
-        """One run, to its end through all kills."""
+        """Drive one run to its end through all kills, and check it."""
         out, start, report = f"{self._store}/noisy-{number}", time.monotonic(), self.report
         clear(out)
         while self._drive(out):
@@ -90,16 +91,16 @@ class Soak:
         report.tasks += sum(verdict.code_versions.values())
         report.problems += verdict.problems + [f"{verdict.pending} tasks pending"] * bool(verdict.pending)
         if corpus(out) != wanted:
-            report.problems.append(f"{out}: the corpus is another than the quiet run's")
+            report.problems.append(f"{out}: the corpus differs from the quiet run's")
         clear(out)
 
     def _drive(self, out: str) -> bool:
-        """Starts a driver and kills around it until it ends; true where it has to be started again."""
+        """Start a driver and kill processes until it ends; True if it must be started again."""
         self.report.starts += 1
         with self._driver(out) as driver:
             known, deadline = set[psutil.Process](), time.monotonic() + PATIENCE
             while driver.poll() is None and time.monotonic() < deadline:
-                until = time.monotonic() + self._dice.uniform(0, 2 * self._pause)
+                until = time.monotonic() + self._chance.uniform(0, 2 * self._pause)
                 while driver.poll() is None and time.monotonic() < until:
                     known |= set(descendants(driver.pid))
                     time.sleep(0.05)
@@ -108,30 +109,31 @@ class Soak:
             end = "hung" if driver.poll() is None else f"exit {driver.returncode}"
             driver.kill()
             self._end(known)
-            _, said = driver.communicate()
+            _, errors = driver.communicate()
         self.report.ends[end] += 1
         print(
             f"{out}: a driver ended ({end}), {sum(self.report.kills.values())} kills so far",
             file=sys.stderr,
             flush=True,
         )
-        if end == "hung" or "Traceback" in said:
-            self.report.problems.append(f"{out}: a driver {end}: {said[-1500:]}")
+        if end == "hung" or "Traceback" in errors:
+            self.report.problems.append(f"{out}: a driver {end}: {errors[-1500:]}")
         return driver.returncode != 0
 
     def _strike(self, pid: int) -> None:
+        """Kill a random process of a driver, or the driver."""
         names = list(TARGETS)
-        name = self._dice.choices(names, [TARGETS[name][0] for name in names])[0]
+        name = self._chance.choices(names, [TARGETS[name][0] for name in names])[0]
         found = (
             [psutil.Process(pid)] if name == "driver" else [p for p in descendants(pid) if is_a(p, TARGETS[name][1])]
         )
         if found:
             with suppress(psutil.NoSuchProcess):
-                self._dice.choice(found).kill()
+                self._chance.choice(found).kill()
                 self.report.kills[name] += 1
 
     def _end(self, known: set[psutil.Process]) -> None:
-        """Ends what a dead driver left: Ray's processes notice its death only after a while."""
+        """End what a dead driver left running: Ray's processes notice its death only after a while."""
         for process in known:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -164,7 +166,7 @@ def objects(out: str, prefix: str = "") -> Iterator[str]:
 
 
 def corpus(out: str) -> dict[str, str]:
-    """Checksum of every corpus file."""
+    """The checksum of every corpus file."""
     found = {}
     for key in objects(out, "corpus/"):
         with open_store(out).open(key) as file:
@@ -173,12 +175,13 @@ def corpus(out: str) -> dict[str, str]:
 
 
 def clear(out: str) -> None:
+    """Delete a run."""
     for key in objects(out):
         open_store(out).delete(key)
     open_store(out).tidy()
 
 
-def told(report: Report, quiet: float) -> dict[str, Any]:
+def plain(report: Report, quiet: float) -> dict[str, Any]:
     """The report as plain values."""
     return {
         "kills": dict(report.kills), "kills_total": sum(report.kills.values()), "runs": report.runs,
@@ -192,7 +195,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--kills", type=int, default=100)
     options.add_argument("--limit", type=int, default=100, help="documents of each input file")
-    options.add_argument("--store", required=True, help="a folder or s3:// prefix for the runs, or `s3` alone")
+    options.add_argument("--store", required=True, help="a folder or s3:// prefix for the runs, or just `s3`")
     options.add_argument("--pause", type=float, default=4.0, help="mean seconds between kills")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
@@ -203,7 +206,7 @@ def main() -> None:
 
 @contextmanager
 def own_server() -> Iterator[str]:
-    """A prefix on the S3 server that the tests use, for as long as the soak runs."""
+    """A prefix on the S3 server that the tests use, which runs as long as the soak."""
     from tests.conftest import a_bucket, moto_server
 
     with moto_server() as endpoint, a_bucket(endpoint) as bucket:
@@ -211,7 +214,7 @@ def own_server() -> Iterator[str]:
 
 
 def run(soak: Soak, kills: int) -> Report:
-    """Disturbed runs until so many kills were done, or one went wrong."""
+    """Disturbed runs until `kills` processes were killed, or until a run went wrong."""
     wanted, quiet = soak.quiet()
     if not wanted:
         raise SystemExit("the quiet run kept nothing: raise --limit")
@@ -219,7 +222,7 @@ def run(soak: Soak, kills: int) -> Report:
     while sum(soak.report.kills.values()) < kills and not soak.report.problems:
         soak.disturbed(number, wanted)
         number += 1
-        print(json.dumps(told(soak.report, quiet)), flush=True)
+        print(json.dumps(plain(soak.report, quiet)), flush=True)
     return soak.report
 
 

@@ -1,11 +1,11 @@
-"""Exact substring: text to duplicated spans, ours beside a suffix array (pydivsufsort), and whether they are the same.
+"""Exact substring, from text to duplicated spans: ours compared with a suffix array (pydivsufsort), also span by span.
 
     uv run python -m benchmarks --only substring
     uv run python -m benchmarks.substring [--megabytes 100] [--length 50] [--runs 3] [--core N]   # memory, phase 2
 
-Corpus: the main texts of the data folder, as they are and then with the words of each shuffled (so that they repeat
-nothing) until it is large enough; with passages of 20 to 300 words copied from one document into every fifth other, and
-a notice of 60 words at the end of every twentieth. `suffix array of tokens` answers the same question: it gets our
+The corpus is the main texts of the data folder, unchanged and then with the words of each shuffled (so that they repeat
+nothing) until it is large enough. Passages of 20 to 300 words are copied from one document into every fifth other, and
+a notice of 60 words is at the end of every twentieth. `suffix array of tokens` answers the same question and gets our
 tokens as numbers, for free. `suffix array of bytes` is what Lee et al. 2022 do, for spans of as many bytes.
 """
 
@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from benchmarks import crawl, pairs
 from benchmarks.peers.protocol import Answer
 from benchmarks.suite import Answers, Contender, Run, Table, compare
+from classifiers.kernels.arrays import Int64s, UInt64s
 from classifiers.kernels.jit import kernel
 from stages.kernels.modular import BASE_A, between
 from stages.kernels.windows import cover
@@ -33,10 +34,10 @@ from stages.tokens import token_blocks
 OURS, TOKENS, BYTES = "ours", "suffix array of tokens", "suffix array of bytes"
 SUFFIX_ARRAY = ("pydivsufsort", "suffix_array_side.py")
 RUST = "its suffix array is a Rust program of Google's, built from a checkout by cargo; not on PyPI"
-LENGTH = 50
-PARTITIONS = 8
-GROUPED = 10_000_000
-BUDGET = 5
+LENGTH = 50  # tokens of a span, as in the paper
+PARTITIONS = 8  # of the shuffles
+GROUPED = 10_000_000  # rows when phase 2 is measured alone
+BUDGET = 5  # MB/s
 
 
 def suite(run: Run) -> Table:
@@ -59,7 +60,7 @@ def suite(run: Run) -> Table:
 
 
 def spans_found(texts: pa.ChunkedArray, folder: Path, length: int, answers: Answers) -> dict[str, str]:
-    """Spans of ours, and whether they are those of the suffix array of tokens."""
+    """The number of our spans, and whether they are those of the suffix array of tokens."""
     if OURS not in answers or TOKENS not in answers:
         return {}
     ours, expected = both_spans(texts, folder, length)
@@ -68,7 +69,7 @@ def spans_found(texts: pa.ChunkedArray, folder: Path, length: int, answers: Answ
 
 
 def requests(texts: pa.ChunkedArray, folder: Path, length: int) -> dict[str, tuple[str, dict[str, Any]]]:
-    """What each contender is asked."""
+    """The request to each contender."""
     per_token = texts.nbytes / np.load(folder / "tokens.npy", mmap_mode="r").shape[0]
     seek: dict[str, dict[str, Any]] = {
         TOKENS: {"text": "tokens.npy", "length": length, "out": "them.npy"},
@@ -103,7 +104,7 @@ def main() -> None:
 
 
 def write_corpus(folder: Path, size: int) -> pa.ChunkedArray:
-    """texts.parquet, bytes.npy, tokens.npy (a number per different token, and one of its own after each document)."""
+    """Write texts.parquet, bytes.npy and tokens.npy (a number per different token, a unique one after each text)."""
     text = pa.chunked_array([pa.array(planted(list(documents(size))), pa.large_string())])
     pq.write_table(pa.table({"text": text}), folder / "texts.parquet")
     np.save(folder / "bytes.npy", np.frombuffer("\0".join(text.to_pylist()).encode(), np.uint8))
@@ -117,7 +118,7 @@ def write_corpus(folder: Path, size: int) -> pa.ChunkedArray:
 
 
 def documents(size: int) -> Iterator[list[str]]:
-    """Documents as words, with the white space after each."""
+    """Documents as lists of words, split at spaces."""
     rng, written = np.random.default_rng(50), 0
     files = [crawl.data() / "crawl" / "truth.parquet", crawl.data() / "extraction-train" / "pages.parquet"]
     columns = [pq.read_table(file, columns=["expected_text"]).column(0).drop_null() for file in files]
@@ -132,6 +133,7 @@ def documents(size: int) -> Iterator[list[str]]:
 
 
 def planted(words: list[list[str]]) -> list[str]:
+    """The documents as texts, with the copied passages and notices."""
     rng = np.random.default_rng(51)
     notice = [f"notice{n}" for n in range(60)]
     for number in range(0, len(words), 5):
@@ -146,7 +148,7 @@ def planted(words: list[list[str]]) -> list[str]:
 
 
 def token_values(tokens: Any) -> tuple[Any, Any]:
-    """61 bits for each token, from the hashes of the prefixes before and after it; and the tokens of each row."""
+    """A 61-bit value for each token, from the hashes of the prefixes around it, and the count of tokens in each row."""
     counts = np.diff(tokens.first)
     last = np.zeros(len(tokens.a), bool)
     last[tokens.first[1:] + np.arange(len(counts))] = True
@@ -157,21 +159,22 @@ def token_values(tokens: Any) -> tuple[Any, Any]:
 
 
 @kernel
-def _values(prefixes: Any, places: Any, out: Any) -> None:
+def _values(prefixes: UInt64s, places: Int64s, out: UInt64s) -> None:
     for token in range(len(places)):
         out[token] = between(prefixes[places[token] + 1], prefixes[places[token]], BASE_A)
 
 
 def report(answers: dict[str, list[Answer]], texts: pa.ChunkedArray, contenders: dict[str, pairs.Contender]) -> None:
+    """Print speeds, memory and phases."""
     size = texts.nbytes / 1e6
     print(f"{len(texts):,} documents, {size:.0f} MB; medians of {len(answers[OURS])}; budget {BUDGET} MB/s")
-    print("| contender | MB/s | MB per CPU second | fastest, slowest run | peak beside the text, MB | per byte |")
+    print("| contender | MB/s | MB per CPU second | fastest, slowest run | peak without the text, MB | per byte |")
     print("|---|---|---|---|---|---|")
     for name in contenders:
         runs = answers[name]
-        beside = max(run["peak"] - run["before"] for run in runs)
+        added = max(run["peak"] - run["before"] for run in runs)
         speed = f"{size / pairs.median(runs):.1f} | {size / pairs.median(runs, 'process_seconds'):.1f}"
-        print(f"| {name} | {speed} | {pairs.spread(runs)} | {beside:.0f} | {beside / size:.1f} |")
+        print(f"| {name} | {speed} | {pairs.spread(runs)} | {added:.0f} | {added / size:.1f} |")
     ours = answers[OURS][0]
     names = ("sign", "group", "windows", "match", "spans")
     print(", ".join(f"{name} {seconds:.2f} s" for name, seconds in zip(names, ours["phases"], strict=True)))
@@ -182,7 +185,7 @@ def report(answers: dict[str, list[Answer]], texts: pa.ChunkedArray, contenders:
 
 
 def both_spans(texts: pa.ChunkedArray, folder: Path, length: int) -> tuple[pa.Array, pa.Array]:
-    """Spans of ours, and of the suffix array of tokens."""
+    """Our spans, and those of the suffix array of tokens."""
     found, at, theirs = np.load(folder / "them.npy"), 0, []
     for first, tokens in token_blocks(texts, None):
         counts = np.diff(tokens.first)
@@ -198,18 +201,19 @@ def both_spans(texts: pa.ChunkedArray, folder: Path, length: int) -> tuple[pa.Ar
 
 
 def compare_spans(texts: pa.ChunkedArray, folder: Path, length: int) -> None:
-    """Are they the same?"""
+    """Print whether our spans are those of the suffix array of tokens."""
     ours, expected = both_spans(texts, folder, length)
     same = "the same" if ours.equals(expected) else "NOT the same"
     count = len(ours.flatten())
-    print(f"{count:,} spans of ours and {len(expected.flatten()):,} of the suffix array of tokens: {same}")
+    print(f"{count:,} spans by ours and {len(expected.flatten()):,} by the suffix array of tokens: {same}")
 
 
 def alone(answer: Answer) -> None:
-    beside = answer["peak"] - answer["before"]
+    """Print time and memory of phase 2 alone."""
+    added = answer["peak"] - answer["before"]
     print(
-        f"phase 2 alone, {GROUPED:,} records ({answer['input']:.0f} MB): {answer['seconds']:.1f} s, "
-        f"{beside:.0f} MB beside them ({1 + beside / answer['input']:.1f} × in all)"
+        f"phase 2 alone, {GROUPED:,} rows ({answer['input']:.0f} MB): {answer['seconds']:.1f} s, "
+        f"{added:.0f} MB in addition ({1 + added / answer['input']:.1f} × in all)"
     )
 
 

@@ -1,4 +1,4 @@
-"""A suite of `python -m benchmarks`: contenders in turn over the same input, a row for each, also where one cannot run.
+"""A suite of `python -m benchmarks`: contenders in turn over the same input, a row for each, even if it cannot run.
 
 Speeds are per CPU second, because others may use the machine; each contender has one core.
 """
@@ -23,7 +23,7 @@ Answers = dict[str, list[Answer]]
 class Row:
     """One contender: `speed` in units per CPU second, `seconds` of the fastest and slowest run, ratio to the reference.
 
-    Where it could not run, these are None and `missing` says why.
+    If it could not run, these are None and `missing` says why.
     """
 
     contender: str
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """What a suite found. `ratio` of its rows is that of `reference`; `figure` heads the column of quality."""
+    """What a suite found. The rows' ratios are relative to `reference`; `figure` heads the column of quality."""
 
     title: str
     about: str
@@ -50,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Contender:
-    """What is asked of a side, and how many units of work that is. `package`: whose work it is, for its version."""
+    """A request to a side, and how many units of work it is. `package` names whose work it is, for its version."""
 
     package: str
     side: str
@@ -59,7 +59,7 @@ class Contender:
 
     @classmethod
     def absent(cls, package: str, side: str, reason: str) -> Contender:
-        """A peer that is known not to run anywhere that the benchmark does."""
+        """A peer that is known not to run anywhere where the benchmark runs."""
 
         def ask() -> Answer:
             raise SideError(f"{side} has no job for {package}", reason)
@@ -69,7 +69,7 @@ class Contender:
 
 @dataclass
 class Run:
-    """What the suites share: number of runs, size of the inputs, the core, a folder of their own, and started sides."""
+    """What the suites share: the number of runs, the size of the inputs, the core, a folder, and the started sides."""
 
     runs: int
     quick: bool
@@ -85,11 +85,11 @@ class Run:
         self._stack.close()
 
     def size(self, full: int, quick: int) -> int:
-        """How much of an input is taken."""
+        """How much of an input to use."""
         return quick if self.quick else full
 
     def side(self, name: str) -> Side:
-        """A side by the name of its script (a peer's, `x_side.py`) or module (ours); started at its first use."""
+        """A side by the name of its script (a peer's, `x_side.py`) or module (ours); it starts at its first use."""
         if name not in self._sides:
             if not name.endswith(".py"):
                 side = pairs.ours(self.core, name)
@@ -101,7 +101,7 @@ class Run:
         return self._sides[name]
 
     def contender(self, package: str, side: str, units: float, do: str, **arguments: Any) -> Contender:
-        """`package` in the environment of `side`, asked to `do` something; the side starts when it is first asked."""
+        """`package` in the environment of `side`, asked to `do` something. The side starts when it is first asked."""
 
         def ask() -> Answer:
             return self.side(side).ask(do, **arguments)
@@ -109,7 +109,7 @@ class Run:
         return Contender(package, side, ask, units)
 
     def version(self, contender: Contender) -> str:
-        """`package version`, of a package that is not where it should be the name alone."""
+        """`package version`, or just the name if the package is not where it should be."""
         try:
             found = self.side(contender.side).ask("version", package=contender.package)["version"]
         except SideError:
@@ -124,7 +124,7 @@ def compare(
     judged: Callable[[Answers], Mapping[str, str]],
     clock: str = "process_seconds",
 ) -> list[Row]:
-    """A row per contender. `judged` gives the quality by contender, `clock` names the CPU seconds of an answer."""
+    """A row per contender. `judged` gives the quality of each; `clock` is the key of the CPU seconds in an answer."""
     failed: dict[str, str] = {}
     answers = pairs.in_turn({name: one.ask for name, one in contenders.items()}, run.runs, failed)
     quality = judged(answers)
@@ -156,5 +156,5 @@ def _row(
 
 
 def rate(contender: Contender, answers: list[Answer], clock: str) -> float:
-    """Units per CPU second, of the median run."""
+    """The units per CPU second of the median run."""
     return contender.units / pairs.median(answers, clock)

@@ -1,7 +1,7 @@
-"""Main texts of real web pages for choosing a page threshold and for reporting on it: two halves that share no URL.
+"""Main texts of real web pages, in two halves that share no URL: one to choose a page threshold on, one to report on.
 
-Pages of the crawl and of the extraction training set that have a main text of 300 characters or more, each text once;
-texts that are no page (fillers) are left out. Which half a page is in is a hash of its host.
+The pages are those of the crawl and of the extraction training set with a main text of 300 characters or more, each
+text once; texts that are not a page (fillers) are left out. A hash of its host decides in which half a page is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from classifiers import lid
 from classifiers.normalise.normalise import packed
 from classifiers.training.labelled import fractions
 
-SEED = 7
+SEED = 7  # of the hash that divides the pages
 COLUMNS = ["url", "expected_text", "page_type", "source_repo"]
 
 
 class WebPage(NamedTuple):
+    """A page with its main text."""
+
     url: str
     kind: str
     language: str | None
@@ -29,7 +31,7 @@ class WebPage(NamedTuple):
 
 
 def pages() -> list[WebPage]:
-    """All of them, with the language that lid.176 gives the text."""
+    """All pages, with the language that lid.176 finds for the text."""
     files = [crawl.data() / "crawl" / "truth.parquet", crawl.data() / "extraction-train" / "pages.parquet"]
     rows = [row for file in files for row in pq.read_table(file, columns=COLUMNS).to_pylist()]
     chosen = {row["expected_text"]: row for row in rows if len(row["expected_text"] or "") >= 300}
@@ -42,7 +44,7 @@ def pages() -> list[WebPage]:
 
 
 def halves(all_pages: Sequence[WebPage]) -> tuple[list[WebPage], list[WebPage]]:
-    """Those to choose a threshold on, and those to report on."""
+    """The pages to choose a threshold on, and those to report on."""
     sides = fractions([urlsplit(page.url).hostname or page.text for page in all_pages], SEED) < 0.5
     return [p for p, s in zip(all_pages, sides, strict=True) if s], [
         p for p, s in zip(all_pages, sides, strict=True) if not s

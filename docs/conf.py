@@ -1,4 +1,4 @@
-"""Sphinx: `uv run --group docs sphinx-build -W docs docs/_build`. Nothing is fetched, at build or in the browser."""
+"""Sphinx: `uv run --group docs sphinx-build -W docs docs/_build`. Neither build nor browser fetches anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ exclude_patterns = ["_build"]
 nitpicky = True
 
 myst_enable_extensions = ["deflist"]
-myst_heading_anchors = 3
+myst_heading_anchors = 3  # headings down to this level can be linked to
 
 html_theme = "furo"
 html_title = "RefinedWeb"

@@ -1,9 +1,9 @@
-"""The reference, from the code: every page of `docs/reference/` is what a function here makes of the program itself.
+"""Makes the reference from the code: every page of `docs/reference/` is built here from the program itself.
 
-    python docs/generate.py [FOLDER]      # what conf.py does before each build
+    python docs/generate.py [FOLDER]      # conf.py does this before each build
 
-Nothing below `docs/reference/` is written by hand or kept in the repository. A column or a field of a record that
-nobody described in `generator/described.py` fails the build.
+Nothing below `docs/reference/` is written by hand or kept in the repository. If a column or a field of a record has no
+description in `generator/described.py`, the build fails.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def pages() -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write the pages below `folder`; files that are there and unchanged keep their times, others go."""
+    """Write the pages below `folder`. Unchanged files keep their times; files that are no longer made are deleted."""
     made = pages()
     for path in sorted(folder.rglob("*.*")):
         if path.is_file() and path.relative_to(folder).as_posix() not in made:
@@ -61,7 +61,8 @@ def index_page() -> str:
     rows = [[f"[{title}]({path}.md)", text] for path, title, text in GROUPS]
     toc = "\n".join(path for path, _, _ in GROUPS)
     return (
-        "# Reference\n\nMade from the code when these pages are built.\n\n"
+        "# Reference\n\nMade from the code when these pages are built. The [glossary](../glossary.md) defines the "
+        "words.\n\n"
         f"{markdown_table(['page', 'what it lists'], rows)}\n\n```{{toctree}}\n:hidden:\n\n{toc}\n```\n"
     )
 

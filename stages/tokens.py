@@ -11,7 +11,6 @@ bytes may be several tokens, each of which covers all of its bytes). Tokens with
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Int64s, Offsets
+from classifiers.path_cache import cached_by_path
 from stages.assets import Asset, open_asset
 from stages.errors import ConfigError
 from stages.kernels.buffers import utf8_views
@@ -84,7 +84,7 @@ def _standing(row: Bytes, code: Any) -> Int64s:
     return standing[:, at[0] < at[1]]
 
 
-@lru_cache(maxsize=2)
+@cached_by_path(maxsize=2)
 def open_tokenizer(asset: Asset) -> Any:
     """The tokenizer of a tokenizer.json. Raises ConfigError if the file is not one, or if its library is missing."""
     try:

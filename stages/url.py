@@ -94,7 +94,7 @@ class Url:
         if self.curated:
             found["curated_source"] = listed_hosts(curated_sources(), forms)
         if self.word_tiers:
-            found["adult_url"] = load_tiers(self.word_tiers, self.words).hits(words, self.soft_hits)
+            found["adult_url"] = load_tiers(self.words, self.word_tiers).hits(words, self.soft_hits)
         verdicts = np.full(len(forms.starts), -1, np.int64)
         for reason in reversed(REASONS):
             if reason in found:

@@ -26,6 +26,24 @@ BUCKET = "test-bucket"
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
+# The files that take longest, begun first: begun last, one of them would keep one process busy while the others idle.
+LONGEST = (
+    "refinedweb/engine/test_run.py",
+    "faults/test_poison.py",
+    "faults/test_exhaustion.py",
+    "stages/extraction/test_extract_child.py",
+    "faults/test_bad_output.py",
+    "stages/extraction/test_extract_blocks.py",
+    "faults/test_s3_faults.py",
+    "test_docs.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others in the order in which they were found."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -112,6 +130,11 @@ def wait_for_port(address: str, port: int, server: subprocess.Popen[bytes]) -> N
     raise RuntimeError(f"the server on port {port} did not start (exit code {server.poll()})")
 
 
+# A busy machine answers Ray's health checks late, and Ray takes the node for dead: the checks that may be missed, and
+# the milliseconds that each may take.
+PATIENT = {"RAY_health_check_failure_threshold": "20", "RAY_health_check_timeout_ms": "30000"}
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator[str]:
     """A Ray cluster of our own on loopback: starting one per run would cost most of the tests' time.
@@ -122,7 +145,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterato
     port = _free_port()
     arguments = ["start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
     arguments += [f"--port={port}", "--node-ip-address=127.0.0.1", f"--object-store-memory={128 << 20}"]
-    settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex, "PYTHONPATH": str(ROOT), **ENVIRONMENT}
+    settings = {
+        **PATIENT,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": uuid.uuid4().hex,
+        "PYTHONPATH": str(ROOT),
+        **ENVIRONMENT,
+    }
     log = tmp_path_factory.mktemp("ray") / "log"
     with pytest.MonkeyPatch.context() as patch, log.open("wb") as out:
         for name, value in settings.items():

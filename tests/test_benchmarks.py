@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -87,7 +88,7 @@ def test_a_document_without_its_marks_is_left_alone_and_told_what_to_put_in(docu
 
 def test_what_is_stored_is_what_the_record_says(tmp_path: Path) -> None:
     """RESULTS.md and results.svg in the repository are those that results.json makes, to the letter."""
-    found = command_line.read(HERE / "results.json")
+    found = command_line.read_record(HERE / "results.json")
     assert list(found) == list(command_line.SUITES), "a suite is not measured"
     (tmp_path / "RESULTS.md").write_text(RESULTS, encoding="utf-8")
     command_line.write(found, tmp_path)
@@ -108,9 +109,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_suite_that_is_run_alone_leaves_the_others_as_they_were(folder: Path) -> None:
     assert command_line.main(["--runs", "2"]) == 1, "ours did not run"
-    before = command_line.read(folder / "results.json")
+    before = command_line.read_record(folder / "results.json")
     assert command_line.main(["--only", "good", "--runs", "5", "--quick"]) == 0
-    after = command_line.read(folder / "results.json")
+    after = command_line.read_record(folder / "results.json")
     assert list(after) == ["good", "broken"]
     assert (before["good"]["measured"]["runs"], after["good"]["measured"]["runs"]) == (2, 5)
     assert after["broken"] == before["broken"]
@@ -146,8 +147,17 @@ def test_every_command_and_side_of_the_table_exists() -> None:
             assert (HERE / "peers" / side).exists(), row
 
 
+def test_every_module_of_ours_imports() -> None:
+    """Most are run by hand only, so that a name that moved would be noticed by nobody."""
+    ours = [path.stem for path in HERE.glob("*.py") if path.stem not in {"__init__", "__main__"}]
+    sides = [path.stem for path in (HERE / "peers").glob("*.py") if "# /// script" not in path.read_text("utf-8")]
+    for name in [*ours, *(f"peers.{side}" for side in sides if side != "__init__")]:
+        importlib.import_module(f"benchmarks.{name}")
+    assert len(ours) > 30
+
+
 def test_every_peer_of_the_plan_stands_in_the_record_with_a_figure_or_a_reason() -> None:
-    rows = [row for suite in command_line.read(HERE / "results.json").values() for row in suite["rows"]]
+    rows = [row for suite in command_line.read_record(HERE / "results.json").values() for row in suite["rows"]]
     for peer in ("datatrove", "nemo-curator", "dolma", "rensa", "text-dedup", "datasketch", "pydivsufsort"):
         assert [row for row in rows if row["package"].startswith(peer)], peer
     assert all(bool(row["missing"]) != (row["speed"] is not None) for row in rows)

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.test_floors import FLOORS, ROOT, imported, modules
+from tests.structure import FLOORS, ROOT, files_below, packages_of
 
 # Needed without an import of ours: why.
 NOT_IMPORTED = {
@@ -79,7 +79,7 @@ def licences(name: str) -> list[str]:
 
 def test_every_import_is_declared_and_every_declaration_needed() -> None:
     origin = metadata.packages_distributions()
-    outside: set[str] = {name for path in modules() for name in imported(path)} - sys.stdlib_module_names - set(FLOORS)
+    outside: set[str] = set().union(*map(packages_of, files_below(*FLOORS))) - sys.stdlib_module_names - set(FLOORS)
     used: set[str] = set()
     for name in outside:
         top = COMES_WITH.get(name, name)

@@ -1,4 +1,4 @@
-"""The documentation cannot drift: what exists is described, what is described exists, what is shown runs."""
+"""The documentation cannot drift: what exists is described, what is described exists, and what is shown runs."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from refinedweb.recipe.load import load as load_recipe
 from refinedweb.recipe.load import load_stages, shipped
 from stages.base import registry
 from tests.conftest import ROOT
+from tests.refinedweb.cli.command import refinedweb
 
 DOCS = ROOT / "docs"
 PROSE = sorted(path for path in DOCS.rglob("*.md") if not {"reference", "_build"} & set(path.relative_to(DOCS).parts))
-SHOWN = [*PROSE, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+SHOWN = [*PROSE, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"))]
 STAGE_NAME = re.compile(r"\b[a-z][a-z0-9_]*_v\d+\b")
-# Names that look like a stage's: dolma's taggers, forms of normalisation, what the custom-stage guide writes.
+# Names that look like a stage's: dolma's taggers, forms of normalisation, models, what the guides write.
 OTHERS = {
     "gopher_v1", "c4_v2", "ft_lang_id_en_paragraph_v2", "cld2_en_doc_v2", "random_number_v1", "words_v1", "folded_v1",
-    "shouting_v1", "test_shouting",
+    "shouting_v1", "test_shouting", "quality_v2", "blocks_v1",
 }  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def shown_calls(page: Path) -> Iterator[str]:
-    """The lines of a page, in fenced or indented blocks, that call the program, without their comments."""
+    """The lines of a page that call the program, in fenced or indented blocks, without their comments."""
     for line in page.read_text(encoding="utf-8").splitlines():
         if call := re.match(r"(?:    uv run |    |)(refinedweb .*)", line):
             yield re.split(r"\s{2,}#\s", call[1])[0].rstrip()
@@ -81,7 +82,7 @@ def reference() -> dict[str, str]:
 
 
 def every_command() -> list[tuple[str, click.Command]]:
-    generator()  # its folder is on the path now
+    generator()  # puts its folder on the path
     from generator.cli_page import commands
 
     return list(commands())
@@ -90,13 +91,13 @@ def every_command() -> list[tuple[str, click.Command]]:
 def test_every_command_and_option_is_in_the_reference() -> None:
     page = reference()["cli.md"]
     for name, command in every_command():
-        section = re.split(r"^#+ ", page, flags=re.M)
-        told = next(part for part in section if part.startswith(f"{name}\n"))
+        sections = re.split(r"^#+ ", page, flags=re.M)
+        section = next(part for part in sections if part.startswith(f"{name}\n"))
         for parameter in command.params:
             if isinstance(parameter, click.Option):
-                assert all(f"`{flag}" in told for flag in parameter.opts), f"{name} {parameter.opts}"
+                assert all(f"`{flag}" in section for flag in parameter.opts), f"{name} {parameter.opts}"
             else:
-                assert (parameter.metavar or parameter.make_metavar(click.Context(command))).strip("[].") in told
+                assert (parameter.metavar or parameter.make_metavar(click.Context(command))).strip("[].") in section
 
 
 def test_every_stage_and_parameter_is_in_the_reference() -> None:
@@ -124,7 +125,7 @@ def test_every_key_of_a_recipe_and_every_field_of_a_record_is_in_the_reference()
 
 
 def written_reasons() -> Iterator[tuple[str, str]]:
-    """(module, text) of each text that the code hands to something that makes a reason of it."""
+    """(module, text) for each string constant that the code passes to a function which makes a reason of it."""
     for path in [*(ROOT / "stages").rglob("*.py"), *(ROOT / "refinedweb").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
@@ -158,7 +159,7 @@ def test_pages_name_stages_and_parameters_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert set(STAGE_NAME.findall(text)) - set(registry()) - OTHERS == set()
     for stage, parameter in re.findall(r"\b([a-z][a-z0-9_]*_v\d+)\.([a-z_]+)\b(?!\()", text):
-        if stage in registry() and not parameter.startswith(("toml", "py", "md")):
+        if stage in registry() and not parameter.startswith(("toml", "py", "md", "ftz")):
             known = set(registry()[stage].__dataclass_fields__) | measures_of(stage)
             assert parameter in known, f"{page.name}: {stage}.{parameter}"
     named = set(re.findall(r"`(?:uv run )?refinedweb ([a-z]+)", text)) - {"run"}
@@ -186,14 +187,14 @@ def test_every_call_shown_is_one_that_the_program_takes(page: Path, call: str) -
         context = click.Context(command, info_name=name, parent=context)
     for parameter in command.params:
         if isinstance(parameter.type, click.Path):
-            parameter.type.exists = False  # the files of an example need not be there
+            parameter.type.exists = False  # the files of an example need not exist
     command.parse_args(context, words)
     if command.name == "run":
         check_recipe(context.params)
 
 
 def check_recipe(params: dict[str, object]) -> None:
-    """Stage names and `--set` of a shown run, as far as they need no files."""
+    """Check the stage names and `--set` options of a shown run, as far as they need no files."""
     spec, overrides, imports = (params[name] for name in ("recipe", "overrides", "imports"))
     assert isinstance(spec, str)
     assert isinstance(overrides, tuple)
@@ -204,25 +205,40 @@ def check_recipe(params: dict[str, object]) -> None:
             assert override.partition("=")[0].partition(".")[2] in {"blocklist", "model"}
 
 
-@pytest.fixture(scope="session")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where every command of the tutorial was run, in order, and what it printed compared with the page."""
+class Shell:
+    """A shell that has our program and Python on its path."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        programs = folder / "bin"
+        programs.mkdir()
+        for name, words in {"refinedweb": "-m refinedweb", "python": ""}.items():
+            (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+            (programs / name).chmod(0o755)
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        self._env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+    def __call__(self, text: str) -> str:
+        """What the commands print; fails if one of them does."""
+        call = ["bash", "-ec", text]
+        done = subprocess.run(call, cwd=self._folder, env=self._env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module", params=["here", pytest.param("shell", marks=pytest.mark.slow)])
+def tutorial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every command of the tutorial was run, in order, and what it printed compared with the page: our program
+    within this process, or all as the shell of a reader would.
+    """
     folder = tmp_path_factory.mktemp("tutorial")
-    programs = folder / "bin"
-    programs.mkdir()
-    for name, words in {"refinedweb": "-m refinedweb", "python": ""}.items():
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
-        (programs / name).chmod(0o755)
-    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    run = Shell(folder)
     printed = ""
     for block in blocks(DOCS / "tutorial.md"):
         if block.language == "bash":
-            done = subprocess.run(
-                ["bash", "-ec", block.text], cwd=folder, env=env, capture_output=True, text=True, timeout=300
-            )
-            assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
-            printed = " ".join(done.stdout.split())
+            here = request.param == "here" and re.fullmatch(r"refinedweb [^\n;|&$<>`]+\n", block.text) is not None
+            shown = refinedweb(*shlex.split(block.text)[1:], cwd=folder).stdout if here else run(block.text)
+            printed = " ".join(shown.split())
         elif printed:
             for line in block.text.splitlines():
                 wanted = " ".join(line.removesuffix("…").split())
@@ -236,7 +252,7 @@ def test_the_tutorial_runs_and_prints_what_it_says(tutorial: Path) -> None:
 
 
 def test_the_stage_of_the_guide_works(tmp_path: Path) -> None:
-    """Written to a file and imported as the guide says, and judged as its docstring says."""
+    """The guide's stage is written to a file, imported as the guide says, and judges as its docstring says."""
     (code,) = (block.text for block in blocks(DOCS / "how-to" / "custom-stage.md") if block.language == "python")
     (tmp_path / "shouting.py").write_text(code, encoding="utf-8")
     (tmp_path / "use.py").write_text(

@@ -1,4 +1,4 @@
-"""The sides of a benchmark, each in a process of its own, peers in environments of their own.
+"""The sides of a benchmark: each is a process, and each peer has its own environment.
 
-All answer the same requests over a pipe (`protocol.py`), so that one harness can ask them in turn: A B A B …
+All of them answer the same requests over a pipe (`protocol.py`), so that one harness can ask them in turn: A B A B …
 """

@@ -8,7 +8,7 @@ from stages.kernels.unionfind import Components
 
 
 def components(kind: str, edges: int) -> Answer:
-    """Seconds in `Components` (making the edges is not counted), peak memory, and the sizes of the answer."""
+    """Seconds in `Components` (without making the edges), peak memory, and the sizes of the answer."""
     found, clock = Components(), graphs.Clock()
     for a, b in graphs.chunks(kind, edges):
         with clock:

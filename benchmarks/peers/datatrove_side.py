@@ -9,12 +9,13 @@
 # [tool.uv]
 # override-dependencies = ["trafilatura==2.3.1"]
 # ///
-"""datatrove's side, in an environment of its own: `uv run --script benchmarks/peers/datatrove_side.py LID_MODEL`.
+"""datatrove's side, in its own environment: `uv run --script benchmarks/peers/datatrove_side.py LID_MODEL`.
 
-datatrove as it comes, with these exceptions. It pins trafilatura < 1.12; it gets the version that we use, so that both
-sides run the same extractor. Its language model is a download; it gets the file that we use. Its public suffix list
-is a download; it gets the snapshot that tldextract carries. English words come from spaCy's blank model, its default,
-which needs no download. Steps run one behind the other in this process, as its executors run them.
+datatrove runs unchanged, with these exceptions. It pins trafilatura < 1.12, but gets the version that we use, so that
+both sides run the same extractor. It would download its language model, but gets the file that we use. It would
+download its public suffix list, but gets the snapshot that tldextract carries. English words come from spaCy's blank
+model, its default, which needs no download. Its steps run one after the other in this process, as its executors run
+them.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ from protocol import Answer, serve
 
 @lru_cache(maxsize=1)
 def filters() -> dict[str, Any]:
-    """Every filter of the pass by name, its lists and models opened."""
+    """Every filter of the pass by name, with its lists and models opened."""
     from fasttext.FastText import _FastText
     from tldextract import TLDExtract
 
@@ -66,7 +67,8 @@ def filters() -> dict[str, Any]:
 
 def filter_pass(warc: str, out: str, **extraction: Any) -> Answer:
     """WARC → URL → extraction → language → repetition → quality → Parquet: wall seconds of the pass and of its steps,
-    and the ids that left each step."""
+    and the ids that left each step.
+    """
     path, known = Path(warc), filters()
     steps = {
         "source": WarcReader(str(path.parent), glob_pattern=path.name),
@@ -89,14 +91,14 @@ def filter_pass(warc: str, out: str, **extraction: Any) -> Answer:
 
 
 def noted(docs: Iterator[Document], ids: list[str]) -> Iterator[Document]:
-    """The documents as they pass by, their ids noted."""
+    """The documents as they pass by, while their ids are noted."""
     for doc in docs:
         ids.append(doc.id.removeprefix("<urn:uuid:").removesuffix(">"))
         yield doc
 
 
 def extract(pages: str, **settings: Any) -> Answer:
-    """Texts of the pages (id, html) of a Parquet file, an empty one where nothing was found."""
+    """The texts of a Parquet file's pages (id, html), empty if nothing was found."""
     import pyarrow.parquet as pq
 
     rows = pq.read_table(pages).to_pylist()
@@ -110,7 +112,7 @@ def extract(pages: str, **settings: Any) -> Answer:
 def measures(texts: str, share_words: bool) -> Answer:
     """Repetition and quality filter over every text of a Parquet file: wall and CPU seconds, documents that pass both.
 
-    datatrove splits a document into words in each filter; with `share_words` the second is given the first's.
+    datatrove splits a document into words in each filter; with `share_words` the second filter gets the first one's.
     """
     import pyarrow.parquet as pq
 
@@ -127,7 +129,7 @@ def measures(texts: str, share_words: bool) -> Answer:
 
 
 def lists(out: str) -> Answer:
-    """datatrove's domain and URL lists as one category of a folder in UT1's layout, for the other side to read."""
+    """Write datatrove's domain and URL lists as one category of a folder in UT1's layout, for the other side."""
     folder = Path(out) / "datatrove"
     with tarfile.open(os.path.join(ASSETS_PATH, "url_filterblacklistsv0_3_0.tar.gz"), "r:gz") as tar:
         tar.extractall(folder, filter="data")

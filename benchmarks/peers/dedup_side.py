@@ -9,10 +9,10 @@
 #     "xxhash>=3.4",
 # ]
 # ///
-"""The peers of deduplication in an environment of their own: `uv run --script benchmarks/peers/dedup_side.py`.
+"""The peers of deduplication, in their own environment: `uv run --script benchmarks/peers/dedup_side.py`.
 
-datatrove's four MinHash steps as they come (English, words from spaCy's blank model, xxhash in 64 bits), one task
-behind the other in this process; its cluster step alone, and scipy's connected components, over the graphs of
+datatrove's four MinHash steps run unchanged (English, words from spaCy's blank model, xxhash in 64 bits), one task
+after the other in this process. Its cluster step alone, and scipy's connected components, run over the graphs of
 `graphs.py`.
 """
 
@@ -40,7 +40,7 @@ from protocol import Answer, serve
 
 
 def scipy_components(kind: str, edges: int) -> Answer:
-    """Components by scipy: 64-bit addresses have to be numbered for it first, which is counted."""
+    """Components by scipy, including the time to number the 64-bit addresses, which it needs."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -72,7 +72,7 @@ def datatrove_components(kind: str, edges: int) -> Answer:
 
 
 def write_pairs(folder: str, files: int, kind: str, edges: int) -> None:
-    """The graph as its bucket step would write it: two (file, document) per edge."""
+    """Write the graph as datatrove's bucket step would: two (file, document) per edge."""
     with contextlib.ExitStack() as stack:
         out = [stack.enter_context(open(f"{folder}/{file:05d}_00.dups", "wb")) for file in range(files)]
         for number, (a, b) in enumerate(graphs.chunks(kind, edges)):
@@ -81,9 +81,10 @@ def write_pairs(folder: str, files: int, kind: str, edges: int) -> None:
 
 
 def minhash(corpus: str, bands: int, rows: int) -> Answer:
-    """datatrove's four steps over the Parquet files (id, text) of a folder, a task per file, in this process.
+    """datatrove's four steps over the Parquet files (id, text) of a folder, one task per file, in this process.
 
-    Wall and CPU seconds of all and of each step, the ids of removed documents, and the cluster of each in one.
+    The answer has wall and CPU seconds in total and of each step, the ids of removed documents, and the cluster of each
+    document that is in one.
     """
     config = MinhashConfig(n_grams=5, num_buckets=bands, hashes_per_bucket=rows, hash_config=HashConfig(precision=64))
     clocks = {name: graphs.Clock() for name in ("signatures", "buckets", "cluster", "filter")}
@@ -119,12 +120,12 @@ def minhash(corpus: str, bands: int, rows: int) -> Answer:
 
 
 def documents(corpus: str, task: int, tasks: int) -> Any:
-    """The documents of one task: one file."""
+    """The documents of one task, which is one file."""
     return ParquetReader(corpus, glob_pattern="*.parquet").run(None, task, tasks)
 
 
 def clusters_of(folder: Path, names: list[list[str]]) -> dict[str, int]:
-    """Cluster by document id, from the cluster step's files and the ids of each task in order."""
+    """The cluster of each document id, from the cluster step's files and the ids of each task in order."""
     clusters = {}
     for task, listed in enumerate(names):
         file = folder / f"{task:06d}.clusters"

@@ -8,15 +8,15 @@
 #     "pycld2==0.42",
 # ]
 # ///
-"""dolma's linearizers, taggers and Bloom filter, in an environment of their own: `uv run --script …/dolma_side.py`.
+"""dolma's linearizers, taggers and Bloom filter, in their own environment: `uv run --script …/dolma_side.py`.
 
-Its taggers measure and decide nothing; a mixer configuration does. `gopher_v2` is given the limits of Gopher here, for
-what it measures: its n-grams of 5 to 10 words, lines, characters, words. Its fastText taggers download their model, so
-English is what its `cld2_en_doc_v2` says with a score of 0.5. Its WARC processor runs in this process: its pool takes
-five seconds to start.
+Its taggers only measure; a mixer configuration decides. Here Gopher's limits are applied to what `gopher_v2` measures:
+n-grams of 5 to 10 words, lines, characters, words. Its fastText taggers download their model, so a page is English if
+its `cld2_en_doc_v2` gives a score of at least 0.5. Its WARC processor runs in this process, because its pool takes five
+seconds to start.
 """
 
-# ruff: noqa: E402 (dolma looks up at its import what is prepared before)
+# ruff: noqa: E402 (what dolma reads when it is imported must be prepared before)
 from __future__ import annotations
 
 import codecs
@@ -46,13 +46,14 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from protocol import Answer, serve
 
 GOPHER, ENGLISH = "gopher_v2", "cld2_en_doc_v2"
-FILTER = 290_000  # documents of its smallest filter, 1 MiB; told of fewer, it takes thousands of hashes for each
+FILTER = 290_000  # documents of its smallest filter, 1 MiB; with fewer it takes thousands of hashes for each
+# Gopher's limits by words of an n-gram: shares of characters in the most common one, and in all that are duplicated.
 TOP = {2: 0.2, 3: 0.18, 4: 0.16}
 DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.1}
 
 
 def measures(texts: str) -> Answer:
-    """The tagger over every text of a Parquet file: wall and CPU seconds, ids of those within Gopher's limits."""
+    """The tagger over every text of a Parquet file: wall and CPU seconds, and the ids within Gopher's limits."""
     tagger, docs = TaggerRegistry.get(GOPHER)(), pq.read_table(texts).to_pylist()
     start, cpu = time.perf_counter(), time.process_time()
     found = [tagger.tag(Document(source="", id=doc["id"], text=doc["text"])) for doc in docs]
@@ -62,7 +63,7 @@ def measures(texts: str) -> Answer:
 
 
 def passes(attributes: dict[str, list[tuple[int, int, float]]]) -> bool:
-    """Gopher's limits (Rae et al. 2021, table A1 and section A.1.1) over what the tagger measured."""
+    """True if what the tagger measured is within Gopher's limits (Rae et al. 2021, table A1 and section A.1.1)."""
     of = {name: spans[0][2] for name, spans in attributes.items()}
     repeated = {
         **{f"fraction_of_characters_in_most_common_{n}grams": most for n, most in TOP.items()},
@@ -83,7 +84,7 @@ def passes(attributes: dict[str, list[tuple[int, int, float]]]) -> bool:
 
 
 def extract(pages: str, linearizer: str) -> Answer:
-    """Texts of the pages (html) of a Parquet file."""
+    """The texts of a Parquet file's pages (html)."""
     html, chosen = pq.read_table(pages)["html"].to_pylist(), LinearizerRegistry.get(linearizer)()
     start = time.perf_counter()
     texts = [chosen.linearize(page.decode()) for page in html]
@@ -91,7 +92,7 @@ def extract(pages: str, linearizer: str) -> Answer:
 
 
 def exact_duplicates(corpus: str, documents: int) -> Answer:
-    """Its deduper over the *.jsonl.gz of a folder by the whole text: wall and CPU seconds, ids of what it marks."""
+    """Its deduper over the *.jsonl.gz of a folder, by whole texts: wall and CPU seconds, and the ids that it marks."""
     from dolma import deduper
 
     with tempfile.TemporaryDirectory() as folder:
@@ -117,16 +118,16 @@ def exact_duplicates(corpus: str, documents: int) -> Answer:
         start, cpu = time.perf_counter(), time.process_time()
         deduper(settings)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
-        rows = [row for file in files for row in read(Path(folder, "attributes", "copies", file.name))]
+        rows = [row for file in files for row in read_rows(Path(folder, "attributes", "copies", file.name))]
     removed = [row["id"] for row in rows if row["attributes"].get("copies")]
     return {"seconds": seconds, "process_seconds": cpu_seconds, "removed": removed}
 
 
 def filter_pass(warc: str, linearizer: str) -> Answer:
-    """WARC → text → tags → decisions: wall seconds, the ids that are left, and how many pages it was spared.
+    """WARC → text → tags → decisions: wall seconds, the ids that are left, and how many pages were left out.
 
-    It ends at a page whose declared encoding Python does not know, or whose address it cannot normalise: it gets a file
-    without those.
+    dolma stops at a page whose declared encoding Python does not know, or whose address it cannot normalise, so it gets
+    a file without those.
     """
     pages, names, spared = readable(warc)
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +136,7 @@ def filter_pass(warc: str, linearizer: str) -> Answer:
             pages, f"{folder}/out.jsonl.gz", Queue(), source_name="benchmark",
             linearizer_name=linearizer, post_taggers=[ENGLISH, GOPHER],
         )  # fmt: skip
-        rows = read(Path(folder, "out.jsonl.gz"))
+        rows = read_rows(Path(folder, "out.jsonl.gz"))
         english = [row for row in rows if row["text"] and score(row, ENGLISH, "en") >= 0.5]
         kept = [row for row in english if passes(tags(row, GOPHER))]
         seconds = time.perf_counter() - start
@@ -145,20 +146,21 @@ def filter_pass(warc: str, linearizer: str) -> Answer:
 
 
 def tags(row: dict[str, Any], tagger: str) -> dict[str, Any]:
-    """What one tagger said of a document, by the names that the tagger gives."""
+    """One tagger's attributes of a document, by the tagger's own names."""
     prefix = f"{tagger}__{tagger}__"
-    return {name.removeprefix(prefix): said for name, said in row["attributes"].items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): spans for name, spans in row["attributes"].items() if name.startswith(prefix)}
 
 
 def score(row: dict[str, Any], tagger: str, name: str) -> float:
-    """A tagger's score of a whole document, 0 where it gave none."""
+    """A tagger's score of a whole document, 0 if it gave none."""
     return sum(span[2] for span in tags(row, tagger).get(name, []))
 
 
 @cache
 def readable(warc: str) -> tuple[str, dict[str, str], int]:
-    """The file without pages at which dolma ends, made once: its path, the id of each record by its address (dolma
-    names documents by the digest of their payload), and the number of pages left out."""
+    """A copy of the file without the pages at which dolma stops, made once: its path, the id of each record by its
+    address (dolma names documents by the digest of their payload), and the number of pages left out.
+    """
     out, names, spared, normalizer = f"{warc}.readable.warc.gz", {}, 0, UrlNormalizer()
     with open(warc, "rb") as file, gzip.open(out, "wb") as copy:
         for record in ArchiveIterator(file, record_types=WarcRecordType.response):
@@ -173,8 +175,8 @@ def readable(warc: str) -> tuple[str, dict[str, str], int]:
     return out, names, spared
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a packed file of JSON lines."""
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a compressed file of JSON lines."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 

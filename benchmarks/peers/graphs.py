@@ -1,6 +1,6 @@
-"""Graphs of document addresses for the benchmark of connected components, the same for every side. numpy only.
+"""Graphs of document addresses for the benchmark of connected components, the same for every side. Needs only numpy.
 
-Each has 0.6 nodes per edge. Edges come in chunks, so that no side needs room for more of them than it wants.
+Each has 0.6 nodes per edge. Edges come in chunks, so that no side must hold more of them in memory than it wants.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from typing import Any
 
 import numpy as np
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # edges
 SHARD = 50_000  # documents
 
 Numbers = Any
 
 
 def sparse(edge: Numbers, nodes: int, random: Any) -> tuple[Numbers, Numbers]:
-    """Both ends anywhere: one giant component and crumbs."""
+    """Edges with both ends anywhere: one giant component and crumbs."""
     return random.integers(0, nodes, len(edge)), random.integers(0, nodes, len(edge))
 
 
 def families(edge: Numbers, nodes: int, random: Any) -> tuple[Numbers, Numbers]:
-    """Components of up to four documents, as near-duplicates come."""
+    """Components of up to four documents, like near-duplicates."""
     a = random.integers(0, nodes, len(edge))
     return a, a // 4 * 4 + random.integers(0, 4, len(edge))
 
 
 def giants(edge: Numbers, nodes: int, random: Any) -> tuple[Numbers, Numbers]:
-    """Ten components, each edge from the first node of its component, as boilerplate comes."""
+    """Ten components, with each edge starting at the first node of its component, like boilerplate."""
     b = random.integers(0, nodes, len(edge))
     return b % 10, b
 
 
 def paths(edge: Numbers, nodes: int, random: Any) -> tuple[Numbers, Numbers]:
-    """Paths of 1,000 nodes, their edges far apart in time; the longest way to a root."""
+    """Paths of 1,000 nodes whose edges arrive far apart: the longest way to a root."""
     del random
     a = edge * 6_700_417 % nodes
     return a, np.where(a % 1000 < 999, a + 1, a - 1) % nodes
@@ -46,7 +46,7 @@ KINDS = {"sparse": sparse, "families": families, "giants": giants, "paths": path
 
 
 def chunks(kind: str, edges: int) -> Iterator[tuple[Numbers, Numbers]]:
-    """(a, b) of uint64 addresses (shard << 32 | row), without self edges, so a few edges less."""
+    """(a, b) of uint64 addresses (shard << 32 | row). Self edges are left out, so there are a few less than `edges`."""
     random, nodes = np.random.default_rng(1), int(0.6 * edges)
     for start in range(0, edges, CHUNK):
         a, b = KINDS[kind](np.arange(start, min(edges, start + CHUNK)), nodes, random)
@@ -54,12 +54,12 @@ def chunks(kind: str, edges: int) -> Iterator[tuple[Numbers, Numbers]]:
 
 
 def address(node: Numbers) -> Numbers:
-    """Where document `node` of the corpus lies."""
+    """The address of document `node` of the corpus."""
     return (node // SHARD << 32 | node % SHARD).astype(np.uint64)
 
 
 class Clock:
-    """Wall and CPU seconds within `with` blocks, summed."""
+    """The sum of wall and CPU seconds within `with` blocks."""
 
     def __init__(self) -> None:
         self.seconds = self.process_seconds = 0.0

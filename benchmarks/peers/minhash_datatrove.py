@@ -7,9 +7,9 @@
 #     "xxhash>=3.4",
 # ]
 # ///
-"""datatrove's MinHash signatures as they come, in an environment of their own: 5-grams of spaCy's English words.
+"""datatrove's unchanged MinHash signatures, in their own environment: 5-grams of spaCy's English words.
 
-`MinhashDedupSignature.get_shingles` and `get_signature`, text by text, without its files and their sorting.
+It calls `MinhashDedupSignature.get_shingles` and `get_signature` text by text, without its files and their sorting.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from protocol import Answer, serve
 
 
 def digests(texts: str, documents: int, bands: int, rows: int) -> Answer:
-    """From texts to signatures in 64 bits, cut into buckets."""
+    """From texts to 64-bit signatures, divided into buckets."""
     import pyarrow.parquet as pq
 
     values = pq.read_table(texts)["text"][:documents].to_pylist()

@@ -2,10 +2,10 @@
 # requires-python = ">=3.11,<3.12"
 # dependencies = ["datasketch==2.0.0", "numpy>=2", "pyarrow>=18", "rensa==0.5.0", "xxhash>=3.4"]
 # ///
-"""rensa and datasketch, which know no text, in an environment of their own, with the least Python that feeds them.
+"""rensa and datasketch, in their own environment. They do not handle text, so the least Python that can feeds them.
 
-Normalisation is `lower`, ASCII punctuation away, `split`; shingles are words joined by spaces. Accents and letters of
-scripts without spaces are left as they are, and bands are not made: both in their favour.
+Normalisation is `lower`, removing ASCII punctuation, and `split`; shingles are words joined by spaces. Accents and
+letters of scripts without spaces stay as they are, and bands are not made: both are in their favour.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ import numpy as np
 from protocol import Answer, serve
 
 PUNCTUATION = str.maketrans("", "", string.punctuation)
-SEED = 1
+SEED = 1  # of rensa's permutations
 
 
 def shingles(text: str) -> list[str]:
+    """The 5-word shingles of a text."""
     words = text.lower().translate(PUNCTUATION).split()
     return [" ".join(words[k : k + 5]) for k in range(len(words) - 4)]
 
 
 def timed(work: Callable[[], Any]) -> Answer:
+    """Wall and CPU seconds of some work."""
     start, cpu = time.perf_counter(), time.process_time()
     work()
     return {"seconds": time.perf_counter() - start, "process_seconds": time.process_time() - cpu}
@@ -43,7 +45,7 @@ def digests(texts: str, documents: int, bands: int, rows: int, library: str) -> 
 
 
 def of_datasketch(values: list[str], entries: int) -> None:
-    """As it comes (SHA-1), its permutations made once."""
+    """datasketch unchanged (SHA-1), with its permutations made once."""
     from datasketch import MinHash
 
     empty = MinHash(num_perm=entries)
@@ -52,20 +54,21 @@ def of_datasketch(values: list[str], entries: int) -> None:
 
 
 def of_rensa(values: list[str], entries: int) -> None:
+    """rensa's first sketch."""
     from rensa import RMinHash
 
     RMinHash.digest_matrix_from_token_sets([shingles(value) for value in values], entries, SEED)
 
 
 def of_rensa_rho(values: list[str], entries: int) -> None:
-    """Its other sketch: shingles go to one or more entries, those left empty are filled by densification."""
+    """rensa's other sketch: each shingle goes to one or more entries, and empty entries are filled by densification."""
     from rensa import RMinHash
 
     RMinHash.digest_matrix_from_token_sets_rho([shingles(value) for value in values], entries, SEED)
 
 
 def near_duplicates(corpus: str, bands: int, rows: int, library: str) -> Answer:
-    """Clusters of the documents (id, text) of a folder's Parquet files, by the library's own index of bands."""
+    """Clusters of the documents (id, text) in a folder's Parquet files, by the library's index of bands."""
     import pyarrow.parquet as pq
 
     clusters: dict[str, int] = {}
@@ -83,13 +86,14 @@ def near_duplicates(corpus: str, bands: int, rows: int, library: str) -> Answer:
 
 
 def root(parents: list[int], document: int) -> int:
+    """The root of a document's tree."""
     while parents[document] != document:
         parents[document] = document = parents[parents[document]]
     return document
 
 
 def matches_of_rensa(texts: list[str], bands: int, rows: int) -> list[list[int]]:
-    """For each document those that share a band with it."""
+    """For each document, the documents that share a band with it, by rensa."""
     from rensa import RMinHash, RMinHashLSH
 
     hashes = RMinHash.from_token_sets([shingles(text) for text in texts], bands * rows, SEED)
@@ -99,7 +103,7 @@ def matches_of_rensa(texts: list[str], bands: int, rows: int) -> list[list[int]]
 
 
 def matches_of_datasketch(texts: list[str], bands: int, rows: int) -> list[list[int]]:
-    """The same."""
+    """For each document, the earlier documents that share a band with it, by datasketch."""
     from datasketch import MinHash, MinHashLSH
 
     empty, index = MinHash(num_perm=bands * rows), MinHashLSH(num_perm=bands * rows, params=(bands, rows))

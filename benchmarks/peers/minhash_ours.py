@@ -17,7 +17,7 @@ from stages.minhash import MinHash
 
 
 def timed(work: Callable[[], Any], repeats: int) -> Answer:
-    """Wall and CPU seconds of one of `repeats` runs of `work`."""
+    """Wall and CPU seconds of one run of `work`, as the mean of `repeats`."""
     start, cpu = time.perf_counter(), time.process_time()
     for _ in range(repeats):
         work()
@@ -32,14 +32,14 @@ def digests(texts: str, documents: int, repeats: int, **params: Any) -> Answer:
 
 
 def parts(texts: str, documents: int, repeats: int, part: str) -> Answer:
-    """What comes before signatures: `normalise` or `shingles` (normalisation included); with the texts' bytes."""
+    """What comes before signatures, `normalise` or `shingles` (including normalisation), and the texts' bytes."""
     column = pq.read_table(texts)["text"][:documents].combine_chunks()
     work = {"normalise": lambda: normalised(column), "shingles": lambda: text_shingles(column, 5)}[part]
     return {**timed(work, repeats), "bytes": sum(len(text.encode()) for text in column.to_pylist())}
 
 
 def write_shingles(texts: str, documents: int, path: str) -> Answer:
-    """Shingle hashes of the texts as a file, for a contender that starts from them."""
+    """Write the texts' shingle hashes to a file, for contenders that start from them."""
     column = pq.read_table(texts)["text"][:documents]
     found = text_shingles(column, 5)
     np.savez(path, offsets=found.offsets, hashes=found.hashes)

@@ -2,11 +2,12 @@
 # requires-python = ">=3.11,<3.12"
 # dependencies = ["lxml_html_clean>=0.4", "nemo-curator[text_cpu]==1.4.0"]
 # ///
-"""NeMo Curator's text stages that run on a CPU, in an environment of their own: `uv run --script …/nemo_side.py`.
+"""NeMo Curator's text stages that run on a CPU, in their own environment: `uv run --script …/nemo_side.py`.
 
-As they come, one batch behind the other in this process, without Ray: its WARC iterator, its HTML extractors (which
-also drop paragraphs that hold few stop words), its heuristic filters with the limits of Gopher. It asks pycld2 for the
-language of the HTML. Exact and fuzzy deduplication need cuDF, so a GPU: asked for them, this side says what they say.
+They run unchanged, one batch after the other in this process, without Ray: its WARC iterator, its HTML extractors
+(which also drop paragraphs that contain few stop words), and its heuristic filters with Gopher's limits. It asks pycld2
+for the language of the HTML. Exact and fuzzy deduplication need cuDF and therefore a GPU; asked for them, this side
+reports the reason that they give.
 """
 
 from __future__ import annotations
@@ -55,13 +56,13 @@ REPETITION = (
 
 
 def filtered(docs: pd.DataFrame) -> pd.DataFrame:
-    """What repetition and quality leave of the documents (id, text)."""
+    """The documents (id, text) that pass repetition and quality."""
     stage = ScoreFilter(filter_obj=[*REPETITION, *QUALITY], text_field="text")
     return stage.process(DocumentBatch(dataset_name="benchmark", data=docs)).to_pandas()
 
 
 def measures(texts: str) -> Answer:
-    """Repetition and quality over every text of a Parquet file: wall and CPU seconds, ids of those that pass."""
+    """Repetition and quality over every text of a Parquet file: wall and CPU seconds, and the ids that pass."""
     docs = pq.read_table(texts).to_pandas()
     start, cpu = time.perf_counter(), time.process_time()
     kept = filtered(docs)
@@ -70,7 +71,7 @@ def measures(texts: str) -> Answer:
 
 
 def extract(pages: str, algorithm: str, **settings: Any) -> Answer:
-    """Texts of the pages (html) of a Parquet file, an empty one where nothing was found."""
+    """The texts of a Parquet file's pages (html), empty if nothing was found."""
     html = pq.read_table(pages)["html"].to_pylist()
     extractor = CommonCrawlHTMLExtractor(algorithm=algorithm, algorithm_kwargs=settings)
     start = time.perf_counter()
@@ -104,7 +105,7 @@ def exact_duplicates(**_: Any) -> Answer:
 
 
 def on_gpu(module: str) -> Answer:
-    """Raises RuntimeError: this side measures CPUs."""
+    """Raises RuntimeError, because this side measures CPUs only."""
     try:
         importlib.import_module(module)
     except ImportError as error:

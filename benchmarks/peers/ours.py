@@ -1,4 +1,4 @@
-"""Our side: `python -m benchmarks.peers.ours`. A shard goes through the engine's own local step, in this process."""
+"""Our side: `python -m benchmarks.peers.ours`. A shard goes through the engine's local step, in this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEP = "00-filter"
 
 @lru_cache
 def loaded(spec: str, overrides: tuple[str, ...]) -> recipe.Recipe:
-    """The resolved recipe (resolving it reads the lists once, to pin them)."""
+    """The resolved recipe. Resolving it reads the lists once, to pin them."""
     return load_recipe(spec, overrides)
 
 
@@ -49,7 +49,7 @@ def filter_pass(warc: str, stages: str, overrides: Sequence[str] = (), with_ids:
 
 
 def ids_left(out: Path, names: Sequence[str]) -> dict[str, list[str]]:
-    """The ids that left the source and each stage: those of the corpus and of what later stages removed."""
+    """The ids that left the source and each stage: those in the corpus and those that later stages removed."""
     ids = ids_of(out / "corpus")
     left = {}
     for name in reversed(names):
@@ -65,7 +65,7 @@ def ids_of(folder: Path) -> list[str]:
 
 
 def measures(texts: str, dialect: str, repeats: int) -> Answer:
-    """Repetition and quality over every text of a Parquet file, `repeats` times: wall and CPU seconds of one time."""
+    """Repetition and quality over every text of a Parquet file: wall and CPU seconds, as the mean of `repeats`."""
     from stages.quality import Quality
     from stages.repetition import Repetition
 
@@ -83,7 +83,7 @@ def measures(texts: str, dialect: str, repeats: int) -> Answer:
 
 
 def extract(pages: str, **params: Any) -> Answer:
-    """Texts of the pages (id, url, html) of a Parquet file by the stage."""
+    """The stage's texts of a Parquet file's pages (id, url, html)."""
     from stages.extract import Extract
 
     docs = pq.read_table(pages)
@@ -93,7 +93,7 @@ def extract(pages: str, **params: Any) -> Answer:
 
 
 def engine_alone(pages: str, engine: str) -> Answer:
-    """Texts of the pages by an engine's own function, called as its documentation has it."""
+    """The pages' texts by an engine's own function, called as its documentation says."""
     import trafilatura
     from resiliparse.extract.html2text import extract_plain_text
 
@@ -114,9 +114,9 @@ def dedup(
     out: str | None = None,
     limit: int | None = None,
 ) -> Answer:
-    """Deduplication of Parquet files in this process: seconds, those of each phase, peak memory, removed id → kept id.
+    """Deduplicate Parquet files in this process: seconds in total and of each phase, peak memory, removed id → kept id.
 
-    `out`: a new folder (default: one that is thrown away).
+    `out` is a new folder (default: a temporary one).
     """
     settings = [*settings, "keep_removed=ids"] + ([] if limit is None else [f"limit={limit}"])
     with tempfile.TemporaryDirectory() as folder:

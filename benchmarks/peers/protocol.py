@@ -1,8 +1,9 @@
 """A side of a benchmark as a process that answers requests: a line of JSON in, a line of JSON out.
 
-A side stays up between requests, so start-up (imports, models, lists, compiled kernels) is paid before anything is
-timed. It times itself (`seconds`); the asker adds the CPU time of the side and of all its children (`cpu_seconds`),
-which says more than the clock does where others use the machine. Standard library only: every environment runs it.
+A side stays up between requests, so its start (imports, models, lists, compiled kernels) is over before anything is
+timed. It measures its own wall time (`seconds`). The harness adds the CPU time of the side and of all its children
+(`cpu_seconds`), which is more reliable if others use the machine. Uses only the standard library: every environment
+must be able to run it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Answer = dict[str, Any]
 
 
 class SideError(RuntimeError):
-    """A side could not do what it was asked to: `reason` says in a line what it said itself."""
+    """A side could not do what it was asked to. `reason` is the side's own explanation, in one line."""
 
     def __init__(self, asked: str, reason: str) -> None:
         super().__init__(f"{asked}: {reason}; see above")
@@ -34,9 +35,9 @@ class SideError(RuntimeError):
 
 
 def serve(jobs: Mapping[str, Callable[..., Answer]]) -> None:
-    """Answers requests `{"do": job, **arguments}` until standard input ends. Jobs print to standard error.
+    """Answer requests `{"do": job, **arguments}` until standard input ends. What jobs print goes to standard error.
 
-    Every side also has the job `version`. A job that fails is answered by `{"error": …}`; the side lives on.
+    Every side also has the job `version`. If a job fails, the answer is `{"error": …}` and the side goes on.
     """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -53,7 +54,7 @@ def serve(jobs: Mapping[str, Callable[..., Answer]]) -> None:
 
 
 def version(package: str) -> Answer:
-    """The version of a package in the environment of a side, empty where it is not there."""
+    """The version of a package in a side's environment, empty if it is not installed."""
     try:
         return {"version": importlib.metadata.version(package)}
     except importlib.metadata.PackageNotFoundError:
@@ -61,33 +62,33 @@ def version(package: str) -> Answer:
 
 
 def reason_of(lines: Sequence[str]) -> str:
-    """Why a process ended, from what it wrote last to standard error: its exception, or what it said after one."""
-    said = list(lines)
-    for at in reversed(range(len(said))):
-        if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", said[at]):
-            later = [line for line in said[at + 1 :] if line[:1].strip()]
-            said = later or [said[at]]
+    """Why a process ended, from its last lines on standard error: its exception, or what it wrote after one."""
+    last = list(lines)
+    for at in reversed(range(len(last))):
+        if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", last[at]):
+            later = [line for line in last[at + 1 :] if line[:1].strip()]
+            last = later or [last[at]]
             break
-    return " ".join(" ".join(said).translate(str.maketrans("", "", "×╰─▶│╭├")).split())
+    return " ".join(" ".join(last).translate(str.maketrans("", "", "×╰─▶│╭├")).split())
 
 
 class Side:
-    """One side, pinned to one core with all its children. A context manager: leaving it ends the process."""
+    """One side, pinned to one core with all its children. It is a context manager; leaving it ends the process."""
 
     def __init__(self, command: Sequence[str], core: int, cwd: Path | None = None) -> None:
         self._process = subprocess.Popen(
             ["taskset", "--cpu-list", str(core), *command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
         )  # fmt: skip
-        self._said: deque[str] = deque(maxlen=12)
+        self._last_lines: deque[str] = deque(maxlen=12)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     def _listen(self) -> None:
-        """What the side writes to standard error goes to ours; the last lines are kept, to say why it ended."""
+        """Copy the side's standard error to ours, and keep the last lines to explain why it ended."""
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            self._said.append(line.rstrip())
+            self._last_lines.append(line.rstrip())
             sys.stderr.write(line)
 
     def __enter__(self) -> Self:
@@ -104,20 +105,21 @@ class Side:
             stream.close()
 
     def ask(self, do: str, **arguments: Any) -> Answer:
-        """The side's answer, with `cpu_seconds`. Raises SideError where it failed, or ended instead of answering."""
+        """The side's answer, with `cpu_seconds`. Raises SideError if it failed, or ended instead of answering."""
         before = self.cpu_seconds()
         line = self._exchange(json.dumps({"do": do, **arguments}))
         if not line:
             status = self._process.wait()
             self._listener.join()
-            raise SideError(f"{self._process.args} ended with {status} while asked to {do}", reason_of(self._said))
+            reason = reason_of(self._last_lines)
+            raise SideError(f"{self._process.args} ended with {status} while asked to {do}", reason)
         answer: Answer = json.loads(line)
         if "error" in answer:
             raise SideError(f"{self._process.args} was asked to {do}", answer["error"])
         return {**answer, "cpu_seconds": self.cpu_seconds() - before}
 
     def _exchange(self, line: str) -> str:
-        """The answer to a line, empty where the process has ended."""
+        """The answer to a line, empty if the process has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
@@ -125,11 +127,11 @@ class Side:
         return self._process.stdout.readline()
 
     def cpu_seconds(self) -> float:
-        """CPU time so far of the process, its children, and their children that have ended; 0 of one that is gone."""
+        """CPU seconds so far of the process, its children, and their ended children; 0 for a process that is gone."""
         return float(sum(sum(times[:4]) for times in self._of_each("cpu_times")))
 
     def processes(self) -> list[Any]:
-        """The process (first) and all its children, as psutil sees them; none where it has ended."""
+        """The process (first) and all its children, as psutil sees them; none if it has ended."""
         import psutil
 
         if self._process.poll() is not None:
@@ -138,11 +140,11 @@ class Side:
         return [root, *root.children(recursive=True)]
 
     def resident_megabytes(self) -> list[float]:
-        """Resident size of the process (first) and of each child that still lives, in MB."""
+        """The resident size of the process (first) and of each living child, in MB."""
         return [memory.rss / 1e6 for memory in self._of_each("memory_info")]
 
     def _of_each(self, method: str) -> list[Any]:
-        """What psutil says of the process (first) and of each child that still lives when it is asked."""
+        """What psutil reports for the process (first) and for each child that is still alive when asked."""
         import psutil
 
         found = []

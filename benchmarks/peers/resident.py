@@ -1,4 +1,4 @@
-"""Resident memory of this process and its peak, from Linux's /proc. Standard library only."""
+"""Resident memory of this process and its peak, from Linux's /proc. Uses only the standard library."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ _PROC = Path("/proc/self")
 
 
 def reset_peak() -> None:
-    """From now on the peak is counted anew; memory that the allocator holds for later is given back first."""
+    """Start counting the peak again, after returning memory that the allocator holds in reserve."""
     ctypes.CDLL(None).malloc_trim(0)
     (_PROC / "clear_refs").write_text("5")
 
 
 def resident_megabytes() -> float:
+    """The present resident size."""
     return _field("VmRSS")
 
 
 def peak_megabytes() -> float:
-    """Since `reset_peak`."""
+    """The largest resident size since `reset_peak`."""
     return _field("VmHWM")
 
 

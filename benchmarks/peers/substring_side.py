@@ -1,4 +1,4 @@
-"""Our side of the substring benchmark: `python -m benchmarks.peers.substring_side`. All phases, in this process."""
+"""Our side of the substring benchmark: `python -m benchmarks.peers.substring_side`. All phases run in this process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from stages.substring.stage import Substring
 
 
 def duplicate_spans(texts: str, length: int, out: str, partitions: int) -> Answer:
-    """Spans of a Parquet file's texts, written to `out`: seconds of each phase, records of each kind, peak memory.
+    """Write the spans of a Parquet file's texts to `out`: seconds of each phase, rows of each kind, peak memory.
 
-    Records are grouped one partition at a time, as the engine does; the text and all records stay in memory.
+    Rows are grouped one partition at a time, as in the engine; the text and all rows stay in memory.
     """
     docs, stage = pq.read_table(texts, columns=["text"]), Substring(length=length)
     rows = np.arange(docs.num_rows, dtype=np.uint64)
@@ -49,14 +49,14 @@ def duplicate_spans(texts: str, length: int, out: str, partitions: int) -> Answe
 
 
 def parts(records: pa.Table, partitions: int) -> list[pa.Table]:
-    """By the high bits of the first column."""
+    """The partitions of some rows, by the high bits of the first column."""
     shift = np.uint64(64 - partitions.bit_length() + 1)
     of = records.column(0).to_numpy() >> shift if partitions > 1 else np.zeros(records.num_rows, np.uint64)
     return [records.filter(pa.array(of == part)) for part in range(partitions)]
 
 
 def group_alone(records: int) -> Answer:
-    """Phase 2 on so many records of 38 bytes, half of them in classes of two: seconds, and the peak beside them."""
+    """Phase 2 alone on rows of 38 bytes, half of them in classes of two: seconds, and the peak in addition to them."""
     rng = np.random.default_rng(1)
     kinds = rng.integers(0, records * 3 // 4, records)
     keys = [(kinds.astype(np.uint64) + np.uint64(n)) * np.uint64(0x9E3779B97F4A7C15) for n in (1, 2, 3)]

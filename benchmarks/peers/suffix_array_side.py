@@ -2,10 +2,11 @@
 # requires-python = ">=3.11,<3.12"
 # dependencies = ["numpy>=2", "pydivsufsort==0.0.20"]
 # ///
-"""A suffix array's side, in an environment of its own: `uv run --script benchmarks/peers/suffix_array_side.py`.
+"""A suffix array's side, in its own environment: `uv run --script benchmarks/peers/suffix_array_side.py`.
 
-pydivsufsort's suffix array and longest common prefixes (Kasai), then one pass for the positions where a prefix is long
-enough, as Lee et al. 2022 (arXiv 2107.06499) do. Everything in memory, and 32-bit positions, as there.
+It makes pydivsufsort's suffix array and longest common prefixes (Kasai), and then finds in one pass the positions where
+a prefix is long enough, as Lee et al. 2022 (arXiv 2107.06499) do. As there, everything is in memory, and positions have
+32 bits.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from resident import peak_megabytes, reset_peak, resident_megabytes
 
 
 def repeated(text: str, length: int, out: str) -> Answer:
-    """Where in an array (.npy) `length` items start that stand elsewhere too: written to `out` as booleans."""
+    """Write to `out`, as booleans, where in an array (.npy) `length` items start that also occur elsewhere."""
     items = np.load(text)
     reset_peak()
     before, start, cpu = resident_megabytes(), time.perf_counter(), time.process_time()

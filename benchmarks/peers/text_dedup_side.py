@@ -2,10 +2,10 @@
 # requires-python = ">=3.11,<3.12"
 # dependencies = ["lxml_html_clean>=0.4", "pyarrow>=18", "text-dedup==0.4.0"]
 # ///
-"""text-dedup's commands in this process, in an environment of their own: `uv run --script …/text_dedup_side.py`.
+"""text-dedup's commands in this process, in their own environment: `uv run --script …/text_dedup_side.py`.
 
-As they come (SHA-1, 64-bit), from Parquet files to a folder of what is left, with a new cache for each call so that
-`datasets` remembers nothing. Its suffix array is Google's Rust program, which is built from a checkout by cargo.
+They run unchanged (SHA-1, 64-bit), from Parquet files to a folder of what is left, with a new cache for each call so
+that `datasets` remembers nothing. Its suffix array is Google's Rust program, which cargo builds from a checkout.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def near_duplicates(corpus: str, bands: int, rows: int) -> Answer:
 
 
 def exact_duplicates(corpus: str, documents: int) -> Answer:
-    """`text_dedup.exact_hash` over the same: seconds, and the ids that it removed."""
+    """`text_dedup.exact_hash` over the same files: seconds, and the ids that it removed."""
     answer = timed(exact_hash, corpus, exact_hash_args=ExactHashArgs())
     kept = set(answer.pop("kept"))
     return {**answer, "removed": [name for name in ids(corpus) if name not in kept]}
 
 
 def timed(command: Any, corpus: str, **arguments: Any) -> Answer:
-    """Wall and CPU seconds of a command, with the ids that it left."""
+    """Wall and CPU seconds of a command, and the ids that it left."""
     with tempfile.TemporaryDirectory() as folder:
         files = IOArgs(
             path="parquet", data_files=f"{corpus}/*.parquet", split="train", output=f"{folder}/out",
@@ -55,7 +55,7 @@ def timed(command: Any, corpus: str, **arguments: Any) -> Answer:
 
 
 def ids(corpus: str) -> list[str]:
-    """Of the documents, in the order in which they are read."""
+    """The ids of the documents, in the order in which they are read."""
     paths = sorted(Path(corpus).glob("*.parquet"))
     return [name for path in paths for name in pq.read_table(path, columns=["id"])["id"].to_pylist()]
 

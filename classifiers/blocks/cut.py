@@ -1,6 +1,6 @@
-"""Which blocks a page's scores keep: those from a cut on, the one with the highest expected F, and no page twice.
+"""Which blocks a page's scores keep: those from the cut with the highest expected F on, and no passage twice.
 
-A block's score is the chance that it is main text. The chances of a page go together: where one item of a list is
+A block's score is the chance that it is main text. The chances of a page go together: if one item of a list is
 wrongly taken for main text, all are. So the expectation is over a shift of all of the page's log-odds, normal with a
 standard deviation of `SPREAD` (a random effect of the page), by Gauss-Hermite quadrature; each block's own chance stays
 its mean over the shifts, by the probit approximation of MacKay, "The Evidence Framework Applied to Classification
@@ -9,12 +9,10 @@ Networks", Neural Computation 4(5), 1992.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from classifiers.blocks.features.numbers import slot, table
-from classifiers.kernels.arrays import Float32s
+from classifiers.kernels.arrays import Bools, Float, Float32s, Int, UInt64s
 from classifiers.kernels.jit import kernel
 
 SPREAD = 2.0  # of the log-odds of a page
@@ -22,14 +20,14 @@ BETA = 0.8  # of F: precision counts for a little more than recall; chosen on th
 TWICE = 0.3  # share of the kept words that a repeated passage must have
 _POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 _WEIGHTS /= _WEIGHTS.sum()
-_WIDENED = np.sqrt(1 + np.pi / 8 * SPREAD**2)
-_LEAST = 1e-6
+_WIDENED = np.sqrt(1 + np.pi / 8 * SPREAD**2)  # MacKay's factor of the log-odds
+_LEAST = 1e-6  # chances nearer to 0 or 1 are not believed
 
 
-def cut(scores: Float32s, sizes: Float32s) -> tuple[float, float]:
-    """The score from which on blocks are kept, and the F that is to be expected of that: the highest there is.
+def best_cut(scores: Float32s, sizes: Float32s) -> tuple[float, float]:
+    """The score from which blocks are kept, and the F to expect of that: the highest there is.
 
-    With p the chance that a word is main text, keeping a set K has an F of about (1 + β²) Σ_K p / (|K| + β² Σ p).
+    With p the chance that a word is main text, a kept set K has an F of about (1 + β²) Σ_K p / (|K| + β² Σ p).
     """
     if not len(scores):
         return 1.0, 0.0
@@ -39,8 +37,8 @@ def cut(scores: Float32s, sizes: Float32s) -> tuple[float, float]:
 
 
 @kernel
-def _best(scores: Float32s, sizes: Float32s) -> Any:
-    """How many of these blocks, which are in the order of their scores, are kept besides the first; and the F."""
+def _best(scores: Float32s, sizes: Float32s) -> tuple[Int, Float]:
+    """How many of these blocks, sorted by falling scores, are kept besides the first; and the F."""
     expected = np.zeros(len(scores))
     for k in range(len(_POINTS)):
         shift, right = SPREAD * _POINTS[k], np.empty(len(scores))
@@ -58,14 +56,14 @@ def _best(scores: Float32s, sizes: Float32s) -> Any:
 
 
 @kernel
-def once(hashes: Any, sizes: Float32s, kept: Any) -> None:
-    """Of a passage of two blocks or more that is kept twice, such as an article that a page holds for two widths of
-    screens, keeps the first. Short ones stay: quotes of a forum, a song's refrain.
+def once(hashes: UInt64s, sizes: Float32s, kept: Bools) -> None:
+    """Keep only the first of two equal passages of two blocks or more, such as an article that a page holds for two
+    widths of screens. Short ones stay: quotes of a forum, a song's refrain.
     """
     at, total = np.flatnonzero(kept), np.float64(0)
     keys, counts = table(len(at))
     firsts = np.zeros(len(keys), np.int64)
-    first = np.empty(len(at), np.int64)  # the place among the kept blocks where this one's text is first
+    first = np.empty(len(at), np.int64)  # where this block's text occurs first among the kept blocks
     for k in range(len(at)):
         place = slot(keys, counts, hashes[at[k]])
         if counts[place] == 0:

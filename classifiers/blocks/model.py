@@ -4,45 +4,46 @@ from __future__ import annotations
 
 import io
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from classifiers.blocks.cut import cut, once
+from classifiers.blocks.cut import best_cut, once
 from classifiers.blocks.features.columns import FEATURES
-from classifiers.blocks.features.features import PageBlocks, read
 from classifiers.blocks.features.measure import WORDS
+from classifiers.blocks.features.read import PageBlocks, read_blocks
 from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, ScannedPage
-from classifiers.blocks.second import SECOND, beside
+from classifiers.blocks.second import SECOND
+from classifiers.blocks.second import around as scores_around
 from classifiers.blocks.trees import Trees, pieces, probabilities
 from classifiers.kernels.arrays import Float32s
+from classifiers.path_cache import cached_by_path
 
 _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"
-LIKELY = 0.5  # score that the best block of a page with main text has
-ALIVE = 0.02  # score of the first stage from which on the second is asked
+LIKELY = 0.5  # a page with main text has a block with at least this score
+ALIVE = 0.02  # blocks with a lower score of the first stage are not shown to the second
 
 
 class BlockModel(NamedTuple):
-    """`first` sees a block's features; `second` also the first's scores of the page, and has the last word."""
+    """`first` sees a block's features; `second` also sees the first's scores of the page, and decides."""
 
     cues: Float32s
     first: Trees
     second: Trees
 
     def scored(self, html: bytes | memoryview) -> tuple[PageBlocks, Float32s]:
-        """A page's blocks, and of each the probability that it is main text."""
-        blocks = read(html, self.cues)
+        """A page's blocks, and for each the probability that it is main text."""
+        blocks = read_blocks(html, self.cues)
         return blocks, self.score(blocks)
 
     def score(self, blocks: PageBlocks) -> Float32s:
         scores = first_scores(self.first, blocks.page, blocks.features)
         alive = np.flatnonzero(scores > ALIVE)
         if len(alive):
-            around = beside(blocks.page, scores, sizes_of(blocks))
+            around = scores_around(blocks.page, scores, sizes_of(blocks))
             for rows in pieces(alive):
                 both = np.concatenate([blocks.features[rows], around[rows]], axis=1)
                 scores[rows] = probabilities(self.second, both)
@@ -59,22 +60,22 @@ def first_scores(trees: Trees, page: ScannedPage, features: Float32s) -> Float32
 
 
 class BadModel(ValueError):
-    """A file that is no model of this version."""
+    """The file is not a model of this version."""
 
 
 def chosen(blocks: PageBlocks, scores: Float32s) -> tuple[Any, float]:
-    """Which blocks are main text (a boolean each), and how sure that is: the expected F. Of a page without a block that
-    is likelier to be main text than not, none.
+    """Which blocks are main text (a boolean each), and how sure that is: the expected F. None of a page whose blocks
+    are all more likely not to be main text.
     """
     sizes = sizes_of(blocks)
-    least, confidence = cut(scores, sizes)
+    least, confidence = best_cut(scores, sizes)
     kept = (scores >= least) & (scores > 0) & (scores.max(initial=0) >= LIKELY)
     once(blocks.hashes, sizes, kept)
     return kept, confidence
 
 
 def sizes_of(blocks: PageBlocks) -> Float32s:
-    """What a block weighs: its words, at least one."""
+    """The weight of each block: its number of words, at least 1."""
     return np.asarray(np.maximum(blocks.raw[:, WORDS], 1), np.float32)
 
 
@@ -98,9 +99,13 @@ def rounded(cues: Float32s) -> Float32s:
     return (np.round(cues * 32) / 32).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
 def load(path: Path = SHIPPED) -> BlockModel:
-    """Opens a model once per process. Raises BadModel for a file of other features."""
+    """Opens a model once per process. Raises BadModel if the file has other features."""
+    return _load(path)
+
+
+@cached_by_path(maxsize=4)
+def _load(path: Path) -> BlockModel:
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     try:
@@ -108,7 +113,9 @@ def load(path: Path = SHIPPED) -> BlockModel:
         cues = arrays["cues"].astype(np.float32) / 32
         first, second = (Trees(*(arrays[f"{stage}.{name}"] for name in Trees._fields)) for stage in _STAGES)
     except (KeyError, UnicodeDecodeError) as error:
-        raise BadModel(f"{path} is no model of blocks ({error}); make one with python -m classifiers.blocks") from error
+        raise BadModel(
+            f"{path} is not a model of blocks ({error}); make one with python -m classifiers.blocks"
+        ) from error
     if features != [*_FEATURES] or len(cues) != TOKEN_SLOTS:
         raise BadModel(f"{path} was trained on other features than this version has; train it again")
     return BlockModel(cues, first, second)

@@ -20,7 +20,7 @@ def cli_page() -> str:
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command and sub-command of this package, with its whole name (`classifier train`, `job audit read`)."""
+    """Every command and sub-command of this package with its full name (`classifier train`, `job audit read`)."""
     yield from _below(cli.cli, "")
 
 

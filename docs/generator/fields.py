@@ -1,4 +1,4 @@
-"""Fields of dataclasses as a reader of a recipe thinks of them."""
+"""Types and defaults of dataclass fields, in the words of a recipe's author."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 def type_name(kind: Any) -> str:
-    """A type as a reader of a recipe thinks of it."""
-    told = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
-    if choices := re.match(r"Literal\[(.*)\]$", told):
+    """A type in the words of a recipe's author."""
+    name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+    if choices := re.match(r"Literal\[(.*)\]$", name):
         return "one of " + ", ".join(
             f"`{choice.strip(chr(34))}`" for choice in choices[1].replace("'", '"').split(", ")
         )
     return " or ".join(
-        _TYPES.get(part) or _TYPES.get(part.partition("[")[0], f"`{part}`") for part in told.split(" | ")
+        _TYPES.get(part) or _TYPES.get(part.partition("[")[0], f"`{part}`") for part in name.split(" | ")
     )
 
 
@@ -36,6 +36,7 @@ _TYPES = {
 
 
 def default_of(field: dataclasses.Field[Any]) -> str:
+    """A field's default as a recipe would write it; of a long list the first eight values. Empty if there is none."""
     if field.default is MISSING:
         return ""
     value = field.default

@@ -40,8 +40,8 @@ def recipes_page() -> str:
     rows = [[f"`{stage}`", f"{share:.2%}"] for stage, share in funnel.PAPER.items()]
     parts += [
         "## The paper's funnel",
-        "Share of the crawl's documents left after the stage, as RefinedWeb's figure 2 and section 4 give it. Shown "
-        "beside a run's own numbers where the recipe is `refinedweb`.",
+        "Share of the crawl's documents left after the stage, as RefinedWeb's figure 2 and section 4 give it. It is "
+        "shown next to a run's numbers if the recipe is `refinedweb`.",
         markdown_table(["after", "left"], rows),
     ]
     return "\n\n".join(parts) + "\n"
@@ -60,7 +60,7 @@ def _options_table(cls: type[Any]) -> str:
 
 
 def field_comments(cls: type[Any]) -> dict[str, str]:
-    """The comment lines above each field of a dataclass; a comment holds for the fields that follow it directly."""
+    """The comment lines above each field of a dataclass. A comment applies to all fields that directly follow it."""
     found: dict[str, str] = {}
     comment: list[str] = []
     fresh = False
@@ -77,7 +77,7 @@ def field_comments(cls: type[Any]) -> dict[str, str]:
 
 
 def columns_page() -> str:
-    """The columns of a document, of a removed one, and of what a global step decides."""
+    """The columns of a document, of a removed document, and of a global step's decisions."""
     rows = [[f"`{f.name}`", f"`{f.type}`", COLUMNS[f.name]] for f in schema.DOCUMENT]
     check_described(set(COLUMNS), set(schema.DOCUMENT.names), "columns of a document")
     more = [[f"`{name}`", kind, text] for name, (kind, text) in ENGINE_COLUMNS.items()]
@@ -85,17 +85,17 @@ def columns_page() -> str:
     names = [[f"`{ours}`", ", ".join(f"`{name}`" for name in theirs)] for ours, theirs in columns.NAMES.items()]
     parts = [
         "# Columns",
-        "A corpus is Parquet. Every file has these columns, in this order; what stages add comes after them.",
+        "A corpus is Parquet. Every file has these columns in this order, followed by the columns that stages add.",
         markdown_table(["column", "type", ""], rows),
         "## Further columns",
-        "A name with a dot is a measure. Measures are written only with `keep_measures = true`.",
+        "A name with a dot is a measure. Measures are written only if `keep_measures = true`.",
         markdown_table(["column", "type", ""], more),
         "## Names that are read",
-        "Parquet and JSON Lines inputs: the first of these that is there. `[source]` can name others.",
+        "From Parquet and JSON Lines inputs, the first of these that exists is read. `[source]` can name others.",
         markdown_table(["column", "read from"], names),
         "## Decisions",
-        "What a deduplicating step wrote about one shard, `OUT/<step>/decisions/<shard>.parquet`: a row per "
-        "document that something was decided about.",
+        "What a deduplicating step decided about one shard is in `OUT/<step>/decisions/<shard>.parquet`: one row for "
+        "each document that it decided something about.",
         markdown_table(["column", "type"], decided),
         prose(dedup.__doc__ or ""),
     ]
@@ -103,7 +103,7 @@ def columns_page() -> str:
 
 
 def ledger_page() -> str:
-    """The commit record, `run.json`, and where they lie."""
+    """The commit record, `run.json`, and where they are stored."""
     parts = ["# Ledger", prose(manifest.__doc__ or "")]
     parts += [
         "## A commit record",
@@ -112,7 +112,7 @@ def ledger_page() -> str:
         _fields_table(manifest.Record, RECORD),
         "Each of `outputs` is an object: `key`, `rows`, `size` (bytes), `checksum`.",
         "## run.json",
-        "Written once, when the run begins. A later call with another recipe or other inputs is refused.",
+        "It is written once, when the run begins. A later call with another recipe or other inputs is refused.",
         _fields_table(run_file.RunFile, RUN_FILE),
         "## Other objects",
         markdown_table(["object", "what it is"], [list(row) for row in _OBJECTS]),
@@ -123,13 +123,13 @@ def ledger_page() -> str:
 _OBJECTS = (
     ("`<step>/kept/<shard>.parquet`", "What a pass kept for the passes after it."),
     ("`corpus/<shard>.parquet`", "What the last pass kept: the result."),
-    ("`<step>/removed/<stage>/<shard>.parquet`", "Documents as they came to the stage that removed them, with `drop`."),
+    ("`<step>/removed/<stage>/<shard>.parquet`", "Documents as they reached the stage that removed them, with `drop`."),
     ("`<step>/decisions/<shard>.parquet`", "What a global step decided about a shard."),
-    ("`<step>/rollup/<block>.json`", "The sum of 1,000 records, so that `status` need not read each."),
-    ("`<step>/failed/<task>.json`", "Why a task failed for good. The next run tries it again."),
-    ("`<step>/claims/<block>.json`", "Who works on a block of tasks, while the run goes on."),
-    ("`<step>/plan.json`", "How a global step is cut into blocks and partitions."),
-    ("`<step>/phases.json`", "A global step is complete: how many tasks each of its phases had."),
+    ("`<step>/rollup/<block>.json`", "The sum of 1,000 records, so that `status` need not read each of them."),
+    ("`<step>/failed/<task>.json`", "Why a task failed for good. The next call of `run` attempts it again."),
+    ("`<step>/claims/<block>.json`", "Which driver works on a block of tasks, while the run goes on."),
+    ("`<step>/plan.json`", "How a global step is divided into blocks and partitions."),
+    ("`<step>/phases.json`", "Says that a global step is complete, and how many tasks each of its phases had."),
     ("`index/<stage>/<shard>.parquet`", "The keys of the corpus, for later runs (`write_index = true`)."),
 )
 
@@ -142,7 +142,7 @@ def _fields_table(cls: type[Any], texts: dict[str, str]) -> str:
 
 
 def exit_codes_page() -> str:
-    """What the process says to the shell, and the errors behind it."""
+    """What the process returns to the shell, and the errors that lead to it."""
     codes = (cli.cli.help or "").partition("Exit codes:")[2]
     found = re.findall(r"(\d+) ([^,(.]+(?:\([^)]*\))?)", " ".join(codes.split()))
     rows = [[f"`{code}`", text.strip().capitalize()] for code, text in found]
@@ -150,17 +150,16 @@ def exit_codes_page() -> str:
     return (
         "# Exit codes\n\n"
         f"{markdown_table(['code', 'meaning'], rows)}\n\n"
-        "`verify` returns `0` where everything holds, `1` where something does not, `3` where what is there holds "
+        "`verify` returns `0` if everything holds, `1` if something does not, and `3` if everything that exists holds "
         "but the run is not finished.\n\n"
         f"## Errors\n\nIn Python, errors are named by what the engine does next.\n\n```text\n{tree}\n```\n\n"
-        "A message says what, where (stage, shard, document) and what to do. A bad document is never an error: it is a "
-        "[reason](reasons.md).\n"
+        "A message says what happened, where (stage, shard, document) and what to do. A bad document is not an error: "
+        "it has a [reason](reasons.md).\n"
     )
 
 
-def check_described(told: set[str], there: set[str], what: str) -> None:
-    """Ends the build where a name that is there has no description, or one that is gone has."""
-    if told != there:
-        raise SystemExit(
-            f"docs/generator/described.py: {what}: describe {sorted(there - told)}, remove {sorted(told - there)}"
-        )
+def check_described(described: set[str], existing: set[str], what: str) -> None:
+    """End the build if an existing name has no description, or if a name that no longer exists has one."""
+    if described != existing:
+        missing, obsolete = sorted(existing - described), sorted(described - existing)
+        raise SystemExit(f"docs/generator/described.py: {what}: describe {missing}, remove {obsolete}")

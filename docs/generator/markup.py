@@ -1,4 +1,4 @@
-"""Docstrings, which are laid out for a terminal, as Markdown."""
+"""Turns docstrings, which are laid out for a terminal, into Markdown."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ _TERM = re.compile(r"`[^`]+` {2,}\S")
 
 
 def prose(docstring: str) -> str:
-    """Paragraphs stay paragraphs, lists lists; lines in aligned columns become tables, indented ones code."""
+    """Paragraphs and lists stay what they are; lines in aligned columns become tables, and indented lines code."""
     parts = (_paragraph(block.split("\n")) for block in cleandoc(docstring).split("\n\n"))
     return "\n\n".join(part for found in parts for part in found)
 
 
 def first_sentence(docstring: str) -> str:
-    """What a docstring says first, to its full stop or semicolon."""
+    """The first sentence of a docstring, up to its full stop or semicolon."""
     joined = " ".join(cleandoc(docstring).split("\n\n")[0].split())
     found = re.match(r"(.*?)[.;](?:\s|$)", joined)
     return f"{found[1] if found else joined}."
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in GitHub's form."""
+    """A table in GitHub's syntax."""
     lines = [_row(headers), _row(["---"] * len(headers)), *map(_row, rows)]
     return "\n".join(lines)
 
 
 def described(text: str) -> str:
-    """A line of help as a cell of a table."""
+    """A help text as one cell of a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -39,7 +39,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _paragraph(lines: list[str]) -> Iterator[str]:
-    """The parts of a paragraph: runs of plain lines, of aligned ones, of indented ones."""
+    """The parts of a paragraph: runs of plain, of aligned and of indented lines."""
     if all(line.startswith("    ") for line in lines):
         yield "```text\n" + "\n".join(line[4:] for line in lines) + "\n```"
         return
@@ -64,7 +64,7 @@ def _part(lines: list[str], aligned: bool) -> str:
 
 
 def _plain(lines: list[str]) -> Iterator[str]:
-    """Docstrings begin a line with what they speak of next: here that begins a paragraph."""
+    """A docstring starts a new line when it turns to another subject; in Markdown that becomes a new paragraph."""
     before = ""
     for line in lines:
         if before.endswith(".") and line.startswith(("`", "Source:", "Measures:", "Columns ")):
@@ -74,7 +74,7 @@ def _plain(lines: list[str]) -> Iterator[str]:
 
 
 def _table(lines: list[str]) -> str:
-    """Aligned lines as a table without a header. An indented line goes on in the cell below which it begins."""
+    """Aligned lines as a table without a header. An indented line continues the cell under which it begins."""
     rows: list[list[str]] = []
     starts: list[int] = []
     for line in lines:

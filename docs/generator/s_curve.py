@@ -1,30 +1,31 @@
-"""The S-curves of the MinHash presets as an SVG that takes its colours from the page."""
+"""The S-curves of the MinHash presets, as an SVG that uses the colours of the page around it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+# Pixels of the picture, and of the edges of the plot in it.
 WIDTH, HEIGHT = 640, 340
 LEFT, RIGHT, TOP, BOTTOM = 56, 616, 16, 290
-FROM = 0.4
-POINTS = 240
+FROM = 0.4  # the similarity at which the axis begins: below it both curves are at zero
+POINTS = 240  # straight pieces of each curve: more than two pixels each would show
 STYLES = {"refinedweb": ("", "var(--color-brand-primary, #2962ff)"), "fineweb": ("7 5", "currentColor")}
 
 
 def probability(similarity: float, bands: int, rows: int) -> float:
-    """That two texts of this Jaccard similarity share the digest of a band."""
+    """The probability that two texts of this Jaccard similarity share the digest of at least one band."""
     return float(1 - (1 - similarity**rows) ** bands)
 
 
 def s_curve_svg(presets: Mapping[str, tuple[int, int]]) -> str:
-    """Probability to be found over Jaccard similarity, a curve per preset (name → bands, rows)."""
+    """The probability of being found over the Jaccard similarity, one curve per preset (name → bands, rows)."""
     return "\n".join(
         [
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="s-curve-title s-curve-desc" '
             'style="max-width:100%;height:auto;font:13px system-ui,sans-serif" fill="currentColor" '
             'xmlns="http://www.w3.org/2000/svg">',
             '<title id="s-curve-title">Probability that a pair of texts is found</title>',
-            f'<desc id="s-curve-desc">{_told(presets)}</desc>',
+            f'<desc id="s-curve-desc">{_in_words(presets)}</desc>',
             *_grid(),
             *(_curve(name, *presets[name]) for name in presets),
             *(_label(name, n, *presets[name]) for n, name in enumerate(presets)),
@@ -33,8 +34,8 @@ def s_curve_svg(presets: Mapping[str, tuple[int, int]]) -> str:
     )
 
 
-def _told(presets: Mapping[str, tuple[int, int]]) -> str:
-    """The picture in words."""
+def _in_words(presets: Mapping[str, tuple[int, int]]) -> str:
+    """The picture in words, for those who cannot see it."""
     at = (0.6, 0.7, 0.75, 0.8, 0.9)
     return " ".join(
         f"{name}, {bands} bands of {rows} rows: "

@@ -1,4 +1,4 @@
-"""A page per stage, the list of stages, and the list of reasons."""
+"""One page per stage, the list of stages, and the list of reasons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAME = re.compile(r"`([a-z][a-z0-9]*(?:_[a-z0-9]+)+|profane)`")
 
 
 def stage_page(name: str, cls: type[Any]) -> str:
-    """One stage: what it says of itself, its parameters, its limits."""
+    """One stage: its docstring, its parameters, its limits, and where it is used."""
     parts = [f"# {name}", prose(cls.__doc__ or "")]
     parts += ["## Parameters", _parameters(name, cls)]
     limits = _limits(cls)
@@ -33,7 +33,7 @@ def stage_page(name: str, cls: type[Any]) -> str:
         rows = [[f"`{limit.measure}`", _bound(limit.min), _bound(limit.max), f"`{limit.reason}`"] for limit in limits]
         parts += [
             "## Limits",
-            "The defaults, in the order in which they are checked. A document stays where `min ≤ measure ≤ max`.",
+            "The defaults, in the order in which they are checked. A document stays if `min ≤ measure ≤ max`.",
             markdown_table(["measure", "min", "max", "reason"], rows),
         ]
     parts += ["## Where it is used", _used(name)]
@@ -46,20 +46,20 @@ def _parameters(name: str, cls: type[Any]) -> str:
         return "None."
     rows = [[f"`{f.name}`", type_name(f.type), default_of(f)] for f in fields]
     example = fields[0]
-    hint = f'Set one with `--set {name}.{example.name}=…`, or in a recipe below `name = "{name}"`.'
+    hint = f'Set one with `--set {name}.{example.name}=…`, or in a recipe, below `name = "{name}"`.'
     return f"{hint}\n\n{markdown_table(['parameter', 'type', 'default'], rows)}"
 
 
 def _used(name: str) -> str:
     recipes = [f"`{shipped}`" for shipped, stages in _shipped().items() if name in stages]
     where = "decides over the whole corpus, as a step of its own" if is_global(name) else "is fused into a pass"
-    told = f"Recipes: {', '.join(recipes)}." if recipes else "In no shipped recipe."
-    return f"{told} In a run it {where} ({{doc}}`/explanation/ledger`)."
+    used = f"Recipes: {', '.join(recipes)}." if recipes else "No shipped recipe uses it."
+    return f"{used} In a run it {where} ({{doc}}`/explanation/ledger`)."
 
 
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, list[str]]:
-    """The stages of every recipe that ships."""
+    """The stages of every shipped recipe."""
     return {name: [stage for stage, _ in load_recipe(name).stages] for name in shipped()}
 
 
@@ -68,7 +68,7 @@ def _limits(cls: type[Any]) -> list[base.Limit]:
 
 
 def reasons_of(cls: type[Any]) -> list[str]:
-    """The reasons for which the stage drops documents, in the order in which it names them."""
+    """The reasons for which a stage drops documents, in the order in which it names them."""
     limits = _limits(cls)
     if limits:
         return list(dict.fromkeys(limit.reason for limit in limits))
@@ -81,20 +81,20 @@ def reasons_of(cls: type[Any]) -> list[str]:
     return [name for name in named if name in written - fields - choices - _NO_REASONS]
 
 
-# Columns that stages write.
+# Names that docstrings mention in the same form but that are columns, not reasons.
 _NO_REASONS = {*COLUMNS, "profanity_score", "duplicate_spans", "pii_emails", "pii_ips", "pii_phones"}
 
 
 def _literals(module: str) -> set[str]:
-    """The words that a module writes as strings, its documentation aside."""
+    """The string constants of a module. Docstrings are among them, but none consists of a name alone."""
     tree = ast.parse(Path(import_module(module).__file__ or "").read_text(encoding="utf-8"))
     return {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
 
 
 def source_reasons() -> list[str]:
     """The reasons of the reader, which is the first stage of every funnel (`source`)."""
-    told = f"{warc.__doc__}\n{columns.__doc__}"
-    named = [n for n in _NAME.findall(told) if n not in {"image_urls", "max_bytes"}]
+    documented = f"{warc.__doc__}\n{columns.__doc__}"
+    named = [n for n in _NAME.findall(documented) if n not in {"image_urls", "max_bytes"}]
     return sorted(dict.fromkeys(named))
 
 
@@ -104,7 +104,7 @@ def quarantine_reasons() -> list[str]:
 
 
 def stages_page(known: Iterable[str]) -> str:
-    """All stages, a line each."""
+    """All stages, one line each."""
     registry = base.registry()
     rows = []
     for name in known:
@@ -112,8 +112,8 @@ def stages_page(known: Iterable[str]) -> str:
         rows.append([f"[`{name}`]({name}.md)", first_sentence(registry[name].__doc__ or ""), kind])
     toc = "\n".join(known)
     return (
-        "# Stages\n\nA stage gets a table of documents and gives it back: rewritten, measured, or with a reason "
-        "in `drop`. Stages that decide over the whole corpus are marked.\n\n"
+        "# Stages\n\nA stage gets a table of documents and returns it: rewritten, measured, or with a reason "
+        "in `drop`. The last column says whether it decides by the document alone or by the whole corpus.\n\n"
         f"{markdown_table(['stage', 'what it does', 'decides by'], rows)}\n\n"
         f"```{{toctree}}\n:hidden:\n\n{toc}\n```\n"
     )
@@ -129,8 +129,8 @@ def reasons_page(known: Iterable[str]) -> str:
     rows += [[f"`{reason}`", "`quarantine`, the engine"] for reason in quarantine_reasons()]
     quarantine = prose(careful.__doc__ or "")
     return (
-        "# Reasons\n\nWhat can stand in the column `drop` of a removed document, and in the counts of a commit record. "
-        "A reason is a fact about the document; which stage found it is the folder's name.\n\n"
+        "# Reasons\n\nThese are the values of the column `drop` of removed documents, and the keys of the counts in a "
+        "commit record. A reason is a fact about the document; the name of the folder says which stage found it.\n\n"
         f"{markdown_table(['reason', 'given by'], sorted(rows))}\n\n"
         f"## What the reader drops\n\n{prose(warc.__doc__ or '')}\n\n{prose(columns.__doc__ or '')}\n\n"
         f"## What the engine sets aside\n\n{quarantine}\n"

@@ -1,1 +1,1 @@
-"""job audit: samples of a run, judged by people."""
+"""`job audit`: samples of a run, judged by people."""

@@ -1,7 +1,7 @@
-"""The audit as files: a page that works without a server and hands out a CSV, and a CSV to fill in.
+"""The audit as files: a page that works without a server and gives a CSV for download, and a CSV to fill in.
 
-What is shown was written by strangers: everything is escaped, and the page's own policy lets nothing but our script
-run and nothing be fetched.
+What they show was written by strangers: everything is escaped, and the page's own security policy allows only our
+script to run, and nothing to be fetched.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import html
 import io
 from collections.abc import Iterable, Sequence
 
-from jobs.audit.audit import Item, Score
+from jobs.audit.samples import Item, Score
 from refinedweb.views.terminal import printable
 from stages.errors import ConfigError
 
@@ -21,7 +21,7 @@ FORM, SHEET = "form.html", "form.csv"
 ANSWERS = ("item", "who", "score", "wrong")
 COLUMNS = ("item", "stage", "reason", "url", "text", "beside", "who", "score", "wrong")
 TRUE, FALSE = {"1", "x", "yes", "true", "wrong"}, {"", "0", "no", "false"}
-CELL = 1000
+CELL = 1000  # characters of a text in a cell of the CSV
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222;background:#fff}
@@ -48,7 +48,7 @@ a.download='scores.csv';a.click()});
 
 
 def form(items: Sequence[Item], title: str) -> str:
-    """The page."""
+    """The HTML of the page."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
     return (
@@ -83,26 +83,26 @@ def _shown(text: str) -> str:
 
 
 def sheet(items: Iterable[Item]) -> str:
-    """A CSV with a row for each item, to fill in the columns who, score and wrong."""
+    """A CSV with a row for each item, in which people fill in the columns who, score and wrong."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for item in items:
-        told = (item.item, item.stage, item.reason, item.url, item.text[:CELL], item.beside[:CELL])
-        writer.writerow([*map(_cell, told), "", "", ""])
+        filled = (item.item, item.stage, item.reason, item.url, item.text[:CELL], item.beside[:CELL])
+        writer.writerow([*map(_cell, filled), "", "", ""])
     return out.getvalue()
 
 
 def _cell(text: str) -> str:
-    """A spreadsheet must not take it for a formula."""
+    """The text of a cell, which a spreadsheet must not take for a formula."""
     text = printable(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def read_scores(data: str, name: str, known: Iterable[str]) -> list[Score]:
-    """The scores of a CSV, of the page or filled in. Rows without score and mark are not answered.
+    """The scores in a CSV, from the page or filled in. Rows with neither a score nor a mark count as not judged.
 
-    Raises ConfigError, with the line, where one cannot be understood.
+    Raises ConfigError, with the line, if one cannot be understood.
     """
     reader = csv.DictReader(io.StringIO(data.removeprefix("\ufeff")))
     missing = [column for column in ANSWERS if column not in (reader.fieldnames or ())]
@@ -112,14 +112,14 @@ def read_scores(data: str, name: str, known: Iterable[str]) -> list[Score]:
     for row in reader:
         where = f"{name}, line {reader.line_num}"
         wrong = (row["wrong"] or "").strip().lower()
-        told = (row["score"] or "").strip()
-        if not told and not wrong:
+        score = (row["score"] or "").strip()
+        if not score and not wrong:
             continue
         if row["item"] not in items:
             raise ConfigError(f"{where}: the audit has no item {row['item']!r}")
-        if told not in ("", "1", "2", "3", "4", "5"):
-            raise ConfigError(f"{where}: a score is 1 to 5, not {told!r}")
+        if score not in ("", "1", "2", "3", "4", "5"):
+            raise ConfigError(f"{where}: a score must be 1 to 5, not {score!r}")
         if wrong not in TRUE | FALSE:
-            raise ConfigError(f"{where}: wrong is empty or 1, not {wrong!r}")
-        found.append(Score(row["item"], (row["who"] or "").strip(), int(told) if told else None, wrong in TRUE))
+            raise ConfigError(f"{where}: wrong must be empty or 1, not {wrong!r}")
+        found.append(Score(row["item"], (row["who"] or "").strip(), int(score) if score else None, wrong in TRUE))
     return found

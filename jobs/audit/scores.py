@@ -1,8 +1,8 @@
 """Scores → a table by stage and reason, with 95 % confidence intervals.
 
-An item's score is the mean of those who judged it. Shares have Wilson's interval (1927), which holds for small numbers
-and shares near 0 and 1; means a percentile bootstrap. The line of a whole stage weighs its reasons by how many
-documents they removed: the sample gave rare ones more than their share.
+An item's score is the mean over the people who judged it. Shares get Wilson's interval (1927), which holds for small
+numbers and for shares near 0 and 1; means get a percentile bootstrap. The line of a whole stage weighs its reasons by
+how many documents they removed, because the sample gave rare ones more than their share.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.kernels.arrays import Float64s
-from jobs.audit.audit import Item, Score
+from jobs.audit.samples import Item, Score
 
-Z = 1.959964  # of the normal distribution, two-sided 95 %
-DRAWS = 2000
+Z = 1.959964  # standard deviations: the normal distribution's two-sided 95 %
+PERCENTILES = (2.5, 97.5)  # of the bootstrap: 95 %
+DRAWS = 2000  # bootstrap samples: enough for two stable digits of an interval
 ALL = "all"
 
 Interval = tuple[float, float]
@@ -25,7 +26,9 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Judged:
-    """One line. `items` judged by `answers`; mean score, share of wrong decisions, their intervals (None: no data)."""
+    """One line of the table: how many `items` were judged, with how many `answers`; the mean score, the share of wrong
+    decisions, and their intervals (None: no data).
+    """
 
     stage: str
     reason: str
@@ -38,18 +41,18 @@ class Judged:
 
 
 def wilson(share: float, n: int) -> Interval:
-    """Wilson's score interval of a share among n. Raises ValueError for n = 0."""
+    """Wilson's score interval for a share among n. Raises ValueError if n is 0."""
     if n < 1:
-        raise ValueError("an interval of nothing")
+        raise ValueError("there is no interval for a share of nothing")
     middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def bootstrap(strata: Sequence[Float64s], weights: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
-    """The weighted mean of the strata's means, and its interval: each stratum is drawn again from itself.
+    """The weighted mean of the strata's means, and its interval: each stratum is resampled from itself.
 
-    A stratum of one item does not tell how its items differ: it is taken to vary as all items together do.
+    A stratum of one item does not show how its items differ: it is assumed to vary as all items together do.
     """
     dice = np.random.default_rng(seed)
     shares = np.array(weights, float) / sum(weights)
@@ -62,7 +65,7 @@ def bootstrap(strata: Sequence[Float64s], weights: Sequence[float], seed: int = 
             drawn += share * dice.choice(stratum, DRAWS)
             continue
         drawn += share * dice.choice(stratum, (DRAWS, len(stratum))).mean(axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    low, high = np.percentile(drawn, PERCENTILES)
     return float(shares @ means), (float(low), float(high))
 
 
@@ -79,7 +82,7 @@ class _Group:
 
 
 def table(items: Mapping[str, Item], scores: Iterable[Score]) -> list[Judged]:
-    """A line for each stage and reason that was judged, after each stage with several reasons one for all of them."""
+    """A line for each stage and reason that was judged; after a stage with several reasons, a line for all of them."""
     groups = _groups(items, scores)
     found: list[Judged] = []
     for stage in dict.fromkeys(group.stage for group in groups):
@@ -91,7 +94,7 @@ def table(items: Mapping[str, Item], scores: Iterable[Score]) -> list[Judged]:
 
 
 def _groups(items: Mapping[str, Item], scores: Iterable[Score]) -> list[_Group]:
-    latest = {(score.item, score.who): score for score in scores}  # who judged twice changed their mind
+    latest = {(score.item, score.who): score for score in scores}  # a person who judged twice changed their mind
     by_item: dict[str, list[Score]] = {}
     for score in latest.values():
         by_item.setdefault(score.item, []).append(score)
@@ -110,7 +113,7 @@ def _group(key: tuple[str, str], items: Mapping[str, Item], by_item: Mapping[str
 
 def _line(group: _Group) -> Judged:
     score = bootstrap([group.scores], [1.0]) if len(group.scores) else None
-    several = len(group.scores) > 1  # one item says nothing of how others differ
+    several = len(group.scores) > 1  # one item says nothing about how others differ
     share = float(group.wrongs.mean())
     return Judged(
         group.stage, group.reason, len(group.wrongs), group.answers,
@@ -125,7 +128,7 @@ def _all(stage: str, groups: Sequence[_Group]) -> Judged:
     weights = np.array([group.count for group in groups], float)
     weights /= weights.sum()
     share = float(sum(w * group.wrongs.mean() for w, group in zip(weights, groups, strict=True)))
-    # so many evenly weighted items would say as much (Kish 1965)
+    # the number of evenly weighted items that would say as much (Kish 1965)
     effective = 1 / sum(w * w / len(group.wrongs) for w, group in zip(weights, groups, strict=True))
     return Judged(
         stage, ALL, sum(len(g.wrongs) for g in groups), sum(g.answers for g in groups),

@@ -1,16 +1,17 @@
 """What the container runs on every host of a SageMaker job: `python -m jobs.container RECIPE INPUT... OUT [OPTIONS]`.
 
-The arguments are those of `refinedweb run`. The first host becomes the head of a Ray cluster and drives the run, the
-others join it; with REFINEDWEB_SHARE_NOTHING=1 every host runs alone and takes claims from the run's ledger. When the
-run is over, every host ends with 0: SageMaker calls a job completed only if all of them do. Only the head fails.
+The arguments are those of `refinedweb run`. The first host becomes the head of a Ray cluster and drives the run; the
+others join it. With REFINEDWEB_SHARE_NOTHING=1 every host runs alone and takes claims from the run's ledger. When the
+run is over, every host exits with 0, because SageMaker calls a job completed only if all of them do. Only the head
+fails.
 
-SIGTERM (a stop, a spot instance taken back: 120 s) is passed on to the driver, which gives its claims back; the same
-job again, or another one, resumes. A host that loses the head tries to join again for LOST_SECONDS; where the head is
-gone for good it fails, and with it the job.
+SIGTERM (a stop, or a spot instance that is taken back: 120 s) is passed on to the driver, which gives its claims back;
+the same job again, or another one, resumes. A host that loses the head tries to join again for LOST_SECONDS; if the
+head is gone for good, the host fails, and with it the job.
 
 Environment, set by `refinedweb job launch`: REFINEDWEB_JOB (the job's name), REFINEDWEB_JOB_SECRET, _SHARE_NOTHING,
-_MIN_HOSTS and _JOIN_SECONDS (see `jobs.launch.spec.Job`); for trying it out: REFINEDWEB_ML_ROOT instead of /opt/ml,
-REFINEDWEB_CPUS (of one host).
+_MIN_HOSTS and _JOIN_SECONDS (see `jobs.launch.spec.Job`). To try it out: REFINEDWEB_ML_ROOT instead of /opt/ml, and
+REFINEDWEB_CPUS (CPUs of one host).
 """
 
 from __future__ import annotations
@@ -33,20 +34,23 @@ from stages.errors import ConfigError, RefinedWebError, RetryError
 
 ML_ROOT = "REFINEDWEB_ML_ROOT"
 CPUS = "REFINEDWEB_CPUS"
-LOOK_SECONDS = 3.0
-LOST_SECONDS = 300.0
-START_ATTEMPTS = 3
-FAILED = 1
-INTERRUPTED = 130
+LOOK_SECONDS = 3.0  # between two looks for the end of the run, of a host that has joined
+JOINING_SECONDS = 1.0  # between two looks while hosts join
+LOST_SECONDS = 300.0  # without the head, until a host fails
+START_ATTEMPTS = 3  # of Ray on the head, see `_started`
+USUAL_JOIN_SECONDS = 600.0  # if the launch does not say; the default of `job launch`
+SHOWN_HOSTS = 10  # names of missing hosts in a message
+FAILED = 1  # exit code
+INTERRUPTED = 130  # exit code
 
 
 class LostHead(RefinedWebError):
-    """The cluster is gone, and does not come back."""
+    """The cluster is gone for good."""
 
 
 @dataclass(frozen=True)
 class ContainerSettings:
-    """The entry point's environment."""
+    """The settings in the entry point's environment."""
 
     job: str
     secret: str
@@ -56,40 +60,41 @@ class ContainerSettings:
     cpus: int | None
 
     @classmethod
-    def read(cls, hosts: Hosts) -> ContainerSettings:
+    def from_environment(cls, hosts: Hosts) -> ContainerSettings:
+        """Raises ConfigError if the hosts of a cluster have no secret."""
         secret = os.environ.get(spec.SECRET, "")
         share_nothing = os.environ.get(spec.SHARE_NOTHING) == "1"
         if not secret and len(hosts.names) > 1 and not share_nothing:
-            raise ConfigError(f"{spec.SECRET} is not set: the hosts of a cluster need a secret of their own")
+            raise ConfigError(f"{spec.SECRET} is not set: the hosts of a cluster need a common secret")
         cpus = os.environ.get(CPUS)
         return cls(
             job=os.environ.get(spec.JOB, "job"),
             secret=secret,
             share_nothing=share_nothing,
             min_hosts=int(os.environ.get(spec.MIN_HOSTS, len(hosts.names))),
-            join_seconds=float(os.environ.get(spec.JOIN_SECONDS, 600)),
+            join_seconds=float(os.environ.get(spec.JOIN_SECONDS, USUAL_JOIN_SECONDS)),
             cpus=None if cpus is None else int(cpus),
         )
 
 
 def main(words: Sequence[str]) -> int:
-    """One host, from beginning to end: its exit code."""
+    """Run one host from beginning to end. Returns its exit code."""
     signals = Signals()
     signals.listen()
     root = Path(os.environ.get(ML_ROOT, "/opt/ml"))
     hosts = Hosts("localhost", ("localhost",))
     try:
         hosts = read_hosts(root)
-        return _Host(hosts, ContainerSettings.read(hosts), list(words), signals).run()
+        return _Host(hosts, ContainerSettings.from_environment(hosts), list(words), signals).run()
     except (RefinedWebError, click.ClickException, OSError) as error:
-        told = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        _say(hosts, told)
-        leave_message(root, hosts.kind, f"{hosts.current}: {told}")
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        _say(hosts, message)
+        leave_message(root, hosts.kind, f"{hosts.current}: {message}")
         return INTERRUPTED if isinstance(error, Stopped) else FAILED
 
 
 def out_of(words: Sequence[str]) -> str:
-    """OUT among the arguments of `refinedweb run`. Raises ClickException where they are wrong."""
+    """OUT among the arguments of `refinedweb run`. Raises ClickException if they are wrong."""
     from refinedweb.cli.run import run
 
     paths = run.make_context("refinedweb run", list(words)).params["paths"]
@@ -116,7 +121,7 @@ class _Host:
         return self._lead(environment) if self._hosts.is_head else self._follow(environment)
 
     def _lead(self, environment: dict[str, str]) -> int:
-        """The head: Ray, the others, the run, and word to the others that it is over."""
+        """The head's part: start Ray, wait for the others, drive the run, and tell the others when it is over."""
         self._meeting.open()
         own = self._address(self._hosts.head)
         node = self._started(own, environment)
@@ -134,7 +139,7 @@ class _Host:
         return code
 
     def _started(self, own: str, environment: dict[str, str]) -> Node:
-        """Ray on the head. Ray gives its own start 30 s, which a busy machine may not keep: so more than once."""
+        """Start Ray on the head. Ray allows itself 30 s to start, which a busy machine may exceed: try repeatedly."""
         for _ in range(START_ATTEMPTS):
             node = Node(own, None, self._settings.cpus, environment)
             try:
@@ -150,27 +155,29 @@ class _Host:
         raise LostHead("Ray did not start on the head; the log says why")
 
     def _gather(self) -> None:
-        """Wait until all are here; when time is up, for enough. Who comes later joins the work."""
+        """Wait until all hosts are here; when time is up, go on with enough. A host that comes later joins the work."""
         deadline = time.monotonic() + self._settings.join_seconds
         others = set(self._hosts.names) - {self._hosts.head}
         while missing := others - self._meeting.joined():
             if time.monotonic() >= deadline:
                 self._go_on_without(missing)
                 return
-            self._signals.pause(1.0)
+            self._signals.pause(JOINING_SECONDS)
         self._say(f"all {len(self._hosts.names)} hosts are here")
 
     def _go_on_without(self, missing: set[str]) -> None:
-        """Raises RefinedWebError where too many are missing."""
+        """Raises RefinedWebError if too many hosts are missing."""
         here = f"{len(self._hosts.names) - len(missing)} of {len(self._hosts.names)} hosts"
-        who = "missing: " + ", ".join(sorted(missing)[:10])
+        who = "missing: " + ", ".join(sorted(missing)[:SHOWN_HOSTS])
         if len(self._hosts.names) - len(missing) < self._settings.min_hosts:
             least = f"--min-hosts is {self._settings.min_hosts}"
-            raise RefinedWebError(f"{here} in {self._settings.join_seconds:.0f} s, but {least}; {who}. Launch again")
+            raise RefinedWebError(
+                f"{here} joined in {self._settings.join_seconds:.0f} s, but {least}; {who}. Launch the job again"
+            )
         self._say(f"going on with {here}; {who}")
 
     def _follow(self, environment: dict[str, str]) -> int:
-        """Not the head: work for it until it says that the run is over."""
+        """The part of every other host: work for the head until it says that the run is over."""
         own = self._address(self._hosts.current)
         seen = time.monotonic()
         while True:
@@ -187,20 +194,20 @@ class _Host:
             self._signals.pause(LOOK_SECONDS)
 
     def _work(self, node: Node) -> bool:
-        """Until the end of the run (True) or the loss of the cluster (False)."""
+        """Work until the run ends (True) or the cluster is lost (False)."""
         joined = False
         while not node.is_lost():
             joined = joined or (node.is_ready() and self._join())
             if self._has_ended():
                 return True
-            self._signals.pause(LOOK_SECONDS if joined else 1.0)
+            self._signals.pause(LOOK_SECONDS if joined else JOINING_SECONDS)
         return self._has_ended()
 
     def _join(self) -> bool:
         try:
             self._meeting.join(self._hosts.current)
         except RetryError as error:
-            self._say(f"cannot say that this host is here: {error}")
+            self._say(f"cannot announce this host: {error}")
             return False
         self._say("joined the cluster")
         return True
@@ -209,11 +216,11 @@ class _Host:
         try:
             return self._meeting.ended() is not None
         except RetryError as error:
-            self._say(f"cannot look whether the run is over: {error}")
+            self._say(f"cannot find out whether the run is over: {error}")
             return False
 
     def _drive(self, more: list[str], environment: dict[str, str]) -> int:
-        """`refinedweb run` to its end. Raises RefinedWebError where it failed."""
+        """Run `refinedweb run` to its end. Raises RefinedWebError if it failed."""
         command = [sys.executable, "-m", "refinedweb", "run", *self._words, *more]
         if not more and self._settings.cpus is not None:
             command += ["--workers", str(self._settings.cpus)]
@@ -235,7 +242,7 @@ class _Host:
 
 
 def _is_complete(out: str) -> bool:
-    """Has every shard of every step its record?"""
+    """Whether every shard of every step has its record."""
     from refinedweb.views.run import Run
 
     return all(state.complete for state in Run(out).states())

@@ -1,4 +1,4 @@
-"""Who is in this job: the file that SageMaker lays down in every container, and the hosts' addresses."""
+"""Who takes part in this job: the file that SageMaker puts into every container, and the hosts' addresses."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 from jobs.launch.spec import Kind
 from stages.errors import ConfigError, RefinedWebError
 
-# Processing and Training lay the same file down in different places; so do they look for the message of a failure.
+# Processing and Training jobs have the same file in different places, and look for a failure's message in others.
 CONFIG: dict[Kind, str] = {
     "processing": "config/resourceconfig.json",
     "training": "input/config/resourceconfig.json",
 }
 MESSAGE: dict[Kind, str] = {"processing": "output/message", "training": "output/failure"}
-LONGEST_MESSAGE = 1024
+LONGEST_MESSAGE = 1024  # bytes that SageMaker shows
 
 
 class Unresolved(RefinedWebError):
-    """A host's name has no address in time."""
+    """A host's name did not resolve in time."""
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """The hosts of a job. `names` are sorted, as SageMaker promises to sort them: all agree on the first, the head."""
+    """The hosts of a job. `names` are sorted, as SageMaker promises, so all agree on the first one: the head."""
 
     current: str
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ class Hosts:
 
 
 def read_hosts(root: Path) -> Hosts:
-    """The hosts by the file below `root` (/opt/ml). Without one, outside of SageMaker, this machine is all there is."""
+    """The hosts that the file below `root` (/opt/ml) names. Without it, outside of SageMaker, only this machine."""
     for kind, name in CONFIG.items():
         if (root / name).exists():
             return _parsed(root / name, kind)
@@ -56,16 +56,16 @@ def _parsed(path: Path, kind: Kind) -> Hosts:
         loaded = json.loads(path.read_text(encoding="utf-8"))
         current, names = loaded["current_host"], tuple(sorted(loaded["hosts"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: not the resource configuration of SageMaker: {error!r}") from error
+        raise ConfigError(f"{path} is not the resource configuration of SageMaker: {error!r}") from error
     if current not in names:
         raise ConfigError(f"{path}: this host, {current!r}, is not among the hosts: {', '.join(names)}")
     return Hosts(current, names, kind)
 
 
 def address_of(name: str, seconds: float, pause: Callable[[], None]) -> str:
-    """The IPv4 address of a host. Names may not resolve at first: asked again until `seconds` have passed.
+    """The IPv4 address of a host. Names may not resolve at first, so it tries again until `seconds` have passed.
 
-    `pause` is called between two questions. Raises Unresolved.
+    `pause` is called between two attempts. Raises Unresolved.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -78,9 +78,9 @@ def address_of(name: str, seconds: float, pause: Callable[[], None]) -> str:
 
 
 def leave_message(root: Path, kind: Kind, text: str) -> None:
-    """Write why it failed where SageMaker looks for it: UTF-8, cut at 1,024 bytes between characters.
+    """Write the reason of a failure where SageMaker looks for it: UTF-8, cut at 1,024 bytes between characters.
 
-    Where that may not be written, the log must do: the reason is not to be lost for a second one.
+    If it cannot be written, the log must do: a second error must not hide the first one.
     """
     path = root / MESSAGE[kind]
     try:

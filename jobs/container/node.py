@@ -8,25 +8,27 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-from refinedweb.engine.pool import ENVIRONMENT, OBJECT_STORE_BYTES
+from jobs.patches import ray_program
+from refinedweb.engine.policy import OBJECT_STORE_BYTES
+from refinedweb.engine.pool import ENVIRONMENT
 
-PORT = 6379
-NODE_PORT = 6380
-START_SECONDS = 120.0
-STOP_SECONDS = 10.0
+PORT = 6379  # of the head's control service; Ray's default
+NODE_PORT = 6380  # of the raylet on every host: fixed, so that it can be probed
+PROBE_SECONDS = 5.0  # for the raylet to accept a connection
+START_SECONDS = 120.0  # for Ray to start; it allows itself 30, which a busy machine may exceed
+STOP_SECONDS = 10.0  # for Ray to end before it is killed
 
 
 def ray_environment(job: str, secret: str) -> dict[str, str]:
-    """What all nodes and the driver must agree on: keep-alives, and a token that only hosts of this job can know."""
+    """What all nodes and the driver must agree on: keep-alives, and a token that only hosts of this job know."""
     token = hmac.new(secret.encode(), job.encode(), hashlib.sha256).hexdigest()
     return {**ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
 
 
 class Node:
-    """Ray on this host, started: the head (`head` None), or one that joins the head at that address."""
+    """Ray on this host, started: as the head (`head` is None), or joining the head at that address."""
 
     def __init__(self, address: str, head: str | None, cpus: int | None, environment: dict[str, str]) -> None:
         self._address = address
@@ -35,25 +37,25 @@ class Node:
         self._process = subprocess.Popen(
             node_command(address, head, cpus),
             env={**os.environ, **environment},
-            stdout=subprocess.DEVNULL,  # a page of advice on how to connect; what goes wrong is told on stderr
-            start_new_session=True,  # a Ctrl-C is for the driver: Ray must outlive it
+            stdout=subprocess.DEVNULL,  # a page of advice on how to connect; errors go to stderr
+            start_new_session=True,  # a Ctrl-C is for the driver; Ray must outlive it
         )
 
     def is_ready(self) -> bool:
-        """Does the host's raylet listen? Its parent alone says little: it lives on after a raylet that left in peace,
-        as one does that was taken for dead while its link was cut.
+        """Whether the host's raylet listens. Its parent process alone says little: it lives on after a raylet that
+        exited normally, as a raylet does that was declared dead while its link was cut.
         """
         if self._process.poll() is not None:
             return False
         with socket.socket() as probe:
-            probe.settimeout(5.0)
+            probe.settimeout(PROBE_SECONDS)
             listens = probe.connect_ex((self._address, NODE_PORT)) == 0
         if listens:
             self.seen = time.monotonic()
         return listens
 
     def is_lost(self) -> bool:
-        """It ended, or did not start in time."""
+        """Whether Ray ended, or did not start in time."""
         if self.is_ready():
             return False
         starting = self.seen < self._since and time.monotonic() - self._since < START_SECONDS
@@ -72,8 +74,8 @@ class Node:
 
 
 def node_command(address: str, head: str | None, cpus: int | None) -> list[str]:
-    """`ray start` in the foreground. `cpus` None: all."""
-    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={address}"]
+    """The words of `ray start` in the foreground. `cpus` None: all."""
+    words = [*ray_program(), "start", "--block", f"--node-ip-address={address}"]
     if head is None:
         words += ["--head", f"--port={PORT}", "--include-dashboard=false"]
     else:

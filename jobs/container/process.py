@@ -1,4 +1,4 @@
-"""A host's own process and the one it watches: signals, and what the other said last."""
+"""A host's own process and the process that it watches: signals, and the last output of the latter."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from stages.errors import RefinedWebError
 
-TICK = 0.2
-GRACE_SECONDS = 90.0
-LAST_LINES = 8
+TICK = 0.2  # seconds between two looks at the signals
+GRACE_SECONDS = 90.0  # for a command to end by itself; SageMaker kills a stopped job after 120 s
+RELAY_SECONDS = 1.0  # for the last lines of a command that has ended
+LAST_LINES = 8  # of a command's stderr, for the message of a failure
 
 
 class Stopped(RefinedWebError):
@@ -25,12 +26,14 @@ class Stopped(RefinedWebError):
 
 @dataclass
 class Signals:
-    """Was this host asked to stop? Looked at between short sleeps: a handler must not raise just anywhere."""
+    """Whether this host was asked to stop. It is checked between short sleeps, because a signal handler must not raise
+    at an arbitrary place.
+    """
 
     stop: bool = False
 
     def listen(self) -> None:
-        """Take SIGTERM and SIGINT from now on."""
+        """Handle SIGTERM and SIGINT from now on."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._take)
 
@@ -38,18 +41,18 @@ class Signals:
         self.stop = True
 
     def pause(self, seconds: float = TICK) -> None:
-        """Raises Stopped."""
+        """Sleep. Raises Stopped if this host was asked to stop."""
         deadline = time.monotonic() + seconds
         while not self.stop and time.monotonic() < deadline:
             time.sleep(TICK)
         if self.stop:
-            raise Stopped("stopped on request; what is committed is safe: launch again to go on")
+            raise Stopped("stopped on request; what is committed is safe: launch again to resume")
 
 
 def run_watched(command: list[str], environment: dict[str, str], pause: Callable[[], None]) -> tuple[int, str]:
-    """Run a command to its end: its exit code and the last lines of its stderr, which goes to ours as well.
+    """Run a command to its end. Returns its exit code and the last lines of its stderr, which goes to ours as well.
 
-    `pause` is called again and again meanwhile. Where it raises, the command gets SIGTERM and GRACE_SECONDS to end in.
+    Meanwhile `pause` is called again and again. If it raises, the command gets SIGTERM, and GRACE_SECONDS to end.
     """
     running = subprocess.Popen(
         command, env={**os.environ, **environment}, stderr=subprocess.PIPE, start_new_session=True
@@ -62,7 +65,7 @@ def run_watched(command: list[str], environment: dict[str, str], pause: Callable
             pause()
     finally:
         _end(running)
-    relay.join(1.0)  # not for good: a grandchild may hold the pipe
+    relay.join(RELAY_SECONDS)  # with a limit: a grandchild may hold the pipe open
     return running.returncode, b"".join(last).decode("utf-8", "replace").strip()
 
 

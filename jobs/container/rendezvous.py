@@ -1,6 +1,6 @@
-"""How the hosts of a job find each other and learn of its end: a few small objects below OUT/jobs/<job>/.
+"""How the hosts of a job find each other and learn about its end: a few small objects below OUT/jobs/<job>/.
 
-The store is what every host must reach anyway, so there is no other service, port or protocol that can fail.
+Every host must reach the store anyway, so there is no other service, port or protocol that can fail.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from refinedweb.ledger.layout import job_folder
 from refinedweb.storage import Missing, Store, open_store
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The head's last word. `code`: 0 where the run is complete."""
+    """The head's last word. `code`: 0 if the run is complete."""
 
     code: int
     message: str = ""
@@ -24,23 +25,23 @@ class Meeting:
 
     def __init__(self, out: str, job: str) -> None:
         self._store: Store = open_store(out)
-        self._folder = f"jobs/{job}"
+        self._folder = job_folder(job)
 
     def open(self) -> None:
-        """By the head, before all: SageMaker may restart the same job, whose end was then not the end."""
+        """Called by the head before anything else: SageMaker may restart the same job, which then has not ended."""
         self._store.delete(f"{self._folder}/ended.json")
 
     def join(self, host: str) -> None:
-        """This host takes part."""
+        """Announce that this host takes part."""
         self._store.put(f"{self._folder}/hosts/{host}", b"")
 
     def joined(self) -> set[str]:
-        """The hosts that took part, by now or before the job was restarted."""
+        """The hosts that take part, or took part before the job was restarted."""
         prefix = f"{self._folder}/hosts/"
         return {info.key.removeprefix(prefix) for info in self._store.list(prefix)}
 
     def end(self, ended: Ended) -> None:
-        """By the head, when nothing is left to do: everyone may go."""
+        """Called by the head when nothing is left to do: every host may exit."""
         self._store.put(f"{self._folder}/ended.json", json.dumps(ended.__dict__).encode())
 
     def ended(self) -> Ended | None:

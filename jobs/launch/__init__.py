@@ -1,1 +1,1 @@
-"""job launch: image, job description and the call that starts it."""
+"""`job launch`: the image, the job's description, and the call that starts the job."""

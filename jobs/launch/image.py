@@ -1,4 +1,4 @@
-"""The code of this checkout as an image in ECR: its tag is the commit, so one image serves all launches of a commit."""
+"""The code of this checkout as an image in ECR. Its tag is the commit, so one image serves all launches of a commit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from stages.errors import ConfigError, RefinedWebError
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = "jobs/deploy/Dockerfile"
 PLATFORM = "linux/amd64"
+GIT_SECONDS = 60  # until a git command is given up: a lock or a hung file system
+SHORT_COMMIT = 12  # hexadecimal digits: unique in any repository of a sensible size
+SHORT_DIGEST = 8  # hexadecimal digits, to tell one state of a dirty checkout from the next
 _REPOSITORY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)")
 
 
 @dataclass(frozen=True)
 class Source:
-    """The state of a checkout. `changed`: files that differ from the commit; `digest`: of these differences."""
+    """The state of a checkout. `changed`: files that differ from the commit; `digest`: hash of the differences."""
 
     commit: str
     changed: tuple[str, ...] = ()
@@ -35,21 +38,22 @@ class Source:
 
     @property
     def tag(self) -> str:
-        """Names exactly this code."""
-        return f"{self.commit[:12]}-dirty-{self.digest[:8]}" if self.dirty else self.commit[:12]
+        """A tag that names exactly this code."""
+        short = self.commit[:SHORT_COMMIT]
+        return f"{short}-dirty-{self.digest[:SHORT_DIGEST]}" if self.dirty else short
 
 
 def source_of(root: Path = ROOT) -> Source:
-    """What git says about the checkout that this code runs from. Raises ConfigError where there is none."""
+    """What git says about the checkout that this code runs from. Raises ConfigError if it is not in one."""
     if not (root / ".git").exists():
-        raise ConfigError(f"{root} is no git checkout: launch from one, or name an image with --image")
+        raise ConfigError(f"{root} is not a git checkout: launch from one, or name an image with --image")
     commit = _git(root, "rev-parse", "HEAD").decode().strip()
     changed = [line[3:] for line in _git(root, "status", "--porcelain", "-z").decode().split("\0") if len(line) > 3]
     return Source(commit, tuple(sorted(changed)), _digest(root) if changed else "")
 
 
 def _digest(root: Path) -> str:
-    """Of everything that differs from the commit, new files included."""
+    """Hash of everything that differs from the commit, new files included."""
     digest = hashlib.sha256(_git(root, "diff", "HEAD", "--binary"))
     for name in _git(root, "ls-files", "--others", "--exclude-standard", "-z").decode().split("\0"):
         if name:
@@ -59,9 +63,11 @@ def _digest(root: Path) -> str:
 
 def _git(root: Path, *words: str) -> bytes:
     try:
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, check=True, timeout=60).stdout
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, check=True, timeout=GIT_SECONDS).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise ConfigError(f"git {words[0]} failed in {root}: {error}; which code is to run?") from error
+        raise ConfigError(
+            f"git {words[0]} failed in {root}: {error}; mend the checkout, or name an image with --image"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,11 @@ class Repository:
 
     @classmethod
     def parse(cls, uri: str) -> Repository:
-        """Raises ConfigError where it names no repository."""
+        """The repository of a URI. Raises ConfigError if it does not name one."""
         found = _REPOSITORY.fullmatch(uri)
         if found is None:
             raise ConfigError(
-                f"--image-repository {uri!r} is no ECR repository; one is called "
+                f"--image-repository {uri!r} is not an ECR repository; their names look like "
                 "123456789012.dkr.ecr.us-east-1.amazonaws.com/NAME"
             )
         return cls(uri, found[1], found[2], found[3])
@@ -90,13 +96,13 @@ class Repository:
 
 
 def build_commands(image: str, source: Source, root: Path = ROOT) -> list[list[str]]:
-    """Docker's part, after the login."""
+    """The docker commands that build and push, after the login."""
     build = ["docker", "build", "--platform", PLATFORM, "--build-arg", f"COMMIT={source.tag}", "--tag", image]
     return [[*build, "--file", str(root / DOCKERFILE), str(root)], ["docker", "push", image]]
 
 
-def is_there(ecr: Any, repository: Repository, tag: str) -> bool:
-    """Has the repository an image of this tag? Raises ConfigError where there is no such repository."""
+def exists(ecr: Any, repository: Repository, tag: str) -> bool:
+    """Whether the repository has an image with this tag. Raises ConfigError if there is no such repository."""
     try:
         ecr.describe_images(registryId=repository.account, repositoryName=repository.name, imageIds=[{"imageTag": tag}])
     except ClientError as error:
@@ -116,7 +122,7 @@ def publish(ecr: Any, repository: Repository, image: str, source: Source, root: 
     """Build the image and push it. Docker's own output goes to the terminal."""
     given = ecr.get_authorization_token(registryIds=[repository.account])["authorizationData"][0]
     user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
-    # on stdin: an argument would show the password to every user of this machine
+    # the password goes through stdin: as an argument, every user of this machine could see it
     _docker(["docker", "login", "--username", user, "--password-stdin", repository.registry], password)
     for command in build_commands(image, source, root):
         _docker(command)

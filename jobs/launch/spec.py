@@ -1,8 +1,9 @@
-"""A run as a SageMaker job: from parameters to the request, field for field. Pure: nothing is asked, nothing is sent.
+"""A run as a SageMaker job: from parameters to the request, field by field. Pure: nothing is asked, nothing is sent.
 
-A Processing job where its limits allow (100 instances, 777,600 s), a Training job beyond them, or for managed spot.
-Neither gets inputs, outputs or checkpoints from SageMaker: the run reads and writes S3 itself, and resumes from its
-ledger. The limits are those of the service's API model (botocore); tests hold every request against that model.
+It is a Processing job within that kind's limits (100 instances, 777,600 s), and a Training job beyond them or for
+managed spot. Neither gets inputs, outputs or checkpoints from SageMaker: the run reads and writes S3 itself, and
+resumes from its ledger. The limits are those of the service's API model (botocore); tests check every request against
+that model.
 """
 
 from __future__ import annotations
@@ -18,16 +19,22 @@ from stages.errors import ConfigError
 
 Kind = Literal["processing", "training"]
 
+# Limits of SageMaker's API; lengths are in characters.
 MOST_PROCESSING_INSTANCES = 100
-MOST_PROCESSING_SECONDS = 777_600
-MOST_TRAINING_SECONDS = 28 * 86_400
-MOST_ARGUMENTS = 100
-LONGEST_ARGUMENT = 256
-LONGEST_VALUE = {"processing": 256, "training": 512}
-MOST_VARIABLES = 100
-LONGEST_NAME = 63
-MISSING_SHARE = 0.1
+MOST_PROCESSING_SECONDS = 777_600  # 9 days
+MOST_TRAINING_SECONDS = 28 * 86_400  # 28 days
+MOST_ARGUMENTS = 100  # of a container
+LONGEST_ARGUMENT = 256  # of a container's argument
+LONGEST_VALUE = {"processing": 256, "training": 512}  # of an environment variable
+LONGEST_VARIABLE = 256  # name of an environment variable
+LONGEST_TAG = 256  # value of a tag
+MOST_VARIABLES = 100  # in a job's environment
+LONGEST_NAME = 63  # of a job
 
+MISSING_SHARE = 0.1  # of the hosts, without which a cluster starts all the same
+LONGEST_STEM = 30  # characters of the recipe's name in a job's name: leaves room for the digest and the attempt
+
+# Environment variables through which the launch speaks to the container's entry point.
 JOB = "REFINEDWEB_JOB"
 SECRET = "REFINEDWEB_JOB_SECRET"
 SHARE_NOTHING = "REFINEDWEB_SHARE_NOTHING"
@@ -40,11 +47,11 @@ _TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
 @dataclass(frozen=True)
 class Job:
-    """All that decides the request.
+    """Everything that decides the request.
 
-    `words`: what follows `refinedweb run`; `out`: its output, an s3:// prefix; `secret`: what the hosts of the job have
-    in common and nobody else (it keeps strangers out of the Ray cluster); `min_hosts`: with how many hosts a cluster
-    starts at `join_seconds` after the head is up, when others are still missing (None: all but a tenth).
+    `words`: what follows `refinedweb run`; `out`: its output, an s3:// prefix; `secret`: what only the hosts of this
+    job know (it keeps strangers out of the Ray cluster); `min_hosts`: the number of hosts with which a cluster starts
+    `join_seconds` after the head is up, if others are still missing then (None: all but a tenth).
     """
 
     name: str
@@ -74,22 +81,23 @@ class Job:
 
 
 def job_name(recipe: str, identity: Mapping[str, Any], attempt: int = 1) -> str:
-    """The same for the same launch: SageMaker takes a name only once, so a launch that is repeated because its answer
-    was lost cannot start a second job. `attempt` counts the launches after jobs that failed or were stopped.
+    """A name that is the same for the same launch: SageMaker takes a name only once, so a launch that is repeated
+    because its answer was lost cannot start a second job. `attempt` counts the launches after jobs that failed or were
+    stopped.
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-    stem = re.sub(r"[^a-zA-Z0-9]+", "-", recipe).strip("-")[:30] or "run"
+    stem = re.sub(r"[^a-zA-Z0-9]+", "-", recipe).strip("-")[:LONGEST_STEM] or "run"
     return f"refinedweb-{stem}-{digest}" + (f"-{attempt}" if attempt > 1 else "")
 
 
 def request(job: Job) -> dict[str, Any]:
-    """The arguments of `create_processing_job` or `create_training_job`. Raises ConfigError where a limit is passed."""
+    """The arguments of `create_processing_job` or `create_training_job`. Raises ConfigError if a limit is exceeded."""
     check(job)
     return _processing(job) if job.kind == "processing" else _training(job)
 
 
 def environment(job: Job) -> dict[str, str]:
-    """The container's environment: the user's, and what its entry point reads (see `jobs.container.entry`)."""
+    """The container's environment: the user's variables, and what its entry point reads (`jobs.container.entry`)."""
     ours = {JOB: job.name, SECRET: job.secret, JOIN_SECONDS: str(job.join_seconds)}
     if job.share_nothing:
         ours[SHARE_NOTHING] = "1"
@@ -99,7 +107,7 @@ def environment(job: Job) -> dict[str, str]:
 
 
 def min_hosts(job: Job) -> int:
-    """With fewer hosts a cluster does not start: paying for many machines to watch a few work helps nobody."""
+    """The fewest hosts with which a cluster starts: paying for many machines that watch a few work helps nobody."""
     return job.min_hosts or job.instances - int(job.instances * MISSING_SHARE)
 
 
@@ -127,7 +135,7 @@ def _training(job: Job) -> dict[str, Any]:
             "TrainingInputMode": "File",
             "ContainerArguments": list(job.words),
         },
-        # SageMaker leaves an (empty) model there; the corpus is written by the run
+        # SageMaker leaves an (empty) model there; the run itself writes the corpus
         "OutputDataConfig": {"S3OutputPath": f"{job.out.rstrip('/')}/jobs"},
         "ResourceConfig": _resources(job),
         "StoppingCondition": {"MaxRuntimeInSeconds": job.max_seconds},
@@ -136,7 +144,7 @@ def _training(job: Job) -> dict[str, Any]:
         "Tags": _tags(job),
     }
     if job.spot:
-        # the wait for capacity counts too, and an interrupted job starts again within it
+        # waiting for capacity counts too, and an interrupted job starts again within this time
         made["StoppingCondition"]["MaxWaitTimeInSeconds"] = min(2 * job.max_seconds, MOST_TRAINING_SECONDS)
     if job.subnets:
         made["VpcConfig"] = _vpc(job)
@@ -152,25 +160,27 @@ def _vpc(job: Job) -> dict[str, Any]:
 
 
 def _tags(job: Job) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value[:256]} for key, value in sorted(job.tags.items())]
+    return [{"Key": key, "Value": value[:LONGEST_TAG]} for key, value in sorted(job.tags.items())]
 
 
 def check(job: Job) -> None:
-    """Raises ConfigError for what SageMaker would refuse, or accept and then fail on."""
+    """Raises ConfigError for what SageMaker would refuse, or would accept and then fail on."""
     if not job.out.startswith("s3://"):
         raise ConfigError(f"OUT is {job.out!r}: the hosts of a job share nothing but S3; give an s3:// prefix")
     if not _ROLE.fullmatch(job.role):
-        raise ConfigError(f"--role {job.role!r} is no role's ARN; it looks like arn:aws:iam::123456789012:role/NAME")
+        raise ConfigError(f"--role {job.role!r} is not the ARN of a role, like arn:aws:iam::123456789012:role/NAME")
     if not _TYPE.fullmatch(job.instance_type):
-        raise ConfigError(f"--type {job.instance_type!r} is no SageMaker instance type, like ml.c5.18xlarge")
+        raise ConfigError(f"--type {job.instance_type!r} is not a SageMaker instance type, like ml.c5.18xlarge")
     if job.instances < 1:
-        raise ConfigError(f"--instances is at least 1, not {job.instances}")
+        raise ConfigError(f"--instances must be at least 1, not {job.instances}")
     if job.max_seconds > MOST_TRAINING_SECONDS:
-        raise ConfigError(f"a job lasts {MOST_TRAINING_SECONDS // 3600} hours at most; a longer run resumes in another")
+        raise ConfigError(
+            f"--max-hours: a job lasts {MOST_TRAINING_SECONDS // 3600} hours at most; a longer run resumes in another"
+        )
     if bool(job.subnets) != bool(job.security_groups):
         raise ConfigError("--subnet and --security-group go together; the group must let its members reach each other")
     if job.min_hosts is not None and not 1 <= job.min_hosts <= job.instances:
-        raise ConfigError(f"--min-hosts is between 1 and the {job.instances} of --instances, not {job.min_hosts}")
+        raise ConfigError(f"--min-hosts must be between 1 and --instances ({job.instances}), not {job.min_hosts}")
     _check_name(job.name)
     _check_words(job.words)
     _check_environment(job)
@@ -178,26 +188,30 @@ def check(job: Job) -> None:
 
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", name) or len(name) > LONGEST_NAME:
-        raise ConfigError(f"{name!r} is no job name: letters, digits and single hyphens, {LONGEST_NAME} at most")
+        raise ConfigError(
+            f"{name!r} is not a job name: use letters, digits and single hyphens, {LONGEST_NAME} characters at most"
+        )
 
 
 def _check_words(words: Sequence[str]) -> None:
     if len(words) > MOST_ARGUMENTS:
         raise ConfigError(
-            f"{len(words)} arguments: SageMaker takes {MOST_ARGUMENTS}; give prefixes, globs or a list of paths"
+            f"{len(words)} arguments: SageMaker takes at most {MOST_ARGUMENTS}; give prefixes, globs or a list of paths"
         )
     for word in words:
         if len(word) > LONGEST_ARGUMENT or not word:
-            raise ConfigError(f"an argument has 1 to {LONGEST_ARGUMENT} characters, not {len(word)}: {word[:60]!r} …")
+            raise ConfigError(
+                f"an argument of a job must have 1 to {LONGEST_ARGUMENT} characters, not {len(word)}: {word[:60]!r} …"
+            )
 
 
 def _check_environment(job: Job) -> None:
     variables = environment(job)
     if len(variables) > MOST_VARIABLES:
-        raise ConfigError(f"{len(variables)} environment variables: SageMaker takes {MOST_VARIABLES}")
+        raise ConfigError(f"{len(variables)} environment variables: SageMaker takes at most {MOST_VARIABLES}")
     most = LONGEST_VALUE[job.kind]
     for key, value in variables.items():
-        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", key) or len(key) > 256:
-            raise ConfigError(f"--env {key!r} is no name of an environment variable")
+        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", key) or len(key) > LONGEST_VARIABLE:
+            raise ConfigError(f"--env {key!r} is not the name of an environment variable")
         if len(value) > most:
-            raise ConfigError(f"--env {key}: {len(value)} characters, a {job.kind} job takes {most}")
+            raise ConfigError(f"--env {key}: {len(value)} characters; a {job.kind} job takes at most {most}")

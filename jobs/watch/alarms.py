@@ -1,8 +1,9 @@
-"""`refinedweb job alarms`: CloudWatch alarms on a run, and a dashboard of it. The requests are pure functions.
+"""CloudWatch alarms on a run, and a dashboard of it. The requests are pure functions.
 
-The engine's metrics (`refinedweb.engine.metrics`) are named by the run, so alarms outlive a job that is launched again.
-Those of SageMaker are named by job and host. CloudWatch cannot alarm on a search, so at most nine hosts, spread over
-the cluster, stand for all of it (an alarm takes ten metrics; docs: put_metric_alarm); the dashboard searches.
+The engine's metrics (`refinedweb.engine.metrics`) are named after the run, so alarms outlive a job that is launched
+again. SageMaker's metrics are named after job and host. CloudWatch cannot alarm on a search, so at most nine hosts,
+spread over the cluster, stand for all of it (an alarm takes ten metrics; docs: put_metric_alarm); the dashboard uses a
+search.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
-PERIOD = 300
-MOST_HOSTS = 9
-WIDTH, HEIGHT = 12, 6
+PERIOD = 300  # seconds between two values
+MOST_HOSTS = 9  # of which an alarm takes the mean: with the mean itself, ten metrics
+WIDTH, HEIGHT = 12, 6  # of a widget, in cells of the dashboard's grid: two in a row of 24
+MOST_NAME = 60  # characters of the run's name in the name of its alarms
+MANY_DEATHS = 10.0  # workers within PERIOD
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What alarms are about. `run`: OUT as the run was given it; `job`: the SageMaker job, if any; `topic`: of SNS."""
+    """What alarms are about. `run`: OUT as it was given to the run; `job`: the SageMaker job, if any; `topic`: the SNS
+    topic to send to."""
 
     run: str
     region: str
@@ -38,9 +40,9 @@ class Watched:
 
     @property
     def name(self) -> str:
-        """A name that CloudWatch takes, and no other run has."""
+        """A name that CloudWatch accepts and that no other run has."""
         digest = hashlib.sha256(self.run.encode()).hexdigest()[:8]
-        return f"refinedweb-{re.sub(r'[^A-Za-z0-9]+', '-', self.run).strip('-')[-60:]}-{digest}"
+        return f"refinedweb-{re.sub(r'[^A-Za-z0-9]+', '-', self.run).strip('-')[-MOST_NAME:]}-{digest}"
 
 
 def alarm_requests(watched: Watched) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def alarm_requests(watched: Watched) -> list[dict[str, Any]]:
         ),
         _alarm(
             watched, "worker-deaths", "Ten or more workers died within five minutes.",
-            {**_metric(watched, "WorkerDeaths"), "Statistic": "Sum"}, "GreaterThanOrEqualToThreshold", 10.0,
+            {**_metric(watched, "WorkerDeaths"), "Statistic": "Sum"}, "GreaterThanOrEqualToThreshold", MANY_DEATHS,
             PERIOD // 60, missing="notBreaching",
         ),
     ]  # fmt: skip
@@ -104,7 +106,7 @@ def _metric(watched: Watched, name: str) -> dict[str, Any]:
 
 
 def _processors(watched: Watched) -> list[dict[str, Any]]:
-    """Mean load of some hosts, in percent of all their cores: SageMaker counts 100 for each core."""
+    """The mean load of some hosts, in percent of all their cores: SageMaker counts 100 for each core."""
     from jobs.watch.aws import NAMESPACE
 
     last = min(MOST_HOSTS, watched.instances)
@@ -159,7 +161,7 @@ def _math(expression: str, label: str, **metrics: str) -> Math:
 
 
 def _lines(watched: Watched, math: Math) -> list[Any]:
-    """A metric-math line and the sums that it is made of, which are not shown."""
+    """A line of metric math, and the sums that it is made of, which are hidden."""
     expression, label, metrics = math
     shown = [{"expression": expression, "label": label, "id": "shown"}]
     return [shown, *(_line(watched, metric, stat="Sum", name=name) for name, metric in metrics.items())]
@@ -180,7 +182,7 @@ def _search(watched: Watched, metric: str, stat: str) -> list[Any]:
 
 
 def _quoted(value: str) -> str:
-    """Within a search within an expression."""
+    """A value inside a search inside an expression."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'")
 
 
@@ -207,52 +209,8 @@ def _errors(watched: Watched) -> dict[str, Any]:
     return {"type": "log", "properties": {"title": "Errors", "region": watched.region, "query": query, "view": "table"}}
 
 
-@click.command()
-@click.argument("out")
-@click.option("--job", help="The job that runs into OUT: adds its processors and its log.")
-@click.option("--training", is_flag=True, help="It is a Training job [default: Processing].")
-@click.option("--instances", type=click.IntRange(1), default=1, show_default=True, help="Its machines.")
-@click.option("--type", "machine_type", default="ml.c5.18xlarge", show_default=True, help="Their type.")
-@click.option("--topic", metavar="ARN", help="SNS topic that is told of alarms [default: nobody is].")
-@click.option("--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], required=True, help="AWS region.")
-@click.option("--stalled", type=click.IntRange(5), default=30, show_default=True, help="Minutes without progress.")
-@click.option("--idle", type=click.IntRange(5), default=15, show_default=True, help="Minutes of idle processors.")
-@click.option("--failures", type=click.IntRange(1), default=1, show_default=True, help="Failed tasks.")
-@click.option("--dry-run", is_flag=True, help="Print the requests as JSON, touch nothing.")
-def alarms(
-    out: str, job: str | None, training: bool, instances: int, machine_type: str, topic: str | None, region: str,
-    stalled: int, idle: int, failures: int, dry_run: bool,
-) -> int:  # fmt: skip
-    """Create CloudWatch alarms on the run OUT (no progress, idle processors, failures), and its dashboard.
-
-    The run must emit metrics: it does in a SageMaker container, elsewhere with `--metrics emf` into CloudWatch Logs.
-    The same command again replaces them.
-    """
-    from refinedweb.forecast.machines import machine
-
-    watched = Watched(
-        run=out.rstrip("/"), region=region, job=job, kind="training" if training else "processing",
-        instances=instances, cores=machine(machine_type).cores, topic=topic, stalled_minutes=stalled,
-        idle_minutes=idle, failures=failures,
-    )  # fmt: skip
-    requests, dashboard = alarm_requests(watched), dashboard_request(watched)
-    if dry_run:
-        click.echo(json.dumps({"put_metric_alarm": requests, "put_dashboard": dashboard}, indent=2))
-        return 0
-    create(requests, dashboard, region)
-    for request in requests:
-        click.echo(f"Alarm      {request['AlarmName']}")
-    page = (
-        f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/{watched.name}"
-    )
-    click.echo(f"Dashboard  {page}")
-    if topic is None:
-        click.echo("Nobody is told of alarms: give --topic", err=True)
-    return 0
-
-
 def create(requests: list[dict[str, Any]], dashboard: dict[str, Any], region: str) -> None:
-    """Put them all. Raises ConfigError for what CloudWatch refuses."""
+    """Create all alarms and the dashboard. Raises ConfigError if CloudWatch refuses one."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -266,4 +224,4 @@ def create(requests: list[dict[str, Any]], dashboard: dict[str, Any], region: st
     except (BotoCoreError, ClientError) as error:
         raise ConfigError(f"CloudWatch in {region}: {error}") from error
     if messages := answer.get("DashboardValidationMessages"):
-        raise ConfigError(f"CloudWatch finds fault with the dashboard: {messages}")
+        raise ConfigError(f"CloudWatch in {region} rejects the dashboard: {messages}")

@@ -1,4 +1,4 @@
-"""What the watcher asks of AWS: SageMaker for jobs, CloudWatch for processors, CloudWatch Logs for errors."""
+"""What the watcher asks AWS: SageMaker about jobs, CloudWatch about processors, CloudWatch Logs about errors."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+from jobs.patches import members_of
 from jobs.watch.chain import ChainJob
 from refinedweb.forecast.machines import TYPES
 from stages.errors import ConfigError, RetryError
 
-PERIOD = 300
-MOST_LINES = 20
-LONGEST_LINE = 500
+PERIOD = 300  # seconds between two values
+MOST_LINES = 20  # of a log, kept in an event
+LONGEST_LINE = 500  # characters
+MOST_EVENTS = 1000  # of a log, in one answer
 NAMESPACE = {"processing": "/aws/sagemaker/ProcessingJobs", "training": "/aws/sagemaker/TrainingJobs"}
 GROUP = NAMESPACE
 
 
 class SageMaker:
-    """See `jobs.watch.watch.Jobs`. Clients may be given; else they are made from the usual AWS settings."""
+    """The `Jobs` of `jobs.watch.watcher`. Clients may be given; else they are made from the usual AWS settings."""
 
     def __init__(self, sagemaker: Any = None, cloudwatch: Any = None, logs: Any = None) -> None:
         self._sagemaker = sagemaker or client("sagemaker")
@@ -29,7 +31,7 @@ class SageMaker:
         self._logs = logs or client("logs")
 
     def status(self, link: ChainJob) -> tuple[str | None, str]:
-        """Status (None: no such job) and the reason of a failure."""
+        """The job's status (None: no such job) and the reason for a failure."""
         found = self._describe(link)
         if found is None:
             return None, ""
@@ -37,13 +39,12 @@ class SageMaker:
         return status, str(found.get("ExitMessage") or found.get("FailureReason") or "")[:LONGEST_LINE]
 
     def request_of(self, link: ChainJob) -> dict[str, Any]:
-        """The request that would make the job again, from what SageMaker says of it. Raises ConfigError."""
+        """The request that would create the job again, from what SageMaker says about it. Raises ConfigError."""
         found = self._describe(link)
         if found is None:
-            raise ConfigError(f"SageMaker knows no {link.kind} job {link.name}; launch it first, or give a --chain")
+            raise ConfigError(f"SageMaker has no {link.kind} job {link.name}; launch it first, or give a --chain")
         operation = "CreateProcessingJob" if link.kind == "processing" else "CreateTrainingJob"
-        taken = self._sagemaker.meta.service_model.operation_model(operation).input_shape.members
-        return {name: found[name] for name in taken if name in found}
+        return {name: found[name] for name in members_of(self._sagemaker, operation) if name in found}
 
     def _describe(self, link: ChainJob) -> dict[str, Any] | None:
         if link.kind == "processing":
@@ -51,7 +52,7 @@ class SageMaker:
         return _asked(lambda: self._sagemaker.describe_training_job(TrainingJobName=link.name))
 
     def create(self, link: ChainJob) -> None:
-        """Start the job; nothing happens where its name is taken."""
+        """Start the job; do nothing if its name is taken."""
         create = self._sagemaker.create_processing_job
         if link.kind == "training":
             create = self._sagemaker.create_training_job
@@ -61,19 +62,20 @@ class SageMaker:
             if _code(error) != "ResourceInUse":
                 raise RetryError(f"{link.name} was not launched: {error}") from error
         except BotoCoreError as error:
-            raise RetryError(f"{link.name} may have been launched or not: {error}") from error
+            raise RetryError(f"{link.name} may or may not have been launched: {error}") from error
 
     def stop(self, link: ChainJob) -> None:
-        """Ask the job to stop; nothing happens where it is over."""
+        """Ask the job to stop; do nothing if it is over."""
         if link.kind == "processing":
             _asked(lambda: self._sagemaker.stop_processing_job(ProcessingJobName=link.name))
         else:
             _asked(lambda: self._sagemaker.stop_training_job(TrainingJobName=link.name))
 
     def idle_minutes(self, link: ChainJob, percent: float, minutes: float, now: float) -> float:
-        """For how long the mean of all hosts has been below; 0 where a value is missing.
+        """For how long the mean of all hosts has been below `percent`; 0 if a value is missing.
 
-        SageMaker counts 100 % for each core (docs: monitoring-cloudwatch, job metrics), so it is divided by them.
+        SageMaker counts 100 % for each core (docs: monitoring-cloudwatch, job metrics), so the mean is divided by the
+        number of cores.
         """
         start = now - minutes * 60
         answer = _asked(
@@ -97,7 +99,7 @@ class SageMaker:
                 logGroupName=GROUP[link.kind],
                 logStreamNamePrefix=f"{link.name}/",
                 filterPattern="?Error ?Traceback ?failed ?Killed",
-                limit=1000,
+                limit=MOST_EVENTS,
             )
         )
         events = [] if found is None else found.get("events", [])
@@ -105,7 +107,7 @@ class SageMaker:
 
 
 def client(service: str) -> Any:
-    """Of the usual AWS settings. Raises ConfigError where they name no region."""
+    """A client made from the usual AWS settings. Raises ConfigError if they name no region."""
     try:
         return boto3.client(service)
     except NoRegionError as error:
@@ -113,13 +115,13 @@ def client(service: str) -> Any:
 
 
 def cpu_expression(link: ChainJob) -> str:
-    """Metric math: mean of the processors of all hosts of the job, `<job>/algo-<n>` each."""
+    """Metric math: the mean over the processors of all hosts of the job, which are called `<job>/algo-<n>`."""
     search = f'{{{NAMESPACE[link.kind]},Host}} MetricName="CPUUtilization" Host="{link.name}/algo"'
     return f"AVG(SEARCH('{search}', 'Average', {PERIOD}))"
 
 
 def cores(link: ChainJob) -> int:
-    """Of each host of the job; 1 for a type that we don't know, so that it never seems idle too early."""
+    """Cores of each host of the job; 1 for an unknown type, so that the job never seems idle too early."""
     resources = link.request.get("ResourceConfig") or link.request.get("ProcessingResources", {}).get(
         "ClusterConfig", {}
     )
@@ -128,7 +130,7 @@ def cores(link: ChainJob) -> int:
 
 
 def _asked(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """The answer; None where AWS knows no such thing, or it is over. Raises RetryError: the next look asks again."""
+    """The answer; None if AWS has no such thing, or it is over. Raises RetryError: the next look asks again."""
     try:
         return call()
     except ClientError as error:
@@ -144,8 +146,8 @@ def _asked(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _is_about_a_missing_job(message: str) -> bool:
-    told = message.lower()
-    return any(words in told for words in ("not found", "could not find", "terminal state", "cannot be stopped"))
+    lower = message.lower()
+    return any(words in lower for words in ("not found", "could not find", "terminal state", "cannot be stopped"))
 
 
 def _code(error: ClientError) -> str:

@@ -1,4 +1,4 @@
-"""The command line. Commands live in modules that are imported when they are called: `--help` answers at once."""
+"""The command line. A command's module is imported when the command is called, so `--help` answers immediately."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import click
 
 from stages.errors import ConfigError, RefinedWebError
 
-COMMANDS = {
-    "demo": "run",
-    "run": "run",
-    "status": "look",
-    "verify": "check",
-    "report": "report",
-    "inspect": "look",
-    "explain": "look",
-    "stages": "look",
-    "doctor": "check",
-    "export": "export",
-    "classifier": "classifier",
-    "plan": "plan",
-}
+# In the order of `refinedweb --help`. Each command has the name of its module in this package.
+COMMANDS = (
+    "demo",
+    "run",
+    "status",
+    "verify",
+    "report",
+    "inspect",
+    "explain",
+    "stages",
+    "doctor",
+    "export",
+    "classifier",
+    "plan",
+)
 ENTRY_POINTS = "refinedweb.commands"
-INTERRUPTED = 130
+INTERRUPTED = 130  # exit code: what a shell reports for a program that SIGINT ended
 
 
 class Commands(click.Group):
-    """The built-in commands, and those that other packages add by the entry point group `refinedweb.commands`."""
+    """The built-in commands, and those that other packages add through the entry point group `refinedweb.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *sorted(point.name for point in entry_points(group=ENTRY_POINTS))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            module = import_module(f"refinedweb.cli.{COMMANDS[cmd_name]}")
-            return cast(click.Command, getattr(module, cmd_name))
+            return cast(click.Command, getattr(import_module(f"refinedweb.cli.{cmd_name}"), cmd_name))
         for point in entry_points(group=ENTRY_POINTS, name=cmd_name):
             return cast(click.Command, point.load())
         return None
@@ -62,19 +62,19 @@ def cli() -> None:
     Every document that goes in comes out, kept or removed with a reason. Start with `refinedweb demo`.
 
     Exit codes: 0 done, 1 a check failed, 2 wrong use (nothing was done), 3 finished with quarantined documents or
-    partial or failed shards, 130 interrupted (run the same command again to go on).
+    partial or failed shards, 130 interrupted (run the same command again to resume).
     """
 
 
 def _complain(error: Exception) -> None:
-    """Messages name files and quote what is in them: neither is to drive the terminal."""
+    """Print the error. Messages contain file names and quote file contents, and neither may control the terminal."""
     from refinedweb.views.terminal import printable
 
     click.secho(f"Error: {printable(str(error))}", fg="red", err=True)
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """The console entry point: every error the user can mend is one message, without a traceback."""
+    """The console entry point: every error that the user can fix is one message, without a traceback."""
     try:
         code = cli.main(args=arguments, prog_name="refinedweb", standalone_mode=False)
     except click.exceptions.Abort:

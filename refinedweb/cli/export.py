@@ -1,4 +1,4 @@
-"""`export`."""
+"""`export`: the corpus of a run, as files for others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 @click.option("--schema", type=click.Choice(["falcon", "full"]), default="falcon", show_default=True)
 @click.option("--format", "kind", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True)
 def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: Literal["parquet", "jsonl"]) -> None:
-    """Write the corpus of the run OUT below DESTINATION (local or s3://), a file per shard.
+    """Write the corpus of the run OUT below DESTINATION (local or s3://), one file per shard.
 
     `--schema falcon` gives the columns of the published RefinedWeb: content, url, timestamp, dump, segment, image_urls.
     """

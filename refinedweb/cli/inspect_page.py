@@ -1,4 +1,4 @@
-"""`inspect` without --text: the page in the browser."""
+"""`inspect` without --text: a page in the browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def serve_page(
     run: Run, stage: str | None, reason: str | None, seed: int, *, labels: str | None, label_names: tuple[str, str],
     port: int, browser: bool,
 ) -> int:  # fmt: skip
-    """Serve the page of a run until interrupted."""
+    """Serve the page of a run until the user interrupts it."""
     query = Query(stage=run.stage(stage) if stage else "", reason=reason or "", seed=max(0, seed))
     if reason and query.stage in ("", CORPUS):
         raise ConfigError("--reason goes with --stage: give the stage that removed documents for it")
@@ -29,7 +29,7 @@ def serve_page(
         raise ConfigError(f"--port {port}: {error}; leave it out to take any free port") from error
     with listening:
         where = address(inspector, listening, query)
-        click.echo(f"{where}\nThe address holds a secret: it is for you alone. Ctrl-C ends.")
+        click.echo(f"{where}\nThe address contains a secret: keep it to yourself. Ctrl-C ends the page.")
         if browser:
             webbrowser.open(where)
         serve(inspector, listening)

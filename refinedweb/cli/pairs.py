@@ -1,4 +1,4 @@
-"""How `inspect` and `explain` show what the global steps decided: pairs with their differences marked, cut spans."""
+"""How `inspect` and `explain` show what global steps decided: pairs with their differences marked, and cut spans."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from refinedweb.views.terminal import json_line, line, printable
 if TYPE_CHECKING:
     from refinedweb.views.run import Run
 
-AROUND = 8
-MOST_WORDS = 4000
-MOST_CHANGES = 12
-SHOWN_SPAN = 300
-SHOWN_BANDS = 5
+AROUND = 8  # words shown before and after a difference
+MOST_WORDS = 4000  # of each text that are compared: the time grows with the square of it
+MOST_CHANGES = 12  # differences shown without --whole: about a screen
+SHOWN_WORDS = 40  # of one difference
+SHOWN_SPAN = 300  # characters of a cut span
+SHOWN_BANDS = 5  # numbers of bands in common
 
 
-def show(found: DuplicatePair | CutDocument, *, whole: bool, as_json: bool) -> None:
-    """One decision, for a reader or a program."""
+def show_decision(found: DuplicatePair | CutDocument, *, whole: bool, as_json: bool) -> None:
+    """Print one decision, for a reader or for a program."""
     if as_json:
         click.echo(json_line(found.__dict__))
     elif isinstance(found, CutDocument):
@@ -31,21 +32,22 @@ def show(found: DuplicatePair | CutDocument, *, whole: bool, as_json: bool) -> N
         _show_pair(found, whole)
 
 
-def show_stories(out: str, which: str, *, as_json: bool) -> int:
-    """What became of the documents of a run with this id or URL."""
-    from refinedweb.views.history import stories
+def show_histories(out: str, which: str, *, as_json: bool) -> int:
+    """Print what became of the documents of a run that have this id or URL."""
+    from refinedweb.ledger.layout import CORPUS
+    from refinedweb.views.history import histories
     from refinedweb.views.run import Run
 
     run = Run(out)
-    for story in stories(run, which):
+    for history in histories(run, which):
         if as_json:
-            events = [event.__dict__ for event in story.events]
-            click.echo(json_line({**story.__dict__, "events": events}))
+            events = [event.__dict__ for event in history.events]
+            click.echo(json_line({**history.__dict__, "events": events}))
             continue
-        end = "kept" if story.end == "corpus" else f"removed by {story.end}: {line(story.reason)}"
-        click.secho(f"{_name(story.document)}: {end}", bold=True)
-        for event in story.events:
-            show(event, whole=False, as_json=False)
+        end = "kept" if history.end == CORPUS else f"removed by {history.end}: {line(history.reason)}"
+        click.secho(f"{_name(history.document)}: {end}", bold=True)
+        for event in history.events:
+            show_decision(event, whole=False, as_json=False)
             if isinstance(event, CutDocument):
                 _show_elsewhere(run, event)
     return 0
@@ -55,8 +57,8 @@ def _show_elsewhere(run: Run, cut: CutDocument) -> None:
     decisions = run.decisions(cut.stage)
     for number in range(len(cut.spans) if decisions is not None else 0):
         other = decisions.elsewhere(cut, number) if decisions is not None else None
-        where = "again in the same document" if other is None else f"also in {_name(other)}"
-        click.echo(f"  span {number + 1} stands {where}")
+        where = "occurs again in the same document" if other is None else f"also occurs in {_name(other)}"
+        click.echo(f"  span {number + 1} {where}")
 
 
 def _show_pair(pair: DuplicatePair, whole: bool) -> None:
@@ -84,13 +86,13 @@ def _facts(pair: DuplicatePair) -> Iterator[str]:
 
 def _bands(bands: list[int]) -> str:
     if not bands:
-        return "no band in common: others of their cluster join them"
+        return "no band in common: other documents of their cluster connect them"
     shown = ", ".join(map(str, bands[:SHOWN_BANDS])) + (", …" if len(bands) > SHOWN_BANDS else "")
     return f"{len(bands)} bands in common ({shown})"
 
 
 def changes(removed: str, kept: str, whole: bool) -> Iterator[str]:
-    """Where the words of two texts differ, with some around: [- only removed -] {+ only kept +}."""
+    """Where the words of two texts differ, with some context: [- only removed -] {+ only kept +}."""
     a, b = removed.split()[:MOST_WORDS], kept.split()[:MOST_WORDS]
     matcher = difflib.SequenceMatcher(None, a, b, autojunk=False)
     blocks = [block for block in matcher.get_opcodes() if block[0] != "equal"]
@@ -105,9 +107,9 @@ def changes(removed: str, kept: str, whole: bool) -> Iterator[str]:
         yield f"and {len(blocks) - MOST_CHANGES} more differences (--whole shows all)"
 
 
-def _shortened(words: list[str], most: int = 40) -> str:
-    shown = printable(" ".join(words[:most]))
-    return shown if len(words) <= most else f"{shown} … ({len(words)} words)"
+def _shortened(words: list[str]) -> str:
+    shown = printable(" ".join(words[:SHOWN_WORDS]))
+    return shown if len(words) <= SHOWN_WORDS else f"{shown} … ({len(words)} words)"
 
 
 def _show_cut(cut: CutDocument, whole: bool) -> None:

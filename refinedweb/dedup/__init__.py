@@ -1,4 +1,12 @@
-"""The steps that need the whole corpus: phases of tasks that read documents or shuffle objects, and write decisions."""
+"""The steps that need the whole corpus: phases of tasks that read documents or shuffle objects, and write decisions.
+
+context, planning              what a step's tasks share; its blocks and partitions
+phase, shuffle, tasks          how a phase runs, how rows get to later phases, and the two common kinds of phase
+clusters, components,          documents that share a key: one of each cluster is kept
+  candidates, decide
+substrings, paragraphs, spans  passages that occur more than once: they are cut out of the texts
+index                          documents of earlier runs
+"""
 
 from __future__ import annotations
 
@@ -12,11 +20,13 @@ from stages.errors import ConfigError
 from stages.paragraph import Paragraph
 from stages.substring.stage import Substring
 
+__all__ = ["phases_of"]
+
 
 def phases_of(context: Context) -> Iterator[Phase]:
-    """The phases of a global step in order. Each may be asked for only when those before it are complete.
+    """The phases of a global step, in order. Request each only when the phases before it are complete.
 
-    Raises ConfigError for a stage that is of no kind we can decide.
+    Raises ConfigError for a stage of an unknown kind.
     """
     stage = context.stage
     if isinstance(stage, Clustered):
@@ -25,4 +35,4 @@ def phases_of(context: Context) -> Iterator[Phase]:
         return substrings.phases(context)
     if isinstance(stage, Paragraph):
         return paragraphs.phases(context)
-    raise ConfigError(f"{stage.name} reads the whole corpus, but it is no clustered stage; see stages/dedup.py")
+    raise ConfigError(f"{stage.name} reads the whole corpus, but is not a clustered stage; see stages/dedup.py")

@@ -1,10 +1,10 @@
-"""Candidate pairs against their true Jaccard similarity: the phases between keys and components where a stage verifies.
+"""Check candidate pairs by their true Jaccard similarity: the phases between keys and components if a stage verifies.
 
-    fetch     the texts of the smaller documents of all candidate pairs, shuffled to the blocks of the larger ones
-    verify    both texts → the pairs that are as alike as the stage asks for
+    fetch     the texts of the first documents of all candidate pairs, shuffled to the blocks of the second ones
+    verify    both texts → the pairs that are as similar as the stage requires
 
-Candidates are the pairs of each document with the first of its group (the documents of one key), not all pairs of a
-group: that would be quadratic.
+The candidates are the pairs of each document with the first one of its group (the documents that share a key), not all
+pairs of a group, which would be quadratic.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def verified(context: Context, edges: Shuffled) -> Generator[Phase, None, Shuffl
 
 @dataclass(frozen=True)
 class Fetch:
-    """Pairs → their first documents' texts, where the second ones are."""
+    """Pairs → the texts of their first documents, in the blocks of the second ones."""
 
     context: Context
     edges: Shuffled
@@ -65,7 +65,7 @@ class Fetch:
 
 
 def _texts(batch: Documents, wanted: pa.Table) -> pa.Table:
-    """The texts of the wanted addresses, in their order."""
+    """The texts at the wanted addresses, in that order."""
     address = wanted.column("address")
     text = batch.docs.column("text").take(pa.array(np.searchsorted(batch.addresses, address.to_numpy())))
     return pa.table([address, text.cast(pa.large_string())], schema=TEXTS)
@@ -73,7 +73,7 @@ def _texts(batch: Documents, wanted: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Verify:
-    """Pairs and their first texts → the pairs that hold."""
+    """Pairs and the texts of their first documents → the pairs that hold."""
 
     context: Context
     fetch: Fetch
@@ -98,6 +98,7 @@ class Verify:
         return counts
 
     def _hold(self, pairs: pa.Table, texts: pa.Table, batch: Documents) -> Bools:
+        """Which pairs are as similar as the stage requires."""
         stage = cast(MinHash, self.context.stage)
         firsts = np.searchsorted(texts.column("address").to_numpy(), pairs.column("a").to_numpy())
         a = stage.shingles(texts.column("text").take(pa.array(firsts)))

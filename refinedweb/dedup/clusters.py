@@ -1,15 +1,14 @@
-"""Documents that share a key are a cluster of which one stays: the phases of `exact_v1`, `minhash_v1`, `url_dedup_v1`.
+"""Documents that share a key form a cluster, of which one is kept: `exact_v1`, `minhash_v1`, `url_dedup_v1`.
 
     sign      documents of a block → (key, address), shuffled by key
     group     rows of equal keys → edges, of which a spanning forest is enough
     link      edges → (address, smallest address of its component), shuffled by block
     describe  members' ids and ranks, read from their shards, shuffled by component
-    elect     of each component the best member stays → what becomes of the others, shuffled by block
+    elect     each component keeps its best member → what becomes of the others, shuffled by block
     decide    the decisions about each shard, as Parquet
 
-Nothing depends on the number of blocks, partitions or workers: components don't, and the best member is the one of the
-lowest rank, documents of earlier runs first. Only ids that share a document's rank (two in 2⁶⁴) fall back on the order
-of the input.
+Nothing depends on the number of blocks, partitions or workers: components do not, and the best member is the one with
+the lowest rank, documents of earlier runs first. Only ids with the same rank (two in 2⁶⁴) fall back on input order.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ ELECTED = pa.schema(
 
 
 def phases(context: Context) -> Iterator[Phase]:
-    """The phases in order. Each may be asked for only when those before it are complete."""
+    """The phases, in order. Request each only when the phases before it are complete."""
     stage = _stage(context)
     columns = [*stage.reads, keys_column(stage.name), checks_column(stage.name)]
     sign = Sign(context, _signed, _keys_schema(stage), columns)
@@ -77,13 +76,13 @@ def _stage(context: Context) -> Clustered:
 
 
 def _keys_schema(stage: Clustered) -> pa.Schema:
-    """KEYS, without the checks where the stage has none: of 450 keys a document each column counts."""
+    """KEYS, without the checks if the stage has none: at 450 keys per document, each column counts."""
     signed = stage(DOCUMENT.empty_table()).column_names
     return KEYS if checks_column(stage.name) in signed else KEYS.remove(KEYS.get_field_index("check"))
 
 
 def _signed(stage: Clustered, docs: pa.Table, addresses: UInt64s) -> pa.Table:
-    """A row for each key of each document; documents of an index may bring their keys."""
+    """A row for each key of each document. Documents of an index may come with their keys."""
     name = stage.name
     signed = docs if keys_column(name) in docs.column_names else stage(docs)
     keys = signed.column(keys_column(name)).combine_chunks()
@@ -97,7 +96,7 @@ def _signed(stage: Clustered, docs: pa.Table, addresses: UInt64s) -> pa.Table:
 
 @dataclass(frozen=True)
 class Group:
-    """Keys → edges."""
+    """Rows of equal keys → edges."""
 
     context: Context
     keys: Shuffled
@@ -111,7 +110,7 @@ class Group:
         rows = self.keys.read(task)
         check = rows.column("check").to_numpy() if "check" in rows.column_names else None
         a, b = grouped_edges(rows.column("key").to_numpy(), check, rows.column("node").to_numpy())
-        if _verifies(self.context):  # every candidate is looked at, where its first document is
+        if _verifies(self.context):  # every candidate is verified, in the block of its first document
             where = self.context.block_of(a)
             outputs.shuffle("edges", EDGES, len(self.context.blocks)).write(_edges(a, b), where)
         else:
@@ -129,7 +128,7 @@ def _verifies(context: Context) -> bool:
 
 @dataclass(frozen=True)
 class Describe:
-    """Members of clusters → with rank and id, which only their shards know."""
+    """Members of clusters → the same with rank and id, which only their shards have."""
 
     context: Context
     members: Shuffled
@@ -160,9 +159,9 @@ def _elected(stage: Clustered, members: pa.Table) -> Sequence[pa.Table]:
 
 
 def elect(members: pa.Table, reason: str) -> pa.Table:
-    """Members of whole components (DESCRIBED) → a row (ELECTED) for each that is of this run, in order of address.
+    """Members of whole components (DESCRIBED) → a row (ELECTED) for each that belongs to this run, ordered by address.
 
-    Of the one that stays `reason`, `kept_id` and `kept_at` are null.
+    `reason`, `kept_id` and `kept_at` are null for the member that is kept.
     """
     component, node, rank = (members.column(name).to_numpy() for name in ("component", "address", "rank"))
     order = np.lexsort((node, rank, ~is_old(node), component))

@@ -1,8 +1,8 @@
-"""Edges → which component each node is in: in one process while that fits, beyond it by stars over shuffled edges.
+"""Edges → the component of each node: in one process as long as that fits, else by stars over shuffled edges.
 
-In one process: `link`. Beyond `LINK_BYTES`, rounds of `large` and `small` (alternating large-star and small-star,
-see `stages.kernels.star`) until a round changes nothing, then `label`. Both give the same labels: a component's
-smallest address.
+In one process it is `link`. Beyond `LINK_BYTES` it is rounds of `large` and `small` (alternating large-star and
+small-star, see `stages.kernels.star`) until a round changes nothing, then `label`. Both yield the same labels: the
+smallest address of the component.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from stages.kernels.unionfind import Components, bytes_needed
 
 MEMBERS = pa.schema([("address", pa.uint64()), ("component", pa.uint64())])
 SIDES = pa.schema([("node", pa.uint64()), ("neighbour", pa.uint64())])
-SIDES_BYTES = 16
-LINK_BYTES = 1 << 30
+SIDES_BYTES = 16  # of one side of an edge: two addresses
+LINK_BYTES = 1 << 30  # of memory for all edges in one process: two thirds of what a worker may use
 STAR_BYTES = 64 << 20  # of the edges' sides, in one partition
 CHANGED = "changed"
 
 
 def linked(context: Context, edges: Shuffled) -> Generator[Phase, None, Shuffled]:
-    """The phases that find the components; returns their members, shuffled by block. `edges`: all in partition 0."""
+    """The phases that find components; returns their members, shuffled by block. `edges` are all in partition 0."""
     if bytes_needed(edges.rows()) <= LINK_BYTES:
         link = LinkPhase(context, edges)
         yield link
@@ -51,8 +51,10 @@ def linked(context: Context, edges: Shuffled) -> Generator[Phase, None, Shuffled
 
 
 def star_partitions(edges: int, most: int) -> int:
-    """Partitions of the rounds over so many edges. They follow the edges, not the keys (`most`), which are ten thousand
-    times larger: each round asks for every partition of every task, and those are requests.
+    """Partitions for rounds over this number of edges.
+
+    They depend on the edges, not on the keys (`most`), which are ten thousand times larger: each round reads every
+    partition of every task, and each read is a request.
     """
     return min(most, 1 + 2 * edges * SIDES_BYTES // STAR_BYTES)
 
@@ -79,14 +81,14 @@ class LinkPhase:
 
 
 def write_members(context: Context, nodes: UInt64s, components: UInt64s, outputs: PhaseOutputs) -> None:
-    """Each node with its component, to the node's block."""
+    """Write each node with its component to the block of the node."""
     writer = outputs.shuffle("members", MEMBERS, len(context.blocks))
     writer.write(pa.table([pa.array(nodes), pa.array(components)], schema=MEMBERS), context.block_of(nodes))
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Edges → both of their sides, shuffled by node: a task for each task that wrote edges."""
+    """Edges → both of their sides, shuffled by node. It has a task for each task that wrote edges."""
 
     context: Context
     edges: Shuffled
@@ -114,7 +116,7 @@ def _write_sides(sides: tuple[UInt64s, UInt64s], writer: ShuffleWriter, partitio
 
 @dataclass(frozen=True)
 class Star:
-    """One operation of a round over the nodes of a partition."""
+    """One operation of a round, over the nodes of a partition."""
 
     context: Context
     sides: Shuffled
@@ -137,7 +139,7 @@ class Star:
 
 @dataclass(frozen=True)
 class Label:
-    """Components that are stars, both sides of each edge by node → each node with the smaller end of its edges."""
+    """Components that are stars (both sides of each edge, by node) → each node with the smaller end of its edges."""
 
     context: Context
     sides: Shuffled

@@ -1,8 +1,8 @@
-"""What all tasks of one global step share: which documents there are, in which blocks and partitions.
+"""What all tasks of one global step share: the documents, and the blocks and partitions they are in.
 
-The documents of the run are those of the pass before, block by block of neighbouring shards. Those of earlier runs
-(`index`) come after them as further shards, numbered from `OLD` on: they are never removed, and of their clusters they
-are what stays. The address of a document is its shard's number and its row in 64 bits.
+The run's documents are those that the previous pass kept, in blocks of neighbouring shards. Documents of earlier runs
+(`index`) follow as further shards, numbered from `OLD` on: they are never removed, and a cluster that has one keeps it.
+The address of a document is the number of its shard and its row, in 64 bits.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from refinedweb.storage import Store, open_store, split_uri
 from stages.dedup import ROW, Global
 from stages.errors import ShardError
 
-OLD = 1 << 31
-_SHARD_BITS = np.uint64(32)
+OLD = 1 << 31  # the number of the first shard of earlier runs; a run's own shards stay far below
+_SHARD_BITS = np.uint64(32)  # shift of the shard in an address
 
 
 class Block(NamedTuple):
@@ -38,24 +38,24 @@ class Block(NamedTuple):
 
     @property
     def old(self) -> bool:
-        """Is it of an earlier run?"""
+        """Whether it belongs to an earlier run."""
         return self.first >= OLD
 
 
 class Documents(NamedTuple):
-    """A batch of documents of one shard: addresses uint64[n], and their columns."""
+    """A batch of documents of one shard: their addresses (uint64[n]) and columns."""
 
     addresses: UInt64s
     docs: pa.Table
 
 
 def is_old(addresses: UInt64s) -> Bools:
-    """Which documents are of earlier runs."""
+    """Which documents belong to earlier runs."""
     return addresses >= np.uint64(OLD << 32)
 
 
 def within(addresses: UInt64s, found: pa.Table) -> pa.Table:
-    """The rows of `found` (by address) from the first to the last of these documents, which are of one shard."""
+    """The rows of `found` (sorted by address) from the first to the last of these documents, all of one shard."""
     if len(addresses) == 0:
         return found.slice(0, 0)
     first, last = np.searchsorted(found.column("address").to_numpy(), [addresses[0], addresses[-1] + np.uint64(1)])
@@ -64,7 +64,7 @@ def within(addresses: UInt64s, found: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Context:
-    """One global step of one run. `blocks` in the order of their shards; `index` are the files of earlier runs."""
+    """One global step of one run. `blocks` are ordered by shard; `index` are the files of earlier runs."""
 
     out: str
     step: Step
@@ -87,16 +87,16 @@ class Context:
 
     @property
     def new_blocks(self) -> int:
-        """How many blocks are of this run; they come first."""
+        """How many blocks belong to this run; they come first."""
         return sum(not block.old for block in self.blocks)
 
     def block_of(self, addresses: UInt64s) -> UInt16s:
-        """The number of the block that each address lies in."""
+        """The number of the block that holds each address."""
         firsts = np.array([block.first for block in self.blocks], np.uint64)
         return (np.searchsorted(firsts, addresses >> _SHARD_BITS, side="right") - 1).astype(np.uint16)
 
     def documents(self, block: int, columns: Sequence[str]) -> Iterator[Documents]:
-        """The documents of a block as this step sees them, with `columns` where they have them."""
+        """The documents of a block as this step sees them, with those of the `columns` that they have."""
         for shard in range(*self.blocks[block]):
             for docs in self.tables(shard, columns):
                 rows = docs.column(ROW).to_numpy().astype(np.uint64)
@@ -111,7 +111,7 @@ class Context:
             yield batch.kept
 
     def __getstate__(self) -> dict[str, object]:
-        """Without what each process opens for itself."""
+        """The fields, without what each process opens for itself."""
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
 

@@ -1,4 +1,4 @@
-"""The last phase of every global step: what was found about a block becomes decisions about its shards."""
+"""The last phase of every global step: turn what was found about a block into decisions about its shards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, l
 from refinedweb.ledger.layout import DECIDE, decisions_key
 from stages.dedup import DECISION
 
-_ROW_MASK = np.uint64(0xFFFFFFFF)
+_ROW_MASK = np.uint64(0xFFFFFFFF)  # the half of an address that is the row
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Decide:
 
 
 def write_decisions(context: Context, block: int, found: pa.Table, outputs: PhaseOutputs) -> None:
-    """One object per shard of the block, with a row for each of `found` (sorted by address), columns as DECISION."""
+    """Write an object per shard of the block, with a DECISION row for each row of `found` (sorted by address)."""
     nodes = found.column("address").to_numpy()
     rows = _as_decisions(found)
     for shard in range(*context.blocks[block]):
@@ -45,7 +45,7 @@ def write_decisions(context: Context, block: int, found: pa.Table, outputs: Phas
 
 
 def removed_by(context: Context, found: pa.Table) -> dict[str, dict[str, int]]:
-    """How many of the rows have which reason, as a record counts them."""
+    """Count the rows by reason, as a record does."""
     reasons = pc.value_counts(found.column("reason").drop_null())
     counts = {str(item["values"]): int(item["counts"].as_py()) for item in reasons}
     return {context.stage.name: dict(sorted(counts.items()))} if counts else {}

@@ -1,8 +1,8 @@
 """Documents of earlier runs as an index: they count as older, so that new documents never remove them.
 
 An index is the output of a finished run, or a folder of Parquet files with the columns `id` and those that the stage
-signs. A run whose stage said `write_index` left the keys themselves (`OUT/index/<stage>/`); of any other its corpus is
-signed again.
+signs. A run whose stage had `write_index` left the keys themselves (`OUT/index/<stage>/`); the corpus of any other run
+is signed again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from typing import Any, NamedTuple, cast
 
 import pyarrow.parquet as pq
 
-from refinedweb.ledger.layout import CORPUS, RECORDS, RUN_FILE, index_folder, ledger_folder
+from refinedweb.ledger.layout import (
+    CORPUS,
+    JSON_SUFFIX,
+    PARQUET_SUFFIX,
+    RECORDS,
+    RUN_FILE,
+    index_folder,
+    ledger_folder,
+)
 from refinedweb.ledger.manifest import load_or_none
 from refinedweb.shard.index_format import KEY_PARAMETERS
 from refinedweb.sources.inputs import Input
@@ -30,7 +38,7 @@ class IndexFile(NamedTuple):
 
 
 def index_files(stage: Clustered, paths: tuple[str, ...]) -> list[IndexFile]:
-    """Every file behind `paths`. Raises ConfigError where one holds no index that suits the stage."""
+    """Find every file of the index at `paths`. Raises ConfigError if one of them has no index for the stage."""
     return [IndexFile(item, _checked(store, item, stage)) for path in paths for store, item in _files(path, stage)]
 
 
@@ -43,7 +51,7 @@ def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
         prefix = f"{index_folder(stage.name)}/"
         if not any(True for _ in store.list(prefix)):
             prefix = f"{CORPUS}/"
-    found = [info for info in store.list(prefix) if info.key.endswith(".parquet")]
+    found = [info for info in store.list(prefix) if info.key.endswith(PARQUET_SUFFIX)]
     if not found:
         raise ConfigError(f"{stage.name}.index: no run and no Parquet files at {path}; give the output of a run")
     for info in found:
@@ -52,13 +60,13 @@ def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
 
 def _check_finished(path: str, store: Store, run: Mapping[str, Any]) -> None:
     last = run["steps"][-1]["name"]
-    done = sum(1 for info in store.list(ledger_folder(last, RECORDS)) if info.key.endswith(".json"))
+    done = sum(1 for info in store.list(ledger_folder(last, RECORDS)) if info.key.endswith(JSON_SUFFIX))
     if done < len(run["inputs"]):
-        raise ConfigError(f"{path} is a run that is not finished ({done} of {len(run['inputs'])} shards); finish it")
+        raise ConfigError(f"the run at {path} is not finished ({done} of {len(run['inputs'])} shards); finish it")
 
 
 def _checked(store: Store, item: Input, stage: Clustered) -> int:
-    """The number of documents."""
+    """The number of documents. Raises ConfigError if the file has no index for the stage."""
     with store.open(item.uri.removeprefix(store.root).lstrip("/"), random=True) as file:
         metadata = pq.read_metadata(file)
     schema = metadata.schema.to_arrow_schema()
@@ -70,5 +78,5 @@ def _checked(store: Store, item: Input, stage: Clustered) -> int:
                 "give the corpus of that run instead, or the same parameters"
             )
     elif missing := [name for name in ("id", *stage.reads) if name not in schema.names]:
-        raise ConfigError(f"{item.uri}: no index for {stage.name}: it has no column {', '.join(missing)}")
+        raise ConfigError(f"{item.uri} has no index for {stage.name}: it lacks the columns {', '.join(missing)}")
     return cast(int, metadata.num_rows)

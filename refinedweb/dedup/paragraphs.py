@@ -1,8 +1,8 @@
-"""Paragraphs that stood before: the phases behind `paragraph_v1`.
+"""Paragraphs that occurred before: the phases of `paragraph_v1`.
 
 sign      documents of a block → the keys of their paragraphs, shuffled by key
-group     equal keys → all but the first, shuffled by block
-decide    all copies in a document → spans of its text, and its verdict
+group     equal keys → all paragraphs but the first, shuffled by block
+decide    all copies in a document → spans of its text, and the verdict on it
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stages.paragraph import COPIES, SIGNED, Paragraph, copies, sign, spans
 
 
 def phases(context: Context) -> Iterator[Phase]:
-    """The phases in order. Each may be asked for only when those before it are complete."""
+    """The phases, in order. Request each only when the phases before it are complete."""
     signed = Sign(context, sign, SIGNED, context.stage.reads)
     yield signed
     grouped = Find(context, signed.rows, _copies, (("copies", COPIES),))

@@ -1,7 +1,7 @@
 """A phase of a global step: tasks that read documents or what an earlier phase shuffled, each ending in one record.
 
-A task's outputs are shuffle objects for the phases after it, or decisions. What a shuffle object lost (a cut, a flipped
-byte) is found by its checksums, and the task that wrote it is run again on the spot: tasks are deterministic, so it
+A task's outputs are shuffle objects for later phases, or decisions. Damage to a shuffle object (a truncation, a flipped
+byte) is detected by its checksums, and the task that wrote it is run again on the spot: tasks are deterministic, so it
 writes the same bytes.
 """
 
@@ -20,19 +20,19 @@ import pyarrow.parquet as pq
 
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.shuffle import Damaged, ShuffleReader, ShuffleWriter, concatenated
-from refinedweb.ledger.layout import shuffle_folder, shuffle_key
+from refinedweb.ledger.layout import phase_folder, shuffle_folder, shuffle_key
 from refinedweb.ledger.manifest import Ledger, Output, Record, Removed
 from refinedweb.ledger.memory import peak_memory
 from refinedweb.ledger.version import code_version
 from refinedweb.storage import Store
 from stages.errors import ShardError
 
-AHEAD = 4  # objects for each of the store's parallel requests that are read before what they hold is used
+AHEAD = 4  # objects read ahead, for each of the store's parallel requests
 
 
 @dataclass
 class PhaseCounts:
-    """What a task did, in rows: those of documents where it reads documents, else of what it reads."""
+    """What a task did, in rows: of documents if it reads documents, else of whatever it reads."""
 
     rows_in: int = 0
     removed: Removed = field(default_factory=dict)
@@ -44,7 +44,7 @@ class PhaseCounts:
 
 
 class Phase(Protocol):
-    """Picklable; knows all that its tasks need. Its tasks have the numbers 0 to `count - 1`."""
+    """A picklable object that has everything its tasks need. The tasks are numbered 0 to `count - 1`."""
 
     @property
     def context(self) -> Context: ...
@@ -56,12 +56,12 @@ class Phase(Protocol):
     def count(self) -> int: ...
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        """One task. Deterministic: the same outputs, whoever runs it and however often."""
+        """Run one task. It is deterministic: it has the same outputs on any worker and however often it runs."""
         ...
 
 
 class PhaseOutputs:
-    """What one task writes: all of it appears at `finish`, or none."""
+    """What one task writes. `finish` commits all of its objects."""
 
     def __init__(self, store: Store, folder: str, task: int) -> None:
         self._store = store
@@ -71,22 +71,24 @@ class PhaseOutputs:
         self._written: list[Output] = []
 
     def shuffle(self, name: str, schema: pa.Schema, partitions: int) -> ShuffleWriter:
-        """A new shuffle object of this task."""
+        """Open a shuffle object of this task."""
         key = shuffle_key(self._folder, name, self._task)
         self._writers.append(ShuffleWriter(self._store, key, schema, partitions))
         return self._writers[-1]
 
     def parquet(self, key: str, rows: pa.Table) -> None:
-        """A small Parquet object."""
+        """Write a small Parquet object."""
         with self._store.create(key) as sink:
             pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
             written = sink.finish()
         self._written.append(Output(key, rows.num_rows, written.size, written.checksum))
 
     def finish(self) -> list[Output]:
+        """Commit the shuffle objects."""
         return [*self._written, *(writer.finish() for writer in self._writers)]
 
     def discard(self) -> None:
+        """Abort: leave no shuffle object that was not committed."""
         for writer in self._writers:
             writer.discard()
 
@@ -99,7 +101,7 @@ class PhaseWork:
     driver: str = ""
 
     def __call__(self, task: int, payload: Any, careful: bool) -> Record:
-        """The committed record."""
+        """Run and commit a task; the record."""
         start = time.perf_counter()
         context = self.phase.context
         written, counts = _outputs_of(self.phase, task)
@@ -135,8 +137,8 @@ def _outputs_of(phase: Phase, task: int) -> tuple[list[Output], PhaseCounts]:
 
 
 def folder_of(phase: Phase) -> str:
-    """Where a phase's objects and records lie."""
-    return f"{phase.context.step.name}/{phase.name}"
+    """The folder of a phase's objects and records."""
+    return phase_folder(phase.context.step.name, phase.name)
 
 
 def ledger_of(phase: Phase) -> Ledger:
@@ -145,7 +147,7 @@ def ledger_of(phase: Phase) -> Ledger:
 
 
 def facts_of(phase: Phase, name: str) -> int:
-    """A number that all tasks of a complete phase recorded, summed."""
+    """The sum of a number that all tasks of a complete phase recorded."""
     return sum(record.facts.get(name, 0) for record in ledger_of(phase).records(range(phase.count)))
 
 
@@ -167,8 +169,10 @@ class Shuffled:
         return concatenated([*self.each(partition)], self.schema)
 
     def each(self, partition: int) -> Iterator[pa.Table]:
-        """The tables of one partition, in the order of the tasks that wrote them, read as many at once as the store
-        takes: on S3 a partition is small pieces of many objects, and one after the other would be waiting.
+        """The tables of one partition, in the order of the tasks that wrote them.
+
+        Reads as many objects in parallel as suits the store: on S3 a partition is small pieces of many objects, and
+        reading them one after another would be mostly waiting.
         """
         tasks, parallel = range(self.producer.count), self.producer.context.store.parallel
         if parallel == 1:
@@ -182,7 +186,7 @@ class Shuffled:
                     yield from tables
 
     def tables(self, task: int, partition: int) -> list[pa.Table]:
-        """What one task wrote for a partition. A damaged object is written anew. Raises ShardError where that fails."""
+        """What one task wrote for a partition. A damaged object is written again; ShardError if that fails."""
         store = self.producer.context.store
         key = shuffle_key(folder_of(self.producer), self.name, task)
         try:
@@ -192,7 +196,7 @@ class Shuffled:
         try:
             return _read(store, key, partition)
         except Damaged as error:
-            raise ShardError(f"{error} (it did, and the object is damaged again: look at the disk)") from error
+            raise ShardError(f"{error} (it did, and the object is damaged again: check the disk)") from error
 
     def rows(self) -> int:
         """How many rows all tasks wrote."""

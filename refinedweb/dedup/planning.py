@@ -1,6 +1,7 @@
-"""How a global step is cut up: into blocks of shards that one task reads, and partitions that one task gathers.
+"""How a global step is split: into blocks of shards that one task reads, and partitions that one task gathers.
 
-Decided once per run, by whichever driver comes first, from what the pass before recorded; kept as `plan.json`.
+The plan is made once per run, by whichever driver comes first, from what the previous pass recorded; it is kept as
+`plan.json`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ from refinedweb.storage import Exists, Store
 from stages.base import Stage, build
 from stages.dedup import Clustered
 
-# A task's share of the shuffle: enough tasks for many workers while it is small, bounded memory when it is large.
+# A task's share of the shuffle, in bytes: a 32nd of it, so that many workers have a task while it is small; at least
+# 16 MiB, which is worth a task's start; and at most what a worker can hold when it is large.
 SHARES = 32
 LEAST_PARTITION, MOST_PARTITION = 16 << 20, 192 << 20
 LEAST_BLOCK, MOST_BLOCK = 16 << 20, 1 << 30
-KEY_BYTES = 24
-SPAN_SHARE = 0.6  # of the text: 40 bytes for every 13th token, and paragraphs likewise
+KEY_BYTES = 24  # per key: the key, its check and an address
+SPAN_SHARE = 0.6  # bytes per byte of text: 40 for every 13th token, and likewise for paragraphs
 
 
 def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context:
-    """The context of a global step, as planned by the first driver that asked. Raises ConfigError for a bad index."""
+    """The context of a global step, as planned by the first driver. Raises ConfigError for an unusable index."""
     key = layout.plan_key(step.name)
     planned: Any = load_or_none(store, key)
     if planned is None:
@@ -44,7 +46,7 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context
 
 
 def check_index(recipe: Recipe) -> None:
-    """Raises ConfigError where a stage's index is none, or of other parameters: before any work is done."""
+    """Raises ConfigError, before any work is done, if a stage's index is not one or has other parameters."""
     for stage in recipe.build():
         if isinstance(stage, Clustered):
             index_files(stage, stage.index)
@@ -59,19 +61,19 @@ def _plan(store: Store, step: Step, recipe: Recipe, shards: int) -> dict[str, ob
     index = index_files(stage, stage.index) if isinstance(stage, Clustered) else []
     old_sizes = [shuffle_bytes(stage, item.rows, item.input.size) for item in index]
     total = sum(sizes) + sum(old_sizes)
-    block, partitions = cut(total)
+    block, partitions = split_shuffle(total)
     blocks = [*_blocks(sizes, 0, block), *_blocks(old_sizes, OLD, block)]
     return {"blocks": blocks, "partitions": partitions, "index": [item.input for item in index]}
 
 
-def cut(total: int) -> tuple[int, int]:
-    """How so many bytes of shuffle are cut: bytes of a block, and the number of partitions."""
+def split_shuffle(total: int) -> tuple[int, int]:
+    """How a shuffle of `total` bytes is split: bytes of a block, and the number of partitions."""
     partition = _between(LEAST_PARTITION, total // SHARES, MOST_PARTITION)
     return _between(LEAST_BLOCK, total // SHARES, MOST_BLOCK), total // partition + 1
 
 
 def shuffle_bytes(stage: Stage, documents: int, size: int) -> int:
-    """About how many bytes a global step shuffles for so many documents with so many bytes of text."""
+    """Estimate how many bytes a global step shuffles for this number of documents with `size` bytes of text."""
     if isinstance(stage, Clustered):
         return documents * stage.keys_each() * KEY_BYTES
     return int(size * SPAN_SHARE)
@@ -82,9 +84,9 @@ def _between(least: int, value: int, most: int) -> int:
 
 
 def _blocks(sizes: Iterable[int], first: int, most: int) -> list[Block]:
-    """Neighbouring shards together until they shuffle `most` bytes."""
+    """Group neighbouring shards until they shuffle `most` bytes."""
     blocks: list[Block] = []
-    filled = most + 1  # the first begins a block, even where it is empty
+    filled = most + 1  # so that the first shard begins a block, even if it is empty
     for shard, size in enumerate(sizes, first):
         if filled + size > most:
             blocks.append(Block(shard, shard + 1))

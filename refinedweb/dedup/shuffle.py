@@ -1,12 +1,12 @@
-"""Shuffle objects: all that one map task has for the tasks that come after it, one object with a block per partition.
+"""Shuffle objects: everything that one map task has for later tasks, in one object that is ordered by partition.
 
     piece … piece | index | trailer
-    piece    an Arrow IPC stream: rows of one partition as they were written; a partition's pieces lie together
+    piece    an Arrow IPC stream: rows of one partition as they were written; a partition's pieces are adjacent
     index    per piece: partition, rows, offset and size in bytes, 128-bit xxh3 of its bytes
     trailer  size of the index, 128-bit xxh3 of the index, magic
 
-So maps write as many objects as there are maps, whatever the number of partitions, a reader asks each object for one
-range of bytes, and nothing is used whose checksum was not compared.
+So each map task writes a single object, whatever the number of partitions, a reader requests one range of bytes from
+each object, and nothing is used without comparing its checksum.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from refinedweb.ledger.manifest import Output
 from refinedweb.storage import Missing, Sink, Store
 from stages.errors import RetryError
 
-FLUSH_BYTES = 96 << 20
-COPY_BYTES = 8 << 20
-MOST_PARTITIONS = 1 << 16
+FLUSH_BYTES = 96 << 20  # of rows in memory; more spill into a temporary file
+COPY_BYTES = 8 << 20  # copied at a time
+MOST_PARTITIONS = 1 << 16  # partitions are numbered by uint16
 _INDEX = np.dtype([("partition", "<u4"), ("rows", "<u8"), ("offset", "<u8"), ("size", "<u8"), ("hash", "S16")])
 _TRAILER = struct.Struct("<Q16s8s")
 _MAGIC = b"RWSHUF01"
-_TAIL = 64 << 10
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_TAIL = 64 << 10  # last bytes of an object, read first: they hold the whole index of up to 1,488 pieces
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ divided by the golden ratio: Fibonacci hashing
 
 
 class Damaged(RetryError):
-    """A shuffle object is gone, cut short, or not what was written: the task that wrote it must run again."""
+    """A shuffle object is gone, truncated, or not what was written: the task that wrote it must run again."""
 
 
 class _Piece(NamedTuple):
@@ -51,19 +51,20 @@ class _Piece(NamedTuple):
 
 
 def partition_of(keys: UInt64s, partitions: int) -> UInt16s:
-    """The partition of each key, whatever their distribution: equal keys meet. uint64[n]."""
+    """The partition of each key (uint64[n]), evenly for any distribution of keys. Equal keys meet."""
     high = (keys * _SPREAD) >> np.uint64(32)
     return ((high * np.uint64(partitions)) >> np.uint64(32)).astype(np.uint16)
 
 
 class ShuffleWriter:
-    """Writes one shuffle object; its bytes depend on the rows and their order alone. Beyond `FLUSH_BYTES` of rows,
-    pieces wait in a temporary file on this machine.
+    """Writes one shuffle object, whose bytes depend on the rows and their order alone.
+
+    Beyond `FLUSH_BYTES` of rows, pieces wait in a temporary file on this machine.
     """
 
     def __init__(self, store: Store, key: str, schema: pa.Schema, partitions: int) -> None:
         if not 1 <= partitions <= MOST_PARTITIONS:
-            raise ValueError(f"{partitions} partitions; 1 to {MOST_PARTITIONS} can be told apart")
+            raise ValueError(f"{partitions} partitions; there can be 1 to {MOST_PARTITIONS}")
         self._key = key
         self._schema = schema
         self._partitions = partitions
@@ -98,7 +99,7 @@ class ShuffleWriter:
         self._waiting, self._where, self._bytes = [], [], 0
 
     def finish(self) -> Output:
-        """The object appears."""
+        """Commit the object."""
         if self._waiting:
             self._flush(self._sink if self._spill is None else self._spill)
         if self._spill is not None:
@@ -110,7 +111,7 @@ class ShuffleWriter:
         return Output(self._key, self.rows, written.size, written.checksum)
 
     def _gather(self, spill: BinaryIO) -> None:
-        """Copy the pieces of all flushes, those of a partition side by side."""
+        """Copy the pieces of all flushes, those of a partition next to each other."""
         offset, placed = 0, []
         for piece in sorted(self._pieces, key=lambda piece: (piece.partition, piece.offset)):
             spill.seek(piece.offset)
@@ -121,7 +122,7 @@ class ShuffleWriter:
         self._pieces = placed
 
     def discard(self) -> None:
-        """Nothing appears."""
+        """Abort: leave no object."""
         self._sink.discard()
         self._close()
 
@@ -159,14 +160,14 @@ def _hash(data: Any) -> bytes:
 
 
 class ShuffleReader:
-    """Reads one shuffle object, opened once. Raises Damaged where it is gone, cut short or altered."""
+    """Reads one shuffle object, opened once. Raises Damaged if it is gone, truncated or altered."""
 
     def __init__(self, store: Store, key: str) -> None:
         self._name = store.uri(key)
         try:
             self._file = store.open(key, random=True)
         except Missing as error:
-            raise Damaged(f"{error}, though its record stands") from None
+            raise Damaged(f"{error}, though its record exists") from None
         try:
             self._index = self._read_index()
         except BaseException:
@@ -195,11 +196,11 @@ class ShuffleReader:
         return np.frombuffer(index, _INDEX)
 
     def rows(self) -> int:
-        """All rows of the object."""
+        """The number of rows of the object."""
         return int(self._index["rows"].sum())
 
     def tables(self, first: int, last: int) -> list[pa.Table]:
-        """The rows of the partitions `first` to `last`, in one request, as the pieces they were written in."""
+        """The rows of the partitions `first` to `last`, in one request, as the pieces that were written."""
         wanted = self._index[(self._index["partition"] >= first) & (self._index["partition"] <= last)]
         if len(wanted) == 0:
             return []

@@ -1,4 +1,4 @@
-"""The last phase of the steps that find spans: what was found in each document becomes bytes of its text."""
+"""The last phase of the steps that find spans: turn what was found in each document into byte spans of its text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Spanned(Global, Protocol):
     """A stage that judges a document by the spans found in it."""
 
     def reasons(self, docs: pa.Table, found: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """string per document, null = it stays."""
+        """The reason to remove each document (string); null keeps it."""
         ...
 
 
@@ -55,6 +55,7 @@ class DecideSpans:
         return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, decided))
 
     def _judged(self, stage: Spanned, batch: Documents, found: pa.Table) -> pa.Table:
+        """The documents of the batch that have spans, with the stage's verdict."""
         spans = self.spans_of(stage, batch.docs, batch.addresses, found)
         reasons = stage.reasons(batch.docs, spans)
         columns = [pa.array(batch.addresses), batch.docs.column("id"), reasons, spans]

@@ -1,10 +1,10 @@
-"""Spans that occur twice or more: the phases behind `substring_v1`; what they compute is in `stages.substring.phases`.
+"""Spans that occur twice or more: the phases of `substring_v1`. What they compute is in `stages.substring.phases`.
 
 sign      documents of a block → winnowed fingerprints, shuffled by fingerprint
-group     equal fingerprints → runs of windows that are copies, and checks where that is not settled, by block
+group     equal fingerprints → runs of windows that are copies, and checks of those still in doubt, by block
 windows   the hashes of the windows of the checks, read from their documents, shuffled by hash
 match     equal hashes → runs of windows that are copies, by block
-decide    all runs of a document → spans of its text, and its verdict
+decide    all runs of a document → spans of its text, and the verdict on it
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stages.substring.stage import Substring
 
 
 def phases(context: Context) -> Iterator[Phase]:
-    """The phases in order. Each may be asked for only when those before it are complete."""
+    """The phases, in order. Request each only when the phases before it are complete."""
     signed = Sign(context, sign, SIGNED, context.stage.reads)
     yield signed
     grouped = Find(context, signed.rows, group, (("resolved", RUNS), ("checks", CHECKS)))

@@ -1,7 +1,7 @@
 """The two phases that every global step is made of: documents → keyed rows, and all rows of some keys → findings.
 
-What a step computes are pure functions of tables; these phases read for them, and send what they give where the next
-phase looks for it: to the partition of its key, or to the block of its document.
+What a step computes are pure functions of tables. These phases read their input, and send their results to where the
+next phase will read them: to the partition of the key, or to the block of the document.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
 
 @dataclass(frozen=True)
 class Sign:
-    """Documents of a block → rows of `schema`, shuffled by their first column. `signed(stage, docs, addresses)`."""
+    """Documents of a block → rows of `schema`, shuffled by their first column: `signed(stage, docs, addresses)`."""
 
     context: Context
     signed: SignedBy
@@ -56,8 +56,9 @@ class Sign:
 
 @dataclass(frozen=True)
 class Find:
-    """All rows of a partition → tables with an `address`, each shuffled by block. `found(stage, rows)` gives a table
-    for each of `results`, names with their schemas.
+    """All rows of a partition → tables with an `address`, each shuffled by block.
+
+    `found(stage, rows)` returns a table for each of `results`, which are names with their schemas.
     """
 
     context: Context
@@ -85,5 +86,5 @@ class Find:
 
 
 def write_by_key(context: Context, rows: pa.Table, writer: ShuffleWriter) -> None:
-    """Rows to the partition of their first column, a uint64."""
+    """Write rows to the partition of their first column, a uint64."""
     writer.write(rows, partition_of(rows.column(0).to_numpy(), context.partitions))

@@ -1,1 +1,1 @@
-"""Runs the steps of a recipe: Ray tasks over shards, each ending in one commit record."""
+"""Runs the steps of a recipe as Ray tasks, each of which ends in one commit record."""

@@ -1,5 +1,6 @@
-"""Which tasks are still to do, and which of them this driver may run: blocks of neighbouring tasks, claimed one at a
-time, those with the largest tasks first.
+"""Which tasks still have to be done, and which of them this driver may run.
+
+Tasks are grouped into blocks of neighbours. A driver claims one block at a time, those with the largest tasks first.
 """
 
 from __future__ import annotations
@@ -7,31 +8,29 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Mapping
 
+from refinedweb.engine import policy
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.storage import Missing
 
-LOOK_SECONDS = 2.0
-AMONG = 8
-TRIES = 8
-ASKED = 4
-LONE = 4
 
+def block_numbers(sizes: Mapping[int, int], block: int) -> dict[int, int]:
+    """The number of the block that each task belongs to.
 
-def cut(sizes: Mapping[int, int], block: int) -> dict[int, int]:
-    """The block of every task: `block` neighbours together, but a task of LONE times the mean size or more is one of
-    its own, so that nobody who holds it holds others back. The same for every driver: it depends on the tasks alone.
+    A block has `block` neighbouring tasks, but a task of at least LARGE_TASK times the mean size is a block by itself,
+    so that its holder holds nothing else back. The result depends on the tasks alone, so all drivers agree on it.
     """
     ordinary = max(sizes, default=0) // block + 1
-    large = LONE * sum(sizes.values()) / max(1, len(sizes))
+    large = policy.LARGE_TASK * sum(sizes.values()) / max(1, len(sizes))
     return {n: ordinary + n if block > 1 and size >= large else n // block for n, size in sizes.items()}
 
 
 class Blocks:
-    """The pending tasks of a step by block. `sizes`: bytes of every task of the step; `block`: tasks per block.
+    """The pending tasks of a step by block.
 
-    A block is free (nobody was seen to hold it), ours, or foreign. What a call asks of the store is bounded, whatever
-    the number of tasks and of drivers.
+    `sizes`: bytes of every task of the step. `block`: tasks per block. A block is free (nobody was seen to hold it),
+    ours, or foreign. The number of requests that a call makes to the store is bounded, however many tasks and drivers
+    there are.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Blocks:
         self.claims = claims
         self._ledger = ledger
         self._sizes = {number: size for number, size in sizes.items() if number not in committed}
-        self._block_of = cut(sizes, block)
+        self._block_of = block_numbers(sizes, block)
         self._members: dict[int, set[int]] = {}
         for number in self._sizes:
             self._members.setdefault(self._block_of[number], set()).add(number)
@@ -51,7 +50,7 @@ class Blocks:
 
     @property
     def pending(self) -> dict[int, int]:
-        """Size of every task that is neither committed nor given up here."""
+        """The size of every task that is neither committed nor given up by this driver."""
         return self._sizes
 
     def is_pending(self, number: int) -> bool:
@@ -61,15 +60,15 @@ class Blocks:
         return sum(self._sizes[number] for number in self._members[block])
 
     def take(self) -> list[int] | None:
-        """Claim a block; its pending tasks, largest first. None where others hold all that is left, as far as is known.
+        """Claim a block and return its pending tasks, largest first; None if others hold all blocks, as far as we know.
 
-        What dead holders left is asked for once, before anything else: it is what was begun first. Then free blocks,
-        those with the largest tasks first; which of several alike is left to chance, and more so with every refusal,
-        so that many drivers that start at once don't queue for the same one.
+        The first call starts by looking for blocks that dead drivers left: those were begun first. After that, free
+        blocks come first, the ones with the largest tasks before the others. The choice among similar blocks is
+        random, and among more of them with every refusal, so that drivers that start together don't all try the same.
         """
         if self._looked is None and (left := self._look()) is not None:
             return left
-        for refusals in range(TRIES):
+        for refusals in range(policy.CLAIM_TRIES):
             block = self._pop_free(refusals)
             if block is None:
                 break
@@ -79,7 +78,7 @@ class Blocks:
         return self._look()
 
     def _pop_free(self, refusals: int) -> int | None:
-        """One of the first blocks that nobody was seen to hold. Those seen or settled meanwhile are dropped here."""
+        """One of the first free blocks. Blocks that were seen at others or settled in the meantime are dropped here."""
         while self._free:
             block = self._free.pop(-1 - random.randrange(self._window(refusals)))
             if block in self._members and block not in self._seen:
@@ -87,18 +86,19 @@ class Blocks:
         return None
 
     def _window(self, refusals: int) -> int:
-        """Among how many of the first blocks to choose: those whose largest task is half the first's at least."""
-        most = min(AMONG << refusals, len(self._free))
+        """How many of the first blocks to choose from: those whose largest task is at least half of the first's."""
+        most = min(policy.SIMILAR_BLOCKS << refusals, len(self._free))
         least = self._largest[self._free[-1]] / 2
-        alike = next((n for n in range(most) if self._largest[self._free[-1 - n]] < least), most)
-        return max(alike, min(1 << refusals, most))
+        similar = next((n for n in range(most) if self._largest[self._free[-1 - n]] < least), most)
+        return max(similar, min(1 << refusals, most))
 
     def _look(self) -> list[int] | None:
-        """One listing of the claims, and questions about a few blocks of others: is it done, is its holder dead?
+        """List the claims, and check whether a few foreign blocks are finished or have a dead holder.
 
-        Those without a claim come first (finished most likely), then those whose claim has long not changed, then any.
+        Blocks without a claim are checked first (most are finished), then those whose claim has not changed for a
+        lease, then any.
         """
-        if self._looked is not None and self.claims.clock() - self._looked < LOOK_SECONDS:
+        if self._looked is not None and self.claims.clock() - self._looked < policy.LOOK_SECONDS:
             return None
         self._looked = self.claims.clock()
         claimed = self.claims.claimed()
@@ -106,17 +106,17 @@ class Blocks:
         foreign = self._seen.intersection(self._members) - self.claims.mine
         silent = self.claims.silent()
         order = sorted(foreign, key=lambda b: (b in claimed, b not in silent, random.random()))
-        for block in order[:ASKED]:
+        for block in order[: policy.FOREIGN_CHECKS]:
             left = self._still_pending(block)
             if left and (self.claims.take_over(block) if block in claimed else self.claims.take(block)):
                 self._looked = float("-inf")  # its holder may have left more
                 return self._still_pending(block)
-        if len(foreign - claimed) > ASKED:
-            self._looked = float("-inf")  # more were finished than were asked about
+        if len(foreign - claimed) > policy.FOREIGN_CHECKS:
+            self._looked = float("-inf")  # more blocks were finished than we checked
         return None
 
     def _still_pending(self, block: int) -> list[int]:
-        """The block's tasks that have no record by now: another driver may have finished some before us."""
+        """The tasks of the block that have no record yet: another driver may have finished some before us."""
         self.settle_all(self._ledger.recorded(self._members.get(block, ())))
         return sorted(self._members.get(block, ()), key=lambda number: (-self._sizes[number], number))
 
@@ -133,7 +133,7 @@ class Blocks:
             self.settle(number)
 
     def settle(self, number: int) -> None:
-        """The task needs nothing more from this driver. A block without tasks is given back."""
+        """Note that the task needs nothing more from this driver. A block without pending tasks is released."""
         self._sizes.pop(number, None)
         block = self._block_of[number]
         members = self._members.get(block, set())
@@ -144,6 +144,6 @@ class Blocks:
                 self.claims.release(block, done=True)
 
     def release(self) -> None:
-        """Give back every block that is not finished."""
+        """Release every block of ours that is not finished."""
         for block in sorted(self.claims.mine):
             self.claims.release(block, done=False)

@@ -1,7 +1,7 @@
-"""The dataset card: a README.md beside the corpus that says, in the Hub's format, what it is and how it came to be.
+"""The dataset card: a README.md next to the corpus folder that says in the Hub's format what it is and how it was made.
 
-Its bytes depend on the input and the recipe alone, as the corpus's do. It lies above the corpus, because readers of a
-folder of Parquet files trip over anything else in it.
+Like those of the corpus, its bytes depend on the input and the recipe alone. It is not inside the corpus folder,
+because readers of a folder of Parquet files stumble over anything else in it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from refinedweb.ledger.run_file import RunFile
 from refinedweb.storage import Missing, Store
 from refinedweb.views import funnel
 
+# The Hub's size categories, one for each power of ten.
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B")
 MEANING = {
     "id": "WARC record id, else a hash of the content",
@@ -43,20 +44,27 @@ MEANING = {
 
 
 def write_card(store: Store, run: RunFile, totals: Totals) -> str:
-    """Write the card of a finished run, unless it is there already; its key."""
+    """Write the card of a finished run, unless the same one exists already. Returns its key."""
     data = card(run, totals, _schema(store, run)).encode()
     try:
-        there, _ = store.get(CARD)
+        existing, _ = store.get(CARD)
     except Missing:
-        there = b""
-    if there != data:
+        existing = b""
+    if existing != data:
         store.put(CARD, data)
     return CARD
 
 
 def card(run: RunFile, totals: Totals, schema: pa.Schema) -> str:
     """The text of the card."""
-    parts = [_front(run, totals), _about(run, totals), _columns(schema), _made(run, totals), _loading(), _known(run)]
+    parts = [
+        _front(run, totals),
+        _about(run, totals),
+        _columns(schema),
+        _how_it_was_made(run, totals),
+        _loading(),
+        _limits(run),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +77,7 @@ def _schema(store: Store, run: RunFile) -> pa.Schema:
 
 
 def _front(run: RunFile, totals: Totals) -> str:
-    """What the Hub and `load_dataset` read. JSON is YAML: whatever stands in a name, it stays one value."""
+    """The part that the Hub and `load_dataset` read. JSON is YAML, so whatever a name contains, it stays one value."""
     size = SIZES[min(len(SIZES) - 1, max(0, len(str(totals.rows_kept)) - 3))]
     lines = [
         "---",
@@ -116,7 +124,7 @@ def _columns(schema: pa.Schema) -> str:
     return "## Columns\n\n" + "\n".join(rows)
 
 
-def _made(run: RunFile, totals: Totals) -> str:
+def _how_it_was_made(run: RunFile, totals: Totals) -> str:
     rows = ["| stage | documents in | removed | left of all | why |", "|---|---:|---:|---:|---|"]
     names = [table["name"] for table in run.recipe["stages"]]
     for row in funnel.funnel(names, totals, faithful=False):
@@ -145,7 +153,7 @@ pandas.read_parquet("corpus")
 ```"""
 
 
-def _known(run: RunFile) -> str:
+def _limits(run: RunFile) -> str:
     masked = "pii_v1" in [table["name"] for table in run.recipe["stages"]]
     personal = (
         "E-mail and IP addresses are masked; names and other personal data of public pages remain."
@@ -160,5 +168,5 @@ def _known(run: RunFile) -> str:
 
 
 def _cell(value: object) -> str:
-    """In a table of Markdown, whatever the input called its column."""
+    """The value as a cell of a Markdown table, whatever characters the input's column names have."""
     return re.sub(r"[|`<>\r\n]", " ", str(value))

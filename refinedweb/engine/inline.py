@@ -1,4 +1,4 @@
-"""A pool of this process alone: for notebooks, small runs and tests. The same steps, loop and ledger, without Ray."""
+"""A pool that runs tasks in this process, for notebooks, small runs and tests: same steps, loop and ledger, no Ray."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from refinedweb.engine.pool import TaskOutcome, Work, attempt
 
 
 class InlinePool:
-    """Runs one attempt at a time, when it is waited for. What kills a worker kills this process."""
+    """Runs one attempt at a time, at the moment it is waited for. Whatever kills a worker kills this process."""
 
     def __init__(self) -> None:
         self._work: Any = None

@@ -1,7 +1,8 @@
 """The driver's loop over the tasks of one step: claim a block, run its tasks, see that each ends in one record.
 
-Knows neither Ray nor stages: a `Pool` runs attempts, the `Ledger` says what is done, `Claims` say whose turn it is.
-A task that dies is retried, then run carefully (its poison quarantined), then recorded as failed; the others go on.
+The loop knows neither Ray nor stages: a `Pool` runs attempts, the `Ledger` says what is done, `Claims` say whose turn
+it is. A task whose worker dies is retried, then run carefully (which quarantines the document that kills it), then
+recorded as failed; the other tasks go on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from time import sleep
 from typing import Any, NamedTuple
 
+from refinedweb.engine import policy
 from refinedweb.engine.blocks import Blocks
 from refinedweb.engine.pool import Pool, TaskOutcome
 from refinedweb.engine.rollups import RollUps
@@ -21,19 +23,9 @@ from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record, Totals
 from stages.errors import ConfigError, RefinedWebError
 
-TICK = 0.25
-DEATHS = 2
-MOST_DEATHS = 6
-RETRIES = 6
-BACKOFF = 0.5
-MOST_WAITING = 64
-RATES = 1000
-STRAGGLER_FACTOR = 4.0
-STRAGGLER_SECONDS = 60.0
-
 
 class Task(NamedTuple):
-    """One task of a step: what it gets, and its weight (bytes) for scheduling."""
+    """One task of a step: its number, what its work is called with, and its size in bytes, for scheduling."""
 
     number: int
     payload: Any
@@ -42,7 +34,7 @@ class Task(NamedTuple):
 
 @dataclass
 class LoopProgress:
-    """What a watcher may show. `seen` sums the records that this driver saw committed."""
+    """What a watcher may show. `seen` is the sum of the records that this driver saw committed."""
 
     step: str
     total: int
@@ -56,7 +48,7 @@ class LoopProgress:
 
 @dataclass
 class _State:
-    """What is known of a task that is not settled."""
+    """What is known about a task that is not settled."""
 
     task: Task
     deaths: int = 0
@@ -73,14 +65,19 @@ class _Attempt(NamedTuple):
 Watch = Callable[[LoopProgress], None]
 
 
+def _backoff(retries: int) -> float:
+    """Seconds to wait before the retry of this number, counted from 1."""
+    return min(policy.MOST_BACKOFF_SECONDS, policy.BACKOFF_SECONDS * 2.0**retries)
+
+
 class Loop:
-    """See `run`."""
+    """One driver's work on one step; see `run`."""
 
     def __init__(
         self, tasks: Sequence[Task], block: int, ledger: Ledger, claims: Claims, pool: Pool, watch: Watch,
         committed: set[int] | None = None,
     ) -> None:  # fmt: skip
-        """`committed`: what the ledger said a moment ago, where that was asked (a listing of all records)."""
+        """`committed`: the tasks that have a record, if the caller has just listed them (the list can be long)."""
         self._ledger = ledger
         self._pool = pool
         self._watch = watch
@@ -91,14 +88,14 @@ class Loop:
         self._queue: list[int] = []
         self._running: dict[Hashable, _Attempt] = {}
         self._twins: set[int] = set()
-        self._rates: deque[float] = deque(maxlen=RATES)
+        self._rates: deque[float] = deque(maxlen=policy.RATES)
         self._rollups = RollUps(ledger)
         self.progress = LoopProgress(ledger.step, len(tasks), done=len(committed))
 
     def run(self) -> LoopProgress:
-        """Until every task is committed, by whomever, or has failed for good here."""
+        """Run until every task is committed, by any driver, or has failed for good here."""
         try:
-            while self._blocks.pending:  # what still runs then was done by others, or is a twin that hangs
+            while self._blocks.pending:  # attempts that outlast it were done by others, or are twins that hang
                 self._blocks.claims.renew()
                 self._fill()
                 self._collect()
@@ -119,23 +116,23 @@ class Loop:
             self._run_stragglers_again(slots)
 
     def _next(self) -> int | None:
-        """The next task of a block that is ours, claiming another block where none is left.
+        """The next task of our blocks, claiming another block if none is left.
 
-        None where too many wait for their next attempt: whatever ails them would befall those of other blocks too.
+        None while MOST_WAITING tasks back off: the cause is probably shared, and would hit other blocks too.
         """
         while True:
             number = self._pop_ready()
-            if number is not None or len(self._queue) >= MOST_WAITING:
+            if number is not None or len(self._queue) >= policy.MOST_WAITING:
                 return number
             taken = self._blocks.take()
             if taken is None:
                 return None
-            # A block that was lost and taken again brings its tasks twice: once is enough.
+            # A block that was lost and taken again brings tasks that we already have.
             known = {attempt.number for attempt in self._running.values()}.union(self._queue)
             self._queue.extend(number for number in taken if number not in known)
 
     def _pop_ready(self) -> int | None:
-        """A pending task whose time has come."""
+        """The first pending task that is not in back-off, removed from the queue; None if there is none."""
         now = self._now()
         self._queue = [number for number in self._queue if self._blocks.is_pending(number)]
         place = next((at for at, n in enumerate(self._queue) if self._states[n].not_before <= now), None)
@@ -149,14 +146,14 @@ class Loop:
 
     def _collect(self) -> None:
         if not self._running:
-            sleep(TICK)
+            sleep(policy.TICK_SECONDS)
             return
-        for handle, outcome in self._pool.wait(TICK):
+        for handle, outcome in self._pool.wait(policy.TICK_SECONDS):
             attempt = self._running.pop(handle, None)
             if attempt is not None and self._blocks.is_pending(attempt.number):
                 self._settle(attempt, outcome)
             elif attempt is not None:
-                self._cancel_twins(attempt.number)  # its record was seen before its outcome
+                self._cancel_twins(attempt.number)  # we saw its record before its outcome
 
     def _settle(self, attempt: _Attempt, outcome: TaskOutcome) -> None:
         if outcome.kind == "config":
@@ -164,7 +161,7 @@ class Loop:
         if outcome.kind == "done":
             self._done(attempt, outcome.record)
         elif (record := self._blocks.record_of(attempt.number)) is not None:
-            self._done(attempt, record)  # it died or doubted after its commit, or another driver was faster
+            self._done(attempt, record)  # it died or lost the answer after its commit, or another driver was faster
         elif self._is_running(attempt.number):
             return
         else:
@@ -187,30 +184,30 @@ class Loop:
         self._blocks.settle(number)
 
     def _may_go_on(self, state: _State, outcome: TaskOutcome) -> bool:
-        """Change the state to that of the next attempt; False where there is none."""
+        """Prepare the state for the next attempt; False if there must not be one."""
         if outcome.kind == "retry":
             state.retries += 1
-            state.not_before = self._now() + min(30.0, BACKOFF * 2**state.retries)
-            return state.retries <= RETRIES
+            state.not_before = self._now() + _backoff(state.retries)
+            return state.retries <= policy.RETRIES
         if outcome.kind == "raised":
             was_careful, state.careful = state.careful, True
             return not was_careful
         if outcome.kind == "died":
             self.progress.deaths += 1
             state.deaths += 1
-            state.careful = state.deaths >= DEATHS
-            return state.deaths < MOST_DEATHS
+            state.careful = state.deaths >= policy.CAREFUL_DEATHS
+            return state.deaths < policy.MOST_DEATHS
         return False
 
     def _run_stragglers_again(self, slots: int) -> None:
-        """Idle slots go to tasks that take far longer than their size explains: their machine may be ill."""
-        if len(self._rates) < 3:
+        """Give idle slots to tasks that take far longer than their size explains: their machine may be sick."""
+        if len(self._rates) < policy.LEAST_RATES:
             return
         usual = statistics.median(self._rates)
         numbers = [attempt.number for attempt in self._running.values()]
         for attempt in sorted(self._running.values(), key=lambda a: a.since)[:slots]:
-            expected = STRAGGLER_FACTOR * usual * self._states[attempt.number].task.size
-            late = self._now() - attempt.since > max(STRAGGLER_SECONDS, expected)
+            expected = policy.STRAGGLER_FACTOR * usual * self._states[attempt.number].task.size
+            late = self._now() - attempt.since > max(policy.STRAGGLER_SECONDS, expected)
             if late and numbers.count(attempt.number) == 1:
                 self._twins.add(attempt.number)
                 self._submit(attempt.number)
@@ -234,6 +231,6 @@ class Loop:
         for handle in list(self._running):
             self._pool.cancel(handle)
         self._running.clear()
-        with suppress(RefinedWebError, OSError):  # claims run out by themselves; what ended the loop is to be told
+        with suppress(RefinedWebError, OSError):  # leases expire anyway; the error to report is what ended the loop
             self._blocks.release()
         self._rollups.close()

@@ -1,11 +1,11 @@
-"""What a run tells of itself while it goes on: CloudWatch's embedded metric format, and Prometheus text.
+"""The metrics of a run while it goes on: CloudWatch's embedded metric format, and Prometheus text.
 
-    emf     a line of JSON on stdout, once a minute, of which CloudWatch Logs makes metrics
+    emf     a line of JSON on stdout, once a minute, from which CloudWatch Logs makes metrics
             (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html)
     *.prom  a file for the textfile collector of Prometheus's node exporter, replaced as a whole
 
-Counts (`Documents`, `CostDollars`, …) are what came since the last line, so that the sum over hosts, drivers and
-relaunches is right; the others (`ProgressPercent`, `FailedTasks`) are the state that this driver sees.
+Counts (`Documents`, `CostDollars`, …) are increments since the last line, so that their sum over hosts, drivers and
+relaunches is right. The others (`ProgressPercent`, `FailedTasks`) are the state as this driver sees it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from refinedweb.ledger.totals import StepState
 from stages.errors import ConfigError
 
 NAMESPACE = "RefinedWeb"
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 60.0  # between two readings: the resolution of CloudWatch's standard metrics
 PRICE = "REFINEDWEB_DOLLARS_PER_HOUR"
 CONTAINER_FILES = ("/opt/ml/config/resourceconfig.json", "/opt/ml/input/config/resourceconfig.json")
 
-# name, unit (of CloudWatch's list), field of Reading
+# Name, CloudWatch's unit, field of Reading.
 METRICS = (
     ("ProgressPercent", "Percent", "progress_percent"),
     ("TasksDone", "Count", "tasks_done"),
@@ -47,9 +47,9 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """The state of one step, and what came since the reading before: tasks, documents, worker deaths, dollars.
+    """The state of one step, and the increments since the reading before: tasks, documents, worker deaths, dollars.
 
-    `documents_per_second` and `kept_percent` are of that time too; None where no documents came.
+    `documents_per_second` and `kept_percent` are those of the same time; the latter is None if no documents came.
     """
 
     run: str
@@ -70,7 +70,7 @@ Sink = Callable[[Reading], None]
 
 
 class Meter:
-    """A watcher of the engine's loop that reads it every `every` seconds, at the end of each step, and at `close`."""
+    """A watcher of the engine's loop that takes a reading every `every` seconds, after each step, and at `close`."""
 
     def __init__(
         self, run: str, sinks: Sequence[Sink], dollars_per_hour: float = 0.0,
@@ -94,7 +94,7 @@ class Meter:
             self._read(progress)
 
     def close(self) -> None:
-        """The last reading of a step."""
+        """Take the last reading of a step."""
         if self._current is not None:
             self._read(self._current)
         self._current, self._before = None, (0, 0, 0, 0)
@@ -105,7 +105,7 @@ class Meter:
         seen = (progress.seen.tasks, progress.seen.rows_in, progress.seen.rows_kept, progress.deaths)
         tasks, documents, kept, deaths = (new - old for new, old in zip(seen, self._before, strict=True))
         self._before = seen
-        if "/" in progress.step:  # tasks of a global step count keys and pairs, not documents
+        if "/" in progress.step:  # the tasks of a global step count keys and pairs, not documents
             documents = kept = 0
         reading = Reading(
             run=self._run,
@@ -126,8 +126,8 @@ class Meter:
 
 
 def meter_of(wanted: Sequence[str], out: str) -> Meter | None:
-    """The meter that `--metrics` asks for (`emf`, or the path of a .prom file); in a SageMaker container `emf` without
-    being asked. None where nothing is wanted. Raises ConfigError.
+    """The meter that `--metrics` asks for (`emf`, or the path of a .prom file); in a SageMaker container `emf` is the
+    default. None if no metrics are wanted. Raises ConfigError if a target cannot be used.
     """
     if not wanted and any(Path(name).exists() for name in CONTAINER_FILES):
         wanted = ("emf",)
@@ -137,16 +137,16 @@ def meter_of(wanted: Sequence[str], out: str) -> Meter | None:
 
 
 def dollars_per_hour() -> float:
-    """What the machines of this driver cost, from the environment; 0 where nobody said."""
-    told = os.environ.get(PRICE, "0")
+    """What the machines of this driver cost, from the environment; 0 if the variable is not set."""
+    value = os.environ.get(PRICE, "0")
     try:
-        return float(told)
+        return float(value)
     except ValueError:
-        raise ConfigError(f"{PRICE} must be a number of dollars per hour, not {told!r}") from None
+        raise ConfigError(f"{PRICE} must be a number of dollars per hour, not {value!r}") from None
 
 
 def both(first: Watch, meter: Meter | None) -> Watch:
-    """A watcher that shows progress to `first`, and to the meter."""
+    """A watcher that passes progress on to the meter and to `first`."""
 
     def watch(progress: LoopProgress) -> None:
         if meter is not None:
@@ -158,18 +158,18 @@ def both(first: Watch, meter: Meter | None) -> Watch:
 
 def emf(reading: Reading, milliseconds: int) -> dict[str, Any]:
     """One object of the embedded metric format, by run, and by run and step. `milliseconds`: since 1970."""
-    told = [(name, unit, getattr(reading, field)) for name, unit, field in METRICS]
-    metrics = [{"Name": name, "Unit": unit} for name, unit, value in told if value is not None]
+    found = [(name, unit, getattr(reading, field)) for name, unit, field in METRICS]
+    metrics = [{"Name": name, "Unit": unit} for name, unit, value in found if value is not None]
     about = {
         "Timestamp": milliseconds,
         "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["Run"], ["Run", "Step"]], "Metrics": metrics}],
     }
-    values = {name: value for name, _, value in told if value is not None}
+    values = {name: value for name, _, value in found if value is not None}
     return {"_aws": about, "Run": reading.run, "Step": reading.step, **values}
 
 
 def emf_sink(stream: TextIO, now: Callable[[], float] = time.time) -> Sink:
-    """A line for each reading."""
+    """A sink that writes a line for each reading."""
 
     def write(reading: Reading) -> None:
         stream.write(json.dumps(emf(reading, int(now() * 1000)), ensure_ascii=False) + "\n")
@@ -182,7 +182,7 @@ def _prometheus_file(name: str) -> Sink:
     path = Path(name)
     if path.suffix != ".prom":
         raise ConfigError(
-            f"--metrics {name}: give `emf`, or a file that ends in .prom, as the textfile collector wants"
+            f"--metrics {name}: give `emf`, or a file whose name ends in .prom (the textfile collector reads no other)"
         )
     if not path.parent.is_dir():
         raise ConfigError(f"--metrics {name}: there is no folder {path.parent}")
@@ -197,7 +197,7 @@ def _prometheus_file(name: str) -> Sink:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """The file has the whole text or the old one: the collector may read at any time."""
+    """Replace the file as a whole: the collector may read it at any time, and must see the old text or the new one."""
     handle, waiting = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
@@ -207,7 +207,7 @@ def replace_file(path: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class MetricFamily:
-    """One metric of the Prometheus text format: its samples by labels."""
+    """One metric of the Prometheus text format, with its samples by labels."""
 
     name: str
     kind: str
@@ -228,33 +228,33 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def _labels(labels: dict[str, str]) -> str:
-    told = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in labels.items())
-    return "{" + ",".join(told) + "}" if labels else ""
+    pairs = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in labels.items())
+    return "{" + ",".join(pairs) + "}" if labels else ""
 
 
 def _of_reading(reading: Reading, sums: dict[str, float]) -> list[MetricFamily]:
     run, at = {"run": reading.run}, {"run": reading.run, "step": reading.step}
     done, failed, rate = reading.tasks_done, reading.tasks_failed, reading.documents_per_second
     gauges = [
-        ("progress_ratio", "Share of the step's tasks that are done.", reading.progress_percent / 100),
-        ("tasks_done", "Tasks of the step with a commit record.", done),
-        ("tasks_failed", "Tasks that failed for good.", failed),
-        ("documents_per_second", "Documents read since the last reading.", rate),
+        ("progress_ratio", "Share of the step's tasks that are done, from 0 to 1.", reading.progress_percent / 100),
+        ("tasks_done", "Tasks of the step that have a commit record.", done),
+        ("tasks_failed", "Tasks of the step that failed for good.", failed),
+        ("documents_per_second", "Documents read per second since the last reading.", rate),
     ]
     counters = [
-        ("documents_total", "Documents read by this driver.", "documents"),
-        ("documents_kept_total", "Documents kept by this driver.", "documents_kept"),
-        ("worker_deaths_total", "Workers that died.", "deaths"),
+        ("documents_total", "Documents read by this driver so far.", "documents"),
+        ("documents_kept_total", "Documents kept by this driver so far.", "documents_kept"),
+        ("worker_deaths_total", "Workers of this driver that died so far.", "deaths"),
         ("cost_dollars_total", "Cost of this driver's machines so far, in dollars.", "cost_dollars"),
     ]
     return [
-        *(MetricFamily(f"refinedweb_{name}", "gauge", told, [(at, value)]) for name, told, value in gauges),
-        *(MetricFamily(f"refinedweb_{name}", "counter", told, [(run, sums[key])]) for name, told, key in counters),
+        *(MetricFamily(f"refinedweb_{name}", "gauge", text, [(at, value)]) for name, text, value in gauges),
+        *(MetricFamily(f"refinedweb_{name}", "counter", text, [(run, sums[key])]) for name, text, key in counters),
     ]
 
 
 def of_status(run: str, states: Sequence[StepState], totals: Totals, failed: int) -> list[MetricFamily]:
-    """The metrics of a run as its ledger tells them, for `status --prometheus`."""
+    """The metrics of a run according to its ledger, for `status --prometheus`."""
     at = [({"run": run, "step": state.step.name}, state) for state in states]
     removed = [
         ({"run": run, "stage": stage, "reason": reason}, float(n))
@@ -264,12 +264,12 @@ def of_status(run: str, states: Sequence[StepState], totals: Totals, failed: int
     whole = {"run": run}
     seconds = sum(state.totals.seconds for state in states)
     return [
-        MetricFamily("refinedweb_tasks_done", "gauge", "Tasks of the step with a commit record.",
+        MetricFamily("refinedweb_tasks_done", "gauge", "Tasks of the step that have a commit record.",
                [(labels, state.done) for labels, state in at]),
-        MetricFamily("refinedweb_tasks", "gauge", "Tasks of the step, as far as they are known.",
+        MetricFamily("refinedweb_tasks", "gauge", "Tasks of the step, as far as they are known by now.",
                [(labels, state.total) for labels, state in at]),
         MetricFamily("refinedweb_tasks_failed", "gauge", "Tasks that failed for good.", [(whole, failed)]),
-        MetricFamily("refinedweb_documents_in", "gauge", "Documents read.", [(whole, totals.rows_in)]),
+        MetricFamily("refinedweb_documents_in", "gauge", "Documents read so far.", [(whole, totals.rows_in)]),
         MetricFamily("refinedweb_documents_kept", "gauge", "Documents kept so far.", [(whole, totals.rows_kept)]),
         MetricFamily("refinedweb_documents_removed", "gauge", "Documents removed, by stage and reason.", removed),
         MetricFamily("refinedweb_core_seconds", "gauge", "Core seconds of the committed tasks.", [(whole, seconds)]),

@@ -1,7 +1,7 @@
-"""Ray as a pool of single-core workers: the only place of the engine that knows Ray.
+"""Ray as a pool of single-core workers: the only module of the engine that knows Ray.
 
-One task per shard; nothing big goes through the object store. Retries are ours, not Ray's: the ledger must be asked
-before anything is run again.
+There is one task per shard, and nothing big goes through the object store. Retries are ours, not Ray's: the ledger must
+be read before anything is run again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from refinedweb.engine import policy
+from refinedweb.patches import LOOPBACK_ENVIRONMENT, check_loopback_switch, init_on_loopback, ray_start_timed_out
 from stages.errors import CommitUnknown, ConfigError, RefinedWebError, RetryError
 
 Work = Callable[[int, Any, bool], Any]
 
-# Ray reads these when it is imported. Keep-alives: without them a silently cut link hangs the tasks behind it.
+# Ray reads these when it is imported. The keep-alives: without them, a link that is silently cut hangs its tasks.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -27,18 +29,11 @@ ENVIRONMENT = {
     "RAY_grpc_keepalive_time_ms": "10000",
     "RAY_grpc_keepalive_timeout_ms": "5000",
 }
-# Ray takes 127.0.0.1 for this machine's address in the network, and then listens on all of them; told that there are no
-# clusters (as on macOS), it listens on loopback alone.
-EMBEDDED = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-OBJECT_STORE_BYTES = 128 << 20
-COUNT_SECONDS = 1.0
-CONNECT_SECONDS = 20.0
-STARTS = 3
 
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """How one attempt at a task ended. `died`: its worker did not live to say."""
+    """How one attempt at a task ended. `died`: its worker died before it could say."""
 
     kind: Literal["done", "retry", "failed", "raised", "config", "died"]
     record: Any = None
@@ -46,22 +41,22 @@ class TaskOutcome:
 
 
 class Pool(Protocol):
-    """Runs tasks side by side."""
+    """Runs tasks at the same time."""
 
     def use(self, work: Work) -> None:
-        """What the tasks submitted from now on do."""
+        """Set what the tasks submitted from now on do."""
         ...
 
     def slots(self) -> int:
-        """How many tasks can run at once, now."""
+        """How many tasks can run at the same time, as things stand now."""
         ...
 
     def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
-        """Start an attempt; its handle."""
+        """Start an attempt and return its handle."""
         ...
 
     def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
-        """The attempts that ended, after at most this long."""
+        """Wait for at most `seconds` and return the attempts that ended."""
         ...
 
     def cancel(self, handle: Hashable) -> None:
@@ -69,12 +64,12 @@ class Pool(Protocol):
         ...
 
     def close(self) -> None:
-        """End what runs."""
+        """End everything that runs."""
         ...
 
 
 def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
-    """One attempt, its error named by what the driver does next."""
+    """Make one attempt, and name its error by what the driver does next."""
     try:
         return TaskOutcome("done", work(task, payload, careful))
     except ConfigError as error:
@@ -83,7 +78,7 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
         return TaskOutcome("retry", error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:
         return TaskOutcome("failed", error=str(error))
-    except Exception as error:  # reported with its place, then found out document by document
+    except Exception as error:  # reported with its place; a careful run then finds the document
         return TaskOutcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
 
 
@@ -95,13 +90,15 @@ def _place(error: Exception) -> str:
 
 
 class RayPool:
-    """A pool over `ray.init()` on this machine (`address` None) or over a running cluster."""
+    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster."""
 
     def __init__(self, workers: int | None, address: str | None, recycle: int) -> None:
-        settings = ENVIRONMENT if address is not None else {**ENVIRONMENT, **EMBEDDED}
+        settings = ENVIRONMENT if address is not None else {**ENVIRONMENT, **LOOPBACK_ENVIRONMENT}
         os.environ.update({name: value for name, value in settings.items() if name not in os.environ})
         import ray
 
+        if address is None:
+            check_loopback_switch(ray)
         self._ray = ray
         self._workers = workers
         self._cluster = address is not None
@@ -117,17 +114,20 @@ class RayPool:
         self._work = self._ray.put(work)
 
     def slots(self) -> int:
-        """On a cluster as many again as it has cores: one that scales itself grows only while tasks wait for more.
-        (A lasting request for cores would do as well, and would outlive a killed driver, nodes and bill included.)
+        """The number of cores here; on a cluster twice that and one, because a cluster that scales itself grows only
+        while tasks wait for more cores. (A standing request for cores would do that too, but it would outlive a killed
+        driver, and so would the nodes and their bill.)
         """
         cpus = self._cluster_cpus()
         wanted = 2 * cpus + 1 if self._cluster else cpus
         return max(1, wanted if self._workers is None else min(wanted, self._workers))
 
     def _cluster_cpus(self) -> int:
-        """As they were a moment ago: a question to Ray's head, for which thousands of tasks a second would queue."""
+        """The cluster's cores as of a moment ago: it takes a call to Ray's head, and thousands of tasks a second would
+        queue for it.
+        """
         now = time.monotonic()
-        if now - self._counted >= COUNT_SECONDS:
+        if now - self._counted >= policy.CPU_COUNT_SECONDS:
             self._counted, self._cpus = now, int(self._ray.cluster_resources().get("CPU", 0))
         return self._cpus
 
@@ -155,7 +155,7 @@ class RayPool:
             self._ray.cancel(handle, force=True)
 
     def close(self) -> None:
-        """End what runs and leave the cluster; an embedded one ends with it."""
+        """End everything that runs and leave the cluster; an embedded Ray ends with it."""
         for handle in list(self._running):
             self.cancel(handle)
         self._ray.shutdown()
@@ -182,12 +182,12 @@ def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
 
 
 def _check_listening(address: str) -> None:
-    """Ray itself takes minutes to find out that nobody is there. Raises ConfigError."""
+    """Raises ConfigError if nothing listens at the address: Ray itself takes minutes to notice."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return
     try:
-        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        socket.create_connection((host, int(port)), policy.CONNECT_SECONDS).close()
     except OSError as error:
         raise _no_cluster(address, error) from error
 
@@ -197,24 +197,24 @@ def _no_cluster(address: str, error: OSError) -> ConfigError:
 
 
 def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:
-    """Ray gives itself 30 seconds to start, which is not enough where many others compute: it gets more tries."""
-    for attempt in range(1, STARTS + 1):
+    """Start an embedded Ray. The 30 seconds it allows itself are too few on a busy machine, so it gets more tries."""
+    for attempt in range(1, policy.RAY_STARTS + 1):
         try:
-            ray.init(
+            init_on_loopback(
+                ray,
                 address="local",  # without it, Ray joins whatever cluster was last started on this machine
                 num_cpus=workers,
                 include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _node_ip_address="127.0.0.1",
+                object_store_memory=policy.OBJECT_STORE_BYTES,
                 **quiet,
             )
         except Exception as error:
-            if type(error) is not Exception:  # that is how Ray says that it was not up in time
+            if not ray_start_timed_out(error):
                 raise
             ray.shutdown()
-            if attempt == STARTS:
+            if attempt == policy.RAY_STARTS:
                 raise RetryError(
-                    f"Ray did not start on this machine in {STARTS} tries: {error} Free the machine of other work and "
+                    f"Ray did not start on this machine in {attempt} tries: {error} Free the machine of other work and "
                     "run the same command again"
                 ) from error
         else:
@@ -224,5 +224,5 @@ def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:
 def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     import pyarrow as pa
 
-    pa.set_cpu_count(1)  # one core per worker is the whole idea
+    pa.set_cpu_count(1)  # a worker has one core
     return attempt(work, task, payload, careful)

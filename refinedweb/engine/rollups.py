@@ -1,32 +1,34 @@
-"""Rollups written while a run goes on: `status` must stay fast meanwhile, and after it was killed."""
+"""Rollups written while a run goes on, so that `status` is fast during the run and after the run was killed."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from refinedweb.engine import policy
 from refinedweb.ledger.manifest import Ledger
-
-ROLL_UP_SECONDS = 60.0
-SHARE = 20
 
 
 class RollUps:
-    """In a thread: on S3, listing a million records takes longer than a lease, and the driver must renew its claims.
+    """Writes rollups in a thread: on S3, listing a million records takes longer than a lease, and the driver has to go
+    on renewing its claims.
 
-    Begins ROLL_UP_SECONDS after the last one ended, or SHARE times what that took: this costs a driver, and the store,
-    a small share of their time however large the ledger is.
+    A rollup starts ROLL_UP_SECONDS after the last one ended, or after ROLL_UP_SHARE times the duration of the last one
+    if that is longer. So rollups cost the driver and the store a small share of their time, however large the ledger.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(1)
         self._running: Future[set[int]] | None = None
-        self._due = time.monotonic() + ROLL_UP_SECONDS
+        self._due = time.monotonic() + policy.ROLL_UP_SECONDS
         self._closed = False
 
     def tick(self) -> set[int]:
-        """To be called often. The tasks that have a record, where a rollup has just ended; else none."""
+        """Start a rollup when one is due. Returns the committed tasks if a rollup has just ended, else nothing.
+
+        The loop calls it on every turn.
+        """
         if self._running is None:
             if time.monotonic() >= self._due:
                 self._running = self._thread.submit(self._roll_up)
@@ -43,10 +45,10 @@ class RollUps:
             if not self._closed:
                 self._ledger.roll_up_block(block)
         now = time.monotonic()
-        self._due = now + max(ROLL_UP_SECONDS, SHARE * (now - start))
+        self._due = now + max(policy.ROLL_UP_SECONDS, policy.ROLL_UP_SHARE * (now - start))
         return committed
 
     def close(self) -> None:
-        """Ends after the block that is being rolled up."""
+        """Stop after the block that is being rolled up."""
         self._closed = True
         self._thread.shutdown()

@@ -1,4 +1,4 @@
-"""A run: `run.json` says what it is, its steps are executed one after the other, the ledger says how far it is."""
+"""Executes a run: `run.json` says what the run is, the ledger says how far it is, its steps go one after the other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from refinedweb.storage import open_store
 
 @dataclass
 class RunResult:
-    """How a run ended. Tasks that `failed` for good are those of `failed_step`: the steps after it were not begun."""
+    """How a run ended. `failed`: errors of the tasks of `failed_step` that failed for good; no later step was begun."""
 
     totals: Totals
     failed: dict[int, str] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 finished with quarantined documents, partial or failed shards."""
+        """0: done. 3: finished with quarantined documents, or with partial or failed shards."""
         return 3 if self.failed or self.totals.partial or self.totals.quarantined else 0
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How to run, without influence on the output."""
+    """Settings that do not influence the output: workers, the Ray cluster's address, the lease of claims in seconds."""
 
     workers: int | None = None
     address: str | None = None
@@ -45,7 +45,7 @@ class RunSettings:
 def execute(
     recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch, started: Callable[[], None]
 ) -> RunResult:
-    """Run or resume to the end. `watch` sees the progress several times a second, `started` when workers are up."""
+    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up."""
 
     def start() -> Pool:
         mean = sum(item.size for item in inputs) // len(inputs)
@@ -59,8 +59,8 @@ def execute(
 def execute_on(
     start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch
 ) -> RunResult:
-    """`execute` on workers that `start` gives when the first task needs them."""
-    from refinedweb.dedup.planning import check_index  # kernels: dear to import, and not wanted to look at runs
+    """`execute` on the workers of the pool that `start` returns; it is called when the first task needs them."""
+    from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
     from refinedweb.engine.card import write_card
     from refinedweb.engine.steps import Crew, run_global, run_local
 
@@ -70,7 +70,7 @@ def execute_on(
     with Crew(recipe, run.inputs, start, lease, watch) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):
-                continue  # not asked phase by phase: what they shuffled is gone
+                continue  # as a whole, because the shuffle objects of its phases are gone
             done = (run_local if step.kind == "local" else run_global)(crew, store, step, run.block)
             result.attempts += done.attempts
             result.deaths += done.deaths

@@ -1,4 +1,4 @@
-"""The beginning of a run: `run.json` is written, or what is there is compared with what was asked for."""
+"""Starts a run: writes `run.json`, or compares the one that exists with what is wanted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from refinedweb.sources.inputs import Input
 from refinedweb.storage import Exists, Store, open_store
 from stages.errors import ConfigError
 
-SHOWN = 6
+SHOWN_DIFFERENCES = 6  # lines in a refusal; the rest is only counted
 
 
 def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFile:
-    """Write `run.json`, or check that the one that is there says the same. Raises ConfigError where it does not."""
+    """Write `run.json`, or check that the existing one says the same. Raises ConfigError if it does not."""
     store = open_store(out)
     wanted = RunFile(
         recipe=recipe.content(),
@@ -50,7 +50,7 @@ def _check_store(store: Store) -> None:
     except Exists:
         return
     raise ConfigError(
-        f"{store.root}: this store ignores create-only writes; `refinedweb doctor {store.root}` tells more"
+        f"{store.root}: this store ignores create-only writes; `refinedweb doctor {store.root}` says more"
     )
 
 
@@ -63,8 +63,8 @@ def _check_same(store: Store, found: RunFile, wanted: RunFile) -> None:
 
 
 def _refusal(store: Store, what: str, lines: list[str]) -> str:
-    shown = "".join(f"\n  {line}" for line in lines[:SHOWN])
-    more = f"\n  … and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    shown = "".join(f"\n  {line}" for line in lines[:SHOWN_DIFFERENCES])
+    more = f"\n  … and {len(lines) - SHOWN_DIFFERENCES} more" if len(lines) > SHOWN_DIFFERENCES else ""
     return f"{store.root} holds a run of {what}:{shown}{more}\nChoose another output, or change it back."
 
 

@@ -1,4 +1,4 @@
-"""The steps of a run on a crew of workers: a pass is one loop over shards, a global step one loop per phase."""
+"""Runs the steps of a run on a crew of workers: a pass is one loop over shards, a global step is one loop per phase."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Done:
 
 
 class Crew:
-    """The workers of a run, started when the first task needs them, and what every step must know."""
+    """The workers of a run, started when the first task needs them, and what every step needs to know."""
 
     def __init__(
         self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, watch: Watch
@@ -45,7 +45,9 @@ class Crew:
         self._pool: Pool | None = None
 
     def run(self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work]) -> Done:
-        """All tasks of one ledger, until each is committed, by whomever, or failed. `work` gets the driver's name."""
+        """Run all tasks of one ledger until each is committed, by any driver, or has failed. `work` is called with the
+        driver's name.
+        """
         ledger = Ledger(store, step)
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
@@ -66,14 +68,14 @@ class Crew:
 
 
 def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
-    """One pass over all shards."""
+    """Run one pass over all shards."""
     first = step.reads is None
     tasks = [Task(n, item if first else None, item.size) for n, item in enumerate(crew.inputs)]
     return crew.run(store, step.name, tasks, block, lambda driver: LocalStep(store.root, step, crew.recipe, driver))
 
 
 def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
-    """The phases of a global step, each after the one before is complete; then its shuffle objects go."""
+    """Run the phases of a global step, each when the one before it is complete; then delete its shuffle objects."""
     context = context_of(store, step, crew.recipe, len(crew.inputs))
     total, phases = Done(), {}
     for phase in phases_of(context):
@@ -97,7 +99,7 @@ def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
 
 
 def _clear(store: Store, step: Step, phases: dict[str, int]) -> None:
-    """Nobody reads shuffle objects after the decisions stand."""
+    """Delete the shuffle objects: nobody reads them once the decisions are written."""
     for name in phases:
-        for info in list(store.list(layout.shuffle_folder(f"{step.name}/{name}"))):
+        for info in list(store.list(layout.shuffle_folder(layout.phase_folder(step.name, name)))):
             store.delete(info.key)

@@ -1,4 +1,4 @@
-"""All steps of a run one after the other, on so many machines: hours, dollars, and what holds it back."""
+"""All steps of a run one after the other, on a given number of machines: hours, dollars, and what holds it back."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from refinedweb.forecast.measured import MeasuredSample
 from refinedweb.forecast.simulation import SimulatedRun, Simulation
 from refinedweb.forecast.workload import InputVolume, Load, Shuffle, loads
 
-LATEST_START = 1.5  # times the usual: the last of many machines comes late
-CURVE = (1, 5, 20, 50, 100, 257, 500)
-NEGLIGIBLE = 0.02
+LATEST_START = 1.5  # times the usual start: the last of many machines comes late
+CURVE = (1, 5, 20, 50, 100, 257, 500)  # machines; 257 with 72 cores are the 18,504 workers of jobs/PETABYTE.md
+NEGLIGIBLE = 0.02  # of all core seconds: a cause that costs less is not called the bottleneck
 
 
 @dataclass(frozen=True)
 class StepForecast:
-    """One step or phase: seconds of the clock and core seconds of work, of one part.
+    """One step or phase of one part: seconds by the clock, and core seconds of work.
 
-    `efficiency`: how much of the cores' time was work; `bottleneck`: what costs most of the rest.
+    `efficiency`: the share of the cores' time that was work; `bottleneck`: what costs most of the rest.
     """
 
     name: str
@@ -43,7 +43,7 @@ class StepForecast:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A whole run. `seconds` with the machines' start; `problems`: why it would fail."""
+    """A whole run. `seconds` include the start of the machines; `problems`: why the run would fail."""
 
     machines: int
     seed: int
@@ -63,10 +63,10 @@ class Forecast:
 
 @dataclass(frozen=True)
 class ForecastPlan:
-    """What to forecast: a sample, the wanted input, the machines' type and what the world does to them.
+    """What to forecast: a sample, the wanted input, the type of machine and what the world does to them.
 
-    `parts`: the input as so many runs side by side, each of which deduplicates for itself; where there are more of
-    them than machines, one after the other.
+    `parts`: the number of runs into which the input is split. They run side by side, and each deduplicates only within
+    itself; if there are more of them than machines, they run one after the other.
     """
 
     sample: MeasuredSample
@@ -81,13 +81,13 @@ class ForecastPlan:
         return InputVolume(-(-self.wanted.files // self.parts), self.wanted.size)
 
     def rounds(self, machines: int) -> tuple[int, int]:
-        """Machines of each part, and how many parts a machine sees one after the other."""
+        """Machines of each part, and how many parts a machine works on, one after the other."""
         each = max(1, machines // self.parts)
         return each, -(-self.parts // (machines // each))
 
 
 def forecast(planned: ForecastPlan, machines: int) -> Forecast:
-    """The run on so many machines. The same seed, the same answer."""
+    """The run on `machines` machines. The same seed gives the same answer."""
     conditions, machine = planned.conditions, planned.machine
     each, rounds = planned.rounds(machines)
     dice = np.random.default_rng(conditions.seed)
@@ -96,7 +96,7 @@ def forecast(planned: ForecastPlan, machines: int) -> Forecast:
     interruptions = 0
     last: Load | None = None
     for load in loads(planned.sample, planned.part, dice):
-        if load is not last:  # rounds of stars are all alike
+        if load is not last:  # rounds of stars are all alike: one simulation serves for all of them
             tasks = replace(load.tasks, pause=planned.sample.pause / conditions.speed)
             outcome = Simulation(tasks, machine, ready, conditions, dice).run()
             outcome.seconds += planned.sample.gap / conditions.speed
@@ -104,7 +104,7 @@ def forecast(planned: ForecastPlan, machines: int) -> Forecast:
         idle = _idle(outcome, ready, machine)
         causes.update({**outcome.limited, "idle": idle, "warm-up": outcome.warm, "interruptions": outcome.lost})
         interruptions += outcome.interruptions
-        steps.append(_told(load, outcome, each * machine.cores, idle))
+        steps.append(_step_forecast(load, outcome, each * machine.cores, idle))
         clock += outcome.seconds
         ready = np.zeros(each)
     work = sum(step.work for step in steps)
@@ -129,13 +129,13 @@ def curve(planned: ForecastPlan, counts: Sequence[int] = CURVE) -> list[Forecast
 
 
 def spread(planned: ForecastPlan, machines: int, runs: int) -> list[Forecast]:
-    """The run again and again with other dice: the first is `forecast`'s."""
+    """The run simulated several times, each with another seed; the first is the one that `forecast` gives."""
     seeds = range(planned.conditions.seed, planned.conditions.seed + runs)
     return [forecast(replace(planned, conditions=replace(planned.conditions, seed=seed)), machines) for seed in seeds]
 
 
 def _starts(conditions: Conditions, machines: int, dice: np.random.Generator) -> Float64s:
-    """When each machine is up. A cluster begins when all are; alone, each begins at once."""
+    """When each machine is up. A cluster begins when all of them are; machines that share nothing begin immediately."""
     if machines == 1:
         return np.array([conditions.start])
     each = conditions.start * dice.uniform(1.0, LATEST_START, machines)
@@ -143,13 +143,13 @@ def _starts(conditions: Conditions, machines: int, dice: np.random.Generator) ->
 
 
 def _idle(outcome: SimulatedRun, ready: Float64s, machine: Machine) -> float:
-    """Core seconds in which nothing ran: machines that start, the last tasks of a step, the pause between steps."""
-    there = outcome.seconds * len(ready) * machine.cores
+    """Core seconds in which nothing ran: while machines start, at the end of a step, in the pause between steps."""
+    rented = outcome.seconds * len(ready) * machine.cores
     busy = outcome.work + outcome.warm + outcome.lost + sum(outcome.limited.values())
-    return max(0.0, there - busy)
+    return max(0.0, rented - busy)
 
 
-def _told(load: Load, outcome: SimulatedRun, cores: int, idle: float) -> StepForecast:
+def _step_forecast(load: Load, outcome: SimulatedRun, cores: int, idle: float) -> StepForecast:
     causes = Counter({**outcome.limited, "idle": idle, "warm-up": outcome.warm, "interruptions": outcome.lost})
     return StepForecast(
         name=load.name,
@@ -168,26 +168,26 @@ def _told(load: Load, outcome: SimulatedRun, cores: int, idle: float) -> StepFor
 
 
 def _worst(causes: Counter[str], work: float) -> str:
-    """What costs more than the work itself or most of what is not work; `cores` where almost all is work."""
+    """The cause that costs most, if it costs more than the work itself and is not negligible; else `cores`."""
     total = work + sum(causes.values())
     cause, seconds = max(causes.items(), key=lambda item: item[1], default=("cores", 0.0))
     return "cores" if seconds < work or seconds < NEGLIGIBLE * total else cause
 
 
 def _problems(steps: Sequence[StepForecast], machine: Machine) -> list[str]:
-    """What would fail."""
-    told: dict[str, None] = {}
+    """What would fail, each problem once."""
+    problems: dict[str, None] = {}
     for step in steps:
         shuffle = step.shuffle
         if shuffle is not None and not shuffle.possible:
-            told.setdefault(
-                f"{step.name.partition('/')[0]}: {shuffle.blocks:,} blocks × {shuffle.partitions:,} partitions, and at "
-                f"most {MOST_PARTITIONS:,} of each can be told apart: deduplicate part by part (--index), or take "
-                "fewer keys a document"
+            problems.setdefault(
+                f"{step.name.partition('/')[0]}: {shuffle.blocks:,} blocks × {shuffle.partitions:,} partitions, but a "
+                f"shuffle can number at most {MOST_PARTITIONS:,} of each: deduplicate part by part (--index), or use "
+                "fewer keys per document"
             )
         if step.memory > machine.memory / machine.cores:
-            told.setdefault(
-                f"{step.name}: {step.memory / 2**30:.1f} GiB per worker, and the machine has "
+            problems.setdefault(
+                f"{step.name}: {step.memory / 2**30:.1f} GiB per worker, but the machine has "
                 f"{machine.memory / machine.cores / 2**30:.1f} GiB per core: run fewer workers"
             )
-    return list(told)
+    return list(problems)

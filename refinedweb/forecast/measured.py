@@ -1,9 +1,9 @@
 """The ledger of a sample run → what each of its steps and phases costs.
 
-A worker's first task of a step is slower: it imports, opens models, loads compiled kernels. Those are told from the
-others by their times: a task that began before the first one was committed is some worker's first. Where all tasks are
-(a phase of one task), two samples of different size tell the warm-up from the work; with one sample all counts as work,
-which is too much for larger inputs, never too little.
+A worker's first task of a step is slower: it imports, opens models, loads compiled kernels. First tasks are recognised
+by their times: a task that began before the first one was committed is some worker's first. If all tasks are first ones
+(as in a phase of one task), two samples of different size separate the warm-up from the work; with one sample, all of
+it counts as work, which is too much for larger inputs, never too little.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ from refinedweb.recipe.plan import Step
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
 
+# Times the smallest task that the largest one must be, for a line through them to mean anything.
+DISTINCT_SIZES = 1.2
+
 
 @dataclass(frozen=True)
 class TaskPoint:
-    """One task: its work (bytes of input, or rows where it reads none), its seconds, and whether it was a first one."""
+    """One task: its work (bytes of input, or rows if it has none), its seconds, and whether it was a first one."""
 
     work: float
     seconds: float
@@ -36,10 +39,11 @@ class TaskPoint:
 
 @dataclass(frozen=True)
 class MeasuredPart:
-    """A step, or a phase of a global one. Sums over the tasks of the (largest) sample.
+    """A step, or a phase of a global step. Sums are over the tasks of the (largest) sample.
 
-    `rates`: seconds per unit of work, one per task that says something; `warm_up`: seconds more of a worker's first
-    task; `bytes_in`, `bytes_out`, `outputs`: read, written, and objects written; `bytes_kept`: text that goes on.
+    `rates`: seconds per unit of work, one for each informative task; `warm_up`: additional seconds of a worker's first
+    task; `bytes_in`, `bytes_out`, `outputs`: bytes read, bytes written, objects written; `bytes_kept`: text that goes
+    on to the next step.
     """
 
     name: str
@@ -70,8 +74,8 @@ class MeasuredPart:
 @dataclass(frozen=True)
 class MeasuredSample:
     """What a finished sample run measured. `start`: seconds until its first task began; `gap`: seconds between two
-    steps or phases, in which no task ran; `pause`: seconds from the end of a task to the begin of the next on the same
-    core; `bytes_in`: of all its inputs.
+    steps or phases, in which no task ran; `pause`: seconds between the end of a task and the start of the next one on
+    the same core; `bytes_in`: size of all its inputs.
     """
 
     run: RunFile
@@ -84,9 +88,9 @@ class MeasuredSample:
 
 
 def measure(outs: Sequence[str]) -> MeasuredSample:
-    """What finished runs of one recipe measured: the sums of the largest, rates of all.
+    """What finished runs of one recipe measured: the sums of the largest run, the rates of all.
 
-    Raises ConfigError where one is not finished, or of another recipe.
+    Raises ConfigError if a run is not finished, or ran another recipe.
     """
     runs = sorted((_Run(out) for out in outs), key=lambda run: run.bytes_in)
     largest = runs[-1]
@@ -129,21 +133,21 @@ class _Run:
         return max(0.0, begun - created)
 
     def gap(self) -> float:
-        """The median: a run that was resumed the next day has one long gap."""
+        """The median, because a run that was resumed the next day has one long gap."""
         spans = [(min(map(_begun, records)), max(map(_ended, records))) for records in self.records.values()]
         spans.sort()
         gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(spans)]
         return statistics.median(gaps) if gaps else 0.0
 
     def pause(self) -> float:
-        """The median over the tasks of the first pass that were not a core's first."""
+        """The median over those tasks of the first pass that were not the first on their core."""
         found = pauses([(_begun(r), _ended(r)) for r in self.records[self.folders[0][0]]])
         return statistics.median(found) if found else 0.0
 
 
 def pauses(spans: Sequence[tuple[float, float]]) -> list[float]:
-    """Tasks' begins and ends → how long the core that took each had been free. Which core it was is not recorded: the
-    one that was free first, as tasks are handed out in that order.
+    """When tasks began and ended → how long the core that took each task had been free. Which core it was is not
+    recorded; it is taken to be the one that became free first, because tasks are handed out in that order.
     """
     free: list[float] = []
     found = []
@@ -165,12 +169,12 @@ def _begun(record: Record) -> float:
 
 
 def work_of(record: Record) -> float:
-    """What a task's time grows with."""
+    """The quantity that a task's time grows with: bytes of input, else rows."""
     return float(record.input_size or record.rows_in)
 
 
 def points(records: Sequence[Record]) -> list[TaskPoint]:
-    """The tasks of one step. On each host those are first that began before its first commit."""
+    """The tasks of one step. On each host, those that began before its first commit are first ones."""
     first_commit: dict[str, float] = {}
     for record in records:
         first_commit[record.host] = min(_ended(record), first_commit.get(record.host, float("inf")))
@@ -195,9 +199,9 @@ def fit(samples: Sequence[Sequence[TaskPoint]]) -> tuple[Float64s, float]:
 
 
 def _line(found: Sequence[TaskPoint]) -> tuple[float, float] | None:
-    """Slope and intercept, neither negative; None where the sizes don't differ enough to tell (by a fifth)."""
+    """Slope and intercept, neither negative; None if the sizes do not differ enough to tell (by a fifth)."""
     work = np.array([point.work for point in found])
-    if len(work) < 2 or work.max() < 1.2 * work.min():
+    if len(work) < 2 or work.max() < DISTINCT_SIZES * work.min():
         return None
     slope, intercept = np.polyfit(work, np.array([point.seconds for point in found]), 1)
     if slope <= 0:

@@ -1,8 +1,9 @@
-"""Discrete events: tasks on machines that start, stall and vanish, under the limits of a store and a network.
+"""A simulation of discrete events: tasks on machines that start, stall and vanish, limited by a store and a network.
 
-A task holds a core for its seconds. What it moves is fluid: where all running tasks together ask for more requests or
-bytes a second than there are, each that starts then takes longer by that factor. One driver hands tasks out one after
-the other (or one per machine, share-nothing). What an interrupted machine was doing is lost and goes back to the queue.
+A task holds a core for its seconds. What it moves is treated as a fluid: if all running tasks together want more
+requests or bytes per second than there are, each task that starts then takes longer by that factor. One driver hands
+out tasks one after the other (share-nothing: one driver per machine). What an interrupted machine was doing is lost and
+goes back to the queue.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ import numpy as np
 from classifiers.kernels.arrays import Float64s
 from refinedweb.forecast.machines import SUBMIT_SECONDS, Conditions, Machine
 
-# The engine runs a task a second time after so many times what it should take (engine/loop.py): it takes no more.
+# Times the expected duration, after which the engine runs a task a second time (engine/loop.py): no task takes longer.
 AGAIN_AFTER = 4.0
-RENEWAL_SECONDS = 20.0  # a third of the lease: claims are renewed one after the other
-READY, DONE, TAKEN = range(3)
+RENEWAL_SECONDS = 20.0  # a third of the lease: in this time a driver renews all its claims, one after the other
+READY, DONE, TAKEN = range(3)  # events: a machine is up, a task is done, a machine is taken away
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """The tasks of one step: core seconds of each, in the order in which they are handed out, and per task requests
-    and bytes moved; `waits`: how often it waits for an answer (several requests at once are one wait); `claims`:
-    requests of the driver per task, and tasks per claim; `pause`: seconds that the core waits for the next task.
+    """The tasks of one step.
+
+    `seconds`: core seconds of each task, in the order in which the tasks are handed out; `recycle`: tasks after which a
+    worker is replaced, and warms up again; `gets`, `puts`, `moved`: requests and bytes per task; `waits`: how often a
+    task waits for an answer (several requests at the same time are one wait); `driver_requests`: of the driver, per
+    task; `per_claim`: tasks per claim; `pause`: seconds that a core waits for the next task.
     """
 
     seconds: Float64s
@@ -43,9 +47,9 @@ class Tasks:
 
 @dataclass
 class SimulatedRun:
-    """How a step went. Seconds of the clock, and core seconds of work, lost to interruptions, and of waiting.
+    """How a step went. `seconds` by the clock; core seconds of `work`, of warm-up, and `lost` to interruptions.
 
-    `limited`: core seconds that tasks took longer for a cause (`gets`, `puts`, `network`, `latency`, `driver`).
+    `limited`: additional core seconds by cause (`gets`, `puts`, `network`, `latency`, `driver`).
     """
 
     seconds: float = 0.0
@@ -61,7 +65,7 @@ class SimulatedRun:
 
 
 class Simulation:
-    """One step on `machines` machines. `ready`: when each is up, in seconds; `cores` of each run a task at a time."""
+    """One step on some machines. `ready`: when each machine is up, in seconds; each core runs one task at a time."""
 
     def __init__(
         self, tasks: Tasks, machine: Machine, ready: Float64s, conditions: Conditions, dice: np.random.Generator
@@ -91,7 +95,7 @@ class Simulation:
         return np.where(slow, min(self._conditions.straggler_factor, AGAIN_AFTER + 1), 1.0)
 
     def run(self) -> SimulatedRun:
-        """Until the last task is done."""
+        """Simulate until the last task is done."""
         while self._left:
             now, kind, machine, life, task = heapq.heappop(self._events)
             if life != self._life[machine]:
@@ -117,7 +121,7 @@ class Simulation:
             heapq.heappush(self._events, (now + after, TAKEN, machine, self._life[machine], -1))
 
     def _take(self, machine: int, now: float) -> None:
-        """The machine is gone with what it was doing; another comes after the time that a start takes."""
+        """Take the machine away, with what it was doing. A new one comes after the time that a start takes."""
         running = self._running[machine]
         self.outcome.interruptions += 1
         self.outcome.lost += sum(max(0.0, now - since) for since, _ in running.values())
@@ -147,7 +151,7 @@ class Simulation:
         heapq.heappush(self._events, (begin + seconds, DONE, machine, self._life[machine], task))
 
     def _dispatched(self, machine: int, now: float) -> float:
-        """When the driver has got round to this task: it asks the store, and renews what it holds, one by one."""
+        """When the driver gets round to this task: it asks the store, and renews the claims it holds, one by one."""
         driver = machine if self._conditions.share_nothing else 0
         held = (self._active / len(self._driver)) / self._tasks.per_claim
         busy = 1 + held * self._conditions.latency / RENEWAL_SECONDS
@@ -156,7 +160,7 @@ class Simulation:
         return self._driver[driver]
 
     def _duration(self, task: int, machine: int) -> tuple[float, float]:
-        """Core seconds of work, and how long it takes."""
+        """Core seconds of work, and how long the task takes."""
         work = float(self._tasks.seconds[task] * self._factors[task]) / self._conditions.speed
         number, cores = self._begun[machine], self._machine.cores
         warm = self._tasks.warm_up / self._conditions.speed if number % (cores * self._tasks.recycle) < cores else 0.0
@@ -170,14 +174,14 @@ class Simulation:
         return work, warm + alone * factor + self._tasks.pause
 
     def _stretch(self, alone: float) -> tuple[str, float]:
-        """What is short while this task runs beside the others that will run by then, and by which factor."""
-        beside = min(self._up * self._machine.cores, self._active + len(self._queue) + 1)
-        here = min(self._machine.cores, -(-beside // max(1, self._up)))
+        """What is short while this task runs together with the others that will run by then, and by which factor."""
+        together = min(self._up * self._machine.cores, self._active + len(self._queue) + 1)
+        on_machine = min(self._machine.cores, -(-together // max(1, self._up)))
         each = 1 / max(1e-9, alone)
-        asked = {
-            "gets": beside * each * self._tasks.gets / self._conditions.gets,
-            "puts": beside * each * self._tasks.puts / self._conditions.puts,
-            "network": here * each * self._tasks.moved / self._machine.network,
+        demand = {
+            "gets": together * each * self._tasks.gets / self._conditions.gets,
+            "puts": together * each * self._tasks.puts / self._conditions.puts,
+            "network": on_machine * each * self._tasks.moved / self._machine.network,
         }
-        cause = max(asked, key=lambda name: asked[name])
-        return cause, max(1.0, asked[cause])
+        cause = max(demand, key=lambda name: demand[name])
+        return cause, max(1.0, demand[cause])

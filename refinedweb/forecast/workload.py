@@ -1,8 +1,8 @@
 """What a step of the sample becomes over a larger input: how many tasks, how large, with which requests.
 
-Everything grows in proportion to the input but the number of tasks of global steps, which `dedup/planning.py` chooses,
-and with it the requests: every task of a phase reads from every object of the phase before (`shuffle.py`).
-Duplicates grow faster than the corpus does; how fast is not known from one sample, so it is left out.
+Everything grows in proportion to the input, except the number of tasks of global steps, which `dedup/planning.py`
+chooses, and with it their requests: every task of a phase reads from every object of the previous phase
+(`dedup/shuffle.py`). Duplicates grow faster than the corpus; one sample does not show how fast, so this is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from classifiers.kernels.arrays import Float64s
 from refinedweb.dedup.components import LINK_BYTES, SIDES_BYTES, star_partitions
-from refinedweb.dedup.planning import cut, shuffle_bytes
+from refinedweb.dedup.planning import shuffle_bytes, split_shuffle
 from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.engine.policy import block_of, recycle_of
 from refinedweb.forecast.measured import MeasuredPart, MeasuredSample
@@ -25,14 +25,19 @@ from refinedweb.storage.s3_streams import PART_BYTES
 from stages.base import build
 from stages.kernels.unionfind import bytes_needed
 
-RECORD_AND_CLAIM = 2  # the commit record of a task, and its share of what a worker asks for besides
+RECORD_AND_CLAIM = 2  # PUTs per task: its commit record, and its share of the claims
 ROUNDS = 6  # of large and small stars: the planted graphs of `benchmarks/components.py` took 4 to 6
-HELD = 3  # a gathering task holds its partition as read, as one table, and sorted
+HELD = 3  # copies: a gathering task holds its partition as read, as one table, and sorted
+NORMAL_DRAWS = 30  # the mean of this many draws is normal enough (the usual rule of thumb)
+FILE_GETS = 2  # per input file, besides its ranges: its head, and its checksums if there are any
+DOCUMENT_GETS = 3  # per shard of documents in a block: head, footer, columns
+RECORD_REQUESTS = 1  # of the driver, per task: whether it has a record
+CLAIM_REQUESTS = 2  # of the driver, per claim: take it, release it
 
 
 @dataclass(frozen=True)
 class InputVolume:
-    """The wanted input: files and bytes of each."""
+    """The wanted input: the number of files, and the bytes of each."""
 
     files: int
     size: float
@@ -52,13 +57,13 @@ class Shuffle:
 
     @property
     def possible(self) -> bool:
-        """Can blocks and partitions be told apart by 16 bits?"""
+        """Whether 16 bits are enough to number the blocks and the partitions."""
         return max(self.blocks, self.partitions) <= MOST_PARTITIONS
 
 
 @dataclass(frozen=True)
 class Load:
-    """One step or phase over the wanted input. `memory`: bytes of a worker; `shuffle` of a global step."""
+    """One step or phase over the wanted input. `memory`: bytes per worker; `shuffle`: only of a global step."""
 
     name: str
     tasks: Tasks
@@ -84,14 +89,15 @@ def loads(sample: MeasuredSample, wanted: InputVolume, dice: np.random.Generator
 
 
 def drawn(part: MeasuredPart, works: Float64s, dice: np.random.Generator) -> Float64s:
-    """Seconds of tasks with so much work each: the mean of as many of the sample's rates as fit into that work.
+    """Seconds of tasks that have this much work each. A task's rate is the mean of several of the sample's rates: as
+    many as tasks of the sample fit into its work.
 
-    A shard of a crawl is a mixture of many pages: one that is a hundred times the sample's is that much evener.
+    A shard of a crawl is a mixture of many pages: one that is a hundred times larger than the sample's varies less.
     """
     typical = part.work / part.tasks if part.tasks else 1.0
     draws = np.maximum(1, np.round(works / max(1e-9, typical))).astype(int)
     spread = float(part.rates.std())
-    if draws.min() >= 30:  # the mean of many draws is normal
+    if draws.min() >= NORMAL_DRAWS:
         rates = part.rate + dice.standard_normal(len(works)) * spread / np.sqrt(draws)
     else:
         rates = np.array([dice.choice(part.rates, n).mean() for n in draws])
@@ -105,23 +111,24 @@ def _pass(part: MeasuredPart, wanted: InputVolume, scale: float, dice: np.random
     seconds = -np.sort(-drawn(part, np.full(files, part.work * each), dice))
     read = max(part.bytes_in, 1.0) * each
     written, objects = part.bytes_out * each, part.outputs / part.tasks
-    gets = 2 + math.ceil(read / READ_AHEAD)
+    gets = FILE_GETS + math.ceil(read / READ_AHEAD)
     puts = objects + objects * _parts(written / objects) + RECORD_AND_CLAIM
     block = block_of(files)
     tasks = Tasks(
         seconds, part.warm_up, recycle_of(int(wanted.size)), gets, puts, read + written,
-        driver_requests=1 + 2 / block, per_claim=block,
+        driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS / block, per_claim=block,
     )  # fmt: skip
     return Load(part.name, tasks, gets * files, puts * files, read * files, written * files, part.peak_memory)
 
 
 def _parts(size: float) -> float:
-    """Requests beyond one for an object of that size: parts, their begin and end, and the sums beside it."""
+    """Requests beyond the first for an object of that size: its parts, beginning and completing the upload, and the
+    object of checksums."""
     return 0.0 if size < PART_BYTES else math.ceil(size / PART_BYTES) + 2
 
 
 def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict[str, Shuffle]:
-    """By global step: what `dedup/planning.py` will plan."""
+    """What `dedup/planning.py` will plan for each global step, by the step's name."""
     recipe = of_content(sample.run.recipe, sample.run.recipe_name, [n for s in sample.run.steps for n in s.stages])
     passes = {part.name: part for part in sample.parts if part.step.kind == "local"}
     found = {}
@@ -130,8 +137,8 @@ def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict
             ((name, values),) = recipe.only(step.stages)
             read = passes[step.reads]
             total = shuffle_bytes(build(name, values), int(read.rows_kept * scale), int(read.bytes_kept * scale))
-            block, partitions = cut(total)
-            files = max(1, int(block / max(1.0, total / wanted.files)))  # of a block
+            block, partitions = split_shuffle(total)
+            files = max(1, int(block / max(1.0, total / wanted.files)))  # in a block
             found[step.name] = Shuffle(-(-wanted.files // files), partitions, float(total))
     return found
 
@@ -150,18 +157,24 @@ def _phase(
     reads = _reads(producers, tasks, moved_in)
     waits = reads / PARALLEL
     if part.phase.startswith(("1", "3-windows", "4-describe", "9")):
-        documents = 3 * wanted.files / tasks  # of a block: head, footer, columns
+        documents = DOCUMENT_GETS * wanted.files / tasks
         reads, waits = reads + documents, waits + documents
     puts = objects + objects * _parts(out / tasks / objects) + RECORD_AND_CLAIM
     load = Tasks(
-        seconds, part.warm_up, gets=reads, puts=puts, moved=(moved_in + out) / tasks, waits=waits, driver_requests=3
+        seconds,
+        part.warm_up,
+        gets=reads,
+        puts=puts,
+        moved=(moved_in + out) / tasks,
+        waits=waits,
+        driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
     )
     memory = part.peak_memory + (HELD * shuffle.bytes / tasks if part.phase == "2-group" else 0)
     return [Load(part.name, load, reads * tasks, puts * tasks, moved_in, out, memory, shuffle)]
 
 
 def _sides(phase: str, shuffle: Shuffle) -> tuple[int, int]:
-    """How many objects a task of the phase reads from, and how many tasks there are."""
+    """How many objects a task of the phase reads from, and how many tasks the phase has."""
     blocks, partitions = shuffle.blocks, shuffle.partitions
     if phase == "1-sign":
         return 0, blocks
@@ -172,8 +185,8 @@ def _sides(phase: str, shuffle: Shuffle) -> tuple[int, int]:
 
 
 def _reads(producers: int, tasks: int, moved: float) -> float:
-    """Requests of a task that reads its partition of so many objects: head, then the whole of a small object, or index
-    and range, and the sums of one that was written in parts.
+    """Requests of a task that reads its partition from each of the objects: a head; then the whole of a small object,
+    or index and range of a larger one, and the checksums of one that was written in parts.
     """
     if producers == 0:
         return 0.0
@@ -182,14 +195,15 @@ def _reads(producers: int, tasks: int, moved: float) -> float:
 
 
 def _stars(part: MeasuredPart, shuffle: Shuffle, scale: float, dice: np.random.Generator) -> list[Load]:
-    """Components by stars over shuffled edges: every round reads and writes all edges twice, partition by partition."""
+    """Connected components by stars over shuffled edges. Every round reads and writes all edges twice, partition by
+    partition."""
     edges = part.rows * scale
     tasks, moved = star_partitions(int(edges), shuffle.partitions), 2 * SIDES_BYTES * edges
     reads = _reads(tasks, tasks, moved)
     seconds = drawn(part, np.full(tasks, 2 * part.work * scale / tasks), dice)
     load = Tasks(
         seconds, part.warm_up, gets=reads, puts=1 + RECORD_AND_CLAIM, moved=2 * moved / tasks, waits=reads / PARALLEL,
-        driver_requests=3,
+        driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
     )  # fmt: skip
     memory = part.peak_memory + HELD * moved / tasks
     one = Load(part.name, load, reads * tasks, 3.0 * tasks, moved, moved, memory, shuffle)

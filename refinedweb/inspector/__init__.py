@@ -1,1 +1,3 @@
-"""`refinedweb inspect`: a page on this machine to read what a run kept and removed, and to say where it was wrong."""
+"""`refinedweb inspect`: the inspector, a web interface on this machine. It shows what a run kept and removed, and notes
+which decisions a reader found wrong.
+"""

@@ -1,8 +1,7 @@
-"""Finding documents of a run: by what became of them, language, domain and words, shard by shard in random order."""
+"""Finds documents of a run by what became of them, language, domain and words, shard by shard in random order."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,23 +10,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.layout import CORPUS, DOCUMENTS_KEY
 from refinedweb.ledger.manifest import Ledger, Output, Record, Totals
 from refinedweb.report.facts import hosts
 from refinedweb.report.sample import end_of, row_groups, shard_rank
-from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage import Missing, Store
 from refinedweb.views.run import Run
 
-MOST_SCANNED = 400_000
-MOST_READ = 60_000
+MOST_SCANNED = 400_000  # documents whose light columns one search reads: a few seconds
+MOST_READ = 60_000  # documents whose texts one search reads, if it is for words
 LIGHT = ("id", "url", "language", "drop")
-KEY = re.compile(r"(?:corpus|\d\d-[a-z0-9_]+/removed/[a-z0-9_]+)/(\d{6,})\.parquet")
 
 
 @dataclass(frozen=True)
 class Query:
-    """What to look for; empty = anything. `stage` is `corpus` for kept documents; `words` stand in URL or text, in any
-    case; `domain` is a host or what it ends with.
+    """What to look for; an empty field matches anything.
+
+    `stage`: the one that removed the documents, or `corpus` for kept ones. `domain`: a host, or the end of one.
+    `words`: found in URL or text, in any case. `seed`: of the random order. `skip`: documents to leave out first.
     """
 
     stage: str = ""
@@ -41,7 +41,7 @@ class Query:
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A document: the object and row in which it stands, and what the list shows of it."""
+    """A document: the object and the row where it is stored, and what the list shows of it."""
 
     key: str
     row: int
@@ -53,13 +53,13 @@ class SearchHit:
 
     @property
     def at(self) -> str:
-        """Its address in the page's links."""
+        """Its address in the inspector's links."""
         return f"{self.key}:{self.row}"
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What was found among `scanned` documents of a run with these `totals`; `more`: there may be more."""
+    """What was found among `scanned` documents of a run with these `totals`. `more`: whether there may be more."""
 
     found: list[SearchHit]
     scanned: int
@@ -67,9 +67,12 @@ class SearchResult:
     more: bool
 
 
-def find(run: Run, query: Query, n: int = 50) -> SearchResult:
-    """Up to `n` documents, after `query.skip` others. The same query gives the same ones. Looks at a bounded number."""
-    store = open_store(run.out)
+def find_documents(run: Run, query: Query, n: int = 50) -> SearchResult:
+    """Find up to `n` documents after the first `query.skip`. The same query finds the same ones.
+
+    A bounded number of documents is read, however large the run is.
+    """
+    store = run.store
     steps = [step for step in run.file.steps if step.kind == "local"]
     ledgers = [Ledger(store, step.name) for step in steps]
     shards = sorted(set().union(*(ledger.committed() for ledger in ledgers)))
@@ -147,13 +150,13 @@ def _equal(table: pa.Table, name: str, wanted: str) -> Any:
     return pc.fill_null(pc.equal(table.column(name), wanted), False)
 
 
-def load(run: Run, at: str) -> tuple[SearchHit, dict[str, Any]] | None:
-    """The document at an address, with all its columns; None where the run has none (only committed ones are read)."""
+def load_document(run: Run, at: str) -> tuple[SearchHit, dict[str, Any]] | None:
+    """The document at an address, with all its columns. None if the run has none there; only committed ones count."""
     key, _, row = at.rpartition(":")
-    named = KEY.fullmatch(key)
+    named = DOCUMENTS_KEY.fullmatch(key)
     if named is None or not row.isdecimal():
         return None
-    store = open_store(run.out)
+    store = run.store
     ledgers = [Ledger(store, step.name) for step in run.file.steps if step.kind == "local"]
     outputs = {output.key: (end, output) for end, output in _outputs(ledgers, int(named[1]))}
     if key not in outputs:

@@ -1,4 +1,4 @@
-"""One document of a run as the page shows it: text, HTML, measures beside limits, duplicates beside each other."""
+"""One document of a run as the inspector shows it: text, HTML, measures with limits, duplicates side by side."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from refinedweb.inspector.browse import KEY, SearchHit
-from refinedweb.ledger.layout import CORPUS
+from refinedweb.inspector.browse import SearchHit
+from refinedweb.ledger.layout import CORPUS, DOCUMENTS_KEY
 from refinedweb.recipe import params
 from refinedweb.recipe.load import of_content
 from refinedweb.report.marks import Piece, excerpt
@@ -24,13 +24,13 @@ from stages.base import Stage
 from stages.errors import RefinedWebError
 from stages.schema import documents
 
-MOST_HTML = 200_000
-MOST_TEXT = 100_000
-MOST_TOKENS = 6_000
-MOST_RECORD = 64 << 20
+MOST_HTML = 200_000  # characters of HTML that are shown
+MOST_TEXT = 100_000  # characters of text that are shown
+MOST_TOKENS = 6_000  # words and spaces of each duplicate that are compared: the comparison can take their square
+MOST_RECORD = 64 << 20  # bytes of a record that is read again from its input file
 TOKEN = re.compile(r"\s+|[^\s]+")
 BEFORE_TEXT = ("url_v1", "language_gate_v1", "extract_v1")
-NOT_KEPT = "the text was not kept; --set keep_removed=full keeps all"
+NOT_KEPT = "the text was not kept; --set keep_removed=full keeps all texts"
 FACTS = (
     "id",
     "language",
@@ -47,7 +47,7 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Twins:
-    """A removed document beside the kept one, what only one of them has marked. Empty where a text is gone."""
+    """A removed document and the kept one, with the words marked that only one has. No pieces if a text is gone."""
 
     pair: DuplicatePair
     removed: list[Piece] = field(default_factory=list)
@@ -55,8 +55,10 @@ class Twins:
 
 
 @dataclass(frozen=True)
-class DocumentPage:
-    """One document. `html`: its source and where it is from; `note`: why there is no text."""
+class DocumentView:
+    """Everything that is shown of one document. `html`, `html_from`: its HTML source, and where that comes from.
+    `note`: why there is no text, or what the text is.
+    """
 
     hit: SearchHit
     facts: list[tuple[str, str]]
@@ -74,7 +76,7 @@ class DocumentPage:
 
 
 class DocumentReader:
-    """Documents of one run; its stages are built once."""
+    """Reads documents of one run. The stages of the run are built once."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -87,22 +89,22 @@ class DocumentReader:
             self._stages = of_content(file.recipe, file.recipe_name, self.run.stages).build()
         return self._stages
 
-    def page(self, hit: SearchHit, row: dict[str, Any]) -> DocumentPage:
-        """All that is shown of the document."""
+    def view(self, hit: SearchHit, row: dict[str, Any]) -> DocumentView:
+        """Everything that is shown of the document."""
         text, note = row.get("text"), ""
         if text is None:
             text = self.label_text(row)
-            note = "what a reader sees of the page: it was removed before extraction" if text else NOT_KEPT
+            note = "the visible text of the page, which was removed before extraction" if text else NOT_KEPT
         stage = next((stage for stage in self.stages() if stage.name == hit.stage), None)
         twins, cuts = self._decided(hit)
         marked = [] if note or not text or hit.reason is None else offending_spans(stage, hit.reason, text)
         pieces, left_out = excerpt(text, marked, MOST_TEXT) if text else ([], 0)
         html, html_from = self._html(row)
         facts = [(name, str(row[name])) for name in FACTS if row.get(name) is not None]
-        return DocumentPage(hit, facts, pieces, left_out, note, html[:MOST_HTML], html_from, twins, cuts)
+        return DocumentView(hit, facts, pieces, left_out, note, html[:MOST_HTML], html_from, twins, cuts)
 
     def explain(self, hit: SearchHit, row: dict[str, Any]) -> Explanation:
-        """The stages' opinions: of the page where there is one, else of the text, from the stage that removed it on."""
+        """What the stages say about the HTML; if there is none, about the text, from the stage that removed it on."""
         html, _ = self._html(row)
         stages = self.stages()
         if html:
@@ -117,11 +119,11 @@ class DocumentReader:
         return explain_row(docs, later)
 
     def label_text(self, row: dict[str, Any]) -> str:
-        """What a classifier is to learn from: the text, or what a reader sees of the page."""
+        """The text that a classifier learns from: the extracted text, or else the visible text of the HTML."""
         return row.get("text") or (visible_text(row["html"]) if row.get("html") else "")
 
     def _html(self, row: dict[str, Any]) -> tuple[str, str]:
-        """The page's source, and where it was found; both empty where it is gone."""
+        """The HTML source, and where it comes from; both are empty if it is gone."""
         if row.get("html"):
             return row["html"].decode("utf-8", "replace"), "kept with the removed document"
         known = {item.uri: item for item in self.run.file.inputs}
@@ -133,7 +135,7 @@ class DocumentReader:
     def _decided(self, hit: SearchHit) -> tuple[list[Twins], list[CutDocument]]:
         twins: list[Twins] = []
         cuts: list[CutDocument] = []
-        named = KEY.fullmatch(hit.key)
+        named = DOCUMENTS_KEY.fullmatch(hit.key)
         for stage in self.run.stages if named is not None else ():
             decisions = self.run.decisions(stage)
             for event in decisions.about(int(named[1]), hit.id) if decisions is not None and named else ():
@@ -145,7 +147,7 @@ class DocumentReader:
 
 
 def _fetched(item: Input, offset: int, length: int, wanted: str, run: Run) -> tuple[str, str]:
-    """The record read again from its file."""
+    """Read the record again from its input file. Returns its HTML, and where that comes from."""
     store, key = split_uri(item.uri)
     try:
         with store.open(key, random=True) as file:

@@ -1,4 +1,4 @@
-"""Decisions that a reader found wrong, as labelled texts that `refinedweb classifier train` reads."""
+"""Keeps the decisions that a reader found wrong, as labelled texts that `refinedweb classifier train` reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = pa.schema(
 
 
 class Labels:
-    """The file of labels: what is there is read and kept. Raises ConfigError for a file of something else."""
+    """The file of labels. Labels that are in it already stay. Raises ConfigError if the file holds something else."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path).absolute()
@@ -35,17 +35,17 @@ class Labels:
         return len(self._rows)
 
     def of(self, run: str, document: str) -> str | None:
-        """The label of a document; None where it has none."""
+        """The label of a document; None if it has none."""
         row = self._rows.get((run, document))
         return None if row is None else row["label"]
 
     def mark(self, row: dict[str, str | None]) -> None:
-        """Add or replace a label and write the file."""
+        """Add or replace a label, and write the file."""
         self._rows[(str(row["run"]), str(row["id"]))] = row
         self._write()
 
     def unmark(self, run: str, document: str) -> None:
-        """Take a label back."""
+        """Remove a label, and write the file."""
         if self._rows.pop((run, document), None) is not None:
             self._write()
 

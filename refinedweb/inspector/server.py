@@ -1,7 +1,8 @@
-"""The page's server: on loopback only, under an address that nobody can guess, for a browser that runs only our script.
+"""The inspector's server. It listens on loopback only, its address cannot be guessed, and it lets the browser run only
+our script.
 
 Another site in the same browser can send requests to a port of this machine, or point its own name here (DNS
-rebinding). So a request must name this host, know the token, and, to change something, come from our own page.
+rebinding). So a request must name this host, know the token, and, to change something, come from the inspector itself.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from refinedweb.inspector.browse import Query, SearchResult, find, load
-from refinedweb.inspector.document import DocumentPage, DocumentReader
+from refinedweb.inspector.browse import Query, SearchResult, find_documents, load_document
+from refinedweb.inspector.document import DocumentReader, DocumentView
 from refinedweb.inspector.labels import Labels
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.report.environment import environment
@@ -32,8 +33,8 @@ from refinedweb.views.explanation import Explanation
 from refinedweb.views.run import Run
 
 HOST = "127.0.0.1"
-SHOWN = 50
-MOST_FORM = 1 << 14
+SHOWN = 50  # documents of the list
+MOST_FORM = 1 << 14  # bytes of a form: ours has a few short fields
 STATIC = Path(__file__).parent / "static"
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -50,7 +51,7 @@ HEADERS = {
 
 
 class Inspector:
-    """The page of one run. `names`: the labels of documents that should have been kept, and removed."""
+    """The inspector of one run. `names`: the labels for documents that should have been kept, and removed."""
 
     def __init__(self, run: Run, labels: Labels | None, names: tuple[str, str] = ("keep", "remove")) -> None:
         self._run = run
@@ -72,25 +73,25 @@ class Inspector:
         return Starlette(routes=[Mount(f"/{self.token}", routes=routes)], middleware=[guard])
 
     def show(self, request: Request) -> Response:
-        """The list and one document."""
+        """Answer with the list and one document."""
         query = _query(request.query_params)
         hits = self._found(query)
         at = request.query_params.get("at") or (hits.found[0].at if hits.found else "")
-        loaded = load(self._run, at) if at else None
-        page = explanation = label = None
+        loaded = load_document(self._run, at) if at else None
+        view = explanation = label = None
         if loaded is not None:
-            page = self._reader.page(*loaded)
+            view = self._reader.view(*loaded)
             explanation = self._reader.explain(*loaded) if request.query_params.get("explain") else None
             label = None if self._labels is None else self._labels.of(self._run.out, loaded[0].id)
-        html = self._render(query, hits, at, page, explanation, label)
+        html = self._render(query, hits, at, view, explanation, label)
         return HTMLResponse(html, status_code=404 if at and loaded is None else 200)
 
     async def mark(self, request: Request) -> Response:
-        """Note that the decision about a document is wrong, or take that back; then the page again."""
+        """Mark the decision about a document as wrong, or take the mark back; then show the document again."""
         if int(request.headers.get("content-length", MOST_FORM + 1)) > MOST_FORM:
-            return PlainTextResponse("That is no form of this page.", status_code=413)
+            return PlainTextResponse("Unknown form.", status_code=413)
         form = QueryParams(await request.body())
-        loaded = load(self._run, str(form.get("at", "")))
+        loaded = load_document(self._run, str(form.get("at", "")))
         if self._labels is None or loaded is None:
             return PlainTextResponse("Nothing was marked: no such document, or no --labels file.", status_code=400)
         hit, row = loaded
@@ -110,9 +111,9 @@ class Inspector:
         return RedirectResponse(f"./?{_link(_query(form), at=hit.at)}", status_code=303)
 
     def _found(self, query: Query) -> SearchResult:
-        """The last list again, where only another document of it is asked for."""
+        """The list for the query. The last one is remembered, for requests that only open another document of it."""
         if self._hits is None or self._hits[0] != query:
-            self._hits = query, find(self._run, query, SHOWN)
+            self._hits = query, find_documents(self._run, query, SHOWN)
         return self._hits[1]
 
     def _render(
@@ -120,15 +121,15 @@ class Inspector:
         query: Query,
         hits: SearchResult,
         at: str,
-        page: DocumentPage | None,
+        view: DocumentView | None,
         explanation: Explanation | None,
         label: str | None,
     ) -> str:
         removed = hits.totals.removed
         places = [hit.at for hit in hits.found]
         here = places.index(at) if at in places else -1
-        return self._templates.get_template("page.html").render(
-            run=self._run, query=query, hits=hits, at=at, page=page, explanation=explanation, label=label, here=here,
+        return self._templates.get_template("inspector.html").render(
+            run=self._run, query=query, hits=hits, at=at, view=view, explanation=explanation, label=label, here=here,
             labels=self._labels, corpus=CORPUS, link=lambda **changed: "?" + _link(query, **changed), shown=SHOWN,
             stages=[stage for stage in ("source", *self._run.stages, "quarantine") if stage in removed],
             reasons=removed.get(query.stage, {}), totals=hits.totals,
@@ -138,7 +139,7 @@ class Inspector:
 
 
 class Guard(BaseHTTPMiddleware):
-    """Refuses what names another host or comes from another site, and sets the headers of every answer."""
+    """Refuses requests that name another host or come from another site, and sets the headers of every answer."""
 
     def __init__(self, app: Any, hosts: set[str]) -> None:
         super().__init__(app)
@@ -150,7 +151,7 @@ class Guard(BaseHTTPMiddleware):
             return PlainTextResponse("This server answers to its own address only.", status_code=421)
         own = origin is not None and origin.removeprefix("http://") == host
         if request.method not in ("GET", "HEAD") and not own:
-            return PlainTextResponse("Only the page itself may change anything.", status_code=403)
+            return PlainTextResponse("Only the inspector itself may change anything.", status_code=403)
         response = await call_next(request)
         response.headers.update(HEADERS)
         return response
@@ -169,23 +170,23 @@ def _number(value: object) -> int:
 
 
 def _link(query: Query, **changed: Any) -> str:
-    """The query as parameters, less what is empty; `at` and `explain` join what is of the query."""
+    """The query, with what is `changed`, as URL parameters without empty ones; `at` and `explain` may be added."""
     extra = {str(name): changed.pop(name) for name in ("at", "explain") if name in changed}
     values: dict[str, Any] = {**asdict(replace(query, **changed)), **extra}
     return urlencode({name: value for name, value in values.items() if value})
 
 
 def bound(port: int) -> socket.socket:
-    """A socket on loopback; port 0 takes any that is free. Raises OSError."""
+    """A listening socket on loopback. Port 0 takes any free port. Raises OSError if the port is taken."""
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.bind((HOST, port))
-    found.listen()  # who comes before the server is up waits
+    found.listen()  # requests that come before the server is up wait
     return found
 
 
 def serve(inspector: Inspector, listening: socket.socket) -> None:
-    """Answer until interrupted."""
+    """Answer requests until interrupted."""
     import uvicorn
 
     app = inspector.app(listening.getsockname()[1])
@@ -194,6 +195,6 @@ def serve(inspector: Inspector, listening: socket.socket) -> None:
 
 
 def address(inspector: Inspector, listening: socket.socket, query: Query) -> str:
-    """Where the page is."""
-    asked = _link(query)
-    return f"http://{HOST}:{listening.getsockname()[1]}/{inspector.token}/" + (f"?{asked}" if asked else "")
+    """The address of the inspector, opened with the query."""
+    parameters = _link(query)
+    return f"http://{HOST}:{listening.getsockname()[1]}/{inspector.token}/" + (f"?{parameters}" if parameters else "")

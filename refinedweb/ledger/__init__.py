@@ -1,1 +1,10 @@
-"""The ledger of a run: its description, records, claims, sums, and where everything lies."""
+"""The ledger: what a run is, which of its tasks are done, who works on the others, and where each object is kept.
+
+layout    every key of a run, in one place
+run_file  `run.json`: recipe, inputs and steps
+manifest  the commit records of one step, and their sums
+claims    the right to work on a block of tasks, held for a lease
+totals    the state of a whole run, from the ledgers of its steps
+version   which code ran
+memory    how much memory it took
+"""

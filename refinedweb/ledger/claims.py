@@ -1,12 +1,12 @@
 """Claims with leases: drivers that know nothing of each other share one run without a coordinator.
 
-A claim on a block of tasks is an object created by a conditional put and renewed by compare-and-swap. Clocks of
-machines are never compared: whoever wants a block that another holds watches the claim's version, and takes it over
-when that has not changed for a whole lease of the watcher's own clock. On the holder's own machine a dead process is
-known at once.
+A claim on a block of tasks is an object that is created by a conditional put and renewed by compare-and-swap. The
+clocks of different machines are never compared: a driver that wants a block held by another one watches the version of
+its claim, and takes the block over once the version has not changed for a whole lease by the watcher's own clock. On
+the holder's own machine, the death of its process is known immediately.
 
-Losing a claim costs double work, never a wrong answer: outputs are deterministic and the ledger takes one record. So
-a claim in doubt (the store's answer was lost) counts as not ours.
+Losing a claim costs double work, never a wrong answer: outputs are deterministic, and the ledger accepts one record per
+task. So a claim in doubt (the store's answer was lost) counts as not ours.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from refinedweb.ledger import layout
 from refinedweb.storage import Changed, Exists, Missing, Store
 from stages.errors import CommitUnknown
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 60.0  # three renewals: a holder that misses them all is dead, or too slow to be waited for
 
 
 @lru_cache(maxsize=1)
 def this_machine() -> str:
-    """Names the place in which a process id means something: boot and process-id namespace. Empty where unknown."""
+    """Identify the place in which a process id is valid: boot and process-id namespace. Empty if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -39,7 +39,7 @@ def this_machine() -> str:
 
 
 def started_at(pid: int) -> str | None:
-    """When the process started, in clock ticks after boot (tells a reused process id); None where it is not alive."""
+    """When the process started, in clock ticks after boot (detects a reused process id); None if it is not alive."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -59,14 +59,14 @@ class Holder:
     released: bool = False
 
     def is_free(self) -> bool:
-        """Given back, or its process is known to be dead."""
+        """True if the claim was given back, or if its process is known to be dead."""
         if self.released:
             return True
         return self.machine != "" and self.machine == this_machine() and started_at(self.pid) != self.started
 
 
 class _Watched(NamedTuple):
-    """A claim that another holds: when it was first and last seen with this etag. Listings have etags of their own."""
+    """When another's claim was first and last seen with this etag. Listings may show other etags than reads do."""
 
     etag: str
     first: float
@@ -81,7 +81,7 @@ class Claims:
     ) -> None:
         self.owner = uuid.uuid4().hex
         self._store = store
-        self._folder = layout.ledger_folder(step, layout.CLAIMS)
+        self._step = step
         self._lease = lease
         self.clock = clock
         self._mine: dict[int, str] = {}
@@ -96,23 +96,23 @@ class Claims:
         return set(self._mine)
 
     def claimed(self) -> set[int]:
-        """The blocks that have a claim of anyone, dead or alive. Listings also tell which claims are `silent`."""
+        """List the blocks that anyone claims, dead or alive. Such listings also show which claims are `silent`."""
         before, self._listed = self._listed, {}
-        for info in self._store.list(self._folder):
-            block = int(info.key[len(self._folder) :].removesuffix(".json"))
+        for info in self._store.list(layout.ledger_folder(self._step, layout.CLAIMS)):
+            block = layout.number_of(info.key)
             self._listed[block] = self._watched(before.get(block), info.etag)
         return set(self._listed)
 
     def silent(self) -> set[int]:
-        """The blocks whose claim the last listing showed as one a whole lease before did: their holders are dead.
+        """Blocks whose claim did not change between two listings a lease apart; their holder is presumed dead.
 
-        Nothing is known of them where that listing is older than a renewal: another may hold them by now.
+        Empty if the last listing is older than the time between renewals: another driver may hold them by now.
         """
         old = self.clock() - self._lease / 3
         return {b for b, seen in self._listed.items() if seen.last >= old and seen.last - seen.first >= self._lease}
 
     def take(self, block: int) -> bool:
-        """Claim the block if nobody holds it, or if its holder is dead, gave it back or let its lease run out."""
+        """Claim the block if nobody holds it, or if its holder died, gave it back or let its lease run out."""
         try:
             self._mine[block] = self._store.put_new(self._key(block), self._holder())
         except Exists:
@@ -122,7 +122,7 @@ class Claims:
         return True
 
     def take_over(self, block: int) -> bool:
-        """Claim a block that has a claim, if its holder is dead, gave it back or let its lease run out."""
+        """Claim a block that has a claim, if its holder died, gave it back or let its lease run out."""
         try:
             data, etag = self._store.get(self._key(block))
         except Missing:
@@ -138,12 +138,12 @@ class Claims:
         return True
 
     def _watched(self, before: _Watched | None, etag: str) -> _Watched:
-        """Since when a claim has been what it is now, by this driver's clock."""
+        """Note since when, by this driver's clock, the claim has had this etag."""
         now = self.clock()
         return _Watched(etag, before.first if before is not None and before.etag == etag else now, now)
 
     def renew(self) -> None:
-        """Renew every claim when a third of the lease has passed. Blocks that another took over are forgotten."""
+        """Renew every claim once a third of the lease has passed. Forget blocks that another driver took over."""
         if self.clock() - self._renewed < self._lease / 3:
             return
         self._renewed = self.clock()
@@ -155,7 +155,7 @@ class Claims:
                 del self._mine[block]
 
     def release(self, block: int, *, done: bool) -> None:
-        """Give a block back: a finished one's claim goes away, an unfinished one is marked as free."""
+        """Give a block back: delete the claim if the block is finished, else mark it as free."""
         etag = self._mine.pop(block)
         if done:
             self._store.delete(self._key(block))
@@ -163,12 +163,12 @@ class Claims:
         try:
             self._store.put_match(self._key(block), self._holder(released=True), etag)
         except (Changed, CommitUnknown):
-            return  # another took it over meanwhile, or the lease will run out
+            return  # another driver has taken it over, or the lease will run out
 
     def clear(self) -> None:
-        """Delete every claim that is left: for when the step's last task is committed, and they say nothing any more.
+        """Delete every claim that is left. Call it when the step's last task is committed and claims no longer matter.
 
-        They are of holders that died or were stopped between their last commit and giving the block back.
+        Their holders died or were stopped between their last commit and giving the block back.
         """
         for block in self.claimed() - self.mine:
             self._store.delete(self._key(block))
@@ -179,4 +179,4 @@ class Claims:
         return json.dumps(holder.__dict__).encode()
 
     def _key(self, block: int) -> str:
-        return f"{self._folder}{block:06d}.json"
+        return layout.ledger_key(self._step, layout.CLAIMS, block)

@@ -1,10 +1,10 @@
 """The ledger of one step: a commit record per task, created by a conditional put, so that exactly one writer wins.
 
-The object first, then its record. A record never precedes its objects; an object without a record does not exist.
-Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed.
+Objects are written first, then their record. A record never precedes its objects; an object without a record does not
+exist. Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed.
 
-A rollup is the sum of the records of one full block of tasks. It says nothing that the records don't, is a pure
-function of them (so writing it twice is harmless), and spares `status` from reading 100,000 small objects.
+A rollup is the sum of the records of one full block of tasks. It is a pure function of the records, so it adds nothing
+to them and writing it twice is harmless; it spares `status` from reading 100,000 small objects.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from refinedweb.ledger import layout
 from refinedweb.storage import Exists, Missing, Store
 from stages.errors import ShardError
 
-ROLLUP = 1000
-PAGE_DIGITS = 3  # tasks that differ in so many last digits fill a page of a listing: 1000 keys
+ROLLUP = 1000  # tasks per rollup: 100,000 records then cost 100 reads
+PAGE_DIGITS = 3  # tasks that differ in the last 3 digits only fill one page of a listing: 1000 keys
 
 Removed = dict[str, dict[str, int]]
 T = TypeVar("T")
@@ -44,9 +44,9 @@ class Output:
 class Record:
     """What one task did: the commit record, and the only proof that its outputs exist.
 
-    `removed` counts rows by stage and reason; `skipped` counts input records that are no documents, by their type;
-    `facts` are other numbers that a later task needs; `damage` says where the input broke (the shard is then partial);
-    `quarantined` names documents that killed a worker.
+    `removed` counts rows by stage and reason, `skipped` counts input records that are not documents by their type;
+    `facts` are other numbers that a later task needs. `damage` says where the input was broken (the shard is then
+    partial), `quarantined` names documents that killed a worker.
     """
 
     task: int
@@ -73,7 +73,7 @@ class Record:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def check(self) -> None:
-        """Raises ShardError where the law of the ledger does not hold."""
+        """Raises ShardError if the law of the ledger does not hold."""
         removed = sum(n for reasons in self.removed.values() for n in reasons.values())
         if self.rows_in != self.rows_kept + removed:
             raise ShardError(
@@ -93,7 +93,7 @@ class Record:
 
 @dataclass
 class Totals:
-    """Sums over records. `add` takes records, `merge` other totals."""
+    """Sums over records. `add` takes a record, `merge` other totals."""
 
     tasks: int = 0
     rows_in: int = 0
@@ -144,7 +144,7 @@ _SUMMED = (
 
 
 class Ledger:
-    """The records, rollups and failures of one step, below `step/` in the run's store."""
+    """The records, rollups and failures of one step (or phase), below its folder in the run's store."""
 
     def __init__(self, store: Store, step: str) -> None:
         self.store = store
@@ -155,12 +155,12 @@ class Ledger:
         return self._numbers(layout.RECORDS)
 
     def recorded(self, tasks: Collection[int]) -> set[int]:
-        """Those of a few tasks that have a record: a look at each on disk, a page or two of the listing on S3."""
+        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read."""
         if self.store.parallel == 1:
             return {task for task in tasks if self._exists(task)}
         prefixes = {self._key(layout.RECORDS, task)[: -len(layout.JSON_SUFFIX) - PAGE_DIGITS] for task in tasks}
         pages = (self.store.list(prefix) for prefix in sorted(prefixes))
-        return {_number(info.key) for page in pages for info in page}.intersection(tasks)
+        return {layout.number_of(info.key) for page in pages for info in page}.intersection(tasks)
 
     def _exists(self, task: int) -> bool:
         try:
@@ -170,29 +170,29 @@ class Ledger:
         return True
 
     def failed(self) -> dict[int, str]:
-        """The message of every task that failed for good and has no record."""
+        """The error message of every task that failed for good and has no record."""
         failed = self._numbers(layout.FAILURES)
         numbers = sorted(failed - self.recorded(failed))
         return {n: json.loads(self.store.get(self._key(layout.FAILURES, n))[0])["error"] for n in numbers}
 
     def record(self, task: int) -> Record:
-        """Raises Missing."""
+        """Read the record of a task. Raises Missing."""
         return Record.from_json(self.store.get(self._key(layout.RECORDS, task))[0])
 
     def records(self, tasks: Iterable[int]) -> Iterator[Record]:
-        """Records in the order of `tasks`."""
+        """The records, in the order of `tasks`."""
         if self.store.parallel == 1:
             yield from map(self.record, tasks)
             return
         with ThreadPoolExecutor(self.store.parallel) as pool:
-            for some in chunks(tasks, ROLLUP):  # the pool would keep all records that nobody has taken yet
+            for some in chunks(tasks, ROLLUP):  # else the pool would hold every record that was not consumed yet
                 yield from pool.map(self.record, some)
 
     def commit(self, record: Record) -> Record:
-        """Record the task as done; the winner's record, which is another's where that one came first.
+        """Record the task as done. Returns the winner's record: another writer's, if that one came first.
 
-        Raises ShardError where the law does not hold or the winner wrote other bytes, CommitUnknown where the store's
-        answer was lost (read again).
+        Raises ShardError if the law does not hold or the winner wrote other bytes, CommitUnknown if the store's answer
+        was lost (read again).
         """
         record.check()
         key = self._key(layout.RECORDS, record.task)
@@ -212,11 +212,11 @@ class Ledger:
         return winner
 
     def fail(self, task: int, error: str) -> None:
-        """Note why a task failed for good. A later run tries it again."""
+        """Note why a task failed for good. A later run will try it again."""
         self.store.put(self._key(layout.FAILURES, task), json.dumps({"task": task, "error": error}).encode())
 
     def totals(self, committed: set[int]) -> Totals:
-        """The sum of all records, by rollups where they are."""
+        """Sum all records, using rollups for the blocks that have one."""
         total = Totals()
         rolled = self._numbers(layout.ROLLUPS)
         covered: set[int] = set()
@@ -228,7 +228,7 @@ class Ledger:
         return total
 
     def roll_up(self, committed: set[int]) -> int:
-        """Write the rollups that are due; how many."""
+        """Write the rollups that are due. Returns how many."""
         due = self.due(committed)
         for block in due:
             self.roll_up_block(block)
@@ -254,22 +254,18 @@ class Ledger:
 
     def _numbers(self, kind: str) -> set[int]:
         found = self.store.list(layout.ledger_folder(self.step, kind))
-        return {_number(info.key) for info in found if info.key.endswith(layout.JSON_SUFFIX)}
+        return {layout.number_of(info.key) for info in found if info.key.endswith(layout.JSON_SUFFIX)}
 
 
 def chunks(items: Iterable[T], most: int) -> Iterator[list[T]]:
-    """The items in lists of `most`, the last one shorter."""
+    """Split the items into lists of `most`; the last may be shorter."""
     items = iter(items)
     while some := list(islice(items, most)):
         yield some
 
 
-def _number(key: str) -> int:
-    return int(key[key.rfind("/") + 1 : -len(layout.JSON_SUFFIX)])
-
-
 def load_or_none(store: Store, key: str) -> Any | None:
-    """A JSON object of the store, or None where there is none."""
+    """Read a JSON object of the store; None if it does not exist."""
     try:
         return json.loads(store.get(key)[0])
     except Missing:

@@ -13,7 +13,7 @@ _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 def peak_memory() -> int:
     """The most bytes that were resident in this process so far.
 
-    Of Linux's two answers the one for this program: `ru_maxrss` begins with the peak of the process that started it.
+    Uses VmHWM on Linux: `ru_maxrss` starts at the parent's peak.
     """
     try:
         found = _PEAK.search(Path("/proc/self/status").read_text(encoding="ascii", errors="replace"))

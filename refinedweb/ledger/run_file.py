@@ -1,4 +1,4 @@
-"""What a run is: `run.json`, written once, by which any later command and driver finds recipe, inputs and steps."""
+"""What a run is: `run.json`, written once, from which later commands and drivers take recipe, inputs and steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stages.errors import ConfigError
 
 @dataclass(frozen=True)
 class RunFile:
-    """What a run is, written once: recipe, inputs (number = shard), and how tasks are claimed."""
+    """What a run is, written once: recipe, inputs (the number of an input is its shard), and how tasks are claimed."""
 
     recipe: dict[str, Any]
     recipe_name: str
@@ -39,12 +39,12 @@ class RunFile:
 
     @property
     def faithful(self) -> bool:
-        """Is it the recipe of the paper, so that the paper's rates may stand beside ours?"""
+        """Whether this is the paper's recipe, so that its rates may be compared with the paper's."""
         return self.recipe_name == "refinedweb"
 
 
 def open_run(out: str) -> RunFile:
-    """The run below `out`. Raises ConfigError where there is none."""
+    """Read the run below `out`. Raises ConfigError if there is none."""
     store = open_store(out)
     loaded = load_or_none(store, RUN_FILE)
     if loaded is None:

@@ -1,4 +1,4 @@
-"""How far a run is, and its sums: what the ledgers of its steps say together."""
+"""How far a run has come, and its sums: the ledgers of all its steps together."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from refinedweb.ledger.manifest import Ledger, Totals, load_or_none
 from refinedweb.recipe.plan import Step
 from refinedweb.storage import Store
 
-RECORDS = (layout.RECORDS, layout.FAILURES)
-
 
 @dataclass(frozen=True)
 class StepState:
-    """One step: tasks committed and known, and the sums of its records.
+    """One step: how many of its known tasks are `done`, and the sums of its records.
 
-    Of a global step the documents that were signed and what was decided about them; more tasks may become known.
+    A global step counts the documents that were signed and what was decided about them, and may yet learn of more
+    tasks.
     """
 
     step: Step
@@ -31,7 +30,7 @@ class StepState:
 
 
 def is_complete(store: Store, step: Step) -> bool:
-    """Is the global step over? Of a pass, its ledger says so."""
+    """Whether a global step is complete. (For a pass, its ledger says so.)"""
     return load_or_none(store, layout.done_key(step.name)) is not None
 
 
@@ -47,8 +46,8 @@ def ledger_folders(store: Store, steps: Sequence[Step]) -> list[str]:
         if step.kind == "local":
             folders.append(step.name)
         else:
-            parts = (info.key.split("/") for info in store.list(f"{step.name}/"))
-            folders += sorted({"/".join(part[:2]) for part in parts if len(part) > 2 and part[2] in RECORDS})
+            found = (layout.phase_of(info.key) for info in store.list(layout.step_folder(step.name)))
+            folders += sorted({folder for folder in found if folder is not None})
     return folders
 
 
@@ -59,14 +58,14 @@ def _local(store: Store, step: Step, shards: int) -> StepState:
 
 
 def _global(store: Store, step: Step) -> StepState:
-    done = sum(1 for info in store.list(f"{step.name}/") if f"/{layout.RECORDS}/" in info.key)
+    done = sum(1 for info in store.list(layout.step_folder(step.name)) if layout.is_record(info.key))
     phases = load_or_none(store, layout.done_key(step.name))
-    ledger = Ledger(store, f"{step.name}/{layout.DECIDE}")
+    ledger = Ledger(store, layout.phase_folder(step.name, layout.DECIDE))
     return StepState(step, done, sum(phases.values()) if phases else 0, ledger.totals(ledger.committed()))
 
 
 def run_totals(store: Store, steps: Sequence[Step], *, roll_up: bool = False) -> Totals:
-    """The sums of all passes: documents in, those removed by any pass so far, and the rest, which is kept so far."""
+    """Sum all passes: documents in, those that any pass has removed so far, and the rest, which are kept so far."""
     passes = []
     for step in steps:
         if step.kind == "local":
@@ -79,12 +78,12 @@ def run_totals(store: Store, steps: Sequence[Step], *, roll_up: bool = False) ->
 
 
 def totals_of(states: Sequence[StepState]) -> Totals:
-    """The totals of a run, of the states of its steps."""
+    """The totals of a run, from the states of its steps."""
     return combined([state.totals for state in states if state.step.kind == "local"])
 
 
 def combined(passes: Sequence[Totals]) -> Totals:
-    """The totals of passes, one after the other, as those of one."""
+    """The totals of successive passes, as if they were one pass."""
     total = Totals()
     for one in passes:
         total.merge(one)

@@ -1,4 +1,4 @@
-"""Which code ran: the package's version, and the commit where it runs from a checkout or an image knows it."""
+"""Which code ran: the package's version, and the commit if it runs from a checkout or an image that knows it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+GIT_SECONDS = 10  # a git that takes longer hangs (a network drive): the version then goes without the commit
+
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
     """E.g. `0.1.0`, `0.1.0+3f2a91c`, or `0.1.0+3f2a91c.dirty` with uncommitted changes.
 
-    An image has no history; its build leaves the commit in REFINEDWEB_COMMIT.
+    An image has no git history; its build sets REFINEDWEB_COMMIT to the commit.
     """
     try:
         number = version("refinedweb")
@@ -26,7 +28,7 @@ def code_version() -> str:
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty=.dirty", "--exclude=*"],
-            cwd=root, capture_output=True, text=True, timeout=10, check=True,
+            cwd=root, capture_output=True, text=True, timeout=GIT_SECONDS, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return number

@@ -1,4 +1,4 @@
-"""Assets of a recipe: pinned to their content before the run, and local copies of remote ones on every machine."""
+"""A recipe's assets: pinned to their content before the run, and copied to each machine if they are remote."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from refinedweb.storage import Missing, Store, split_uri
 from stages.assets import Asset, pin, split_pin
 from stages.errors import ConfigError
 
-COPY_BYTES = 8 << 20
+COPY_BYTES = 8 << 20  # read from the store at a time: a model of gigabytes never fills the memory
 
 
 def pin_assets(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """`params` with every asset pinned to its present content. Raises ConfigError where one is missing."""
+    """Return `params` with every asset pinned to its present content. Raises ConfigError if one is missing."""
     pinned = dict(params)
     for name in _asset_fields(cls):
         if pinned.get(name) is not None:
@@ -31,7 +31,7 @@ def pin_assets(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def localise(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """`params` with every `s3://` asset replaced by this machine's copy of it."""
+    """Return `params` with every `s3://` asset replaced by the path of this machine's copy."""
     local = dict(params)
     for name in _asset_fields(cls):
         if local.get(name) is not None and local[name].startswith("s3://"):
@@ -46,7 +46,7 @@ def _asset_fields(cls: type[Any]) -> list[str]:
 
 
 def _fetch(uri: str, digest: str | None) -> Path:
-    """The local copy of a remote file or folder, fetched once per digest and machine."""
+    """Return the local copy of a remote file or folder, which is fetched once per digest and machine."""
     folder = Path(os.environ.get("REFINEDWEB_CACHE", Path.home() / ".cache" / "refinedweb")) / "assets"
     target = folder / (digest if digest is not None else uuid.uuid4().hex) / uri.rstrip("/").rpartition("/")[2]
     if digest is not None and target.exists():
@@ -56,7 +56,7 @@ def _fetch(uri: str, digest: str | None) -> Path:
     objects = _objects(store, key)
     for name in objects:
         if ".." in name.split("/") or "\0" in name:
-            raise ConfigError(f"{store.uri(name)!r} is no name of a file: it would lead out of its folder")
+            raise ConfigError(f"{store.uri(name)!r} cannot be a file name here: it would lead out of its folder")
         copy = partial / target.name / name.removeprefix(key).lstrip("/") if name != key else partial / target.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         with store.open(name) as source, copy.open("wb") as out:

@@ -1,4 +1,4 @@
-"""From what a user names to a resolved recipe: shipped names, TOML files, stage names; overrides and checks."""
+"""Resolve what a user names (a shipped recipe, a TOML file, stage names) to a recipe, with overrides and checks."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ BUILT_IN_STAGES = (
     "url",
     "url_dedup",
 )
-
+"""The modules of `stages/` that register stages."""
 
 SHIPPED = Path(__file__).parent / "shipped"
 
 
 def load_stages(imports: Iterable[str] = ()) -> None:
-    """Register the built-in stages, those of installed packages (entry points `refinedweb.stages`) and of `imports`."""
+    """Register the stages of this package, of installed ones (entry points `refinedweb.stages`) and of `imports`."""
     for module in BUILT_IN_STAGES:
         import_module(f"stages.{module}")
     for point in entry_points(group="refinedweb.stages"):
@@ -62,14 +62,14 @@ def shipped() -> list[str]:
 
 
 def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), index: Sequence[str] = ()) -> Recipe:
-    """The recipe behind `spec`: a shipped name, the path of a .toml, or stage names joined by commas.
+    """Resolve `spec`: the name of a shipped recipe, the path of a .toml, or stage names joined by commas.
 
-    `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). `index`: earlier runs for
-    every stage that takes some. Raises ConfigError.
+    `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). `index` names earlier runs,
+    for every stage that takes an index. Raises ConfigError.
     """
     imports = tuple(imports)
     load_stages(imports)
-    raw = _read(spec)
+    raw = _tables_of(spec)
     _check_tables(raw)
     for override in overrides:
         _override(raw, override)
@@ -79,9 +79,9 @@ def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), 
 
 
 def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str]) -> Recipe:
-    """The recipe of an earlier run, from its `content`, with the `wanted` stages; models are taken as pinned then.
+    """Rebuild an earlier run's recipe from its `content`, with the `wanted` stages and models as they were pinned then.
 
-    Raises ConfigError for a stage that no module has registered here: which code to load is never read from data.
+    Raises ConfigError for a stage that no module has registered: data never decides which code to load.
     """
     load_stages()
     known, stages = registry(), []
@@ -100,23 +100,25 @@ def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str]) -> 
 
 
 def _set_index(raw: dict[str, Any], index: Sequence[str]) -> None:
+    """Give `index` to every stage that has such a parameter."""
     known = registry()
-    stages = [stage for stage in raw.get("stage", []) if "index" in _fields(known.get(stage.get("name")))]
+    stages = [stage for stage in raw.get("stage", []) if "index" in _field_names(known.get(stage.get("name")))]
     if not stages:
         raise ConfigError("--index: the recipe has no stage that takes an index (url_dedup_v1, exact_v1, minhash_v1)")
     for stage in stages:
         stage["index"] = [*index]
 
 
-def _fields(cls: type[Any] | None) -> list[str]:
+def _field_names(cls: type[Any] | None) -> list[str]:
     return [] if cls is None else [f.name for f in dataclasses.fields(cls)]
 
 
-def _read(spec: str) -> dict[str, Any]:
+def _tables_of(spec: str) -> dict[str, Any]:
+    """The tables of the recipe as TOML has them, not checked yet."""
     if spec in shipped():
-        return _parse(SHIPPED / f"{spec}.toml")
+        return _read_toml(SHIPPED / f"{spec}.toml")
     if spec.endswith(".toml"):
-        return _fetched(spec) if spec.startswith("s3://") else _parse(Path(spec))
+        return _fetch_toml(spec) if spec.startswith("s3://") else _read_toml(Path(spec))
     names = [name.strip() for name in spec.split(",")]
     if any(name in registry() for name in names):
         return {"name": "custom", "stage": [{"name": name} for name in names]}
@@ -126,7 +128,7 @@ def _read(spec: str) -> dict[str, Any]:
     )
 
 
-def _fetched(uri: str) -> dict[str, Any]:
+def _fetch_toml(uri: str) -> dict[str, Any]:
     store, key = split_uri(uri)
     try:
         return tomllib.loads(store.get(key)[0].decode())
@@ -136,7 +138,7 @@ def _fetched(uri: str) -> dict[str, Any]:
         raise ConfigError(f"cannot read the recipe {uri}: {error}") from error
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -146,6 +148,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
+    """Apply one `--set` to the tables. The value is checked later, with those from the file."""
     target, equals, value = override.partition("=")
     if not equals:
         raise ConfigError(f"--set {override}: write stage.param=value, source.param=value or param=value")
@@ -167,6 +170,7 @@ def _stage_table(raw: dict[str, Any], owner: str, override: str) -> dict[str, An
 
 
 def _resolve(raw: Mapping[str, Any], imports: tuple[str, ...]) -> Recipe:
+    """Check the tables and fill in every parameter."""
     known = ("name", "description", "run", "source", "stage")
     for key in raw:
         if key not in known:
@@ -185,19 +189,20 @@ def _resolve(raw: Mapping[str, Any], imports: tuple[str, ...]) -> Recipe:
 
 
 def _check_tables(raw: Mapping[str, Any]) -> None:
-    """Raises ConfigError where [run], [source] or [[stage]] is anything but tables, or a stage's name no text."""
+    """Raises ConfigError unless [run], [source] and [[stage]] are tables and the stages' names are strings."""
     for key in ("run", "source"):
         if not isinstance(raw.get(key, {}), Mapping):
-            raise ConfigError(f"{key!r} of the recipe is to be a table; write [{key}] and its parameters below it")
+            raise ConfigError(f"{key!r} of the recipe must be a table; write [{key}] and its parameters below it")
     stages = raw.get("stage", [])
     if not isinstance(stages, list) or not all(isinstance(table, Mapping) for table in stages):
-        raise ConfigError('"stage" of the recipe is to be a list of tables; write [[stage]] before each')
+        raise ConfigError('"stage" of the recipe must be a list of tables; write [[stage]] before each')
     wrong = [table["name"] for table in stages if not isinstance(table.get("name", ""), str)]
     if wrong:
-        raise ConfigError(f"the name of a stage is a text, not {wrong[0]!r}; see `refinedweb stages`")
+        raise ConfigError(f"a stage name must be a string, not {wrong[0]!r}; see `refinedweb stages`")
 
 
 def _resolve_stage(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of a stage and all its parameters, defaults included; assets are pinned and paths made absolute."""
     values = dict(table)
     name = values.pop("name", None)
     if name is None:
@@ -213,8 +218,9 @@ def _resolve_stage(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _check_names(names: list[str]) -> None:
+    """Raises ConfigError if there is no stage, or one occurs twice."""
     if not names:
         raise ConfigError("the recipe has no stages; add [[stage]] tables, see `refinedweb stages`")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"the recipe names {', '.join(twice)} twice; the ledger counts a stage under its name")
+        raise ConfigError(f"the recipe names {', '.join(twice)} twice; the ledger counts each stage by its name")

@@ -1,4 +1,4 @@
-"""Values from TOML and the command line, turned into the types that a dataclass of parameters declares."""
+"""Convert values from TOML and the command line to the types that a dataclass of parameters declares."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ T = TypeVar("T")
 
 
 def parse(text: str) -> Any:
-    """A command-line value: TOML where it is valid TOML (`0.5`, `true`, `["en"]`), else the text itself."""
+    """Parse a value of the command line as TOML if it is valid TOML (`0.5`, `true`, `["en"]`), else return the text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):  # TOMLDecodeError, numbers of 5,000 digits, brackets within brackets
+    except (ValueError, RecursionError):  # TOMLDecodeError, numbers of 5,000 digits, deeply nested brackets
         return text
 
 
 def coerce(cls: type[Any], params: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """`params` in the types of the fields of `cls`. Raises ConfigError, naming `where`, the field and what it takes."""
+    """Convert `params` to the types of `cls`'s fields. Raises ConfigError, naming `where`, the field and its type."""
     hints = typing.get_type_hints(cls)
     known = [f.name for f in dataclasses.fields(cls)]
     coerced = {}
@@ -33,12 +33,12 @@ def coerce(cls: type[Any], params: Mapping[str, Any], where: str) -> dict[str, A
         try:
             coerced[key] = _to_type(hints[key], value)
         except (TypeError, ValueError):
-            raise ConfigError(f"{where}.{key} takes {_named(hints[key])}, not {value!r}") from None
+            raise ConfigError(f"{where}.{key} takes {_described(hints[key])}, not {value!r}") from None
     return coerced
 
 
 def instance(cls: type[T], params: Mapping[str, Any], where: str) -> T:
-    """An instance of the dataclass. Raises ConfigError for an unknown key, a wrong type or a refused value."""
+    """Build the dataclass from `params`. Raises ConfigError for an unknown key, a wrong type or a refused value."""
     try:
         return cls(**coerce(cls, params, where))
     except (TypeError, ValueError) as error:
@@ -46,6 +46,7 @@ def instance(cls: type[T], params: Mapping[str, Any], where: str) -> T:
 
 
 def _to_type(hint: Any, value: Any) -> Any:
+    """The value in the declared type. Raises TypeError or ValueError if it does not fit."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, typing.NewType):
         return _to_type(hint.__supertype__, value)
@@ -81,17 +82,18 @@ def _to_union(arguments: tuple[Any, ...], value: Any) -> Any:
     raise TypeError(value)
 
 
-_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): '"none"'}
+_NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false", type(None): '"none"'}
 
 
-def _named(hint: Any) -> str:
+def _described(hint: Any) -> str:
+    """What a parameter of this type takes, in words."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, typing.NewType):
         return "a path"
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_named(option) for option in arguments)
+        return " or ".join(_described(option) for option in arguments)
     if origin is typing.Literal:
         return "one of " + ", ".join(map(repr, arguments))
     if origin is tuple:
-        return "a list of values" if arguments[0] is str else f"a list, each {_named(arguments[0])}"
+        return "a list of values" if arguments[0] is str else f"a list, each {_described(arguments[0])}"
     return _NAMES.get(hint, str(hint))

@@ -1,9 +1,9 @@
-"""From the stages of a recipe to the steps of a run: local stages fuse into passes, global ones decide between them.
+"""Plan a run's steps from a recipe's stages: local stages fuse into passes, global ones decide between the passes.
 
     url_v1, extract_v1, minhash_v1, pii_v1  →  00-filter (url_v1, extract_v1), 01-minhash_v1, 02-filter (pii_v1)
 
-A pass reads the inputs, or what the pass before it kept, and applies on the way what the global steps between them
-decided. The last pass writes the corpus; the others write what they keep below `<step>/kept/`.
+A pass reads the inputs, or what the previous pass kept; while reading, it applies the decisions of the global steps
+between the two. The last pass writes the corpus; the others write what they keep below `<step>/kept/`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from stages.base import registry
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a run. `reads`: the pass whose kept documents it reads (None: the inputs); `applies`: the global
-    steps before it whose decisions it applies while reading; `last`: it writes the corpus.
+    """One step of a run.
+
+    `reads` is the pass whose kept documents it reads (None: the inputs), `applies` the earlier global steps whose
+    decisions it applies while reading; the `last` step writes the corpus.
     """
 
     name: str
@@ -34,12 +36,12 @@ class Step:
 
 
 def is_global(stage: str) -> bool:
-    """Does the registered stage need the whole corpus?"""
+    """Whether the registered stage needs the whole corpus."""
     return isinstance(getattr(registry()[stage], "reads", None), tuple)
 
 
 def steps_of(stages: Sequence[str]) -> list[Step]:
-    """The steps of a recipe with these stages."""
+    """Plan the steps of a recipe with these stages."""
     groups: list[list[str]] = [[]]
     for stage in stages:
         if is_global(stage):

@@ -1,14 +1,14 @@
-"""A recipe: which stages run in which order with which parameters, read from TOML and the command line.
+"""A recipe: which stages run, in which order and with which parameters. In TOML:
 
     name = "refinedweb"
     [run]                # RunOptions
-    [source]             # SourceOptions of refinedweb.sources
+    [source]             # SourceOptions, see refinedweb.sources
     [[stage]]
     name = "url_v1"
     curated = true       # any parameter of the stage
 
-A resolved recipe holds every parameter, defaults included, and every model pinned to its content: its fingerprint
-changes exactly when the output may.
+A resolved recipe holds every parameter, defaults included, and pins every model to its content, so its fingerprint
+changes exactly when the output may change.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from typing import Any, Literal
 from refinedweb.sources import SourceOptions
 from stages.base import Stage, build
 
-FORMAT = 1
+FORMAT = 1  # of `Recipe.content`, which the fingerprint covers
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the engine writes. `limit` documents of each input file are read (None = all).
+    """What the engine writes. It reads the first `limit` documents of each input file (None = all).
 
-    Of removed documents `keep_removed` keeps the identifying columns (`ids`), or all columns (`full`), or all columns
-    of the first `sample_rows` per shard, stage and reason and the identifying ones of the others (`sample`).
+    `keep_removed` says what is kept of removed documents: the identifying columns (`ids`), all columns (`full`), or
+    all columns of the first `sample_rows` per shard, stage and reason and the identifying columns of the rest
+    (`sample`). `keep_measures` keeps the stages' measures in the outputs, so that other limits can be tried without a
+    second run.
     """
 
     keep_removed: Literal["ids", "sample", "full"] = "sample"
@@ -41,12 +43,12 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit is the number of documents read of each input file, at least 1, not {self.limit}")
+            raise ValueError(f"limit is how many documents of each input file are read, at least 1, not {self.limit}")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A resolved recipe. `stages` are (name, all parameters); `imports` are modules that register further stages."""
+    """A resolved recipe. `stages` are (name, all parameters); `imports` are modules that register more stages."""
 
     name: str
     stages: tuple[tuple[str, dict[str, Any]], ...]
@@ -56,7 +58,7 @@ class Recipe:
     description: str = field(default="", compare=False)
 
     def content(self) -> dict[str, Any]:
-        """All that decides the output, as plain JSON values."""
+        """Everything that decides the output, as plain JSON values."""
         return {
             "format": FORMAT,
             "run": _plain(dataclasses.asdict(self.run)),
@@ -65,21 +67,21 @@ class Recipe:
         }
 
     def fingerprint(self) -> str:
-        """Equal for two recipes exactly when they give the same output from the same input."""
+        """Equal for two recipes exactly if they make the same output from the same input."""
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:32]
 
     def only(self, names: Sequence[str]) -> tuple[tuple[str, dict[str, Any]], ...]:
-        """The stages of these names, in this order, with their parameters."""
+        """The stages with these names, in this order, and their parameters."""
         known = dict(self.stages)
         return tuple((name, known[name]) for name in names)
 
     def build(self) -> list[Stage]:
-        """The stages, ready to be called."""
+        """Build the stages, ready to be called."""
         return [build(name, values) for name, values in self.stages]
 
 
 def differences(old: Any, new: Any, at: str = "") -> list[str]:
-    """Where two recipes' contents differ, a line each: `quality_v1.min_words: 50 → 30`."""
+    """List the differences between two recipes' contents, one per line: `quality_v1.min_words: 50 → 30`."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(key for key in new if key not in old)]
         return [line for key in keys for line in differences(old.get(key), new.get(key), f"{at}.{key}".lstrip("."))]
@@ -92,5 +94,5 @@ def differences(old: Any, new: Any, at: str = "") -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Through JSON, as it will be read back: tuples become lists."""
+    """The value as it will be read back from JSON: tuples become lists."""
     return json.loads(json.dumps(value))

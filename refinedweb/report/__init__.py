@@ -1,1 +1,1 @@
-"""`refinedweb report`: one self-contained HTML page about a run."""
+"""`refinedweb report`: one self-contained HTML file about a run."""

@@ -1,7 +1,7 @@
-"""Charts as SVG that takes its colours from the page (light, dark, print) and its text from the page's fonts.
+"""Charts as SVG that takes its colours (light, dark, print) and fonts from the HTML around it.
 
-Drawn by matplotlib with colours that stand for CSS variables, then rid of what is random, duplicate or not needed.
-Equal numbers give equal bytes.
+Matplotlib draws them with colours that stand for CSS variables. Then everything random, duplicate or unneeded is
+removed, so that equal numbers give equal bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from refinedweb.report.measures import Measure
 from refinedweb.views.funnel import FunnelRow
 from stages.base import Limit
 
-# Colours that stand for variables of the page's style.
+# Colours that stand for variables of the style sheet.
 INK, MUTED, RULE, KEPT, GONE, OTHER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", KEPT: "--kept", GONE: "--gone", OTHER: "--other"}
 SETTINGS: dict[Any, Any] = {
@@ -39,15 +39,16 @@ SETTINGS: dict[Any, Any] = {
     "path.simplify": False,
 }
 SVG = "{http://www.w3.org/2000/svg}"
-DPI = 72
-BINS = 48
-WIDE = 40
-# Where the columns of the funnel stand, in widths of its bars.
+DPI = 72  # dots per inch: one point of matplotlib is one pixel
+BINS = 48  # bins of a histogram: some 6 pixels each
+WIDE = 40  # the largest value from which a logarithmic axis is considered
+WIDE_FACTOR = 8  # times the median (or 1): the largest value must also be beyond this
+# Positions of the funnel's columns of numbers, in widths of its bars; SHIFT makes room for the column of the paper.
 COUNT_AT, SHARE_AT, PAPER_AT, SHIFT = -0.15, -0.02, -0.02, 0.15
 
 
 def funnel_chart(rows: Sequence[FunnelRow], others: Sequence[FunnelRow] | None = None) -> str:
-    """A bar per stage: the share of all documents that is left after it, the paper's as a mark, another run's below."""
+    """A bar for each stage: the share of all documents left after it; the paper's as a mark, another run's below."""
     others = list(others or [])
     labels = [row.stage for row in rows]
     paper = any(row.paper is not None for row in rows)
@@ -80,12 +81,12 @@ def funnel_chart(rows: Sequence[FunnelRow], others: Sequence[FunnelRow] | None =
         axes.tick_params(axis="y", pad=190 if paper else 130)
         axes.grid(axis="x", color=RULE, linewidth=0.8)
         axes.set_axisbelow(True)
-        told = "; ".join(f"after {row.stage} {row.left:.1%} of all documents are left" for row in rows)
-        return themed_svg(figure, "Funnel", told)
+        described = "; ".join(f"after {row.stage} {row.left:.1%} of all documents are left" for row in rows)
+        return themed_svg(figure, "Funnel", described)
 
 
 def measure_chart(measure: Measure, other: Measure | None = None) -> str:
-    """The distribution of one measure, what lies beyond a limit in another colour; another run's as a line."""
+    """The distribution of one measure, with values beyond a limit in another colour, and another run's as a line."""
     found = measure.found
     everything = found.values if other is None else np.concatenate([found.values, other.found.values])
     log = _is_wide(everything)
@@ -114,11 +115,11 @@ def measure_chart(measure: Measure, other: Measure | None = None) -> str:
         axes.yaxis.set_visible(False)
         axes.spines["bottom"].set_visible(True)
         axes.tick_params(length=3, pad=2, labelsize=9)
-        return themed_svg(figure, f"{measure.stage} {measure.name}", _told(measure))
+        return themed_svg(figure, f"{measure.stage} {measure.name}", _described(measure))
 
 
 def cluster_chart(sizes: Sequence[int]) -> str:
-    """How many clusters have how many documents."""
+    """The number of clusters by their number of documents."""
     bins = [(2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, max([1001, *sizes]))]
     counts = [sum(low <= size <= high for size in sizes) for low, high in bins]
     last = max(n for n, count in enumerate(counts) if count)
@@ -136,12 +137,12 @@ def cluster_chart(sizes: Sequence[int]) -> str:
         axes.set_xlim(0, max(counts))
         axes.xaxis.set_visible(False)
         axes.tick_params(length=0)
-        told = "; ".join(f"{counts[n]:,} clusters of {names[n]}" for n in at)
-        return themed_svg(figure, "Sizes of clusters", told)
+        described = "; ".join(f"{counts[n]:,} clusters of {names[n]}" for n in at)
+        return themed_svg(figure, "Sizes of clusters", described)
 
 
 def plain_figure(width: int, height: int, **edges: float) -> tuple[Figure, Axes]:
-    """A figure of so many pixels with bare axes, whose `edges` (left, right, bottom, top) are shares of it."""
+    """A figure of `width` × `height` pixels with bare axes. `edges` (left, right, bottom, top): shares of its size."""
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     FigureCanvasSVG(figure)
     figure.patch.set_visible(False)
@@ -155,7 +156,7 @@ def plain_figure(width: int, height: int, **edges: float) -> tuple[Figure, Axes]
 
 
 def _numbers(axes: Axes, y: float, row: FunnelRow, colour: str, paper: bool) -> None:
-    """What is left after a stage, in columns between its name and its bar; the last one is the paper's."""
+    """Write what is left after a stage in the columns between its name and its bar."""
     _number(axes, COUNT_AT - paper * SHIFT, y, f"{row.rows_kept:,}", colour)
     _number(axes, SHARE_AT - paper * SHIFT, y, f"{row.left:.1%}", colour)
 
@@ -182,17 +183,18 @@ def _limit_line(axes: Axes, limit: Limit, edges: Any) -> None:
 
 
 def _place(value: float, edges: Any) -> float:
-    """Where in the chart a value stands, 0 to 1."""
+    """The horizontal position of a value in the chart, from 0 to 1."""
     return float(np.searchsorted(edges, value) / len(edges))
 
 
 def _is_wide(values: Any) -> bool:
-    """Do the values span orders of magnitude, so that a logarithm shows them?"""
-    return bool(values.min() >= 0 and values.max() > WIDE and values.max() > 8 * max(1.0, float(np.median(values))))
+    """Whether the values span orders of magnitude, so that a logarithmic axis shows them better."""
+    high = WIDE_FACTOR * max(1.0, float(np.median(values)))
+    return bool(values.min() >= 0 and values.max() > WIDE and values.max() > high)
 
 
 def _edges(values: Any, log: bool, limits: Sequence[float]) -> Any:
-    """Edges of bins; limits within the range are edges, so that no bin lies on both sides of one."""
+    """The edges of the bins. Limits within the range are edges too, so that no bin lies on both sides of a limit."""
     low, high = float(values.min()), float(values.max())
     inside = [v for v in limits if v <= high * 1.5 or v <= 1]
     low, high = min([low, 0.0, *inside]), max([high, *inside])
@@ -206,13 +208,14 @@ def _edges(values: Any, log: bool, limits: Sequence[float]) -> Any:
 
 
 def _shares(found: Values, edges: Any, mask: Any) -> Any:
-    """The share of all documents in each bin, of those in `mask` (None = all)."""
+    """The share of all documents that is in each bin, counting only those in `mask` (None = all)."""
     chosen = slice(None) if mask is None else mask
     counts, _ = np.histogram(found.values[chosen], edges, weights=found.weights[chosen])
     return counts / found.weights.sum()
 
 
-def _told(measure: Measure) -> str:
+def _described(measure: Measure) -> str:
+    """The chart in words, for screen readers."""
     values = measure.found.values
     quartiles = ", ".join(_short(float(q)) for q in np.quantile(values, [0.25, 0.5, 0.75]))
     parts = [f"quartiles {quartiles}"]
@@ -226,8 +229,8 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def themed_svg(figure: Figure, title: str, told: str) -> str:
-    """The figure as SVG, its colours variables of the page, with its title and what it shows for those who hear it."""
+def themed_svg(figure: Figure, title: str, described: str) -> str:
+    """The figure as SVG with CSS variables for colours, and with its title and description for screen readers."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = etree.fromstring(buffer.getvalue(), etree.XMLParser(resolve_entities=False, no_network=True))
@@ -242,7 +245,7 @@ def themed_svg(figure: Figure, title: str, told: str) -> str:
         comment.getparent().remove(comment)
     root.attrib.pop("version", None)
     root.set("role", "img")
-    for tag, text in (("desc", told), ("title", title)):
+    for tag, text in (("desc", described), ("title", title)):
         element = etree.Element(f"{SVG}{tag}")
         element.text = text
         root.insert(0, element)
@@ -251,10 +254,10 @@ def themed_svg(figure: Figure, title: str, told: str) -> str:
 
 
 def _themed(svg: str) -> str:
-    """Variables for colours, and the page's own fonts."""
+    """The SVG with CSS variables for colours, and without fonts of its own."""
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     svg = re.sub(r"font: (?:[\w ]+ )?([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
     svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
-    svg = re.sub(r'="[^"]*"', lambda value: re.sub(r"(\d\.\d{2})\d+", r"\1", value[0]), svg)  # numbers in texts stay
+    svg = re.sub(r'="[^"]*"', lambda value: re.sub(r"(\d\.\d{2})\d+", r"\1", value[0]), svg)  # texts keep their digits
     return re.sub(r">\s+<", "><", svg)

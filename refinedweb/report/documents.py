@@ -1,4 +1,4 @@
-"""Documents of a sample with their texts: some of every reason, and some that were kept."""
+"""Documents of a sample with their texts: some for every reason, and some that were kept."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ import xxhash
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.report.sample import ReportSample, row_groups
 
-MOST_TEXTS = 400
-MOST_KEPT = 3_000
-MOST_GROUPS = 12
-MOST_PAGES = 60
+MOST_TEXTS = 400  # texts for each stage and reason: enough to estimate measures from
+MOST_KEPT = 3_000  # texts of the corpus: the largest group, so the estimate needs more of them
+MOST_GROUPS = 12  # row groups that are read of each stage's objects: bounds the time, however large the run is
+MOST_PAGES = 60  # pages with HTML for each stage and reason: they are large, and only shown
 COLUMNS = ("id", "url", "language", "language_score", "drop", "text", "kept_id", "cluster_size")
 Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Rows with content by where they ended and why (`corpus`, None); a document's weight is `all` / rows read."""
+    """Rows with content, by where the documents ended and why: (`corpus`, None) or (stage, reason).
+
+    `counts`: how many documents of the sample's shards there are; each row stands for counts / rows of them.
+    """
 
     rows: dict[Key, pa.Table]
     counts: dict[Key, int]
 
     def pick(self, key: Key, n: int) -> list[dict[str, Any]]:
-        """`n` of the rows, in the order of a hash of their ids."""
+        """Up to `n` of the rows, in the order of a hash of their ids."""
         table = self.rows.get(key)
         if table is None:
             return []
@@ -39,7 +42,7 @@ class Texts:
 
 
 def texts_of(sample: ReportSample) -> Texts:
-    """A bounded number of row groups of each stage's objects, of the sample's shards in turn."""
+    """Read a bounded number of row groups of each stage's objects, from the sample's shards in turn."""
     counts: dict[Key, int] = {(CORPUS, None): sample.kept}
     counts |= {(stage, reason): n for stage, reasons in sample.removed.items() for reason, n in reasons.items()}
     rows: dict[Key, pa.Table] = {}
@@ -60,7 +63,7 @@ def _of_end(sample: ReportSample, end: str, wanted: dict[Key, int]) -> dict[Key,
         for group in row_groups(sample.store, output, (*COLUMNS, "html")):
             groups += 1
             for key in wanted:
-                # Pages before extraction are large, and only looked at: fewer of them.
+                # Pages that were removed before extraction are large and only shown, so fewer of them are read.
                 left = (MOST_PAGES if _has_html(group) else most) - have[key]
                 part = _with_content(group, key[1])
                 if left > 0 and part.num_rows:
@@ -76,7 +79,7 @@ def _has_html(table: pa.Table) -> bool:
 
 
 def _with_content(table: pa.Table, reason: str | None) -> pa.Table:
-    """Rows of the reason that keep a text or a page, or anything at all where none does."""
+    """The rows with this reason that have a text or HTML; all rows with the reason if none has."""
     if reason is not None:
         table = table.filter(pc.equal(table.column("drop"), reason))
     masks = [pc.is_valid(table.column(name)) for name in ("text", "html") if name in table.column_names]
@@ -87,5 +90,5 @@ def _with_content(table: pa.Table, reason: str | None) -> pa.Table:
 
 
 def _copied(table: pa.Table) -> pa.Table:
-    """Without the buffers of the row group it is cut from."""
+    """A copy that does not keep the buffers of its row group in memory."""
     return table.take(pa.array(range(table.num_rows), pa.int64()))

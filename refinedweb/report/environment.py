@@ -1,4 +1,4 @@
-"""Templates of pages: whatever a document brings is escaped, and numbers are written for people."""
+"""HTML templates. Everything that comes from a document is escaped, and numbers are written for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from refinedweb.views.units import duration, size
 
 
 def environment(package: str) -> Environment:
-    """Templates of a package; whatever a document brings is escaped."""
+    """The templates of a package, with filters for numbers. Everything that comes from a document is escaped."""
     loader = PackageLoader(package)
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {"n": number, "pct": percent, "bytes": size, "duration": duration}
@@ -21,7 +21,7 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Two digits that say something: 12 %, 1.2 %, 0.12 %, and < 0.01 % where there is anything."""
+    """The share with at most two digits after the point: 12.3 %, 1.2 %, 0.12 %; < 0.01 % if it is less but not 0."""
     if 0 < share < 0.0001:
         return "< 0.01 %"
     return f"{share * 100:.{0 if share in (0, 1) else 1 if share >= 0.01 else 2}f} %"

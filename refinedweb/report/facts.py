@@ -1,4 +1,4 @@
-"""What the columns of a sample say: domains, languages, stored measures, sizes of clusters."""
+"""Facts from the columns of a sample: domains, languages, stored measures, sizes of clusters."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from stages.schema import is_measure
 
 LIGHT = ("url", "language")
 HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?:[Ww]{3}\.)?(?P<host>[^/?#:@]+)"
-MOST_OBJECT_ROWS = 250_000
-MOST_HOST = 80
+MOST_OBJECT_ROWS = 250_000  # rows that are read of one object; the others are estimated from them
+MOST_HOST = 80  # characters of a host: longer ones would break the table
 
 
 @dataclass(frozen=True)
 class Values:
-    """A measure's values, each standing for `weights` documents of the sample."""
+    """The values of a measure; each stands for as many documents of the sample as its weight says."""
 
     values: Float64s
     weights: Float64s
@@ -33,7 +33,7 @@ class Values:
 
 @dataclass
 class Facts:
-    """Documents by domain and by language, kept and removed, and measures by column (`quality_v1.words`)."""
+    """Numbers of documents [kept, removed] by domain and by language, and measures by column (`quality_v1.words`)."""
 
     domains: dict[str, list[float]] = field(default_factory=dict)
     languages: dict[str, list[float]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Facts:
 
 
 def facts_of(sample: ReportSample) -> Facts:
-    """Reads the light columns of all objects of the sample."""
+    """Read the light columns of all objects of the sample."""
     facts = Facts()
     parts: dict[str, list[tuple[Float64s, float]]] = {}
     for end in sorted(sample.outputs):
@@ -83,7 +83,7 @@ def _light(sample: ReportSample, output: Output) -> list[str]:
 
 
 def hosts(urls: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The host of each URL without `www.`, lower case; null where there is none."""
+    """The host of each URL in lower case, without `www.`; null if it has none."""
     found = pc.struct_field(pc.extract_regex(urls, HOST), "host")
     return pc.utf8_slice_codeunits(pc.utf8_lower(found), 0, MOST_HOST)
 
@@ -100,13 +100,13 @@ def _joined(found: list[tuple[Float64s, float]]) -> Values:
 
 
 def top(counts: Mapping[str, list[float]], side: int, most: int) -> list[tuple[str, int, int]]:
-    """The names with most documents kept (side 0) or removed (1), each with how many were kept and removed."""
+    """The names with the most documents kept (`side` 0) or removed (1), with the numbers of both."""
     ranked = sorted((name for name in counts if counts[name][side] > 0), key=lambda n: (-counts[n][side], n))
     return [(name, round(counts[name][0]), round(counts[name][1])) for name in ranked[:most]]
 
 
 def cluster_sizes(run: Run, sample: ReportSample) -> dict[str, list[int]]:
-    """Of each deduplicating stage the sizes of the clusters whose kept document lies in a shard of the sample."""
+    """For each deduplicating stage, the sizes of the clusters whose kept document is in a shard of the sample."""
     sizes: dict[str, list[int]] = {}
     for step in run.file.steps:
         decisions = run.decisions(step.stages[0]) if step.kind == "global" else None

@@ -1,4 +1,4 @@
-"""Where in a text the reason lies for which it was removed: spans of characters, where a reason has any."""
+"""Finds the places in a text that it was removed for, as spans of characters. Not every reason has such places."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 Span = tuple[int, int]
 
-MOST_SHOWN = 700
-AROUND = 160
+MOST_SHOWN = 700  # characters of an excerpt
+AROUND = 160  # characters shown before the first mark
+LONG_WORD = 20  # characters: what is marked if a text's words are too long on average
 WORD = re.compile(r"\S+")
 LINE = re.compile(r"[^\n]*\S[^\n]*")
 PARAGRAPH = re.compile(r"(?:[^\n]|\n(?!\n))*\S(?:[^\n]|\n(?!\n))*")
@@ -21,14 +22,14 @@ GRAMS = re.compile(r"(top|duplicate)_(\d+)grams?")
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of an excerpt; `marked`: it is why the document was removed."""
+    """A part of an excerpt. `marked`: whether it is what the document was removed for."""
 
     text: str
     marked: bool = False
 
 
 def spans(reason: str, text: str) -> list[Span]:
-    """The offending places of `text`, in order and without overlaps; none for reasons that lie in no place."""
+    """The offending places of `text`, in order and without overlaps; none if the reason has no place in the text."""
     grams = GRAMS.fullmatch(reason)
     if grams is not None:
         found = (_top_gram if grams[1] == "top" else _repeated_grams)(text, int(grams[2]))
@@ -39,7 +40,7 @@ def spans(reason: str, text: str) -> list[Span]:
 
 
 def excerpt(text: str, marked: Sequence[Span], most: int = MOST_SHOWN) -> tuple[list[Piece], int]:
-    """Up to `most` characters of the text as pieces, from a little before the first mark, and how many are left out."""
+    """Up to `most` characters of the text in pieces, from a little before the first mark, and how many are left out."""
     start = max(0, marked[0][0] - AROUND) if marked and marked[0][0] > most // 2 else 0
     end = min(len(text), start + most)
     pieces = [Piece("… ")] if start else []
@@ -68,7 +69,7 @@ def _all(pattern: re.Pattern[str]) -> Callable[[str], Iterable[Span]]:
 
 
 def _repeated(pattern: re.Pattern[str]) -> Callable[[str], Iterable[Span]]:
-    """Every copy of what occurs more than once."""
+    """A rule that finds every copy of what occurs more than once."""
 
     def rule(text: str) -> Iterable[Span]:
         found = list(pattern.finditer(text))
@@ -104,7 +105,7 @@ def _letterless(text: str) -> Iterable[Span]:
 
 
 def _longest(text: str) -> Iterable[Span]:
-    return [found.span() for found in WORD.finditer(text) if len(found[0]) > 20]
+    return [found.span() for found in WORD.finditer(text) if len(found[0]) > LONG_WORD]
 
 
 def _ellipsis_ends(text: str) -> Iterable[Span]:

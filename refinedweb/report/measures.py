@@ -1,4 +1,4 @@
-"""Histograms of measures beside their limits: from the columns that the run kept, else measured again on texts."""
+"""The values of measures with their limits: from the columns that the run kept, or else measured again on texts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NOT_SHOWN = ("keys", "checks", "cluster_size")
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure of one stage over the documents that reached it. `stored`: as the run decided by it; else measured
-    again on texts that were kept.
+    """One measure of one stage over the documents that reached it. `stored`: whether these are the values that the run
+    decided by; otherwise they were measured again on texts that were kept.
     """
 
     stage: str
@@ -52,7 +52,7 @@ def _outside(values: Float64s, limit: Limit) -> Bools:
 
 
 def measures_of(stages: Sequence[Stage], facts: Facts, texts: Texts) -> list[Measure]:
-    """Every measure of every stage of the run, in its order. A stage of which nothing is known has none."""
+    """Every measure of every stage of the run, in the run's order. A stage about which nothing is known has none."""
     names = [stage.name for stage in stages]
     found: list[Measure] = []
     for number, stage in enumerate(stages):
@@ -72,7 +72,7 @@ def measures_of(stages: Sequence[Stage], facts: Facts, texts: Texts) -> list[Mea
 
 
 def _again(stage: Measured, texts: Texts, ends: Sequence[str]) -> dict[str, Values]:
-    """Nothing for a stage that rewrites texts: what it would measure now is not what it saw."""
+    """Measure again. Nothing for a stage that rewrites texts: what it would measure now is not what it saw then."""
     parts: dict[str, list[Values]] = {}
     for key, docs in _measurable(texts, ends):
         judged = stage(set_column(docs, "drop", pa.nulls(docs.num_rows, pa.string())))

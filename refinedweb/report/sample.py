@@ -1,6 +1,6 @@
-"""A bounded part of a run to look at: some of its shards, chosen by hash, and what became of their documents.
+"""A bounded part of a run: some of its shards, chosen by hash, and what became of their documents.
 
-A run of 10⁸ documents has thousands of shards. What its ledger counts is exact; what only its objects know (languages,
+A run of 10⁸ documents has thousands of shards. What the ledger counts is exact. What only the objects know (languages,
 domains, measures, texts) is estimated from whole shards, so that kept and removed documents are in proportion.
 """
 
@@ -16,17 +16,19 @@ import xxhash
 from refinedweb.ledger.layout import CORPUS, REMOVED
 from refinedweb.ledger.manifest import Ledger, Output
 from refinedweb.recipe.plan import Step
-from refinedweb.storage import Store, open_store
+from refinedweb.storage import Store
 from refinedweb.views.run import Run
 
-MOST_ROWS = 200_000
-MOST_SHARDS = 48
+MOST_ROWS = 200_000  # documents: reading their light columns takes seconds
+MOST_SHARDS = 48  # shards: each costs some requests to the store, however few documents it has
 
 
 @dataclass(frozen=True)
 class ReportSample:
-    """Shards that every pass so far has committed. `outputs`: their objects by where documents ended, `corpus` or the
-    stage that removed them; `removed`: exact counts by stage and reason; `rows` documents went in, `rows_all` into all.
+    """Shards that every pass so far has committed.
+
+    `outputs`: their objects by where the documents ended, `corpus` or the stage that removed them. `removed`: exact
+    counts by stage and reason. `rows`: documents that went into these shards; `rows_all`: into all shards.
     """
 
     store: Store
@@ -40,13 +42,13 @@ class ReportSample:
 
     @property
     def whole(self) -> bool:
-        """Is it all of the run?"""
+        """Whether the sample is the whole run."""
         return len(self.shards) == self.shards_all
 
 
 def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_SHARDS) -> ReportSample:
-    """Shards in the order of a hash of the run's fingerprint and their number, until `most_rows` documents."""
-    store = open_store(run.out)
+    """Shards in the order of a hash of the run's fingerprint and their number, up to `most_rows` documents."""
+    store = run.store
     ledgers = [Ledger(store, step.name) for step in _passes(run.file.steps)]
     committed = [ledger.committed() for ledger in ledgers]
     used = [(ledger, done) for ledger, done in zip(ledgers, committed, strict=True) if done]
@@ -74,7 +76,7 @@ def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_S
 
 
 def shard_rank(fingerprint: str, shard: int) -> int:
-    """The lower, the sooner a shard is looked at: as good as random, and the same each time."""
+    """Shards are taken in the order of this number: practically random, and the same every time."""
     return xxhash.xxh3_64_intdigest(f"{fingerprint} {shard}".encode())
 
 
@@ -83,7 +85,7 @@ def _passes(steps: Sequence[Step]) -> list[Step]:
 
 
 def end_of(key: str, step: str) -> str | None:
-    """Where the documents of an object ended; None for those that only go on."""
+    """Where the documents of an object ended; None for an object whose documents go on to the next step."""
     if key.startswith(f"{CORPUS}/"):
         return CORPUS
     prefix = f"{step}/{REMOVED}/"
@@ -91,7 +93,7 @@ def end_of(key: str, step: str) -> str | None:
 
 
 def row_groups(store: Store, output: Output, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    """An object by row groups: those of `columns` that it has (None = all)."""
+    """Read an object by row groups, with those of `columns` that it has (None = all)."""
     with store.open(output.key, random=True) as file:
         parquet = pq.ParquetFile(file)
         names = parquet.schema_arrow.names

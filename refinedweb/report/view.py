@@ -1,4 +1,4 @@
-"""All that a report says of one run, gathered: exact numbers of its ledger, and what a sample of its objects shows."""
+"""Gathers all that a report says about one run: exact numbers from the ledger, and facts from a sample of objects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from refinedweb.report.facts import Facts, cluster_sizes, facts_of
 from refinedweb.report.marks import Piece, Span, excerpt, spans
 from refinedweb.report.measures import Measure, measures_of
 from refinedweb.report.sample import ReportSample, sample_of
-from refinedweb.storage import open_store
 from refinedweb.views import funnel
 from refinedweb.views.run import Run
 from stages.base import Marking, Stage
@@ -29,15 +28,15 @@ from stages.extraction.visible import visible
 from stages.kernels.buffers import utf8_views
 from stages.schema import documents
 
-SHOWN = 20
-VISIBLE_BYTES = 4_000
-READ_BYTES = 1 << 20
+SHOWN = 20  # documents for each reason, and of the corpus
+VISIBLE_BYTES = 4_000  # of the visible text of a page without extracted text
+READ_BYTES = 1 << 20  # of HTML that are searched for it
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A document of the sample. `pieces`: an excerpt, with what it was removed for marked; `left_out`: characters that
-    are not shown; `note`: why there is no text, or what the text is.
+    """A document of the sample. `pieces`: an excerpt in which what it was removed for is marked. `left_out`: number of
+    characters that are not shown. `note`: why there is no text, or what the text is.
     """
 
     url: str
@@ -53,7 +52,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Examples:
-    """Documents that one stage removed for one reason; of `count` in the whole run."""
+    """Documents that one stage removed for one reason. `count`: how many there are in the whole run."""
 
     stage: str
     reason: str
@@ -63,7 +62,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Work:
-    """What one stage or phase took: documents that it got and worker seconds."""
+    """The work of one stage or phase: documents that it got, and worker seconds that it took."""
 
     name: str
     rows: int
@@ -77,7 +76,7 @@ class Work:
 
 @dataclass(frozen=True)
 class View:
-    """One run."""
+    """All that a report says about one run."""
 
     run: Run
     totals: Totals
@@ -99,7 +98,7 @@ class View:
 
     @property
     def parameters(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Every parameter of the run, its source and its stages, as written in TOML."""
+        """Every parameter of the run, its source and its stages, with values as in TOML."""
         recipe = self.run.file.recipe
         tables = [("run", recipe["run"]), ("source", recipe["source"])]
         tables += [(stage["name"], {k: v for k, v in stage.items() if k != "name"}) for stage in recipe["stages"]]
@@ -107,7 +106,7 @@ class View:
 
 
 def gather(run: Run, *, examples: bool = True) -> View:
-    """Reads the ledger and a sample of objects. `examples`: with documents to show."""
+    """Read the ledger and a sample of objects. `examples`: whether to read documents to show."""
     states, totals = run.states(), run.totals()
     sample = sample_of(run)
     texts, facts = texts_of(sample), facts_of(sample)
@@ -131,8 +130,8 @@ def gather(run: Run, *, examples: bool = True) -> View:
 
 
 def _phases(run: Run) -> list[Work]:
-    """The phases of the global steps."""
-    store = open_store(run.out)
+    """The work of each phase of the global steps."""
+    store = run.store
     found = []
     for folder in ledger_folders(store, [step for step in run.file.steps if step.kind == "global"]):
         ledger = Ledger(store, folder)
@@ -149,7 +148,7 @@ def _removed(
     for row in rows:
         stage = known.get(row.stage)
         picked = {reason: texts.pick((row.stage, reason), SHOWN) for reason in row.removed}
-        cut = _cut(run, sample, row.stage, [doc["id"] for docs in picked.values() for doc in docs])
+        cut = _cut_spans(run, sample, row.stage, [doc["id"] for docs in picked.values() for doc in docs])
         for reason, docs in picked.items():
             if docs:
                 shown = [_shown(doc, stage, reason, cut.get(doc["id"], ())) for doc in docs]
@@ -157,8 +156,8 @@ def _removed(
     return found
 
 
-def _cut(run: Run, sample: ReportSample, stage: str, ids: list[str]) -> dict[str, list[tuple[int, int]]]:
-    """By id the spans (bytes of the text) that a deduplicating stage found elsewhere too."""
+def _cut_spans(run: Run, sample: ReportSample, stage: str, ids: list[str]) -> dict[str, list[tuple[int, int]]]:
+    """The spans (in bytes of the text) that a deduplicating stage found elsewhere too, by document id."""
     decisions = run.decisions(stage) if ids else None
     found: dict[str, list[tuple[int, int]]] = {}
     for shard in sample.shards:
@@ -173,7 +172,7 @@ def _cut(run: Run, sample: ReportSample, stage: str, ids: list[str]) -> dict[str
 def _shown(row: dict[str, Any], stage: Stage | None, reason: str | None, cut: Sequence[tuple[int, int]] = ()) -> Shown:
     text, note = row.get("text"), ""
     if text is None and row.get("html"):
-        text, note = visible_text(row["html"]), "what a reader sees of the page (it was removed before extraction)"
+        text, note = visible_text(row["html"]), "the visible text of the page, which was removed before extraction"
     facts = []
     if row.get("language"):
         facts.append(f"{row['language']} {row['language_score'] or 0:.2f}")
@@ -183,14 +182,17 @@ def _shown(row: dict[str, Any], stage: Stage | None, reason: str | None, cut: Se
         facts.append(f"kept instead: {row['kept_id']}")
     url = row.get("url") or row["id"]
     if not text:
-        return Shown(url, facts, [], note="no text: the page has none" if text == "" else "the text was not kept")
+        return Shown(url, facts, [], note="the page has no main text" if text == "" else "the text was not kept")
     marked = _characters(text, cut) if cut else [] if reason is None or note else offending_spans(stage, reason, text)
     pieces, left_out = excerpt(text, marked)
     return Shown(url, facts, pieces, left_out, note)
 
 
 def offending_spans(stage: Stage | None, reason: str, text: str) -> list[Span]:
-    """By the rule of the reason, or by the stage; else, where it rewrites texts, the lines that it would take out."""
+    """The places in the text that the stage objects to: by the rule of the reason or by the stage itself.
+
+    If neither finds any and the stage rewrites texts, these are the lines that it would take out.
+    """
     found = stage.places(text) if isinstance(stage, Marking) else spans(reason, text)
     if found or stage is None or isinstance(stage, Global):
         return found
@@ -212,7 +214,7 @@ def _characters(text: str, spans_in_bytes: Sequence[tuple[int, int]]) -> list[Sp
 
 
 def visible_text(html: bytes) -> str:
-    """The visible text of a page, links included."""
+    """The start of a page's visible text, including links."""
     views = utf8_views(pa.chunked_array([pa.array([html], pa.binary())]))
     _, data = visible(*views, READ_BYTES, VISIBLE_BYTES, 0)
     return " ".join(np.asarray(data).tobytes().decode("utf-8", "ignore").split())

@@ -1,7 +1,7 @@
 """The sample crawl that ships with the package: a few hundred small pages, written for this project, as WARC files.
 
-`refinedweb demo` and the tests run on it. `README.md` beside this file says what is in it and how it is rebuilt;
-`truth.jsonl` says of every page what it is and, where that is certain, what the English recipe makes of it.
+`refinedweb demo` and the tests run on it. `README.md` in this folder says what is in it and how to rebuild it;
+`truth.jsonl` says for every page what it is and, if that is certain, what the English recipe makes of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def crawl_files() -> list[Path]:
-    """The WARC files, in order. Their paths are those of Common Crawl, so dump and segment can be read from them."""
+    """The WARC files, in order. Their paths are like Common Crawl's, so dump and segment can be read from them."""
     return sorted((HERE / "crawl-data").rglob("*.warc.*"))
 
 
@@ -24,5 +24,5 @@ def blocklist() -> Path:
 
 
 def truth() -> list[dict[str, Any]]:
-    """One dict per response or revisit record. Keys: see `README.md`."""
+    """One dict per response or revisit record. `README.md` describes the keys."""
     return [json.loads(line) for line in (HERE / "truth.jsonl").read_text(encoding="utf-8").splitlines()]

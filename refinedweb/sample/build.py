@@ -1,7 +1,7 @@
 """Builds the sample crawl: `python -m refinedweb.sample.build FOLDER` writes `crawl-data/` and its ledger there.
 
-Deterministic: the same sources give the same records, and with the compressors that `built-with.txt` names, the same
-bytes.
+It is deterministic: the same sources give the same records and, with the compressors that `built-with.txt` names, the
+same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import brotli
 import zstandard
 
 from refinedweb.sample import warc
-from refinedweb.sample.pages import HERE, SamplePage, article_pages, draw, load
+from refinedweb.sample.pages import HERE, SamplePage, article_pages, draw, load_toml
 from refinedweb.sample.planted import planted_pages
 
 DUMP = "CC-MAIN-2026-46"
@@ -27,7 +27,7 @@ DUMP = "CC-MAIN-2026-46"
 
 @dataclass(frozen=True)
 class CrawlFile:
-    """One file of the crawl. The first holds request and metadata records too, as Common Crawl's files do."""
+    """One file of the crawl. The first one also has request and metadata records, as Common Crawl's files do."""
 
     number: int
     segment: str
@@ -37,7 +37,7 @@ class CrawlFile:
 
     @property
     def path(self) -> str:
-        """Relative to the folder that is built."""
+        """Where the file is, relative to the folder that is built."""
         stop = self.start + timedelta(hours=3)
         name = f"CC-MAIN-{self.start:%Y%m%d%H%M%S}-{stop:%Y%m%d%H%M%S}-{self.number % 2:05}.warc.{self.suffix}"
         return f"crawl-data/{DUMP}/segments/{self.segment}/warc/{name}"
@@ -56,7 +56,7 @@ PARTS = (
 
 
 def built_with() -> str:
-    """The compressors at work here, one a line."""
+    """The compressors that are used here, one per line."""
     zstd = ".".join(str(number) for number in zstandard.ZSTD_VERSION)
     return f"zlib {zlib.ZLIB_RUNTIME_VERSION}\nzstd {zstd}\nbrotli {brotli.__version__}\n"
 
@@ -75,7 +75,7 @@ def _grouped(page: SamplePage, groups: set[str | None]) -> SamplePage:
 
 
 def part_of(page: SamplePage) -> int:
-    """The number of the file a page goes to; a second crawl of a URL goes to another file than the first."""
+    """The number of the file that a page goes to. A second crawl of a URL goes to another file than the first."""
     return (draw(page.url) + page.again) % len(PARTS)
 
 
@@ -102,8 +102,8 @@ def _records(part: CrawlFile, chosen: Sequence[SamplePage]) -> Iterator[bytes]:
 
 
 def build(folder: Path) -> None:
-    """Writes the crawl's files, `truth.jsonl` and `built-with.txt` below `folder`."""
-    kinds, rows = load("kinds.toml"), []
+    """Write the crawl's files, `truth.jsonl` and `built-with.txt` below `folder`."""
+    kinds, rows = load_toml("kinds.toml"), []
     everything = sorted(pages(), key=lambda page: draw(f"order {page.url} {page.again}"))
     revisited = next(page for page in everything if page.kind == "article" and part_of(page) == 0)
     for part in PARTS:

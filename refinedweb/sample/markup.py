@@ -1,8 +1,8 @@
-"""The plain notation of the sample's text files, and its HTML.
+"""The plain notation of the sample's text files, and how it becomes HTML.
 
-A file holds articles. Each begins with `# Title`, then optional `key: value` lines, a blank line, and blocks that are
-separated by blank lines: `## heading`, `- list item`, four spaces of code, `![alt](src)`, `@author` with that author's
-post below it, or a paragraph.
+A file contains articles. Each begins with `# Title`, followed by optional `key: value` lines, a blank line, and blocks
+separated by blank lines: `## heading`, `- list item`, code indented by four spaces, `![alt](src)`, `@author` with that
+author's post below it, or a paragraph.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def articles(text: str) -> Iterator[Article]:
 
 
 def blocks(body: str) -> list[str]:
-    """The blocks of an article; runs of code are one block."""
+    """The blocks of an article."""
     return re.split(r"\n\n+", body.strip("\n"))
 
 
 def to_html(body: str, *, old: bool = False) -> str:
-    """The blocks as HTML 5, or in the capitals and with the missing end tags of older pages."""
+    """The blocks as HTML 5 or, if `old`, with the capitals and the missing end tags of older pages."""
     html = "\n".join(_block(block) for block in blocks(body))
     if not old:
         return html
@@ -52,7 +52,7 @@ def to_html(body: str, *, old: bool = False) -> str:
 
 
 def prose(body: str) -> str:
-    """The text of the last paragraph, without markup: what should be found again after extraction."""
+    """The text of the last paragraph, without markup: what should still be found after extraction."""
     plain = [block for block in blocks(body) if not block.startswith(("#", "- ", "    ", "!", "@"))]
     return (plain or [""])[-1].replace("\n", " ")
 

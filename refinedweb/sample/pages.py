@@ -1,6 +1,6 @@
 """Pages of the sample crawl: articles in the frames of their sites.
 
-Everything that varies from page to page (date, author, comments, neighbours, how the charset is declared) is picked by
+Everything that varies from page to page (date, author, comments, neighbours, how the charset is declared) is chosen by
 a hash of the URL, so that a rebuild gives the same bytes.
 """
 
@@ -20,13 +20,15 @@ from urllib.parse import urlsplit
 from refinedweb.sample.markup import Article, articles, prose, to_html
 
 HERE = Path(__file__).resolve().parent
-_RTL = ("ar", "he")
+_RTL = ("ar", "he")  # languages written from right to left
+PHRASE = 60  # characters of a page's phrase, cut at a space: long enough to be unique in the crawl
+PHRASE_WITHOUT_SPACES = 20  # characters, for languages that do not separate words
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Site:
-    """An invented site; `text` is the file of its articles, "" for hosts that only planted pages use."""
+    """An invented site. `text` is the file with its articles, "" for hosts that only planted pages use."""
 
     host: str
     name: str
@@ -42,7 +44,7 @@ class Site:
 
 @dataclass(frozen=True)
 class SamplePage:
-    """What one response record holds, before it is put on the wire. `payload` is the entity, in its charset."""
+    """What one response record contains, before it is encoded for the wire. `payload` is the entity, in its charset."""
 
     kind: str
     url: str
@@ -70,15 +72,15 @@ def pick(items: Sequence[T], key: str, count: int) -> list[T]:
     return [items[index] for index in order[:count]]
 
 
-def load(name: str) -> dict[str, Any]:
-    """A TOML file of this folder."""
+def load_toml(name: str) -> dict[str, Any]:
+    """The content of a TOML file in this folder."""
     return tomllib.loads((HERE / name).read_text(encoding="utf-8"))
 
 
 @cache
 def sites() -> tuple[Site, ...]:
     """The invented sites, in the order of `sites.toml`."""
-    return tuple(Site(**site) for site in load("sites.toml")["site"])
+    return tuple(Site(**site) for site in load_toml("sites.toml")["site"])
 
 
 @cache
@@ -88,7 +90,7 @@ def articles_of(text: str) -> tuple[Article, ...]:
 
 
 def site_of(url: str) -> Site:
-    """The site that has the host of the URL, else a nameless one."""
+    """The site on the URL's host; a nameless one if there is none."""
     host = urlsplit(url).netloc
     return next((site for site in sites() if site.host == host), Site(host, host))
 
@@ -105,7 +107,7 @@ def _template(layout: str) -> Template:
 
 @cache
 def _chrome() -> dict[str, Any]:
-    return load("chrome.toml")
+    return load_toml("chrome.toml")
 
 
 def _items(texts: Sequence[str], tag: str = "li") -> str:
@@ -118,7 +120,7 @@ def _related(site: Site, article: Article) -> str:
 
 
 def frame(site: Site, article: Article, content: str, *, url: str, layout: str, language: str, meta: str) -> str:
-    """The whole page: `content` (HTML) in the layout's frame, with the words of the language."""
+    """The whole page: `content` (HTML) in the layout's frame, with that frame's words in the page's language."""
     words = _chrome().get(language, _chrome()["en"])
     return _template(layout).substitute(
         {key: escape(value) for key, value in words.items() if isinstance(value, str)},
@@ -143,7 +145,9 @@ def frame(site: Site, article: Article, content: str, *, url: str, layout: str, 
 
 
 def declaration(url: str, charset: str | None) -> tuple[str, str]:
-    """Charset, and where it is declared, from a line such as `koi8-r meta`; UTF-8 pages do it in one of three ways."""
+    """Charset, and where it is declared, from a line such as `koi8-r meta`. Without a line the charset is UTF-8,
+    declared in one of three ways.
+    """
     if charset is None:
         return "utf-8", ("header", "meta", "both")[draw(url) % 3]
     name, _, where = charset.partition(" ")
@@ -151,14 +155,16 @@ def declaration(url: str, charset: str | None) -> tuple[str, str]:
 
 
 def encode(html: str, charset: str, declared: str) -> bytes:
-    """The page in its charset, with a byte order mark where that is how it is declared."""
+    """The page in its charset, with a byte order mark if that is how the charset is declared."""
     if declared == "bom":
         html = "\ufeff" + html
     return html.encode("utf-16-le" if charset == "utf-16" else charset, "xmlcharrefreplace")
 
 
 def render(kind: str, url: str, site: Site, article: Article, content: str | None = None, **more: Any) -> SamplePage:
-    """An article as a page. `content` is its HTML where the article's own notation does not do; `more` are Page's."""
+    """An article as a page. `content`: its HTML, if the article's notation cannot express it; `more`: further fields of
+    the SamplePage.
+    """
     fields = article.fields
     charset, declared = declaration(url, fields.get("charset"))
     layout = fields.get("layout", site.layout)
@@ -176,10 +182,11 @@ def render(kind: str, url: str, site: Site, article: Article, content: str | Non
 
 
 def phrase_of(body: str) -> str | None:
-    """About the first 60 characters of the last paragraph, up to a space; 20 where there are no spaces."""
+    """About the first 60 characters of the last paragraph, up to a space; 20 if there are no spaces."""
     text = prose(body)
-    short = text[:60].rpartition(" ")[0] if " " in text[:60] and len(text) > 60 else text[:20]
-    return short or None
+    if " " in text[:PHRASE] and len(text) > PHRASE:
+        return text[:PHRASE].rpartition(" ")[0] or None
+    return text[:PHRASE_WITHOUT_SPACES] or None
 
 
 def _kind(site: Site, article: Article) -> str:
@@ -193,7 +200,7 @@ def _kind(site: Site, article: Article) -> str:
 
 
 def article_pages() -> Iterator[SamplePage]:
-    """Every article of every text file, on its own site."""
+    """Every article of every text file, on its site."""
     for site in sites():
         for article in articles_of(site.text):
             yield render(_kind(site, article), url_of(site, article), site, article)

@@ -1,9 +1,9 @@
-"""The planted pages: what a curation recipe has to remove, to merge, to mend or to leave alone.
+"""The planted pages: what a curation recipe must remove, merge, mend or leave alone.
 
 `planted/*.toml` lists them. Keys of a `[[page]]`: `kind` and `url`. What it says: `title` with `text`, or `snippet` (+
 `fill`), or `of` an article (+ `edits`, `quote`, `append`); or the whole page as `html`, or bytes as `raw`.
 How it looks: `layout`, `site`. How it is sent: `charset`, `body`, `status`, `type`, `headers`.
-Bulk: `repeat` (+ `join`), `digests`, `nest`.
+How it becomes large: `repeat` (+ `join`), `digests`, `nest`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from functools import cache
 from typing import Any
 
 from refinedweb.sample.markup import Article, blocks
-from refinedweb.sample.pages import HERE, SamplePage, Site, articles_of, load, render, site_of, sites
+from refinedweb.sample.pages import HERE, SamplePage, Site, articles_of, load_toml, render, site_of, sites
 
 
 @cache
 def _snippets() -> dict[str, str]:
-    return dict(load("planted/copies.toml")["snippets"])
+    return dict(load_toml("planted/copies.toml")["snippets"])
 
 
 @cache
@@ -56,7 +56,7 @@ def _body(page: Mapping[str, Any], source: Article | None) -> str:
 
 
 def _article(page: Mapping[str, Any]) -> tuple[Site, Article]:
-    """Site and article of a planted page, each taken from the original where the page does not say otherwise."""
+    """Site and article of a planted page, each taken from the original unless the page says otherwise."""
     origin, source = _by_slug()[page["of"]] if "of" in page else (None, None)
     site = next((site for site in sites() if site.host == page.get("site")), None)
     if site is None:
@@ -78,7 +78,7 @@ def _group(page: Mapping[str, Any]) -> str | None:
 
 
 def _raw(page: Mapping[str, Any]) -> SamplePage:
-    """A response whose entity is given as it is."""
+    """A response whose entity is given literally."""
     if "raw_base64" in page:
         payload = base64.b64decode(page["raw_base64"])
     else:
@@ -110,5 +110,5 @@ def _build(page: Mapping[str, Any]) -> SamplePage:
 def planted_pages() -> Iterator[SamplePage]:
     """Every planted page, in the order of the files."""
     for path in sorted((HERE / "planted").glob("*.toml")):
-        for page in load(f"planted/{path.name}")["page"]:
+        for page in load_toml(f"planted/{path.name}")["page"]:
             yield _build(page)

@@ -1,6 +1,6 @@
-"""Pages to WARC records (ISO 28500), laid out as Common Crawl's are, with bytes that do not depend on the machine.
+"""Turns pages into WARC records (ISO 28500), laid out like Common Crawl's; their bytes do not depend on the machine.
 
-Deflate streams are written into hand-made gzip members, since Python's own header differs between platforms.
+Deflate streams are written into hand-made gzip members, because Python's own header differs between platforms.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:refinedweb:sample")
 
 @dataclass(frozen=True)
 class RecordDetails:
-    """Where and how the records of one file are written: WARC version and date of the current record."""
+    """How a record is written: the WARC version of its file, and its date."""
 
     version: str
     date: datetime
 
     @property
     def timestamp(self) -> str:
-        """WARC/1.0 dates have seconds, those of WARC/1.1 may have fractions."""
+        """The date as WARC writes it: WARC/1.0 with seconds, WARC/1.1 with fractions of a second."""
         return self.date.strftime("%Y-%m-%dT%H:%M:%SZ" if self.version == "1.0" else "%Y-%m-%dT%H:%M:%S.250Z")
 
 
 def record_id(kind: str, page: SamplePage) -> str:
-    """The id of the record of this type for a page, without `<urn:uuid:` … `>`."""
+    """The id of a page's record of this type, without `<urn:uuid:` … `>`."""
     return str(uuid.uuid5(_NAMESPACE, f"{kind} {page.url}{' again' if page.again else ''}"))
 
 
 def gzip_member(data: bytes) -> bytes:
-    """One gzip member without name and time."""
+    """One gzip member, without name and time."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = deflate.compress(data) + deflate.flush()
     return b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + packed + struct.pack("<II", zlib.crc32(data), len(data))
 
 
 def zstd_frame(data: bytes) -> bytes:
-    """One zstd frame, with its content size and no checksum."""
+    """One zstd frame, with its content size and without a checksum."""
     return zstandard.ZstdCompressor(level=19).compress(data)
 
 
@@ -85,9 +85,10 @@ _ENCODING_FIELDS = {
 
 
 def wire_body(page: SamplePage) -> tuple[list[str], bytes]:
-    """Header fields of the encodings (`gzip+chunked` are two) and the body as sent.
+    """Header fields of the encodings (`gzip+chunked` are two), and the body as sent.
 
-    `gzip-decoded` is Common Crawl's way: the field renamed and the body plain. `false-gzip` claims what is not so.
+    `gzip-decoded` is what Common Crawl writes: a renamed field and a plain body. `false-gzip` claims an encoding that
+    the body does not have.
     """
     data, steps = page.payload, page.body.split("+")
     for step in steps:
@@ -96,7 +97,7 @@ def wire_body(page: SamplePage) -> tuple[list[str], bytes]:
 
 
 def content_type(page: SamplePage) -> list[str]:
-    """The Content-Type field, with the charset where the page declares it there."""
+    """The Content-Type field, with the charset if the page declares it there."""
     label = {"header": page.charset, "both": page.charset, "wrong": "utf-8", "latin1-label": "ISO-8859-1"}
     charset = label.get(page.declared)
     if page.content_type is None:
@@ -182,7 +183,7 @@ def revisit(page: SamplePage, at: RecordDetails) -> bytes:
 
 
 def name_lookup(host: str, at: RecordDetails) -> bytes:
-    """The DNS answer that some crawlers store, which is a record with a URI and no page."""
+    """The DNS answer that some crawlers store: a record with a URI but without a page."""
     fields = [f"WARC-Target-URI: dns:{host}", "Content-Type: text/dns"]
     identity = str(uuid.uuid5(_NAMESPACE, f"dns:{host}"))
     return record("resource", identity, f"20261110\n{host}.\t300\tIN\tA\t192.0.2.1\n".encode(), fields, at)

@@ -1,4 +1,4 @@
-"""Stages over one batch: the engine's half of the contract (it alone splits rows, and it checks the one law)."""
+"""Apply stages to one batch: the engine's half of the contract. It alone splits rows, and it checks the one law."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Removal(NamedTuple):
 
 
 class Split(NamedTuple):
-    """A batch after the stages: what goes on, and what each stage removed."""
+    """A batch after the stages: the rows that are kept, and the rows that each stage removed."""
 
     kept: pa.Table
     removed: list[Removal]
 
 
 def apply_stages(stages: Sequence[Stage], docs: pa.Table, seconds: MutableMapping[str, float]) -> Split:
-    """Every stage over the rows that the stages before it kept. Adds each stage's time to `seconds`.
+    """Apply each stage to the rows that the stages before it kept, and add its time to `seconds`.
 
-    Raises ShardError where a stage breaks the law (it changed the number or the order of rows).
+    Raises ShardError if a stage breaks the law (it changed the number or the order of rows).
     """
     removed = []
     for stage in stages:
@@ -46,7 +46,7 @@ def apply_stages(stages: Sequence[Stage], docs: pa.Table, seconds: MutableMappin
 
 
 def split(entered: pa.Table, judged: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Kept rows and removed rows of a judged table; removed ones carry their content as it entered."""
+    """Split a judged table into kept and removed rows; the removed ones get back their content as it entered."""
     if "drop" not in judged.column_names:
         judged = set_column(judged, "drop", pa.nulls(judged.num_rows, pa.string()))
     dropped = pc.is_valid(judged.column("drop"))
@@ -59,8 +59,10 @@ def split(entered: pa.Table, judged: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def check_law(stage: Stage, before: pa.Table, after: pa.Table) -> None:
-    """Raises ShardError where `after` has other rows than `before`, or in another order."""
+    """Raises ShardError if `after` has other rows than `before`, or has them in another order."""
     if after.num_rows != before.num_rows:
-        raise ShardError(f"stage {stage.name} got {before.num_rows} rows and gave {after.num_rows}; rows must stay")
+        raise ShardError(
+            f"stage {stage.name} got {before.num_rows} rows and returned {after.num_rows}; a stage must keep every row"
+        )
     if not after.column("id").equals(before.column("id")):
-        raise ShardError(f"stage {stage.name} changed the order or the ids of rows; both must stay")
+        raise ShardError(f"stage {stage.name} changed the order or the ids of rows; it must keep both")

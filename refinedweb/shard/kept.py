@@ -1,4 +1,4 @@
-"""What a pass kept, read as the steps after it see it: with the decisions of the global steps in between applied."""
+"""Read what a pass kept as later steps see it: with the decisions of the global steps in between applied."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from refinedweb.shard.apply import Removal, Split, check_law, split
 from refinedweb.shard.stage_cache import built
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Missing, Store
-from refinedweb.storage.os_errors import named
+from refinedweb.storage.os_errors import translated
 from refinedweb.storage.parquet import read_parquet
 from stages.base import set_column
 from stages.dedup import DECIDED, ROW, Global
@@ -25,7 +25,7 @@ from stages.errors import ShardError
 
 
 class DecidedStep(NamedTuple):
-    """A global step that is over: its name and its stage."""
+    """A complete global step: its name and its stage."""
 
     step: str
     stage: Global
@@ -33,7 +33,7 @@ class DecidedStep(NamedTuple):
 
 @dataclass(frozen=True)
 class KeptShards:
-    """The shards that a pass kept below `folder`, and what was `decided` about them since, in that order."""
+    """The shards that a pass kept below `folder`, and the steps that have `decided` about them since, in order."""
 
     store: Store
     folder: str
@@ -43,16 +43,17 @@ class KeptShards:
         return layout.shard_key(self.folder, shard)
 
     def input(self, shard: int) -> Input:
-        """The shard as an input. Raises ShardError where it is gone."""
+        """The shard as an input. Raises ShardError if it is gone."""
         try:
             info = self.store.info(self.key(shard))
         except Missing as error:
-            raise ShardError(f"{error}, though its record stands; `refinedweb verify` tells what else is") from None
+            raise _gone(error) from None
         return Input(self.store.uri(info.key), info.etag, info.size)
 
     def batches(self, shard: int, columns: Sequence[str] | None = None) -> Iterator[Split]:
-        """The shard by row groups, at least one (an empty one): what goes on, with its number in `@row`, and what the
-        decided steps remove. `columns` other than these are not read; a decided stage's own must be among them.
+        """Read the shard by row groups (at least one, if only an empty one), each split by the decided steps.
+
+        Kept rows have their number in `@row`. Only `columns` are read, which must include those of the decided stages.
         """
         decisions = [self._decisions(decided, shard) for decided in self.decided]
         first = 0
@@ -62,8 +63,9 @@ class KeptShards:
             yield self._applied(docs.append_column(ROW, pa.array(numbers)), decisions)
 
     def _groups(self, shard: int, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-        """Raises ShardError where the shard is damaged: what makes no sense is read once more, as it may have been the
-        way and not the object. A system that refuses to read is a RetryError or ConfigError.
+        """The row groups. What makes no sense is read once more: the damage may have happened in transit.
+
+        Raises ShardError if the shard is damaged, RetryError or ConfigError if the system refuses to read it.
         """
         uri, done = self.store.uri(self.key(shard)), 0
         for again in (True, False):
@@ -73,10 +75,10 @@ class KeptShards:
                     done += 1
                 return
             except Missing as error:
-                raise ShardError(f"{error}, though its record stands; `refinedweb verify` tells what else is") from None
+                raise _gone(error) from None
             except (OSError, pa.ArrowInvalid) as error:
                 if isinstance(error, OSError) and error.errno is not None:
-                    raise named(uri, error) from error
+                    raise translated(uri, error) from error
                 if not again:
                     raise ShardError(f"{uri} is damaged: {error}; delete its record, run again") from error
 
@@ -95,8 +97,12 @@ class KeptShards:
         return Split(docs, removed)
 
 
+def _gone(error: Missing) -> ShardError:
+    return ShardError(f"{error}, though its record exists; `refinedweb verify` lists what else is missing")
+
+
 def _row_groups(store: Store, key: str, columns: Sequence[str] | None, first: int) -> Iterator[pa.Table]:
-    """Row groups of a Parquet object from the `first` on; an empty table where there is none at all."""
+    """Row groups of a Parquet object from number `first` on; an empty table if it has none at all."""
     with store.open(key, random=True) as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         wanted = None if columns is None else [n for n in parquet.schema_arrow.names if n in columns]
@@ -108,7 +114,7 @@ def _row_groups(store: Store, key: str, columns: Sequence[str] | None, first: in
 
 
 def kept_shards(store: Store, step: Step, recipe: Recipe) -> KeptShards:
-    """What `step`, which is not the first, reads."""
+    """What `step` reads, which is not the first one."""
     if step.reads is None:
         raise ValueError(f"{step.name} reads the inputs of the run, not what a pass kept")
     stages = built(recipe.only([_stage_of(name) for name in step.applies]), recipe.imports)
@@ -117,12 +123,12 @@ def kept_shards(store: Store, step: Step, recipe: Recipe) -> KeptShards:
 
 
 def _stage_of(step: str) -> str:
-    """The stage of a global step, which is named after it."""
+    """The stage of a global step, after which the step is named."""
     return step.partition("-")[2]
 
 
 def _without_decisions(docs: pa.Table, stage: str) -> pa.Table:
-    """The size of its cluster is a measure of a document that stays."""
+    """Drop the columns of a decision; the size of its cluster becomes a measure of a document that is kept."""
     if "cluster_size" in docs.column_names:
         docs = set_column(docs, f"{stage}.cluster_size", docs.column("cluster_size"))
     return docs.drop_columns([name for name in DECIDED if name in docs.column_names])

@@ -1,4 +1,4 @@
-"""One pass of a step over one shard: read it once, run the fused stages over each batch, write once, commit."""
+"""A pass over one shard: read it once, run the fused stages over each batch, write once, commit."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from stages.dedup import ROW, Clustered
 from stages.schema import is_measure
 
 NOT_IN_CORPUS = ("drop", ROW)
-MOST_DAMAGE = 100
+MOST_DAMAGE = 100  # places in a record: a rotten file may have thousands
 
 
 @dataclass(frozen=True)
 class LocalStep:
-    """The work of one pass, the same for all its shards; called with one shard's number and input."""
+    """The work of one pass, the same for all its shards. It is called with one shard's number and input."""
 
     out: str
     step: Step
@@ -45,8 +45,9 @@ class LocalStep:
     driver: str = ""
 
     def __call__(self, shard: int, item: Input | None, careful: bool) -> Record:
-        """The committed record. `item` None: the shard that the pass before kept. `careful` runs the stages in a child
-        process and quarantines what kills it.
+        """Process and commit a shard; the record. `item` is None for the shard that the previous pass kept.
+
+        `careful` runs the stages in a child process and quarantines what kills it.
         """
         store = open_store(self.out)
         return _Pass(self, store, shard, self._source(store, shard, item), careful).run()
@@ -109,7 +110,7 @@ class _Pass:
         return Ledger(self._store, self._step.step.name).commit(record)
 
     def _outputs(self, empty: pa.Table) -> ShardOutputs:
-        """Writers with the columns that the stages make of an empty table (a law lets them be asked)."""
+        """Writers with the columns that the stages give an empty table (which they must accept by law)."""
         kept_schema = self._written(apply_stages(self._stages, empty, {}).kept).schema
         kept = RowsWriter(self._store, layout.shard_key(layout.kept_folder(self._step.step), self._shard), kept_schema)
         index = [
@@ -163,13 +164,13 @@ class _Pass:
 
 
 def _indexed(step: LocalStep) -> list[Clustered]:
-    """The stages whose keys of the corpus are left for later runs."""
+    """The stages whose keys of the corpus are written for later runs."""
     names = [name for name, values in step.recipe.stages if values.get("write_index")]
     return [stage for stage in built(step.recipe.only(names), step.recipe.imports) if isinstance(stage, Clustered)]
 
 
 def _damage(found: list[Damage]) -> list[dict[str, Any]]:
-    """The first places where the input broke, and how many there were: a rotten file may have thousands."""
+    """The first places where the input is broken, and how many more there are."""
     places = [{"offset": place.offset, "error": place.error} for place in found[:MOST_DAMAGE]]
     more = len(found) - len(places)
     return [*places, {"offset": found[-1].offset, "error": f"the last of {more} further places"}] if more else places

@@ -1,4 +1,4 @@
-"""Parquet objects whose bytes depend on their rows alone, not on how the rows came in batches."""
+"""Parquet objects whose bytes depend on their rows alone, not on how the rows were batched."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 from classifiers.kernels.arrays import Int64s
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Output
+from refinedweb.patches import give_up
 from refinedweb.recipe.recipe import RunOptions
 from refinedweb.storage import Store
 from stages.errors import RefinedWebError
 
-GROUP_ROWS = 8192
-GROUP_BYTES = 32 << 20
+GROUP_ROWS = 8192  # per row group at most
+GROUP_BYTES = 32 << 20  # of content per row group: what a reader must hold in memory
 DICTIONARIES = ("dump", "segment", "source", "language", "drop")
 IDENTIFYING = (
     "id",
@@ -57,7 +58,7 @@ class RowsWriter:
         self.rows = 0
 
     def write(self, rows: pa.Table) -> None:
-        """Append rows; columns are taken by name."""
+        """Append rows. Columns are matched by name."""
         rows = rows.select(self._schema.names).cast(self._schema)
         while rows.num_rows > 0:
             sizes = content_bytes(rows).cumsum() + self._waiting_bytes
@@ -76,7 +77,7 @@ class RowsWriter:
         self._waiting, self._waiting_bytes, self._waiting_rows = [], 0, 0
 
     def finish(self) -> Output:
-        """The object appears."""
+        """Commit the object."""
         if self._waiting_rows:
             self._flush()
         self._writer.close()
@@ -84,8 +85,8 @@ class RowsWriter:
         return Output(self._key, self.rows, written.size, written.checksum)
 
     def discard(self) -> None:
-        """Nothing appears."""
-        self._writer.is_open = False  # or its finaliser would write a footer
+        """Abort: leave no object."""
+        give_up(self._writer)  # else its finaliser would write a footer
         self._sink.discard()
 
 
@@ -99,7 +100,7 @@ def content_bytes(rows: pa.Table) -> Int64s:
 
 
 class RemovedWriter:
-    """`removed/<stage>/<shard>.parquet` of every stage that removed something, as `keep_removed` asks."""
+    """`removed/<stage>/<shard>.parquet` of every stage that removed something, as detailed as `keep_removed` says."""
 
     def __init__(self, store: Store, step: str, shard: int, options: RunOptions) -> None:
         self._store = store
@@ -110,7 +111,7 @@ class RemovedWriter:
         self.counts: dict[str, dict[str, int]] = {}
 
     def write(self, stage: str, rows: pa.Table) -> None:
-        """Count the rows, all with a reason, and append what is to be kept of them."""
+        """Count the rows, which all have a reason, and append what is kept of them."""
         if rows.num_rows == 0:
             return
         whole = self._whole(stage, rows.column("drop").to_pylist())
@@ -120,7 +121,7 @@ class RemovedWriter:
         self._writers[stage].write(_blank(rows, whole))
 
     def _whole(self, stage: str, reasons: list[str]) -> pa.Array:
-        """Which rows keep all their columns. Counts the reasons on the way."""
+        """Which rows keep all their columns. Also counts the reasons."""
         counts = self.counts.setdefault(stage, {})
         whole = []
         for reason in reasons:
@@ -131,18 +132,18 @@ class RemovedWriter:
         return pa.array(whole, pa.bool_())
 
     def finish(self) -> list[Output]:
-        """All objects appear."""
+        """Commit all objects."""
         return [self._writers[stage].finish() for stage in sorted(self._writers)]
 
     def discard(self) -> None:
-        """Nothing appears."""
+        """Abort: leave no objects."""
         for writer in self._writers.values():
             writer.discard()
 
 
 def _blank(rows: pa.Table, whole: pa.Array) -> pa.Table:
-    """Null in all but the identifying columns and the measures of rows that are not `whole`."""
-    # Not if_else: its result holds on to buffers as large as the whole column's content.
+    """Blank rows that are not `whole`, except their identifying columns and measures."""
+    # Not if_else: its result keeps buffers alive that are as large as the whole column's content.
     indices = pa.array(np.arange(rows.num_rows), mask=~whole.to_numpy(zero_copy_only=False))
     for index, field in enumerate(rows.schema):
         if field.name not in IDENTIFYING and not pa.types.is_primitive(field.type):
@@ -151,7 +152,7 @@ def _blank(rows: pa.Table, whole: pa.Array) -> pa.Table:
 
 
 class ShardOutputs:
-    """The kept and the removed rows of one shard, and `more` of the kept: all appear at `finish`, or none."""
+    """The kept and the removed rows of one shard, and `more` of the kept. `finish` commits all of them, else none."""
 
     def __init__(self, kept: RowsWriter, removed: RemovedWriter, more: Sequence[RowsWriter] = ()) -> None:
         self.kept = kept
@@ -168,4 +169,5 @@ class ShardOutputs:
             self.removed.discard()
 
     def finish(self) -> list[Output]:
+        """Commit all objects."""
         return [self.kept.finish(), *(writer.finish() for writer in self.more), *self.removed.finish()]

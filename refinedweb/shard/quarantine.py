@@ -1,7 +1,7 @@
-"""A batch whose stages kill the worker: found by halving, in a child process, until one document is left to blame.
+"""Find the document that kills the stages: halve the batch, in a child process, until one document is left to blame.
 
-Used only for a shard whose task died or raised before: a child costs a second to start. Stages don't depend on batch
-boundaries (a law), so the documents that survive come out as they always would.
+Used only for a shard whose task died or raised before: a child process takes a second to start. Stages do not depend on
+batch boundaries (a law), so the surviving documents come out as they always would.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from refinedweb.shard.stage_cache import built
 from stages.base import drop_where
 from stages.errors import ConfigError, RetryError, ShardError
 
-MOST = 100
+MOST = 100  # documents quarantined per shard: if more fail, the stage is broken and not the documents
 QUARANTINE = "quarantine"
 
 Stages = tuple[tuple[str, dict[str, Any]], ...]
@@ -32,8 +32,8 @@ class Poison(NamedTuple):
 
 
 class Careful:
-    """`apply_stages` in a child process. `poison` names what it had to quarantine (`drop = worker_crash |
-    stage_error`).
+    """`apply_stages` in a child process. `poison` lists the quarantined documents, whose `drop` is `worker_crash` or
+    `stage_error`.
     """
 
     def __init__(self, stages: Stages, imports: tuple[str, ...]) -> None:
@@ -43,7 +43,7 @@ class Careful:
         self.poison: list[Poison] = []
 
     def apply(self, docs: pa.Table) -> list[Split]:
-        """The split of each surviving part of the batch, in order. Raises ShardError where too much dies."""
+        """The split of each part of the batch, in order. Raises ShardError if too many documents fail."""
         try:
             return [self._in_child(docs)]
         except BrokenProcessPool:
@@ -51,7 +51,7 @@ class Careful:
             return self._halve(docs, "worker_crash", "the process died")
         except (ConfigError, RetryError):
             raise
-        except Exception as error:  # whatever a stage raises costs the document that it was raised for
+        except Exception as error:  # whatever a stage raises costs only the document that made it
             return self._halve(docs, "stage_error", f"{type(error).__name__}: {error}")
 
     def _halve(self, docs: pa.Table, reason: str, error: str) -> list[Split]:

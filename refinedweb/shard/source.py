@@ -1,4 +1,4 @@
-"""Where a pass gets one shard's documents from: an input file, or what the pass before it kept."""
+"""Where a pass gets one shard's documents from: an input file, or what the previous pass kept."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
 SOURCE = "source"
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes per read of a file's rest
 
 
 class ShardSource(Protocol):
-    """One shard. `report` is complete when the batches, of which there is at least one, are exhausted."""
+    """One shard. It has at least one batch; `report` is complete when the batches are exhausted."""
 
     item: Input
     report: SourceReport
 
     def batches(self) -> Iterator[Split]:
-        """Documents that go on, and what was removed before any stage saw it."""
+        """The documents, and those that were removed before any stage saw them."""
         ...
 
 
 class InputShard:
-    """An input file, of which the first `limit` documents are read (None = all)."""
+    """The first `limit` documents of an input file (None = all)."""
 
     def __init__(self, item: Input, options: SourceOptions, limit: int | None) -> None:
         self.item = item
@@ -67,13 +67,13 @@ class InputShard:
 
 
 def _read_to_the_end(file: BinaryIO) -> None:
-    """A store checks what it delivered when all of it was read: a wrong byte on the way must not pass for damage."""
+    """Read the rest, upon which a store checks what it delivered: an error in transit must not pass for damage."""
     while file.read(CHUNK):
         pass
 
 
 class KeptShard:
-    """A shard that the pass before kept, with the decisions of the steps in between applied."""
+    """A shard that the previous pass kept, with the decisions of the steps in between applied."""
 
     def __init__(self, shards: KeptShards, shard: int) -> None:
         self.item = shards.input(shard)

@@ -1,4 +1,4 @@
-"""The stages of a recipe, built once per process: their models and compiled kernels are dear."""
+"""The stages of a recipe, built once per process: their models and compiled kernels are expensive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.base import Stage, build, registry
 
 
 def built(stages: tuple[tuple[str, dict[str, Any]], ...], imports: tuple[str, ...]) -> list[Stage]:
-    """Instances of the resolved `stages`, with remote models fetched to this machine."""
+    """Build the resolved `stages`; remote models are fetched to this machine."""
     return _built(json.dumps(stages), imports)
 
 

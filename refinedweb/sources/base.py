@@ -1,4 +1,4 @@
-"""What every reader shares: its options, its report, and how rows become bounded batches."""
+"""What all readers share: options, the report, and the batching of rows."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Row = dict[str, Any]
 class SourceOptions:
     """The `[source]` table of a recipe. Every field is part of the recipe's fingerprint."""
 
-    # Decoded payload of a page, in bytes; a larger one is dropped (`too_large`) without being decoded to its end. The
-    # default is where Common Crawl cuts pages (the largest of 2,466 crawled ones has 2.3 MB); books want more.
+    # Limit of a page's decoded payload, in bytes; a larger one is dropped (`too_large`) without being decoded to its
+    # end. The default is where Common Crawl cuts pages (the largest of 2,466 crawled ones has 2.3 MB); books need more.
     max_bytes: int = 5 << 20
-    # A batch ends at so many rows or bytes (html and text), whichever comes first.
+    # A batch ends at this number of rows or bytes (html and text), whichever comes first.
     batch_rows: int = 512
     batch_bytes: int = 32 << 20
     # HTTP status codes of usable pages; others are dropped (`bad_status`).
     statuses: tuple[int, ...] = (200,)
     # Media types of pages; others are dropped (`not_html`). A page without a type is judged by its content.
     mime_types: tuple[str, ...] = ("text/html", "application/xhtml+xml")
-    # Pages known to be incomplete: cut by the crawler (WARC-Truncated), by the connection, or by a damaged file.
-    # "drop" (`truncated_record`) or "keep" what is there. Common Crawl cut at 1 MiB until 2025, at 5 MiB since.
+    # Pages known to be incomplete (cut by the crawler, see WARC-Truncated, by the connection, or by a damaged file):
+    # "drop" them (`truncated_record`) or "keep" what arrived. Common Crawl cut at 1 MiB until 2025, at 5 MiB since.
     truncated: Literal["drop", "keep"] = "drop"
-    # A page with a larger share (0 to 1) of control characters and undecodable bytes is no text.
+    # A page with a larger share (0 to 1) of control characters and undecodable bytes is not text.
     max_garbage: float = 0.05
-    # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that is there.
+    # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that the input has.
     html_column: str | None = None
     text_column: str | None = None
     id_column: str | None = None
@@ -53,7 +53,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class Damage:
-    """Where a file broke: bytes from `offset` (in the file as stored) on became neither a row nor a counted skip."""
+    """A broken place: the bytes from `offset` (in the file as stored) on became neither a row nor a counted skip."""
 
     offset: int
     error: str
@@ -61,7 +61,7 @@ class Damage:
 
 @dataclass
 class SourceReport:
-    """What a reader saw. Law: `records == rows + sum(skipped.values())`. Complete once the batches are exhausted."""
+    """What a reader found. Law: `records == rows + sum(skipped.values())`. Complete once the batches are exhausted."""
 
     skipped: dict[str, int] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
@@ -70,12 +70,12 @@ class SourceReport:
     bytes_read: int = 0
 
     def skip(self, kind: str) -> None:
-        """Count a record of a known kind that is no document."""
+        """Count a record of a known kind that is not a document."""
         self.skipped[kind] = self.skipped.get(kind, 0) + 1
 
 
 def tables(rows: Iterable[Row], options: SourceOptions, schema: pa.Schema = DOCUMENT) -> Iterator[pa.Table]:
-    """Rows (missing keys are null) as tables of at most `batch_rows` rows, ended early at `batch_bytes`."""
+    """Collect rows (missing keys are null) into tables of at most `batch_rows` rows, ended early at `batch_bytes`."""
     batch: list[Row] = []
     size = 0
     for row in rows:

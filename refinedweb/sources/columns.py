@@ -1,13 +1,13 @@
-"""Columns of tabular inputs to the columns of a document.
+"""Map the columns of tabular inputs to the columns of a document.
 
-Names are matched as people use them: Falcon's published schema (`content`, `url`, `timestamp`, `dump`, `segment`,
-`image_urls`), datatrove's and Dolma's (`text`, `id`, `metadata`), Nemotron's and our own. What matches nothing is kept:
-a column of a document's name but another type is renamed to `input_<name>`.
+The usual names are recognised: Falcon's published schema (`content`, `url`, `timestamp`, `dump`, `segment`,
+`image_urls`), datatrove's and Dolma's (`text`, `id`, `metadata`), Nemotron's and our own. Columns that match nothing
+are kept; one with the name of a document column but another type is renamed to `input_<name>`.
 
-Rows that bring a reason in `drop` keep it (`other_reason` where it is no snake_case name, as folders, tables and
-terminals show it). A row with neither html nor text gets `empty_payload`, one with more than
-`max_bytes` of either `too_large`, html bytes that cannot be decoded `undecodable_payload`. `source` and `offset` are
-the input's, where it has both (our own outputs), else the file's key and the row's number.
+Rows that come with a reason in `drop` keep it (it becomes `other_reason` if it is not a snake_case name, because
+folders, tables and terminals show it). A row with neither html nor text gets `empty_payload`, one with more than
+`max_bytes` of either gets `too_large`, html bytes that cannot be decoded get `undecodable_payload`. `source` and
+`offset` are the input's if it has both (our own outputs), else the file's key and the row's number.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("dump", "segment", "language", "language_score", "image_urls", "drop")},
     **{name: (name,) for name in ("source", "offset", "length")},
 }
-REASON = "[a-z][a-z0-9_]{0,63}"
+REASON = "[a-z][a-z0-9_]{0,63}"  # a snake_case name short enough for a folder
 _OPTIONS = {"html", "text", "id", "url", "timestamp"}
 
 
 def wanted_names(column: str, options: SourceOptions) -> tuple[str, ...]:
-    """The input's names for a document column, the one that the options give or the usual ones."""
+    """The names that the input may use for a document column: the one that the options give, or the usual ones."""
     chosen = getattr(options, f"{column}_column") if column in _OPTIONS else None
     return NAMES[column] if chosen is None else (chosen,)
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """Which input column (by place) fills which document column, and what the others are called."""
+    """Which input column (by position) fills which document column, and the names of the others."""
 
     taken: dict[str, int]
     kept: tuple[tuple[int, str], ...]
 
 
 def match_columns(schema: pa.Schema, key: str, options: SourceOptions) -> Mapping:
-    """The mapping of an input's schema. Raises ShardError where it has neither html nor text, or not a named column."""
+    """Map an input's schema. Raises ShardError if it has neither html nor text, or lacks a column the options name."""
     taken: dict[str, int] = {}
     for column in NAMES:
         names = wanted_names(column, options)
@@ -90,7 +90,7 @@ def _kept(schema: pa.Schema, taken: dict[str, int]) -> tuple[tuple[int, str], ..
 
 
 def _usable(column: str, given: pa.DataType) -> bool:
-    """Can values of this type be read as the document column?"""
+    """Whether values of this type can be read as the document column."""
     if pa.types.is_dictionary(given):
         given = given.value_type
     wanted = DOCUMENT.field(column).type
@@ -117,7 +117,7 @@ def _is_pairs(given: pa.DataType) -> bool:
 
 
 def to_documents(given: pa.Table, mapping: Mapping, key: str, first_row: int, options: SourceOptions) -> pa.Table:
-    """A batch of the input as documents; `first_row` is the number of its first row in the file."""
+    """Convert a batch of the input to documents. `first_row` is the number of its first row in the file."""
     columns = {column: _cast(column, given.column(at)) for column, at in mapping.taken.items()}
     rows = given.num_rows
     docs = pa.table([columns.get(field.name, pa.nulls(rows, field.type)) for field in DOCUMENT], schema=DOCUMENT)
@@ -131,7 +131,7 @@ def to_documents(given: pa.Table, mapping: Mapping, key: str, first_row: int, op
 
 
 def finish(docs: pa.Table, key: str, options: SourceOptions) -> pa.Table:
-    """Ids where there are none, and reasons for rows that are no usable page; these lose html and text."""
+    """Fill in missing ids, and set a reason for each row that is not a usable page; such rows lose html and text."""
     docs = _with_ids(docs, key)
     size = {name: pc.fill_null(pc.binary_length(docs.column(name)), 0) for name in ("html", "text")}
     blank = pc.and_(_blank(docs.column("html")), _blank(docs.column("text")))
@@ -146,13 +146,13 @@ def finish(docs: pa.Table, key: str, options: SourceOptions) -> pa.Table:
 
 
 def _reasons(given: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The input's reasons, which may be any text."""
+    """The input's reasons, which may be any text, as names."""
     good = pc.match_substring_regex(given, f"^{REASON}$")
     return pc.if_else(pc.fill_null(good, True), given, pa.scalar("other_reason", given.type))
 
 
 def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Null, or white space only."""
+    """True for null and for white space only."""
     return pc.invert(pc.fill_null(pc.match_substring_regex(column, r"\S"), False))
 
 
@@ -166,7 +166,7 @@ def _with_ids(docs: pa.Table, key: str) -> pa.Table:
 
 
 def _with_places(docs: pa.Table, key: str, first_row: int) -> pa.Table:
-    """`source`, `offset`, `length` of the input where it names a source, else the key and the row's number."""
+    """Take `source`, `offset` and `length` from rows that name a source, else use the key and the row's number."""
     ours = pc.is_null(docs.column("source"))
     numbers = pa.array(np.arange(first_row, first_row + docs.num_rows, dtype=np.int64))
     docs = set_column(docs, "offset", pc.if_else(ours, numbers, docs.column("offset")))
@@ -175,7 +175,7 @@ def _with_places(docs: pa.Table, key: str, first_row: int) -> pa.Table:
 
 
 def _decode_html(docs: pa.Table, options: SourceOptions) -> pa.Table:
-    """html given as bytes: decoded like a crawled page's, as they may be one."""
+    """Decode html that came as bytes like that of a crawled page: it may be one."""
     decoded = [None if page is None else decode(page) for page in docs.column("html").to_pylist()]
     bad = [page is not None and page.garbage > options.max_garbage for page in decoded]
     html = [None if page is None or spoilt else page.html for page, spoilt in zip(decoded, bad, strict=True)]
@@ -188,7 +188,7 @@ def _is_bytes(given: pa.DataType) -> bool:
 
 
 def _cast(column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Input values as the document column's type."""
+    """Convert input values to the document column's type."""
     wanted = DOCUMENT.field(column).type
     if pa.types.is_dictionary(values.type):
         values = pc.cast(values, values.type.value_type)
@@ -201,7 +201,7 @@ def _cast(column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _timestamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Milliseconds UTC from timestamps (without a zone: UTC), dates, strings in any precision, or Unix times."""
+    """Convert timestamps (UTC if they have no zone), dates, strings of any precision or Unix times to ms in UTC."""
     wanted = DOCUMENT.field("timestamp").type
     if pa.types.is_timestamp(values.type) and values.type.tz is None:
         return pc.cast(pc.assume_timezone(values, "UTC"), wanted, safe=False)
@@ -219,9 +219,10 @@ def _is_number(given: pa.DataType) -> bool:
 
 
 def unix_millis(value: object) -> int | None:
-    """Milliseconds from a Unix time in seconds, milli-, micro- or nanoseconds, told by its size; None if it is none."""
+    """Milliseconds from a Unix time in s, ms, µs or ns, whichever its size suggests; None if it is not a Unix time."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e19:
         return None
+    # 1e11 is the year 5138 in seconds and 1973 in milliseconds; the same holds for the finer units.
     for limit, unit in ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6)):
         if abs(value) < limit:
             return int(value * unit)

@@ -1,7 +1,8 @@
 """Compressed members: gzip (RFC 1952), zstd (RFC 8878, with the dictionaries of the WARC-zstd draft), bzip2.
 
-An archive is a chain of members, mostly one per record. A decompressor is fed little at a time (`step`), so that one
-call yields tens of megabytes at most, even for a bomb: deflate expands 1,032 times, a zstd or bzip2 block by far more.
+An archive is a chain of members, usually one per record. A decompressor gets a small piece at a time (`step`), so that
+one call yields tens of megabytes at most, even for a bomb: deflate expands up to 1,032 times, a zstd or bzip2 block far
+more.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from stages.errors import ShardError
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = tuple(bytes([low, 0x2A, 0x4D, 0x18]) for low in range(0x50, 0x60))
 _DICTIONARY = b"\x5d\x2a\x4d\x18"
-_MAX_DICTIONARY = 32 << 20
-_MAX_WINDOW = 128 << 20
+_MAX_DICTIONARY = 32 << 20  # bytes: a limit of ours, against hostile files
+_MAX_WINDOW = 128 << 20  # bytes: what `zstd --long` needs; a decoder may allocate as much
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Codec:
 
     name: str
     magics: tuple[bytes, ...]
-    step: int
+    step: int  # bytes that the decompressor gets at a time
     trial: int  # bytes of a supposed member that show whether it is one: its header and a block
     new: Callable[[], Any]  # a decompressor with decompress(), eof and unused_data, as in zlib and bz2
     errors: tuple[type[Exception], ...]
@@ -42,11 +43,12 @@ def _zstd_decompressor(dictionary: bytes | None) -> Any:
 
 
 def zstd(dictionary: bytes | None = None) -> Codec:
-    """zstd frames, with the dictionary they were compressed with; skippable frames decode to nothing."""
+    """zstd frames that were compressed with this dictionary; skippable frames decode to nothing."""
     new = partial(_zstd_decompressor, dictionary)
     return Codec("zstd", (_ZSTD, *_SKIPPABLE), 1 << 9, 1 << 18, new, (zstandard.ZstdError,))
 
 
+# zlib's 31 stands for a window of 2¹⁵ bytes and gzip's header, 15 for zlib's header, -15 for none.
 GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, 1 << 11, partial(zlib.decompressobj, 31), (zlib.error,))
 DEFLATE = Codec("deflate", (), 1 << 14, 0, partial(zlib.decompressobj, 15), (zlib.error,))
 RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, 0, partial(zlib.decompressobj, -15), (zlib.error,))
@@ -56,10 +58,10 @@ CODECS = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD, ".bz2": BZIP2}
 
 
 def codec_of(head: bytes, file: BinaryIO, key: str) -> Codec | None:
-    """The codec of a file that begins with `head`, None where it is not compressed.
+    """Recognise the codec of a file that begins with `head`; None if it is not compressed.
 
-    Reads the dictionary where a zstd file begins with one. Leaves the file's position anywhere.
-    Raises ShardError for a dictionary that cannot be read.
+    Reads the dictionary if a zstd file begins with one, and may leave the file at any position. Raises ShardError for a
+    dictionary that cannot be read.
     """
     if head.startswith(_DICTIONARY):
         return zstd(_read_dictionary(file, key))
@@ -67,7 +69,7 @@ def codec_of(head: bytes, file: BinaryIO, key: str) -> Codec | None:
 
 
 def _read_dictionary(file: BinaryIO, key: str) -> bytes:
-    """The dictionary in the skippable frame at the file's start, itself compressed or not."""
+    """Read the dictionary from the skippable frame at the file's start; it may be compressed itself."""
     file.seek(0)
     frame = file.read(8)
     size = int.from_bytes(frame[4:], "little")
@@ -88,9 +90,9 @@ def _read_dictionary(file: BinaryIO, key: str) -> bytes:
 
 
 def feed(decompressor: Any, codec: Codec, piece: bytes) -> tuple[bytes, Exception | None]:
-    """What `piece` decodes to, and the error met on the way, if any.
+    """Decode `piece`. Returns what it decodes to, and the error that ended it, if any.
 
-    zlib throws away what it decoded in a call that fails, so the piece is then fed again a byte at a time.
+    zlib discards what it decoded in a call that fails, so the piece is then fed to it again a byte at a time.
     """
     spare = decompressor.copy() if hasattr(decompressor, "copy") else None
     try:
@@ -110,9 +112,9 @@ def _salvage(decompressor: Any, codec: Codec, piece: bytes) -> bytes:
 
 
 def expand(codec: Codec, data: bytes, limit: int) -> tuple[bytes, str]:
-    """The members in `data`, decoded one after the other, and how that ended:
+    """Decode the members in `data` one after another. Returns the bytes, and how decoding ended:
 
-    `whole` · `cut` (data ended within a member) · `large` (more than `limit` bytes; one more than that is returned) ·
+    `whole` · `cut` (data ended within a member) · `large` (more than `limit` bytes; `limit` + 1 are returned) ·
     `corrupt` (what was decoded before the error is returned). Bytes after the last member are ignored.
     """
     out = bytearray()

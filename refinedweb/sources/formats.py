@@ -1,4 +1,4 @@
-"""Which format a file is in, by its first bytes and then by its name."""
+"""Recognise the format of a file by its first bytes, or else by its name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.warc import WarcRows
 from stages.errors import ShardError
 
-_MAGIC = 16  # bytes that tell every compression
+_MAGIC = 16  # first bytes that identify every compression
+_SHOWN = 60  # bytes of an unknown file that the message shows
 _PARQUET = b"PAR1"
 _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\{\s*(?:["}]|$)')
 _NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet)(?:\.(?:gz|zst|zstd|bz2|open))*$", re.I)
@@ -29,7 +30,7 @@ SUPPORTED = (
 
 
 def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> Iterator[pa.Table]:
-    """The tables of a file in any known format; `report` fills meanwhile. Raises ShardError for an unknown format."""
+    """Read a file of any known format as tables, filling `report`. Raises ShardError for an unknown format."""
     head = b""
     while len(head) < _MAGIC and (more := file.read(CHUNK)):
         head += more
@@ -47,11 +48,11 @@ def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceR
     elif name is None and not stream.buffer and stream.fault is None:
         report.bytes_read = stream.bytes_read
     else:
-        raise ShardError(f"{key}: {_found(head, bytes(stream.buffer[:60]))}; {SUPPORTED}")
+        raise ShardError(f"{key}: {_found(head, bytes(stream.buffer[:_SHOWN]))}; {SUPPORTED}")
 
 
 def _stream(file: BinaryIO, key: str, head: bytes) -> ByteStream:
-    """The decoded file, its first bytes in the buffer. Compression is told by content, of damaged files by name."""
+    """The decoded file, its first bytes in the buffer. Compression is recognised by content, or by name if damaged."""
     codec = codec_of(head, file, key)
     if codec is None and _format(head, "", damaged=False) is None:
         codec = next((named for ending, named in CODECS.items() if key.lower().endswith(ending)), None)
@@ -63,9 +64,9 @@ def _stream(file: BinaryIO, key: str, head: bytes) -> ByteStream:
 
 
 def _format(content: bytes, key: str, damaged: bool) -> str | None:
-    """`WARC`, `ARC`, `JSON`, `Parquet`, or None where neither content nor name tells.
+    """`WARC`, `ARC`, `JSON` or `Parquet`; None if neither content nor name shows it.
 
-    The name decides for content that is damaged or begins with something else than a record.
+    The name decides if the content is damaged or begins with something other than a record.
     """
     begin = content.lstrip()
     if WARC.start.match(begin):
@@ -86,5 +87,5 @@ def _found(head: bytes, content: bytes) -> str:
         return "this is a ZIP file (WACZ?); unpack it and give the WARC files in it"
     if head.startswith(b"%PDF"):
         return "this is a PDF document"
-    shown = content or head[:60]
+    shown = content or head[:_SHOWN]
     return f"unknown format; the file begins with {shown!r}"

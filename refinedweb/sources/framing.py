@@ -15,11 +15,11 @@ Fault = Literal["cut", "corrupt", "header"] | None
 
 @dataclass(frozen=True)
 class Framing:
-    """How records of a format begin."""
+    """How the records of a format begin."""
 
     name: Literal["WARC", "ARC"]
     start: re.Pattern[bytes]  # matches at a record's first byte
-    later: re.Pattern[bytes]  # finds the next one; its group 1 is the record's start
+    later: re.Pattern[bytes]  # finds the next record; its group 1 is the record's start
     header_end: re.Pattern[bytes]
     parse: Callable[[bytes], Fields]
 
@@ -36,11 +36,11 @@ ARC = Framing(
 
 @dataclass(frozen=True)
 class WarcRecord:
-    """One record: its fields (lower-case names), its block as far as it was kept, and what is wrong with it."""
+    """One record: its fields (lower-case names), the part of its block that was kept, and what is wrong with it."""
 
     fields: Fields
     block: bytes
-    clipped: bool  # the block is longer than what was kept
+    clipped: bool  # the block is longer than the part that was kept
     offset: int
     length: int | None
     fault: Fault

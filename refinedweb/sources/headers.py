@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 Fields = dict[str, str]
 
-# The end of a block of fields: an empty line, with the line ends that careless writers make.
+HEAD_BYTES = 1 << 18  # of an HTTP response's head: Chrome's limit
+
+# The end of a block of fields: an empty line, with the line endings that careless writers use.
 BLANK_LINE = re.compile(rb"\r*\n\r*\n")
 _DATE = re.compile(
     r"(\d{4})(?:-?(\d\d)(?:-?(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]?(\d{1,9}))?)?)?)?)?"
@@ -19,14 +21,14 @@ _DATE = re.compile(
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d+)?[ \t]+(\d{3})\b[^\n]*")
 _MEDIA_TYPE_END = re.compile(r"[;,\s]")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.I)
-# url ip date type length; version 2 has more columns between type and length. URLs and types may hold spaces.
+# url ip date type length; version 2 has more columns between type and length. URLs and types may contain spaces.
 _ARC_LINE = re.compile(
     rb"(?P<url>\S.*?) (?P<ip>\S+) (?P<date>\d{12,18}) (?P<mime>\S*)(?: .*)? (?P<length>\S+)[ \t\r]*$"
 )
 
 
 def parse_fields(block: bytes) -> Fields:
-    """`name: value` lines as a mapping with lower-case names. Folded lines are joined, the first of a name counts."""
+    """Parse `name: value` lines; names in lower case. Folded lines are joined, and the first of equal names counts."""
     fields: Fields = {}
     name = None
     for line in decode_header(block).split("\n"):
@@ -41,7 +43,7 @@ def parse_fields(block: bytes) -> Fields:
 
 
 def decode_header(block: bytes) -> str:
-    """Headers are ASCII by their standards, UTF-8 in practice, and Latin-1 where they are not."""
+    """Decode a header: ASCII by the standards, UTF-8 in practice, Latin-1 if it is neither."""
     try:
         return block.decode("utf-8")
     except UnicodeDecodeError:
@@ -49,7 +51,7 @@ def decode_header(block: bytes) -> str:
 
 
 def parse_arc_line(line: bytes) -> Fields:
-    """An ARC record's line as the WARC fields it stands for; of an irregular one, its first and last word."""
+    """Parse an ARC record's line to the equivalent WARC fields; an irregular line gives its first and last word."""
     line = line.rstrip(b"\r\n")
     match = _ARC_LINE.match(line)
     if match is None:
@@ -60,13 +62,13 @@ def parse_arc_line(line: bytes) -> Fields:
 
 
 def content_length(fields: Mapping[str, str]) -> int | None:
-    """The record's length in bytes; None where it is missing or no number."""
+    """The record's length in bytes; None if it is missing or not a number."""
     value = fields.get("content-length", "")
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.A) else None
 
 
 def parse_date(value: str | None) -> int | None:
-    """Milliseconds since 1970 UTC of a W3C date-time (any precision) or a 14-digit one; None if neither."""
+    """Parse a W3C date-time (any precision) or a 14-digit one to milliseconds since 1970 UTC; None if it is neither."""
     match = _DATE.fullmatch(value.strip()) if value is not None else None
     if match is None:
         return None
@@ -87,15 +89,15 @@ def _zone_seconds(zone: str | None) -> int:
 
 
 class HttpHead(NamedTuple):
-    """An HTTP response's status and fields, and where its body begins in the block."""
+    """An HTTP response's status and fields, and where in the block its body begins."""
 
     status: int
     fields: Fields
     body_at: int
 
 
-def parse_http(block: bytes, limit: int = 1 << 18) -> HttpHead | None:
-    """The head of an HTTP response; None where the block is none, or its head is longer than `limit` bytes."""
+def parse_http(block: bytes, limit: int = HEAD_BYTES) -> HttpHead | None:
+    """Parse the head of an HTTP response; None if the block is not one, or its head is longer than `limit` bytes."""
     start = _STATUS_LINE.match(block)
     if start is None:
         return None
@@ -108,12 +110,12 @@ def parse_http(block: bytes, limit: int = 1 << 18) -> HttpHead | None:
 
 
 def media_type(field: str) -> str:
-    """`type/subtype` in lower case, without the parameters and whatever separates them."""
+    """`type/subtype` in lower case, without the parameters and their separators."""
     return _MEDIA_TYPE_END.split(field.strip(), maxsplit=1)[0].lower()
 
 
 def mime_and_charset(content_type: str | None) -> tuple[str, str | None]:
-    """The lower-case media type (empty where there is none) and the charset parameter of a Content-Type field."""
+    """The lower-case media type (empty if there is none) and the charset parameter of a Content-Type field."""
     if content_type is None:
         return "", None
     charset = _CHARSET.search(content_type)

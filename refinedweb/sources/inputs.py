@@ -1,8 +1,8 @@
-"""From what a user names to the list of input files: paths, prefixes, globs, and lists of paths.
+"""Expand what a user names (paths, prefixes, globs, lists of paths) to the list of input files.
 
-A folder gives the files of one kind: crawl archives if it has any, else Parquet, else JSONL, so that a table lying
-beside the crawl is not read as part of it. What was left out is said. The order is that of the names, so shard
-numbers are the same on every machine.
+From a folder, files of one kind are taken: crawl archives if it has any, else Parquet, else JSONL, so that a table in
+the crawl's folder is not read as part of the crawl. The files left out are reported. Files are ordered by name, so that
+shard numbers are the same on every machine.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ KINDS = (
     ("JSONL", re.compile(r"\.(jsonl|ndjson|json)(\.gz|\.zst)?$")),
 )
 PATHS_LIST = re.compile(r"\.paths(\.gz|\.zst)?$")
-LOOKUPS = 32
+LOOKUPS = 32  # of listed files at the same time: a dump's list has up to 100,000, and each is a request
+RUN_FILE, CORPUS = "run.json", "corpus"  # by which a run's output is recognised; see `ledger.layout`
 
 
 class Input(NamedTuple):
-    """One input file: full name, etag and size in bytes as they were when the run began."""
+    """One input file: its full name, and its etag and size in bytes when the run began."""
 
     uri: str
     etag: str
@@ -40,14 +41,14 @@ class Input(NamedTuple):
 
 @dataclass(frozen=True)
 class FoundInputs:
-    """The inputs, and the names of files that lay beside them and were not taken."""
+    """The inputs, and the names of the files in the same folders that were left out."""
 
     inputs: list[Input]
     left_out: list[str]
 
 
 def find(specs: Iterable[str], *, out: str, base: str | None = None) -> FoundInputs:
-    """All inputs behind `specs`. Nothing below `out` is taken. Raises ConfigError where a spec names no file."""
+    """Find all inputs that `specs` name, except files below `out`. Raises ConfigError if a spec names no file."""
     inputs: dict[str, Input] = {}
     left_out: list[str] = []
     for spec in specs:
@@ -87,15 +88,15 @@ def _locate(spec: str) -> tuple[Store, str]:
 
 
 def masked(spec: str) -> str:
-    """A URI without its query: that of a signed URL is as good as a password."""
+    """A URI without its query, which in a signed URL is a password."""
     path, mark, _ = spec.partition("?")
     return f"{path}?…" if mark and "=" in spec else spec
 
 
 def _folder(store: Store, key: str) -> tuple[list[Input], list[str]]:
     objects = list(store.list(f"{key}/" if key else ""))
-    if any(info.key == f"{key}/run.json" for info in objects):
-        raise ConfigError(f"{store.uri(key)} is the output of a run; name its corpus: {store.uri(key)}/corpus")
+    if any(info.key == f"{key}/{RUN_FILE}" for info in objects):
+        raise ConfigError(f"{store.uri(key)} is the output of a run; name its corpus: {store.uri(key)}/{CORPUS}")
     for _, pattern in KINDS:
         taken = [info for info in objects if pattern.search(info.key.lower())]
         if taken:
@@ -111,17 +112,17 @@ def _globbed(store: Store, key: str) -> list[Input]:
 
 
 def _glob(pattern: str) -> Callable[[str], object]:
-    """`*` and `?` stay within a folder, `**` crosses folders, `[…]` is a set of characters."""
+    """A matcher of keys. `*` and `?` stay within a folder, `**` crosses folders, `[…]` is a set of characters."""
     parts = re.split(r"(\*\*/?|\*|\?|\[[^\]]+\])", pattern)
     signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     try:
         return re.compile("".join(signs.get(p, p if p.startswith("[") else re.escape(p)) for p in parts) + "$").match
     except re.error as error:
-        raise ConfigError(f"{pattern!r} is no pattern of file names: {error}") from error
+        raise ConfigError(f"{pattern!r} is not a pattern of file names: {error}") from error
 
 
 def _listed(store: Store, key: str, base: str | None) -> list[Input]:
-    """The files that a list of paths names, as Common Crawl publishes it: relative to its own bucket, or to `base`."""
+    """The files in a list of paths as Common Crawl publishes them: relative to the list's own bucket, or to `base`."""
     own = store.root if store.root.startswith("s3://") else store.uri(key).rpartition("/")[0]
     root = own if base is None else base.rstrip("/")
 

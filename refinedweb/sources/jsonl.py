@@ -1,8 +1,9 @@
-"""JSON lines to rows: one row for each line that is not blank.
+"""Read JSON lines: one row per line that is not blank.
 
-A line that is no JSON object is a row with `drop = invalid_json`, one that is longer than a document may be a row with
-`too_large`, one that the file's end or damage cuts a row with `truncated_record`. Keys that no document column takes
-are kept, as canonical JSON (sorted keys), in the string column `metadata`. `offset` is the line's number (from 0).
+A line that is not a JSON object becomes a row with `drop = invalid_json`, one that is longer than a document may be
+gets `too_large`, one that is cut by the file's end or by damage gets `truncated_record`. Keys that fill no document
+column are kept, as canonical JSON (sorted keys), in the string column `metadata`. `offset` is the line's number (from
+0).
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ from refinedweb.sources.stream import ByteStream
 from stages.schema import DOCUMENT
 
 _SCHEMA = DOCUMENT.append(pa.field("metadata", pa.string()))
-# A JSON string may take six bytes (\\u00e9) for one; beside the text stand a few other values.
-_EXPANSION = 6
-_REST = 1 << 20
+_EXPANSION = 6  # bytes of JSON per byte of text at most: \\u00e9
+_REST = 1 << 20  # bytes for the other values of a line
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Line(NamedTuple):
-    """A line's bytes (none of one that is too long), its size, and whether damage or the file's end cut it."""
+    """A line's bytes (empty if it is too long), its size, and whether damage or the file's end cut it."""
 
     content: bytes
     size: int
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 
 class JsonRows:
-    """The rows of one file of JSON lines; `report` fills as they are taken."""
+    """The rows of one file of JSON lines. Reading them fills `report`."""
 
     def __init__(self, stream: ByteStream, key: str, options: SourceOptions, report: SourceReport) -> None:
         self._stream = stream
@@ -46,7 +46,7 @@ class JsonRows:
         self._limit = _EXPANSION * options.max_bytes + _REST
 
     def batches(self) -> Iterator[pa.Table]:
-        """Tables of the document schema and `metadata`; at least one, so that the columns show."""
+        """Tables of the document schema and `metadata`; at least one, so that the columns are known."""
         for table in tables(self._rows(), self._options, _SCHEMA):
             yield finish(table, self._key, self._options)
         if self._report.rows == 0:
@@ -75,7 +75,7 @@ class JsonRows:
         return json_row(value, place, self._options) if isinstance(value, dict) else place | {"drop": "invalid_json"}
 
     def _lines(self) -> Iterator[Line]:
-        """The lines, without their ends; damage is reported and read over."""
+        """The lines; damage is reported and skipped."""
         stream = self._stream
         while True:
             while stream.need(1):
@@ -101,7 +101,7 @@ class JsonRows:
         return self._long_line()
 
     def _last_line(self) -> Line:
-        """The rest of the file, without a newline: whole, unless the decoder failed or it is no JSON."""
+        """The last line of a file without a final newline: whole, unless the decoder failed or it is not JSON."""
         stream = self._stream
         offset = stream.offset_of(stream.position)
         line = stream.take(len(stream.buffer))
@@ -112,7 +112,7 @@ class JsonRows:
         return Line(line, len(line), cut)
 
     def _long_line(self) -> Line:
-        """A line longer than the limit, read over to its end."""
+        """Skip a line that is longer than the limit."""
         stream, size = self._stream, 0
         while stream.need(1):
             end = stream.buffer.find(b"\n")
@@ -133,7 +133,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def json_row(value: dict[str, Any], place: Row, options: SourceOptions) -> Row:
-    """A JSON object as a document row. A `metadata` object within it may bring url, timestamp and dump (datatrove)."""
+    """Convert a JSON object to a document row. Its `metadata` object may have url, timestamp and dump (datatrove)."""
     rest = dict(value)
     row: Row = {}
     for column in NAMES:
@@ -154,7 +154,7 @@ def json_row(value: dict[str, Any], place: Row, options: SourceOptions) -> Row:
 
 
 def as_column(column: str, value: Any) -> Any:
-    """A JSON value as the document column's Python value; None where it is of another kind."""
+    """Convert a JSON value to the document column's Python value; None if it is of another kind."""
     wanted = DOCUMENT.field(column).type
     if pa.types.is_timestamp(wanted):
         return parse_date(value) if isinstance(value, str) else unix_millis(value)
@@ -178,12 +178,12 @@ def _is_pairs(value: Any) -> bool:
 
 
 def valid_text(text: str) -> str:
-    """The text with U+FFFD for half surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    """Replace lone surrogates, which JSON can hold and UTF-8 cannot, by U+FFFD."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def _metadata(rest: dict[str, Any]) -> str | None:
-    """The keys that no column took as canonical JSON; an input's own `metadata` stands for itself if it is alone."""
+    """The keys that filled no column, as canonical JSON; if only the input's own `metadata` is left, its value."""
     if not rest:
         return None
     content = rest["metadata"] if rest.keys() == {"metadata"} else rest

@@ -1,8 +1,8 @@
-"""Names of charsets to Python codecs, as browsers understand them.
+"""Map the names of charsets to Python codecs, as browsers understand them.
 
-The WHATWG Encoding Standard (section 4.2) maps labels to the encoding that the web means by them: `iso-8859-1` is
-windows-1252, `gb2312` is GBK. Python's codecs of the same names are narrower, so each is replaced by the codec that
-decodes everything the web's one does. Labels outside the standard that Python knows (IBM855, UTF-32) are taken too.
+The WHATWG Encoding Standard (section 4.2) maps each label to the encoding that the web means by it: `iso-8859-1` is
+windows-1252, `gb2312` is GBK. Python's codecs of these names are narrower, so each is replaced by the codec that
+decodes everything the web's encoding does. Labels outside the standard that Python knows (IBM855, UTF-32) work too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from functools import lru_cache
 
 from resiliparse.parse.encoding import map_encoding_to_html5
 
-# The codec that covers the web's encoding, by Python's canonical name of the narrower one.
+from refinedweb.patches import is_text_encoding
+
+# By Python's canonical name of the narrower codec: the one that covers the web's encoding.
 _WIDER = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",
@@ -44,11 +46,11 @@ _ALIASES = {
     "euc-tw": "big5hkscs",
     "viscii": "cp1258",
 }
-# Codecs of Python that are no charsets of text, or that let bytes mean markup (UTF-7).
+# Python codecs that are not charsets of text, or in which bytes may turn into markup (UTF-7).
 _REFUSED = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 EAST_ASIAN = frozenset({"gb18030", "big5hkscs", "cp932", "euc_jp", "cp949"})
 WIDE = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
-# Guesses of the detector that no browser offers: believed only where nothing else reads like text.
+# Guesses of the detector that browsers do not support: taken only if nothing else reads like text.
 RARE = frozenset(
     {"cp437", "cp737", "cp775", "cp850", "cp852", "cp858", "cp862", "cp865", "mac-latin2", "mac-roman", "iso8859-3"}
 )
@@ -57,9 +59,9 @@ _DIALECT = re.compile(r"^(.*\d)[-_][a-z]+$")
 
 @lru_cache(maxsize=1024)
 def codec_of_label(label: str) -> str | None:
-    """The Python codec for a charset label as pages and headers write it; None where no text charset has that name.
+    """The Python codec for a charset label as pages and headers write it; None if no text charset has that name.
 
-    A trailing word after a number is not part of a label (`windows-1251-russian` is windows-1251).
+    A word after a number is not part of the label (`windows-1251-russian` is windows-1251).
     """
     name = re.sub(r"[^a-z0-9_:.\-]", "", label.lower())
     found = _lookup(name)
@@ -73,6 +75,6 @@ def _lookup(name: str) -> str | None:
         info = codecs.lookup(map_encoding_to_html5(name, fallback_utf8=False) or name)
     except (LookupError, ValueError):
         return None
-    if info.name in _REFUSED or not info._is_text_encoding:
+    if info.name in _REFUSED or not is_text_encoding(info):
         return None
     return _WIDER.get(info.name, info.name)

@@ -1,4 +1,4 @@
-"""How odd decoded text looks: a wrong charset gives letters and symbols in places where no language has them."""
+"""Measure how odd decoded text looks: a wrong charset puts letters and symbols where no language has them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ _FOREIGN_LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
 _LONE = re.compile("(?<![\udc80-\udcff])[\udc80-\udcff](?![\udc80-\udcff]|$)")
 _BROKEN = re.compile("[\udc80-\udcff]")
 _WINDOWS_1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
-# Every so-manieth of the first non-ASCII characters is judged: 500, enough to tell 5 % odd ones from 30 %.
+# Every 8th of the first 4,000 non-ASCII characters is judged: 500, enough to distinguish 5 % of odd ones from 30 %.
 _SPAN, _STEP = 4_000, 8
-# Symbols that stand in or before words in some language (middle dot, soft hyphen, apostrophes, joiners), and behind.
-_BEHIND = frozenset("…®™©°ºª†‡")
+_COUNTED = 200_000  # characters whose letters are counted
+# Symbols that follow words, and symbols within or before words in some language (middle dot, soft hyphen, apostrophes,
+# joiners).
+_AFTER = frozenset("…®™©°ºª†‡")
 _INSIDE = frozenset("¡¿·\u00ad\u2019\u2018\u02bc\u200c\u200d\u05f3\u05f4\u30fb")
 
 
@@ -26,10 +28,10 @@ def _kind(char: str) -> tuple[str, str]:
 
 
 def oddity(text: str) -> float:
-    """Share (0 to 1) of the non-ASCII characters in `text` that stand where real text has none. 0 without any.
+    """Share (0 to 1) of the non-ASCII characters of `text` that real text does not have there; 0 if there are none.
 
-    Odd are: U+FFFD, control, private and unassigned characters; a third accented Latin letter in a row; a symbol
-    within a word or beside an accented letter; an upper-case letter straight after a lower-case one; scripts mixed
+    These are odd: U+FFFD, control, private and unassigned characters; a third accented Latin letter in a row; a symbol
+    within a word or next to an accented letter; an upper-case letter directly after a lower-case one; scripts mixed
     within a word.
     """
     places = [m.start() for m in islice(_FOREIGN.finditer(text), 0, _SPAN, _STEP)]
@@ -37,25 +39,26 @@ def oddity(text: str) -> float:
 
 
 def foreign_letters(text: str) -> int:
-    """How many letters of the first 200,000 characters are not ASCII."""
-    return len(_FOREIGN_LETTER.findall(text, 0, 200_000))
+    """How many of the first 200,000 characters are letters outside ASCII."""
+    return len(_FOREIGN_LETTER.findall(text, 0, _COUNTED))
 
 
 def mend(body: bytes) -> str:
-    """Mostly UTF-8 as text: a lone stray byte is read as windows-1252 (pasted in), longer breaks become U+FFFD."""
+    """Decode mostly valid UTF-8: a lone stray byte is windows-1252 (pasted in), longer breaks become U+FFFD."""
     text = body.decode("utf-8", "surrogateescape")
     text = _LONE.sub(lambda m: _WINDOWS_1252[ord(m[0])], text)
     return _BROKEN.sub("\ufffd", text)
 
 
 def _odd(text: str, at: int) -> bool:
+    """Whether real text does not have the character in such a place."""
     category, script = _kind(text[at])
     if category in ("Cc", "Cn", "Co", "Cs") or text[at] == "\ufffd":
         return True
     before, after = text[at - 1 : at] or " ", text[at + 1 : at + 2] or " "
     if category[0] == "L":
         return _odd_letter(text, at, category, script, before)
-    if text[at] in "‚„":  # they open words; the bytes lead two thirds of Japanese in shift_jis
+    if text[at] in "‚„":  # they open words; in shift_jis, two thirds of Japanese characters begin with their bytes
         return _alphabetic(before) or (before > "\x7f" and not before.isspace())
     if category[0] not in "SNP" or category in ("Pd", "Ps", "Pi", "Pe", "Pf") or text[at] in _INSIDE:
         return False
@@ -63,11 +66,11 @@ def _odd(text: str, at: int) -> bool:
 
 
 def _misplaced(char: str, before: str, after: str) -> bool:
-    """Is this symbol between letters of an alphabet, or straight beside an accented one?"""
+    """Whether the symbol is between letters of an alphabet, or directly next to an accented one."""
     left, right = _alphabetic(before), _alphabetic(after)
     if left and right:
         return True
-    return (left and before > "\x7f" and char not in _BEHIND) or (right and after > "\x7f")
+    return (left and before > "\x7f" and char not in _AFTER) or (right and after > "\x7f")
 
 
 def _alphabetic(char: str) -> bool:
@@ -75,6 +78,7 @@ def _alphabetic(char: str) -> bool:
 
 
 def _odd_letter(text: str, at: int, category: str, script: str, before: str) -> bool:
+    """Whether a letter is odd after the letters before it."""
     category_before, script_before = _kind(before)
     if category == "Lu" and category_before == "Ll":
         return True

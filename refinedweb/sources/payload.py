@@ -1,8 +1,9 @@
-"""The payload of an HTTP response: transfer and content codings undone, and whether it is a page at all.
+"""Decode the payload of an HTTP response (transfer and content codings), and check whether it is a page at all.
 
-Headers of archived responses lie: crawlers decode the payload and leave the header, or strip the header and leave the
-coding. So a coding is undone where the header names it *and* the bytes agree, or where the bytes alone are plain
-(gzip's magic number, a complete walk of chunks). Every step stops at the limit: a bomb costs no more than a page.
+The headers of archived responses are unreliable: crawlers decode the payload and leave the header, or strip the header
+and leave the coding. So a coding is undone if the header names it *and* the bytes agree, or if the bytes alone leave no
+doubt (gzip's magic number, a complete walk of chunks). Every step stops at the limit, so a bomb costs no more than a
+page.
 """
 
 from __future__ import annotations
@@ -38,19 +39,20 @@ _BINARY = (
     b"\xd0\xcf\x11\xe0",
     b"SQLite format",
 )
-_MAX_LAYERS = 4
+_MAX_LAYERS = 4  # of codings within codings: a limit of ours; real responses have one, rarely two
+_SNIFFED = 2048  # first bytes that show what a payload is; browsers take 1445
 
 
 @dataclass(frozen=True)
 class Payload:
-    """A decoded payload and what is wrong with it: None, `cut`, `large` or `corrupt`."""
+    """A decoded payload, and what is wrong with it: None, `cut`, `large` or `corrupt`."""
 
     body: bytes
     fault: str | None
 
 
 def decode_payload(body: bytes, fields: Mapping[str, str], limit: int) -> Payload:
-    """The payload with all its codings undone, decoded to `limit` bytes and hardly more. `fields`: lower-case names."""
+    """Undo all codings of a payload, to `limit` bytes and hardly more. `fields` has lower-case names."""
     body, fault = _dechunked(body, fields.get("transfer-encoding", ""), limit)
     for coding in reversed(_tokens(fields.get("content-encoding", ""))[:_MAX_LAYERS]):
         undo = _CODINGS.get(coding)
@@ -68,7 +70,7 @@ def _tokens(field: str) -> list[str]:
 
 
 def _undone(undo: Decoder, body: bytes, limit: int, fault: str | None) -> tuple[bytes, str | None]:
-    """One coding undone. Bytes that are not in this coding at all, and read like markup, are as they should be."""
+    """Undo one coding. Bytes that are not in this coding at all but look like markup are left as they are."""
     out, end = undo(body, limit)
     if end == "corrupt" and not out and is_markup(body):
         return body, fault
@@ -91,8 +93,11 @@ def _dechunked(body: bytes, field: str, limit: int) -> tuple[bytes, str | None]:
 
 
 def dechunk(body: bytes, limit: int) -> tuple[bytes, str]:
-    """The chunks of `body` joined, and how they ended: `whole` · `cut` · `corrupt` (no size where one must be) ·
-    `large` (over `limit` bytes) · `plain` (not one chunk: this body is not chunked). RFC 9112, section 7.1."""
+    """Join the chunks of `body` (RFC 9112, section 7.1). Returns the bytes, and how the chunks ended:
+
+    `whole` · `cut` · `corrupt` (a chunk without a size) · `large` (over `limit` bytes) · `plain` (not a single chunk:
+    the body is not chunked).
+    """
     out = bytearray()
     at = 0
     while True:
@@ -112,12 +117,12 @@ def dechunk(body: bytes, limit: int) -> tuple[bytes, str]:
 
 
 def _broken(body: bytes, at: int) -> str:
-    """Bytes that are no chunk size: cut within it, or wrong?"""
+    """Bytes that are not a chunk size are `cut` if the body ends within them, else `corrupt`."""
     return "cut" if len(body) - at < 16 and b"\n" not in body[at:] else "corrupt"
 
 
 def _first_chunk(body: bytes, start: int) -> str:
-    """A first chunk that is longer than the body: cut, unless what looks like its size belongs to the text."""
+    """A first chunk that is longer than the body is `cut`, unless what looks like its size is text: then `plain`."""
     return "cut" if start < len(body) else "plain"
 
 
@@ -125,7 +130,7 @@ def _first_chunk(body: bytes, start: int) -> str:
 
 
 def _deflate(body: bytes, limit: int) -> tuple[bytes, str]:
-    """`deflate` is zlib by its standard and raw deflate by habit."""
+    """Decode `deflate`, which is zlib by its standard and raw deflate by habit."""
     zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     first, second = (DEFLATE, RAW_DEFLATE) if zlib_header else (RAW_DEFLATE, DEFLATE)
     out, end = expand(first, body, limit)
@@ -148,7 +153,7 @@ def _brotli(body: bytes, limit: int) -> tuple[bytes, str]:
 
 
 def _gunzip(body: bytes, limit: int) -> tuple[bytes, str]:
-    """gzip as browsers read it: a wrong checksum after the last byte does not matter, missing ones neither."""
+    """Decode gzip as browsers do: neither a wrong checksum after the last byte matters, nor a missing one."""
     return expand(GZIP, body, limit)
 
 
@@ -167,11 +172,11 @@ _CODINGS: dict[str, Decoder] = {
 
 
 def is_markup(body: bytes) -> bool:
-    """Do the first bytes look like HTML (WHATWG MIME Sniffing, section 7.1, a little wider)?"""
-    head = _BOM.sub(b"", body[:2048]).replace(b"\0", b"")
+    """Whether the first bytes look like HTML (WHATWG MIME Sniffing, section 7.1, a little wider)."""
+    head = _BOM.sub(b"", body[:_SNIFFED]).replace(b"\0", b"")
     return _MARKUP.match(head) is not None
 
 
 def is_binary(body: bytes) -> bool:
-    """Do the first bytes say that this is a document of another kind (image, PDF, archive)?"""
+    """Whether the first bytes are those of another kind of document (image, PDF, archive)."""
     return body.startswith(_BINARY)

@@ -1,8 +1,8 @@
-"""The records of a WARC or ARC file, each with its place, and an account of every byte between them.
+"""Read the records of a WARC or ARC file, each with its place, and account for every byte between them.
 
-A record's length is what its header says, unless that is plainly wrong. Members and record starts are the checks:
-where the declared block would run into the next record, it ends there (`cut`); where the header gives no length, the
-block ends at the next record (`header` fault). Bytes that belong to no record are a `Damage`.
+A record is as long as its header says, unless that is plainly wrong, which members and the starts of records show: if
+the declared block would run into the next record, it ends there (`cut`); if the header gives no length, the block ends
+at the next record (`header` fault). Bytes that belong to no record are a `Damage`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from refinedweb.sources.framing import Fault, Framing, WarcRecord
 from refinedweb.sources.headers import Fields, content_length
 from refinedweb.sources.stream import CHUNK, ByteStream
 
-_HEADER_LIMIT = 1 << 17
-_TAIL = 1 << 14  # longest piece of a record's start that a search must see at once
-_WINDOW = 4 * _TAIL
+_HEADER_START = 1 << 12  # bytes in which nearly every header ends
+_HEADER_LIMIT = 1 << 17  # bytes: a longer header is garbage that begins like a record
+_TAIL = 1 << 14  # bytes that a search must see in one piece: the longest start of a record
+_WINDOW = 4 * _TAIL  # bytes that are searched at a time
 _NEWLINES = re.compile(rb"[\r\n]*")
 
 
 class RecordReader:
-    """Iterates over the records of a stream; blocks are kept up to `keep` bytes, the rest is read over."""
+    """Iterates over the records of a stream. Blocks are kept up to `keep` bytes, the rest is skipped."""
 
     def __init__(self, stream: ByteStream, framing: Framing, keep: int) -> None:
         self._stream = stream
@@ -60,7 +61,7 @@ class RecordReader:
                 return
 
     def _recover(self) -> bool:
-        """Report the fault and go on behind it. False where nothing readable follows."""
+        """Report the fault and continue after it. False if nothing readable follows."""
         fault = self._stream.fault
         assert fault is not None
         found = self._stream.recover(lambda head: self._framing.start.match(head) is not None)
@@ -72,11 +73,12 @@ class RecordReader:
         offset = self._stream.offset_of(self._stream.position)
         size = len(self._stream.take(1)) + sum(len(piece) for piece in self._until_record(None))
         fault = self._stream.fault
-        if fault is None or fault.offset != offset or not self._at_end():  # else the fault is reported, and explains it
+        explained = fault is not None and fault.offset == offset and self._at_end()  # by the fault, which is reported
+        if not explained:
             self.damage.append(Damage(offset, f"{size} {what}"))
 
     def _until_record(self, limit: int | None) -> Iterator[bytes]:
-        """The bytes from here to the next record's first, or to the stream's end, or so many."""
+        """Take the bytes up to the next record, or to the stream's end, or `limit` bytes."""
         stream = self._stream
         while stream.need(_WINDOW) and limit != 0:
             found = self._next_start()
@@ -104,7 +106,7 @@ class RecordReader:
     # A record ---------------------------------------------------------------------------------------------------
 
     def _read(self) -> WarcRecord | None:
-        """The record that begins here; None where its header does not end, which is reported."""
+        """Read the record that begins here; None (and a report) if its header does not end."""
         stream = self._stream
         start = stream.position
         fields = self._header()
@@ -130,8 +132,8 @@ class RecordReader:
         return WarcRecord(fields, block, size > len(block), offset, stored, fault)
 
     def _header(self) -> Fields | None:
-        """The record's fields, read over; its `content-length` left out where the header is cut by another record."""
-        stream, size = self._stream, 1 << 12
+        """Take the record's fields, without `content-length` if another record cuts them; None if they do not end."""
+        stream, size = self._stream, _HEADER_START
         while True:
             have = stream.need(size)
             match = self._framing.header_end.search(stream.buffer, 0, size)
@@ -149,7 +151,7 @@ class RecordReader:
             size *= 8
 
     def _header_cut(self, limit: int) -> int | None:
-        """Where another record begins within so many bytes, so that this one's header is cut."""
+        """Where another record begins within the first `limit` bytes, so that it cuts this one's header."""
         buffer = self._stream.buffer
         later = self._framing.later.search(buffer, 0, limit)
         member = next((at for at in self._stream.members_ahead() if at and self._framing.start.match(buffer, at)), None)
@@ -157,7 +159,7 @@ class RecordReader:
         return min((at for at in found if at is not None and at < limit), default=None)
 
     def _header_at_end(self) -> Fields | None:
-        """A header that the stream's end cuts: a record only if nothing had to follow."""
+        """Take a header that is cut by the stream's end: it is a record only if nothing had to follow."""
         stream = self._stream
         offset = stream.offset_of(stream.position)
         fields = self._framing.parse(stream.take(len(stream.buffer)))
@@ -168,7 +170,7 @@ class RecordReader:
         return None
 
     def _declared(self, length: int) -> Iterator[bytes]:
-        """The block of the declared length, ended early by a member that begins with a record."""
+        """Take the block of the declared length; it ends early at a member that begins with a record."""
         stream = self._stream
         while length and stream.need(min(length, CHUNK) + _TAIL):
             stop = self._next_member()
@@ -179,7 +181,7 @@ class RecordReader:
             yield piece
 
     def _kept(self, pieces: Iterator[bytes]) -> tuple[bytes, int]:
-        """The first `keep` bytes, and how many there were."""
+        """The first `keep` bytes of the pieces, and how many bytes there were."""
         kept, size = bytearray(), 0
         for piece in pieces:
             kept += piece[: max(0, self._keep - size)]
@@ -187,7 +189,7 @@ class RecordReader:
         return bytes(kept), size
 
     def _ends_cleanly(self) -> bool:
-        """Does what follows the block look like the end of a record?"""
+        """Whether what follows the block looks like the end of a record."""
         stream = self._stream
         stream.need(_TAIL)
         newlines = _NEWLINES.match(stream.buffer)
@@ -197,7 +199,7 @@ class RecordReader:
         return any(at <= run for at in stream.members_ahead()) or bool(self._framing.start.match(stream.buffer, run))
 
     def _shortened(self, block: bytes, size: int, block_at: int) -> tuple[bytes, int]:
-        """The block up to the record that it swallowed, if its declared length made it swallow one."""
+        """The block up to the next record, if its declared length made it swallow that one."""
         if self._next_member() == 0:
             return block, size
         back = self._stream.give_back(block) if size == len(block) else self._stream.rewind(block_at)

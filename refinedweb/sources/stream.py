@@ -1,8 +1,8 @@
 """The decoded bytes of a file, read forward in bounded memory, with the places of its compression members.
 
-fastwarc (2.0) reads archives fast but not exactly: it ends silently within a cut record, skips what it cannot parse
-without a word, stops for good at the first broken member, and knows no ARC. So the framing is ours, over zlib and
-zstandard: no byte is passed over without becoming part of a record or of a `Damage`.
+fastwarc (2.0) reads archives fast but not exactly: it ends silently within a truncated record, silently skips what it
+cannot parse, stops for good at the first broken member, and does not know ARC. So the framing is ours, over zlib and
+zstandard: every byte becomes part of a record or of a `Damage`.
 
 A *position* counts decoded bytes; an *offset* counts bytes of the file as stored. In an uncompressed file both agree.
 """
@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 from refinedweb.sources.compression import Codec, feed
 
-CHUNK = 1 << 18
-# How much may be read a second time to find records again after damage: so much, and so many times what was passed.
-# It keeps the work linear for a hostile file, and is plenty for one whose every length is a little wrong.
+CHUNK = 1 << 18  # bytes per read of the file
+# The budget of bytes that may be read again to find records after damage: 1 GiB, plus 4 times the bytes passed so far.
+# It keeps the work linear for a hostile file, and is plenty for one in which every length is a little wrong.
 _RESCAN = 1 << 30
 _RESCAN_SHARE = 4
 _PROBE = 1 << 14  # decoded bytes that show whether a member begins with a record
@@ -26,18 +26,18 @@ _PROBE = 1 << 14  # decoded bytes that show whether a member begins with a recor
 
 @dataclass(frozen=True)
 class Fault:
-    """Why the stream stopped before the file's end: in the member that begins at `offset`."""
+    """Why the stream stopped before the file's end, in the member that begins at `offset`."""
 
     offset: int
-    cut: bool  # the file ends within the member; else its bytes are wrong
+    cut: bool  # True if the file ends within the member, else its bytes are wrong
     error: str
 
 
 class ByteStream:
-    """A forward reader over `file` with unlimited look-ahead and a little look-back. Needs `seek` after damage only."""
+    """A forward reader over `file` with unlimited look-ahead and a little look-back. Only damage makes it `seek`."""
 
     def __init__(self, file: BinaryIO, codec: Codec | None, head: bytes = b"") -> None:
-        """`head` = what was already read from the file's start; the file stands behind it."""
+        """`head` was already read from the file's start; the file is positioned after it."""
         self._file = file
         self._codec = codec
         self.buffer = bytearray()  # decoded bytes from `position` on
@@ -51,7 +51,7 @@ class ByteStream:
         self._raw, self._raw_at, self._raw_offset = head, 0, 0
 
     def _start_at(self, offset: int) -> None:
-        """Go on at this place of the file, with an empty buffer."""
+        """Continue at this place of the file, with an empty buffer."""
         self._file.seek(offset)
         self._raw, self._raw_at, self._raw_offset = b"", 0, offset
         self.buffer.clear()
@@ -59,36 +59,36 @@ class ByteStream:
 
     @property
     def compressed(self) -> bool:
-        """Do positions and offsets differ?"""
+        """Whether positions and offsets differ."""
         return self._codec is not None
 
     @property
     def offset(self) -> int:
-        """Offset of the next byte that is taken from the file."""
+        """Offset of the next byte that will be taken from the file."""
         return self._raw_offset + self._raw_at
 
     # Taking bytes -----------------------------------------------------------------------------------------------
 
     def need(self, size: int) -> int:
-        """Fill the buffer to at least `size` bytes; what is there may be less at the end or a fault."""
+        """Fill the buffer to at least `size` bytes, fewer at the end or a fault. Returns how many it has."""
         while len(self.buffer) < size and self._more():
             pass
         return len(self.buffer)
 
     def take(self, size: int) -> bytes:
-        """The next `size` bytes of the buffer (fewer where it holds fewer)."""
+        """Take the next `size` bytes of the buffer (fewer if it has fewer)."""
         with memoryview(self.buffer) as view:
             taken = bytes(view[:size])
         self.drop(len(taken))
         return taken
 
     def drop(self, size: int) -> None:
-        """Pass over bytes of the buffer."""
+        """Skip `size` bytes of the buffer."""
         del self.buffer[:size]
         self.position += size
 
     def give_back(self, data: bytes) -> bool:
-        """Put bytes just taken back; False where so much was read twice already that this would not end."""
+        """Put back bytes that were just taken; False if the re-read budget is exhausted."""
         if not self._may_rescan(len(data)):
             return False
         self.buffer[:0] = data
@@ -96,7 +96,7 @@ class ByteStream:
         return True
 
     def rewind(self, position: int) -> bool:
-        """Go back to a position in an uncompressed file; False elsewhere, or where too much was read twice."""
+        """Go back to a position in an uncompressed file; False in others, or if the re-read budget is exhausted."""
         if self._codec is not None or not self._may_rescan(self.position - position):
             return False
         self._start_at(position)
@@ -104,7 +104,7 @@ class ByteStream:
         return True
 
     def _may_rescan(self, size: int) -> bool:
-        """Is there leave to read so many bytes again? If so, it is used."""
+        """Spend `size` bytes of the re-read budget; False if it is exhausted."""
         if self._rescanned + size > _RESCAN + _RESCAN_SHARE * max(self.position, self.offset):
             return False
         self._rescanned += size
@@ -113,13 +113,13 @@ class ByteStream:
     # Members ----------------------------------------------------------------------------------------------------
 
     def offset_of(self, position: int) -> int:
-        """Where in the file to begin reading for the byte at `position`: the start of its member."""
+        """Where in the file to start reading for the byte at `position`: the start of its member."""
         if self._codec is None:
             return position
         return max((offset for start, offset in self._marks if start <= position), default=0)
 
     def length_between(self, start: int, end: int) -> int | None:
-        """Bytes of the file that hold exactly the positions from `start` to `end`; None where members hold more."""
+        """Bytes of the file that hold exactly the positions from `start` to `end`; None if its members hold more."""
         if self._codec is None:
             return end - start
         first = [offset for position, offset in self._marks if position == start]
@@ -127,7 +127,7 @@ class ByteStream:
         return last[0] - first[-1] if first and last and last[0] > first[-1] else None
 
     def members_ahead(self) -> list[int]:
-        """Distances from `position` to the member starts in the buffer."""
+        """Distances from `position` to the starts of members in the buffer."""
         ahead = (start - self.position for start, _ in self._marks)
         return [at for at in ahead if 0 <= at < len(self.buffer)]
 
@@ -139,7 +139,7 @@ class ByteStream:
     # Reading the file -------------------------------------------------------------------------------------------
 
     def _more(self) -> bool:
-        """Decode one piece more into the buffer. False at the end or a fault."""
+        """Decode one more piece into the buffer. False at the end or a fault."""
         if self._ended or self.fault is not None:
             return False
         if self._codec is None:
@@ -196,7 +196,7 @@ class ByteStream:
     # After damage -----------------------------------------------------------------------------------------------
 
     def recover(self, is_record: Callable[[bytes], bool]) -> int | None:
-        """After a fault: go on at the next member that begins with a record. Its offset, or None where none follows."""
+        """After a fault, continue at the next member that begins with a record. Its offset; None if none follows."""
         if self.fault is None or self._codec is None:
             return None
         again = self._may_rescan(self.offset - self.fault.offset)
@@ -218,9 +218,9 @@ class ByteStream:
 
 
 def _beginning(codec: Codec, window: bytes, start: int) -> bytes:
-    """The first decoded bytes of a supposed member; empty where it is none."""
+    """The first decoded bytes of a supposed member; empty if it is not one."""
     out, decoder = b"", codec.new()
-    step = max(32, codec.trial >> 9)  # short, as a call that fails throws away what it decoded
+    step = max(32, codec.trial >> 9)  # short, because a call that fails discards what it decoded
     for at in range(start, min(start + codec.trial, len(window)), step):
         try:
             out += decoder.decompress(window[at : at + step])

@@ -1,7 +1,7 @@
-"""Parquet to rows: one row for each row of the input, read by row groups and batches.
+"""Read Parquet: one row for each row of the input, by row groups and batches.
 
-A row group that cannot be read is a `Damage` that says which rows are lost; the others come out. A file without a
-readable footer is a `Damage` with no rows. `offset` is the row's number in the file, `length` null.
+A row group that cannot be read becomes a `Damage` that says which rows are lost; the others are read. A file without a
+readable footer becomes a `Damage` and no rows. `offset` is the row's number in the file, `length` is null.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from refinedweb.sources.base import Damage, SourceOptions, SourceReport
 from refinedweb.sources.columns import Mapping, match_columns, to_documents
 
 _ERRORS = (pa.ArrowException, OSError, ValueError)
-# Larger row groups are read through buffers of this size, smaller ones a column at a time (fewer, longer reads).
+# Row groups of more than 256 MiB are read through buffers of 8 MiB, smaller ones a column at a time (fewer, longer
+# reads).
 _BUFFER = 8 << 20
 _LARGE_GROUP = 256 << 20
 
 
 class ParquetRows:
-    """The rows of one Parquet file; `report` fills as they are taken."""
+    """The rows of one Parquet file. Reading them fills `report`."""
 
     def __init__(self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> None:
         self._file = _Counted(file, report)
@@ -32,9 +33,9 @@ class ParquetRows:
         self._report = report
 
     def batches(self) -> Iterator[pa.Table]:
-        """Tables of the document schema and the input's other columns; an empty one where it has no rows.
+        """Tables of the document schema and the input's other columns; one empty table if it has no rows.
 
-        Raises ShardError where it has neither html nor text.
+        Raises ShardError if it has neither html nor text.
         """
         try:
             metadata = pq.read_metadata(self._file)
@@ -72,16 +73,16 @@ class ParquetRows:
         return pq.ParquetFile(self._file, buffer_size=buffer, page_checksum_verification=True)
 
     def _batch_rows(self, about: pq.RowGroupMetaData) -> int:
-        """Rows of an average size that fill a batch."""
+        """How many rows of average size fill a batch."""
         average = about.total_byte_size // max(1, about.num_rows) + 1
         return int(max(1, min(self._options.batch_rows, self._options.batch_bytes // average)))
 
 
 class _Counted:
-    """A file as pyarrow wants it, that counts the bytes read into the report and stays open.
+    """A file as pyarrow expects one. It counts the bytes read in the report, and stays open.
 
-    `lowest`: the first place that was read since it was set: where a row group begins. (Its metadata knows too, but
-    to ask damaged metadata for a column aborts the process: pyarrow 26 lets the C++ exception through.)
+    `lowest` is the lowest place read since it was last set, which is where a row group begins. (The metadata has that
+    too, but reading a column of damaged metadata aborts the process: pyarrow 26 lets the C++ exception through.)
     """
 
     closed = False
@@ -92,6 +93,7 @@ class _Counted:
         self._report = report
 
     def place(self) -> int:
+        """Where the row group begins that was read last."""
         return 0 if self.lowest == sys.maxsize else self.lowest
 
     def read(self, size: int = -1) -> bytes:
@@ -116,7 +118,7 @@ class _Counted:
         return False
 
     def flush(self) -> None:
-        """Nothing to write."""
+        """Does nothing: nothing is written."""
 
     def close(self) -> None:
-        """The file belongs to the caller."""
+        """Does nothing: the file belongs to the caller."""

@@ -1,12 +1,12 @@
-"""WARC, WET and ARC files to rows: one row or one counted skip for each record.
+"""Read WARC, WET and ARC files: one row or one counted skip per record.
 
-Rows that are no usable page carry a reason in `drop`, and neither html nor text:
+Rows that are not usable pages have a reason in `drop`, and neither html nor text:
 `invalid_record` (no type, or no length in its header) · `not_http` (a response without HTTP: FTP, Gemini) ·
 `invalid_http` · `bad_status` · `not_html` · `too_large` · `undecodable_payload` (codings or characters) ·
 `truncated_record` · `damaged_record` (its checksum does not hold) · `empty_payload`.
 
 Skipped and counted by type: `warcinfo`, `request`, `metadata`, `revisit`, `continuation`, `dns`, and `unknown` for
-types of no standard.
+types that no standard has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ import pyarrow as pa
 from refinedweb.sources.base import Row, SourceOptions, SourceReport, tables
 from refinedweb.sources.charset import decode
 from refinedweb.sources.framing import Framing, WarcRecord
-from refinedweb.sources.headers import Fields, media_type, mime_and_charset, parse_date, parse_fields, parse_http
+from refinedweb.sources.headers import (
+    HEAD_BYTES,
+    Fields,
+    media_type,
+    mime_and_charset,
+    parse_date,
+    parse_fields,
+    parse_http,
+)
 from refinedweb.sources.ids import content_id, crawl_of
 from refinedweb.sources.payload import decode_payload, is_binary, is_markup
 from refinedweb.sources.records import RecordReader
@@ -27,11 +35,11 @@ from refinedweb.sources.stream import ByteStream
 
 _SKIPPED = frozenset({"warcinfo", "request", "metadata", "revisit", "continuation"})
 _KNOWN = _SKIPPED | {"response", "resource", "conversion"}
-_URN = re.compile(r"<?(?:urn:uuid:)?([^<>\s]{0,512})>?", re.I)  # what is longer names nothing
+_URN = re.compile(r"<?(?:urn:uuid:)?([^<>\s]{0,512})>?", re.I)  # anything longer is not an id
 
 
 class WarcRows:
-    """The rows of one WARC or ARC file; `report` fills as they are taken."""
+    """The rows of one WARC or ARC file. Reading them fills `report`."""
 
     def __init__(self, stream: ByteStream, framing: Framing, key: str, options: SourceOptions, report: SourceReport):
         self._options = options
@@ -39,8 +47,8 @@ class WarcRows:
         self._report = report
         self._stream = stream
         self._dump, self._segment = crawl_of(key)
-        # Chunked transfer makes a payload longer, by an eighth where it is not silly; heads are 256 KiB at most.
-        keep = options.max_bytes + options.max_bytes // 8 + (1 << 18)
+        # Chunked transfer makes a payload longer, by an eighth at most unless the chunks are absurdly small.
+        keep = options.max_bytes + options.max_bytes // 8 + HEAD_BYTES
         self._records = RecordReader(stream, framing, keep)
         self._is_arc = framing.name == "ARC"
 
@@ -68,7 +76,7 @@ class WarcRows:
         self._report.bytes_read = self._stream.bytes_read
 
     def _kind(self, record: WarcRecord) -> str:
-        """The record's type; `dns` for DNS answers, `unknown` for types of no standard, empty where it has none."""
+        """The record's type: `dns` for DNS answers, `unknown` for types that no standard has, empty if it has none."""
         target = record.fields.get("warc-target-uri", "").lstrip("<").lower()
         if self._is_arc and target.startswith("filedesc:"):
             return "warcinfo"
@@ -78,7 +86,7 @@ class WarcRows:
         return kind if kind in _KNOWN or kind == "" else "unknown"
 
     def _take_warcinfo(self, record: WarcRecord) -> None:
-        """A crawl's own name for itself, where the path does not tell."""
+        """Take the crawl's own name for itself, unless the path has it."""
         if self._dump is None and not self._is_arc:
             self._dump = parse_fields(record.block).get("ispartof") or None
 
@@ -99,7 +107,7 @@ class WarcRows:
 
 
 def page_of(record: WarcRecord, kind: str, options: SourceOptions) -> Row:
-    """`html` or `text` of a record's page, or the reason (`drop`) why there is none."""
+    """`html` or `text` of a record's page, or the reason (`drop`) why it has neither."""
     if record.fault == "corrupt":
         return {"drop": "damaged_record"}
     if record.fault == "header" or kind == "":
@@ -130,7 +138,7 @@ def _http(record: WarcRecord, options: SourceOptions) -> Row:
 
 
 def _identified(fields: Fields) -> str:
-    """The media type that the crawler found, for a response that names none."""
+    """The media type that the crawler identified, for a response that names none."""
     return media_type(fields.get("warc-identified-payload-type", ""))
 
 

@@ -1,9 +1,8 @@
-"""Where inputs and outputs lie: local folders and S3 prefixes behind one interface."""
+"""Where inputs and outputs are kept: local folders and S3 prefixes, with one interface (`base.Store`)."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from classifiers.path_cache import absolute, cached_by_path
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Sink, Store, StoredObject
 from refinedweb.storage.local import LocalStore
 from stages.errors import ConfigError
@@ -11,11 +10,14 @@ from stages.errors import ConfigError
 __all__ = ["Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "open_store", "split_uri"]
 
 
-@lru_cache(maxsize=256)
+@cached_by_path(maxsize=256)
 def open_store(root: str) -> Store:
-    """The store at a local path or `s3://bucket/prefix`. Nothing is touched yet."""
+    """Open the store at a local path or `s3://bucket/prefix`. Nothing is read or written yet.
+
+    A relative path is taken from the current folder at the time of the call.
+    """
     if root.startswith("s3://"):
-        from refinedweb.storage.s3 import S3Store  # boto3 costs 0.3 s to import: local runs go without
+        from refinedweb.storage.s3 import S3Store  # boto3 takes 0.3 s to import, which local runs are spared
 
         if not root.removeprefix("s3://").strip("/"):
             raise ConfigError(f"{root!r} names no bucket; write s3://BUCKET/PREFIX")
@@ -26,8 +28,8 @@ def open_store(root: str) -> Store:
 
 
 def split_uri(uri: str) -> tuple[Store, str]:
-    """Store and key of one object's full name."""
+    """Split the full name of one object into its store and its key."""
     if uri.startswith("s3://"):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return open_store(f"s3://{bucket}"), key
-    return open_store("/"), uri.lstrip("/")
+    return open_store("/"), absolute(uri).lstrip("/")

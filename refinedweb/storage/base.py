@@ -1,6 +1,6 @@
-"""What the engine needs of a store: streams, listing, and the two conditional writes the ledger stands on.
+"""What the engine needs from a store: streams, listing, and the two conditional writes that the ledger relies on.
 
-Keys are relative to the store's root, with `/` between parts. An object appears whole or not at all.
+Keys are relative to the store's root, with `/` between parts. An object exists as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from stages.errors import RefinedWebError
 
 
 class Missing(RefinedWebError):
-    """There is no object under this key."""
+    """There is no object with this key."""
 
 
 class Exists(RefinedWebError):
-    """A create-only write found another writer's object under the key."""
+    """A create-only write found that another writer had created the object."""
 
 
 class Changed(RefinedWebError):
-    """A compare-and-swap found another version than the one it named."""
+    """A compare-and-swap found another version of the object than the one it named."""
 
 
 class ObjectInfo(NamedTuple):
-    """One object: its key, size in bytes, and an etag that changes whenever its content does."""
+    """One object: its key, its size in bytes, and an etag that changes whenever its content does."""
 
     key: str
     size: int
@@ -32,14 +32,14 @@ class ObjectInfo(NamedTuple):
 
 
 class StoredObject(NamedTuple):
-    """A finished object: size in bytes and the 128-bit xxh3 of its bytes, in hex."""
+    """A finished object: its size in bytes and the 128-bit xxh3 of its bytes, in hex."""
 
     size: int
     checksum: str
 
 
 class Sink(Protocol):
-    """A binary stream into an object that appears only at `finish`. Leaving the `with` block without it discards."""
+    """A binary stream into an object. `finish` commits it; leaving the `with` block without `finish` discards it."""
 
     closed: bool
 
@@ -56,48 +56,48 @@ class Store(Protocol):
 
     root: str
     parallel: int
-    """How many small reads side by side pay off: one on disk, many where each waits for a network."""
+    """How many small reads in parallel pay off: one on disk, many if each waits for a network."""
 
     def uri(self, key: str) -> str:
         """The full name of an object, as a user would write it."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """All objects whose key starts with `prefix`, in key order. Unfinished ones are not seen."""
+        """List the objects whose key starts with `prefix`, in key order. Unfinished objects are not listed."""
         ...
 
     def info(self, key: str) -> ObjectInfo:
-        """Raises Missing."""
+        """Key, size and etag of an object. Raises Missing."""
         ...
 
     def get(self, key: str) -> tuple[bytes, str]:
-        """Content and etag of a small object. Raises Missing."""
+        """Read the content and etag of a small object. Raises Missing."""
         ...
 
     def put(self, key: str, data: bytes) -> str:
-        """Write or replace a small object; its etag."""
+        """Write or replace a small object. Returns its etag."""
         ...
 
     def put_new(self, key: str, data: bytes) -> str:
-        """Create; of all racing writers exactly one succeeds. Raises Exists, or CommitUnknown (read again)."""
+        """Create an object; exactly one racing writer succeeds. Raises Exists, or CommitUnknown (read again)."""
         ...
 
     def put_match(self, key: str, data: bytes, etag: str) -> str:
-        """Replace exactly the version `etag`. Raises Changed (also when it is gone), or CommitUnknown."""
+        """Replace exactly the version `etag`. Raises Changed (also if the object is gone), or CommitUnknown."""
         ...
 
     def open(self, key: str, *, random: bool = False) -> BinaryIO:
-        """A seekable stream. `random` = read just what is asked for (Parquet); else it reads ahead. Raises Missing."""
+        """Open a seekable stream. `random` reads just what is requested (Parquet), else ahead. Raises Missing."""
         ...
 
     def create(self, key: str) -> Sink:
-        """A stream into a new object that replaces whatever is there when it is finished."""
+        """Open a stream into a new object, which replaces an existing one when it is finished."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object if it is there."""
+        """Delete the object if it exists."""
         ...
 
     def tidy(self) -> None:
-        """Remove what killed writers left behind. For when nobody writes any more."""
+        """Remove what killed writers left over. Call it only when nobody writes any more."""
         ...

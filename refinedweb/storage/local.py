@@ -1,8 +1,8 @@
 """A folder on disk as a store.
 
-Every write goes to `.tmp/` first, is synced, and then takes its name by `rename` (replace) or `link` (create-only,
-atomic with its content: `O_EXCL` alone would leave an empty record after a crash). Compare-and-swap holds an `flock`,
-which the kernel drops with its process.
+Every write goes to a file in `.tmp/` first, is synced, and then gets its name by `rename` (replace) or `link`
+(create-only, atomic with its content: `O_EXCL` alone could leave an empty record after a crash). Compare-and-swap holds
+an `flock`, which the kernel releases when the process ends.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from refinedweb.storage.os_errors import explained
 from stages.errors import ConfigError
 
 TEMPORARY = ".tmp"
+READ_AHEAD = 1 << 20  # bytes: a few system calls per file read in order
 
 
 class LocalStore:
@@ -40,7 +41,7 @@ class LocalStore:
         folder, _, _ = prefix.rpartition("/")
         for key, entry in _walk(self.uri(folder), folder):
             if key.startswith(prefix):
-                with suppress(FileNotFoundError):  # another driver deleted it meanwhile
+                with suppress(FileNotFoundError):  # another driver has deleted it
                     yield _info(key, entry.stat())
 
     def info(self, key: str) -> ObjectInfo:
@@ -74,7 +75,7 @@ class LocalStore:
         except FileExistsError:
             raise Exists(f"{self.uri(key)} exists") from None
         finally:
-            with suppress(OSError):  # a disk that has become read-only keeps it
+            with suppress(OSError):  # a disk that has become read-only keeps the file
                 temporary.unlink(missing_ok=True)
         return _etag(data)
 
@@ -91,7 +92,7 @@ class LocalStore:
     def open(self, key: str, *, random: bool = False) -> BinaryIO:
         try:
             with explained(self.uri(key)):
-                return open(self.uri(key), "rb", buffering=0 if random else 1 << 20)
+                return open(self.uri(key), "rb", buffering=0 if random else READ_AHEAD)
         except (FileNotFoundError, IsADirectoryError):
             raise Missing(f"no file {self.uri(key)}") from None
 
@@ -115,14 +116,14 @@ class LocalStore:
     def _lock(self, key: str) -> Iterator[None]:
         path = self._temporary(key).with_name(xxhash.xxh3_64_hexdigest(key.encode()) + ".lock")
         with explained(str(path)):
-            file = open(path, "wb")  # noqa: SIM115  (closed below; what the caller raises is not ours to explain)
+            file = open(path, "wb")  # noqa: SIM115  (closed below; errors that the caller raises are not ours to explain)
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 
 class LocalSink:
-    """See `Sink`."""
+    """A `Sink` into a file."""
 
     def __init__(self, store: LocalStore, key: str) -> None:
         self._final = store.uri(key)
@@ -155,7 +156,7 @@ class LocalSink:
     def discard(self) -> None:
         if not self.closed:
             self.closed = True
-            with suppress(OSError):  # closing flushes, which a full disk refuses once more
+            with suppress(OSError):  # closing flushes, which a full disk refuses again
                 self._file.close()
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
@@ -174,7 +175,7 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     except (FileNotFoundError, NotADirectoryError):
         return
     while entries:
-        entry = entries.pop()  # let go of it: each keeps its stat, a gigabyte for a million files
+        entry = entries.pop()  # not kept: each entry caches its stat, a gigabyte for a million files
         key = f"{prefix}/{entry.name}" if prefix else entry.name
         if entry.is_dir():
             if entry.name != TEMPORARY:
@@ -199,7 +200,7 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def _make_folder(folder: str) -> None:
-    """Raises ConfigError where something of that name, or above it, is no folder."""
+    """Create the folder and those above it. Raises ConfigError if one of these names is not a folder."""
     try:
         with explained(folder):
             os.makedirs(folder, exist_ok=True)

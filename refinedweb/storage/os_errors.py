@@ -1,4 +1,4 @@
-"""What a file system's refusals mean for the engine, and what the user can do about them."""
+"""What a file system's errors mean for the engine, and what the user can do about them."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ FORBIDDEN = {
 
 @contextmanager
 def explained(path: str) -> Iterator[None]:
-    """Raises ConfigError for what stays refused, RetryError for what may pass, in place of the system's OSError.
+    """Turn an OSError into a ConfigError if it will persist, or a RetryError if it may pass.
 
-    The four that say whether a file is there (FileExistsError …) are the caller's.
+    The four that say whether a file exists (FileExistsError …) are left to the caller.
     """
     try:
         yield
     except (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise
     except OSError as error:
-        raise named(path, error) from error
+        raise translated(path, error) from error
     except ValueError as error:  # a NUL in the name
-        raise ConfigError(f"{path!r} is no name of a file: {error}") from error
+        raise ConfigError(f"{path!r} is not a file name: {error}") from error
 
 
-def named(path: str, error: OSError) -> RefinedWebError:
-    """The error by what to do next."""
+def translated(path: str, error: OSError) -> RefinedWebError:
+    """The error that says what to do next. Raise it from the original, so that nothing of it is lost."""
     if error.errno in FULL:
         then = "make room and run the same command again: what is committed is safe"
         return RetryError(f"{path}: {FULL[error.errno]}; {then}")

@@ -1,4 +1,4 @@
-"""Parquet out of memory."""
+"""Parquet from memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 
 
 def read_parquet(data: bytes) -> pa.Table:
-    """The table of a Parquet file, its page checksums compared. Raises pa.ArrowInvalid or OSError where it is damaged.
+    """Read a Parquet file, comparing its page checksums. Raises pa.ArrowInvalid or OSError if it is damaged.
 
-    Not by `pq.read_table`: its threads let go of `data` some time after the answer, and a thread that does so while the
-    interpreter shuts down aborts the process (a quarter of the programs that read a few tables and end at once do).
+    `pq.read_table` will not do: its threads release `data` some time after the call returns, and a thread that does so
+    while the interpreter shuts down aborts the process (as a quarter of the programs do that read a few tables and then
+    end immediately).
     """
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
     table: pa.Table = file.read(use_threads=False)

@@ -1,12 +1,12 @@
 """A prefix of an S3 bucket as a store, through boto3 and the usual AWS settings (environment, profile, role).
 
-`AWS_ENDPOINT_URL`, `AWS_PROFILE`, `AWS_REGION` … are boto3's own. Two more follow GDAL's names:
+`AWS_ENDPOINT_URL`, `AWS_PROFILE`, `AWS_REGION` … are boto3's own. Two more settings are named as in GDAL:
 `AWS_NO_SIGN_REQUEST=YES` reads public buckets without credentials, `AWS_REQUEST_PAYER=requester` pays for
 requester-pays buckets (pyarrow's S3 client cannot, which is why bulk reads go through boto3 too).
 
-Conditional writes are single puts: stores ignore conditions on multipart completion and copies. A retry can tell the
-true winner 412 (its first answer was lost), so after any refusal or doubt the object is read again and compared; what
-the ledger writes carries a unique token, so equal bytes mean that it was us.
+Conditional writes are single puts: stores ignore conditions on multipart completion and on copies. The true winner may
+get a 412 when it retries (because its first answer was lost), so after any refusal or doubt the object is read back and
+compared. Whatever the ledger writes carries a unique token, so equal bytes mean that we wrote them.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from refinedweb.storage.s3_client import client, request_payer
 from refinedweb.storage.s3_pace import again, back_off, once, pace_of
 from refinedweb.storage.s3_streams import MultipartSink, RangeReader, checked_body
 from refinedweb.storage.s3_sums import (
-    BESIDE,
+    SEPARATE,
     SUMS,
     Corrupt,
     Digest,
-    beside,
     blocks_around,
     check_all,
     check_blocks,
     digest_of,
     etag_of,
-    is_beside,
+    is_sums_key,
     part_bytes_of,
+    sums_key,
     sums_of,
 )
 from stages.errors import CommitUnknown, RetryError
@@ -42,15 +42,15 @@ __all__ = ["S3Store", "client"]
 
 R = TypeVar("R")
 
-CONFLICT_ATTEMPTS = 8
-READ_AHEAD = 8 << 20
-SMALL = 1 << 20
-PARALLEL = 16  # requests at once of one worker
-LIST_KEYS = 1000
+CONFLICT_ATTEMPTS = 8  # conditional writes before the outcome is declared unknown; about 19 s with their back-off
+READ_AHEAD = 8 << 20  # bytes per range request of a file read in order; smaller files are read whole
+SMALL = 1 << 20  # bytes: such an object is read whole, also for random access
+PARALLEL = 16  # requests of one worker at the same time
+LIST_KEYS = 1000  # keys per page of a listing: the most that S3 returns
 
 
 class S3Store:
-    """Objects are those of `s3://bucket/prefix`."""
+    """The objects below `s3://bucket/prefix`."""
 
     parallel = PARALLEL
 
@@ -68,7 +68,7 @@ class S3Store:
         while True:
             page = self._call(prefix, lambda: client().list_objects_v2(**arguments))
             for item in page.get("Contents", []):
-                if not is_beside(item["Key"]):
+                if not is_sums_key(item["Key"]):
                     yield ObjectInfo(item["Key"].removeprefix(self._prefix), item["Size"], etag_of(item))
             if not page["IsTruncated"]:
                 return
@@ -108,16 +108,16 @@ class S3Store:
 
     def create(self, key: str) -> MultipartSink:
         return MultipartSink(
-            client(), self._at(key), lambda call: self._call(key, call), lambda sums: self.put(beside(key), sums)
+            client(), self._at(key), lambda call: self._call(key, call), lambda sums: self.put(sums_key(key), sums)
         )
 
     def delete(self, key: str) -> None:
         self._call(key, lambda: client().delete_object(**self._at(key)))
-        if not key.endswith(".json"):  # those are never large, and claims are deleted often
-            self._call(key, lambda: client().delete_object(**self._at(beside(key))))
+        if not key.endswith(".json"):  # these are never large, and claims are deleted often
+            self._call(key, lambda: client().delete_object(**self._at(sums_key(key))))
 
     def tidy(self) -> None:
-        """Nothing: a bucket's life-cycle rule ends uploads that were never completed."""
+        """Does nothing: a bucket's life-cycle rule aborts uploads that were never completed."""
 
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + key, **request_payer()}
@@ -129,17 +129,17 @@ class S3Store:
         return cast(dict[str, Any], self._call(key, lambda: client().head_object(**self._at(key))))
 
     def _sums(self, key: str, head: dict[str, Any]) -> bytes | None:
-        """The block sums of our own objects. None of others', and while the writer has not yet left them."""
-        if head.get("Metadata", {}).get(SUMS) != BESIDE:
+        """The block sums of an object of ours. None for other objects, or if its writer has not stored them yet."""
+        if head.get("Metadata", {}).get(SUMS) != SEPARATE:
             return sums_of(head)
         try:
-            found = json.loads(self.get(beside(key))[0])
+            found = json.loads(self.get(sums_key(key))[0])
         except Missing:
             return None
         return base64.b64decode(found["sums"]) if found["etag"] == etag_of(head) else None
 
     def _whole(self, info: ObjectInfo) -> bytes:
-        """The content of the very version that `open` saw: a file replaced meanwhile is noticed."""
+        """The content of exactly the version that `open` saw, so that a replaced file is noticed."""
 
         def read() -> bytes:
             answer = client().get_object(**self._at(info.key), IfMatch=info.etag)
@@ -154,14 +154,14 @@ class S3Store:
         return digest_of(head, part_bytes)
 
     def _ranges(self, info: ObjectInfo, sums: bytes | None) -> Callable[[int, int], bytes]:
-        """Fetches bytes first…last of the very version that `open` saw, checked where there are sums of its blocks."""
+        """Fetches bytes first…last of exactly the version that `open` saw, and checks them if it has block sums."""
 
         def fetch(first: int, last: int) -> bytes:
             start, end = (first, last) if sums is None else blocks_around(first, last, info.size)
             span = {"Range": f"bytes={start}-{end}", "IfMatch": info.etag}
             data: bytes = client().get_object(**self._at(info.key), **span)["Body"].read()
             if len(data) != end - start + 1:
-                raise Corrupt(f"{self.uri(info.key)}: {len(data)} bytes came of {end - start + 1} from {start} on")
+                raise Corrupt(f"{self.uri(info.key)}: {len(data)} bytes arrived of {end - start + 1} from {start} on")
             if sums is not None:
                 check_blocks(self.uri(info.key), data, sums, start)
             return data[first - start : last + 1 - start]
@@ -169,7 +169,7 @@ class S3Store:
         return lambda first, last: self._call(info.key, lambda: fetch(first, last))
 
     def _conditional(self, key: str, data: bytes, condition: dict[str, str], refusal: Exception) -> str:
-        """A conditional put whose answer is never guessed: after doubt or refusal the object itself decides."""
+        """A conditional put whose outcome is never guessed: after doubt or refusal the object itself decides."""
         pace = pace_of(self.uri(key).rpartition("/")[0])
         request = {**self._at(key), **checked_body(data), **condition}
         for attempt in range(CONFLICT_ATTEMPTS):
@@ -185,7 +185,7 @@ class S3Store:
         raise CommitUnknown(f"{self.uri(key)}: {CONFLICT_ATTEMPTS} conditional writes in a row got no clear answer")
 
     def _settled(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
-        """Our etag if the object is ours, "taken" if it is another's, None if the write may be tried again."""
+        """Our etag if the object is ours, "taken" if it is another writer's, None if the write may be tried again."""
         try:
             found, etag = self.get(key)
         except Missing:

@@ -1,7 +1,7 @@
 """The process's one S3 client, and what its errors mean for the caller.
 
-It never retries by itself: a retry inside boto3 can tell the true winner of a conditional put that it lost, and would
-not heed the pace of the prefix (see `s3_pace`).
+It never retries by itself: a retry inside boto3 could report to the true winner of a conditional put that it lost, and
+would ignore the pace of the prefix (see `s3_pace`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from urllib3.exceptions import HTTPError
 from refinedweb.storage.base import Changed, Missing
 from stages.errors import ConfigError, RefinedWebError, RetryError
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 60.0
-CONNECTIONS = 32
+CONNECT_SECONDS = 10.0  # a host that takes longer is down; `s3_pace` tries again
+READ_SECONDS = 60.0  # without a byte: boto3's own default
+CONNECTIONS = 32  # kept open: twice `s3.PARALLEL`, so that no thread waits for a connection
 
 FAULTS = (ClientError, BotoCoreError, ResponseParserError, HTTPError)
-"""Everything that a request may raise: refusals, lost connections, bodies cut short, answers that make no sense."""
+"""Everything that a request may raise: refusals, lost connections, truncated bodies, answers that make no sense."""
 
 _REFUSED = {"PreconditionFailed", "412"}
 _MISSING = {"NoSuchKey", "404", "NotFound"}
@@ -46,19 +46,19 @@ class Throttled(RetryError):
 
 
 class UploadGone(RetryError):
-    """There is no such multipart upload: it was completed or aborted before, or never begun."""
+    """There is no such multipart upload: it was completed or aborted earlier, or never begun."""
 
 
 @lru_cache(maxsize=1)
 def client() -> Any:
-    """The client, from the usual AWS settings."""
+    """Create the client from the usual AWS settings, once per process."""
     unsigned = os.environ.get("AWS_NO_SIGN_REQUEST", "").upper() in {"YES", "TRUE", "1"}
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         max_pool_connections=CONNECTIONS,
-        # every upload carries its MD5, which all stores check; the newer checksums only some know
+        # every upload carries its MD5, which all stores check; only some know the newer checksums
         request_checksum_calculation="when_required",
         signature_version=UNSIGNED if unsigned else None,
     )
@@ -71,8 +71,8 @@ def request_payer() -> dict[str, Any]:
     return {} if payer is None else {"RequestPayer": payer}
 
 
-def named(uri: str, error: Exception) -> RefinedWebError:
-    """The error by what to do next. Raise it from the original, so that nothing of it is lost."""
+def translated(uri: str, error: Exception) -> RefinedWebError:
+    """The error that says what to do next. Raise it from the original, so that nothing of it is lost."""
     if not isinstance(error, ClientError):
         unusable = "Credentials" in type(error).__name__ or "Profile" in type(error).__name__
         hint = "; for public buckets set AWS_NO_SIGN_REQUEST=YES" if unusable else ""
@@ -83,7 +83,7 @@ def named(uri: str, error: Exception) -> RefinedWebError:
     if code in _REFUSED:
         return Changed(f"{uri} was replaced while it was being read")
     if code in _SLOW:
-        return Throttled(f"{uri}: the store answered {code}; it wants fewer requests at once")
+        return Throttled(f"{uri}: the store answered {code}; it wants fewer requests at a time")
     if code == "NoSuchUpload":
         return UploadGone(f"{uri}: the store answered {code}")
     return _unusable(uri, code) or RetryError(f"{uri}: the store answered {code or error}")
@@ -96,6 +96,6 @@ def _unusable(uri: str, code: str) -> ConfigError | None:
         return ConfigError(f"{uri}: {code}; this machine's clock is wrong: set it (NTP), then run again")
     if code in _DENIED:
         return ConfigError(f"{uri}: {code}; check the bucket's name, region, your AWS credentials and the clock")
-    if code == "400":  # the answer to a HEAD has no body to say more
+    if code == "400":  # the answer to a HEAD has no body that could say more
         return ConfigError(f"{uri}: the store answered 400; check that your AWS credentials have not expired")
     return None

@@ -1,8 +1,8 @@
-"""How often the store is asked: retries with jittered back-off, and a token bucket per prefix.
+"""How often requests are sent: retries with jittered back-off, and a token bucket per prefix.
 
-A bucket is full and fast until the store answers SlowDown (503). Then its rate is half of what was really asked, and
-grows again with every success (additive increases would take hours at 3,500 requests a second, the rate of one prefix
-of S3). Buckets are per folder of keys: S3 partitions by prefix, and a hot one must not slow the others.
+A bucket is at full speed until the store answers SlowDown (503). Then its rate drops to half of the actual request
+rate, and grows again with every success (additive increases would take hours to reach 3,500 requests a second, the rate
+of one prefix of S3). Buckets are per folder of keys: S3 partitions by prefix, and a hot one must not slow the others.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
-from refinedweb.storage.s3_client import FAULTS, Throttled, UploadGone, named
+from refinedweb.storage.s3_client import FAULTS, Throttled, UploadGone, translated
 from stages.errors import RetryError
 
 R = TypeVar("R")
 
-ATTEMPTS = 10
-FIRST_WAIT = 0.1
-MOST_WAIT = 20.0
-MOST_RATE = 3500.0
-LEAST_RATE = 0.5
-GROWTH = 1.02
-MEASURED = 32
+ATTEMPTS = 10  # of one request: with their back-off about half a minute
+FIRST_WAIT = 0.1  # seconds; doubled by each attempt
+MOST_WAIT = 20.0  # seconds
+MOST_RATE = 3500.0  # requests per second: what S3 promises for the writes of one prefix
+LEAST_RATE = 0.5  # requests per second: a slow store must still show that it has recovered
+GROWTH = 1.02  # of the rate, per success: from one request per second to 3,500 in 412 of them
+MEASURED = 32  # requests whose times give the actual rate
 
 
 class Pace:
@@ -43,7 +43,7 @@ class Pace:
         self.rate = MOST_RATE
 
     def take(self) -> None:
-        """Wait for a token: tokens lie one interval of the rate apart, and at most one is saved up."""
+        """Wait for a token. Tokens come at intervals of 1/rate, and at most one is saved up."""
         with self._lock:
             now = self._clock()
             at = max(now, self._next)
@@ -53,24 +53,25 @@ class Pace:
             self._sleep(at - now)
 
     def slowed(self) -> None:
-        """The store said SlowDown: half of what was really asked, not of what would have been allowed."""
+        """After a SlowDown: halve the actual request rate, not the rate that would have been allowed."""
         with self._lock:
             span = self._asked[-1] - self._asked[0] if self._asked else 0.0
             asked = (len(self._asked) - 1) / span if span > 0 else self.rate
             self.rate = max(LEAST_RATE, min(self.rate, asked) / 2)
 
     def went_well(self) -> None:
+        """After a success: let the rate grow."""
         self.rate = min(MOST_RATE, self.rate * GROWTH)
 
 
 @lru_cache(maxsize=4096)
 def pace_of(prefix: str) -> Pace:
-    """The process's one bucket for a prefix."""
+    """This process's bucket for a prefix."""
     return Pace()
 
 
 def again(uri: str, call: Callable[[], R]) -> R:
-    """One idempotent request, until it is answered. Raises what `s3_client.named` makes of the last error."""
+    """Repeat an idempotent request until it succeeds. Raises what `s3_client.translated` makes of the last error."""
     pace = pace_of(uri.rpartition("/")[0])
     for attempt in range(ATTEMPTS):
         try:
@@ -85,12 +86,12 @@ def again(uri: str, call: Callable[[], R]) -> R:
 
 
 def once(uri: str, pace: Pace, call: Callable[[], R]) -> R:
-    """One request at the prefix's pace, its error named."""
+    """Send one request at the prefix's pace. Raises what `s3_client.translated` makes of its error."""
     pace.take()
     try:
         answer = call()
     except FAULTS as error:
-        meaning = named(uri, error)
+        meaning = translated(uri, error)
         if isinstance(meaning, Throttled):
             pace.slowed()
         raise meaning from error
@@ -99,5 +100,5 @@ def once(uri: str, pace: Pace, call: Callable[[], R]) -> R:
 
 
 def back_off(attempt: int) -> None:
-    """Wait before the next attempt, each a random time (many workers fail at once, and must not return at once)."""
+    """Wait a random time before the next attempt: workers that fail together must not come back together."""
     time.sleep(random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2**attempt))

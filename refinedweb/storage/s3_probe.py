@@ -1,4 +1,4 @@
-"""What `doctor` asks of a store beyond what the ledger does: does it check what arrives, and are its etags MD5s?"""
+"""What `doctor` checks of a store apart from conditional writes: that it verifies uploads, and that its etags hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from refinedweb.storage.s3_sums import Corrupt, check_all, content_md5
 
 
 def checks_uploads(uri: str) -> bool:
-    """Does it refuse an object whose bytes are not those of its Content-MD5?"""
+    """Whether the store refuses an object whose bytes do not match its Content-MD5."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
         client().put_object(Bucket=bucket, Key=key, Body=b"garbled", ContentMD5=content_md5(b"as sent"))
@@ -23,7 +23,7 @@ def checks_uploads(uri: str) -> bool:
 
 
 def etags_hold(uri: str) -> bool:
-    """Is the etag of an object of others the MD5 of its bytes, or known to be something else?"""
+    """Whether the etag of an object that others wrote is the MD5 of its bytes, or known to be something else."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     data = os.urandom(1024)
     client().put_object(Bucket=bucket, Key=key, Body=data)

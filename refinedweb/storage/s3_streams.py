@@ -14,7 +14,7 @@ import xxhash
 from refinedweb.storage.base import Missing, StoredObject
 from refinedweb.storage.s3_client import UploadGone
 from refinedweb.storage.s3_sums import (
-    BESIDE,
+    SEPARATE,
     SUMS,
     Digest,
     block_sums,
@@ -25,15 +25,15 @@ from refinedweb.storage.s3_sums import (
 )
 from stages.errors import RetryError
 
-PART_BYTES = 16 << 20
+PART_BYTES = 16 << 20  # of an upload: S3 wants at least 5 MiB and at most 10,000 parts, so 156 GiB fit in an object
 Call = Callable[[Callable[[], Any]], Any]
 Fetch = Callable[[int, int], bytes]
 
 
 class RangeReader(io.RawIOBase):
-    """A seekable file over `fetch(first, last)`, one request per read; a BufferedReader makes it read ahead.
+    """A seekable file over `fetch(first, last)`, with one request per read; a BufferedReader makes it read ahead.
 
-    With a `digest`, what was read in order from the first byte to the last is checked with the last.
+    With a `digest`, a file that is read in order from the first byte to the last is checked at the last one.
     """
 
     def __init__(self, fetch: Fetch, size: int, uri: str = "", digest: Digest | None = None) -> None:
@@ -58,7 +58,7 @@ class RangeReader(io.RawIOBase):
         return self._at
 
     def readall(self) -> bytes:
-        """Without this, io reads to the end in pieces of 8 kB: a request each."""
+        """Read to the end. Without this, io would do so in pieces of 8 kB, a request each."""
         return b"".join(iter(lambda: self.read(PART_BYTES) or b"", b""))
 
     def readinto(self, buffer: Any) -> int:
@@ -72,7 +72,7 @@ class RangeReader(io.RawIOBase):
         return len(data)
 
     def _check(self, data: bytes) -> None:
-        """Digest what is new of these bytes: a reader may go back, but where it leaves a gap nothing can be said."""
+        """Digest the bytes that are new. A reader may go back; if it skips bytes, the file cannot be checked."""
         new = self._digested - self._at
         if self._digest is None or not 0 <= new < len(data):
             return
@@ -84,14 +84,14 @@ class RangeReader(io.RawIOBase):
 
 
 def checked_body(data: bytes) -> dict[str, Any]:
-    """The arguments of a put: the content, the MD5 by which the store checks it, the sums by which a reader will."""
+    """The arguments of a put: the content, the MD5 for the store to check, and the block sums for readers to check."""
     return {"Body": data, "ContentMD5": content_md5(data), "Metadata": sums_metadata(data)}
 
 
 class MultipartSink:
-    """See `Sink`. Small objects go up in one put; larger ones in parts, each with its MD5, their sums beside them.
+    """A `Sink` into an S3 object. A small object is uploaded in one put, a larger one in parts, each with its MD5.
 
-    `put` writes the object beside it that has the sums.
+    `put` writes the companion object that holds the block sums of one uploaded in parts.
     """
 
     def __init__(self, client: Any, at: dict[str, Any], call: Call, put: Callable[[bytes], object]) -> None:
@@ -118,7 +118,7 @@ class MultipartSink:
         return len(data)
 
     def flush(self) -> None:
-        """Parts have a minimum size; nothing can be sent earlier."""
+        """Does nothing: parts have a minimum size, so nothing can be sent earlier."""
 
     def finish(self) -> StoredObject:
         if self._upload is None:
@@ -142,7 +142,7 @@ class MultipartSink:
         self._put(json.dumps(sums).encode())
 
     def _completed(self) -> Any:
-        """The upload is gone: because it was completed and the answer lost, or for another reason?"""
+        """The object's head, if the upload is gone because it was completed and the answer lost. Else RetryError."""
         try:
             answer = self._call(lambda: self._client.head_object(**self._at))
         except Missing:
@@ -159,12 +159,12 @@ class MultipartSink:
         self.closed = True
         if self._upload is not None:
             upload = self._upload
-            with suppress(RetryError):  # the bucket's life-cycle rule ends it
+            with suppress(RetryError):  # then the bucket's life-cycle rule aborts it
                 self._call(lambda: self._client.abort_multipart_upload(**self._at, UploadId=upload))
 
     def _send(self, part: bytes) -> None:
         if self._upload is None:
-            begun = {**self._at, "Metadata": {SUMS: BESIDE}}
+            begun = {**self._at, "Metadata": {SUMS: SEPARATE}}
             self._upload = self._call(lambda: self._client.create_multipart_upload(**begun))["UploadId"]
         number = len(self._parts) + 1
         request = {**self._at, "UploadId": self._upload, "PartNumber": number, "Body": part}

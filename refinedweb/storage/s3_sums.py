@@ -1,13 +1,15 @@
-"""Integrity: no byte of an object's content is used, or stored, that was not compared with a checksum.
+"""Integrity: no byte of an object's content is used or stored without being compared with a checksum.
 
-    uploads      carry Content-MD5; the store refuses what arrives otherwise
-    our objects  64-bit xxh3 of every 128 KiB, as metadata of an object put at once, in `.sums/` beside one put in
-                 parts (metadata must be known before the first part): so a range can be checked alone
-    others'      the etag, which is the MD5 of an object put at once, and the MD5 of its parts' MD5s of others: checked
-                 when all was read in order. Random reads of others' large objects are left to TLS.
+    uploads      carry a Content-MD5; the store refuses content that does not match
+    our objects  have the 64-bit xxh3 of every 128 KiB, so that a range can be checked alone: in the metadata if the
+                 object was put in one request, in a companion object in `.sums/` if it was put in parts (metadata must
+                 be known before the first part)
+    others'      are checked by their etag once everything has been read in order: it is the MD5 of an object put in
+                 one request, and the MD5 of the parts' MD5s of one put in parts. Random reads of large objects that
+                 others wrote are left to TLS.
 
-Where etags are not MD5s (KMS, customer keys, directory buckets) those are not checked; where a store hides that, set
-REFINEDWEB_S3_ETAGS=opaque. Listings and headers have no checksum in S3: use https.
+Etags that are known not to be MD5s (KMS, customer keys, directory buckets) are not checked; if a store hides that its
+etags are not, set REFINEDWEB_S3_ETAGS=opaque. Listings and headers have no checksum in S3: use https.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from refinedweb.storage.base import ObjectInfo
 from refinedweb.storage.s3_client import client
 from stages.errors import RetryError
 
-BLOCK = 128 << 10
+BLOCK = 128 << 10  # bytes per sum: 16 MiB have 128 sums, 1.4 kB in base64, and metadata may be 2 kB
 SUMS = "refinedweb-sums"
-BESIDE = "beside"
+SEPARATE = "beside"  # stored as the metadata SUMS: the sums are in a companion object
 _MD5 = re.compile(r"[0-9a-f]{32}(-\d+)?")
 
 
@@ -36,12 +38,12 @@ class Corrupt(RetryError):
 
 
 def etag_of(answer: dict[str, Any]) -> str:
-    """Without quotes: Ceph RGW's If-Match wants them off, and other stores take both."""
+    """The etag without quotes: Ceph RGW's If-Match needs it so, and other stores accept both forms."""
     return str(answer["ETag"]).strip('"')
 
 
 def content_md5(data: bytes) -> str:
-    """The header by which a store checks what arrives."""
+    """The header with which a store checks what arrives."""
     return base64.b64encode(_md5(data).digest()).decode()
 
 
@@ -53,23 +55,24 @@ def block_sums(data: bytes | memoryview) -> bytes:
 
 
 def sums_metadata(data: bytes) -> dict[str, str]:
-    """The metadata of an object put at once. At most 16 MiB: metadata may be 2 kB."""
+    """The metadata of an object that is put in one request. At most 16 MiB: metadata may be 2 kB."""
     return {SUMS: base64.b64encode(block_sums(data)).decode()}
 
 
 def sums_of(answer: dict[str, Any]) -> bytes | None:
-    """The block sums that an object carries itself."""
+    """The block sums in the object's own metadata, if it has them."""
     text = answer.get("Metadata", {}).get(SUMS)
-    return None if text is None or text == BESIDE else base64.b64decode(text)
+    return None if text is None or text == SEPARATE else base64.b64decode(text)
 
 
-def beside(key: str) -> str:
-    """Where the sums of an object put in parts lie."""
+def sums_key(key: str) -> str:
+    """The key of the companion object with the sums of an object that was put in parts."""
     folder, slash, name = key.rpartition("/")
     return f"{folder}{slash}.sums/{name}"
 
 
-def is_beside(key: str) -> bool:
+def is_sums_key(key: str) -> bool:
+    """Whether this is such a companion object."""
     return "/.sums/" in f"/{key}"
 
 
@@ -79,7 +82,7 @@ def blocks_around(first: int, last: int, size: int) -> tuple[int, int]:
 
 
 def check_blocks(uri: str, data: bytes, sums: bytes, first: int) -> None:
-    """Raises Corrupt where `data`, whole blocks from byte `first` on, is not what `sums` (of all blocks) say."""
+    """Raises Corrupt unless `data`, whole blocks from byte `first` on, matches `sums` (of all blocks)."""
     start = first // BLOCK * 8
     found = block_sums(data)
     if found != sums[start : start + len(found)]:
@@ -87,7 +90,7 @@ def check_blocks(uri: str, data: bytes, sums: bytes, first: int) -> None:
 
 
 def check_all(uri: str, data: bytes, answer: dict[str, Any]) -> None:
-    """Raises Corrupt where the whole content is not what the store says of it."""
+    """Raises Corrupt unless the whole content matches the sums or the etag in the store's answer."""
     sums = sums_of(answer)
     if sums is not None:
         if block_sums(data) != sums:
@@ -98,7 +101,7 @@ def check_all(uri: str, data: bytes, answer: dict[str, Any]) -> None:
 
 
 def digest_of(answer: dict[str, Any], part_bytes: int | None) -> Digest | None:
-    """What computes the etag of an object from its bytes; None where the etag says nothing about them."""
+    """What computes an object's etag from its bytes; None if the etag says nothing about them."""
     etag = etag_of(answer)
     encrypted = "kms" in answer.get("ServerSideEncryption", "") or "SSECustomerAlgorithm" in answer
     opaque = os.environ.get("REFINEDWEB_S3_ETAGS") == "opaque"
@@ -108,7 +111,7 @@ def digest_of(answer: dict[str, Any], part_bytes: int | None) -> Digest | None:
 
 
 def part_bytes_of(at: dict[str, Any], info: ObjectInfo) -> int | None:
-    """Bytes per part of an object put in parts; None of others, and where the store doesn't tell."""
+    """Bytes per part of an object put in parts; None for other objects, and if the store does not say."""
     parts = int(info.etag.partition("-")[2] or 0)
     if parts == 0:
         return None
@@ -117,7 +120,7 @@ def part_bytes_of(at: dict[str, Any], info: ObjectInfo) -> int | None:
 
 
 class Digest:
-    """The etag of bytes that come in order."""
+    """Computes the etag of bytes that come in order."""
 
     def __init__(self, etag: str, part_bytes: int | None) -> None:
         self._etag = etag
@@ -141,7 +144,7 @@ class Digest:
         self._current, self._filled = _md5(b""), 0
 
     def check(self, uri: str) -> None:
-        """Raises Corrupt. Once, at the end."""
+        """Raises Corrupt if the etag is another. Call it once, at the end."""
         if self._part_bytes is not None and self._filled:
             self._end_part()
         found = self._current.hexdigest() if self._part_bytes is None else etag_of_parts(self._parts)
@@ -153,7 +156,7 @@ class Digest:
 
 
 def etag_of_parts(md5s: list[bytes]) -> str:
-    """The etag of an object put in parts."""
+    """The etag of an object that was put in parts, from the MD5s of the parts."""
     return f"{_md5(b''.join(md5s)).hexdigest()}-{len(md5s)}"
 
 

@@ -1,1 +1,1 @@
-"""What reads a run: tables, pairs, histories, explanations, checks and exports."""
+"""Everything that reads a run: tables, duplicate pairs, histories, explanations, checks and exports."""

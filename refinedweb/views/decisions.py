@@ -1,4 +1,4 @@
-"""What the global steps of a run decided, to look at: which document was kept instead, which spans were cut."""
+"""What the global steps of a run decided, for a reader: which document was kept instead, which spans were cut."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ COLUMNS = ("url", "timestamp", "text")
 
 
 def _collapsed(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Texts with a space for each run of white space: tokens are the same whatever stands between them."""
+    """The texts with one space for each run of white space: tokens match whatever white space separates them."""
     return pc.replace_substring_regex(pc.fill_null(texts, ""), r"\s+", " ")
 
 
 class Decisions:
-    """The decisions of the global step of `stage` in a run."""
+    """The decisions of the global step that `stage` belongs to, in one run."""
 
     def __init__(self, store: Store, run: RunFile, stage: str) -> None:
         self._store = store
@@ -46,7 +46,7 @@ class Decisions:
         self._name = stage
 
     def table(self, shard: int) -> pa.Table | None:
-        """What was decided about a shard (`stages.dedup.DECISION`); None where nothing was yet."""
+        """What was decided about a shard (columns: `stages.dedup.DECISION`); None if nothing has been decided yet."""
         try:
             data, _ = self._store.get(decisions_key(self._step.name, shard))
         except Missing:
@@ -54,7 +54,7 @@ class Decisions:
         return read_parquet(data)
 
     def sample(self, n: int, seed: int = 0, reason: str | None = None) -> list[DuplicatePair | CutDocument]:
-        """Up to `n` documents that were removed or cut, of shards in random order. The same seed gives the same."""
+        """Up to `n` documents that were removed or cut, from shards in random order. The same seed finds the same."""
         shards = list(range(len(self._run.inputs)))
         chance = random.Random(seed)
         chance.shuffle(shards)
@@ -68,19 +68,20 @@ class Decisions:
         return found
 
     def of(self, ids: set[str]) -> Iterator[DuplicatePair | CutDocument]:
-        """Everything that was decided about the documents of these ids."""
+        """Everything that was decided about the documents with these ids."""
         for shard in range(len(self._run.inputs)):
             for row in self._rows(shard, None):
                 if row["id"] in ids:
                     yield self._shown(shard, row)
 
     def about(self, shard: int, document: str) -> list[DuplicatePair | CutDocument]:
-        """What was decided about the document of this id in a shard."""
+        """What was decided about the document with this id in a shard."""
         return [self._shown(shard, row) for row in self._rows(shard, None) if row["id"] == document]
 
     def elsewhere(self, cut: CutDocument, span: int) -> dict[str, Any] | None:
-        """Another document with the first window of a span; None where only the same one has it again. Reads shard by
-        shard until one is found, so on a large run it takes its time.
+        """Another document that contains the first window of a span; None if only the same document repeats it.
+
+        Reads shard after shard until one is found, so it can take long on a large run.
         """
         window = _collapsed(pa.array([self._first_window(cut.spans[span])]))[0].as_py()
         for shard in range(len(self._run.inputs)):
@@ -92,7 +93,7 @@ class Decisions:
         return None
 
     def _first_window(self, text: str) -> str:
-        """The first `length` tokens of a span; of a paragraph all of it."""
+        """The first `length` tokens of a span; the whole text if the stage cuts paragraphs."""
         stage = self._context.stage
         if not isinstance(stage, Substring):
             return text
@@ -116,13 +117,13 @@ class Decisions:
         return DuplicatePair(self._name, row["reason"], row["cluster_size"], document, kept, alike, bands, old)
 
     def _document(self, address: np.uint64) -> dict[str, Any]:
-        """One document by its address, with what is known of it; an index of keys knows its id only."""
+        """One document by its address, with what is known about it: an index of keys only knows its id."""
         shard, row = int(address) >> 32, int(address) & 0xFFFFFFFF
         for docs in self._context.tables(shard, COLUMNS):
             found = docs.filter(pc.equal(docs.column(ROW), row))
             if found.num_rows:
                 return found.drop_columns([ROW]).to_pylist()[0]
-        raise Missing(f"no document {row} in shard {shard}; `refinedweb verify` tells what is damaged")
+        raise Missing(f"no document {row} in shard {shard}; `refinedweb verify` says what is damaged")
 
     def _compared(self, a: str | None, b: str | None) -> tuple[float | None, list[int]]:
         stage = self._context.stage

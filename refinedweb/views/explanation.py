@@ -1,4 +1,4 @@
-"""One page through every stage of a recipe, with each measure beside its limit."""
+"""What every stage of a recipe says about one page, with each measure next to its limit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stages.base import JudgedPart, Limit, Measured, Parted, Stage, set_column
 from stages.dedup import Global
 from stages.schema import documents, is_measure
 
-FAR = 0.1  # parts that were left out with a lower score are summed up
+FAR_SCORE = 0.1  # of 1: neighbouring parts that were left out with a lower score share one line
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Every stage's opinion of a page; the first reason decides, the later ones are what-ifs."""
+    """Every stage's verdict on a page. The first reason decides; the later ones say what would have happened."""
 
     url: str | None
     steps: list[StageVerdict]
@@ -38,7 +38,7 @@ class Explanation:
         return "kept"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The explanation as plain values, for JSON."""
         steps = [
             {
                 **step.__dict__,
@@ -62,7 +62,10 @@ class Explanation:
 
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:
-    """`page` (HTML; bytes are decoded as a crawl's would be) through the stages of `recipe` (name, path or Recipe)."""
+    """Pass `page` through the stages of `recipe` (a name, a path or a Recipe).
+
+    `page` is HTML; bytes are decoded as those of a crawl would be.
+    """
     loaded = load_recipe(recipe) if isinstance(recipe, str) else recipe
     text = page if isinstance(page, str) else decode_html(page)
     docs = documents(id=["page"], url=[url], html=[text.encode("utf-8", "replace")])
@@ -70,13 +73,13 @@ def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe =
 
 
 def explain_row(docs: pa.Table, stages: list[Stage]) -> Explanation:
-    """The one document of `docs` through `stages`, going on after a drop to show what the others would say."""
+    """Pass the one document of `docs` through `stages`, also after one drops it, to show what the others would say."""
     url = docs.column("url")[0].as_py()
     steps = []
     for stage in stages:
-        asked = set_column(docs, "drop", pa.nulls(1, pa.string()))
-        judged = stage(asked)
-        parts = stage.parts(asked)[0] if isinstance(stage, Parted) else ()
+        undecided = set_column(docs, "drop", pa.nulls(1, pa.string()))
+        judged = stage(undecided)
+        parts = stage.parts(undecided)[0] if isinstance(stage, Parted) else ()
         steps.append(replace(_step(stage, docs, judged), parts=parts))
         docs = judged
     return Explanation(url, steps, docs.column("text")[0].as_py())
@@ -107,8 +110,8 @@ def _readings(stage: Stage, measures: Mapping[str, float]) -> list[MeasureReadin
 
 
 def part_lines(parts: Sequence[JudgedPart], width: int = 100) -> Iterator[str]:
-    """A line for each part: kept (+) or not (-), score, its text's beginning; parts that were far from kept as one."""
-    for far, run in groupby(parts, lambda part: not part.kept and part.score < FAR):
+    """A line for each part: kept (+) or not (-), score, start of its text. Neighbours of low score share a line."""
+    for far, run in groupby(parts, lambda part: not part.kept and part.score < FAR_SCORE):
         found = list(run)
         if far and len(found) > 1:
             highest = max(part.score for part in found)

@@ -1,4 +1,4 @@
-"""The corpus in another shape: the published RefinedWeb columns, or JSON lines."""
+"""Exports the corpus in another form: with the columns of the published RefinedWeb, or as JSON lines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb.ledger.layout import CORPUS
+from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import open_run
 from refinedweb.storage import Store, open_store
 from stages.errors import ConfigError
 
-# The columns of tiiuae/falcon-refinedweb, and where ours go.
+# The columns of tiiuae/falcon-refinedweb, and which of ours fill them.
 FALCON = {
     "content": "text",
     "url": "url",
@@ -25,13 +25,13 @@ FALCON = {
     "segment": "segment",
     "image_urls": "image_urls",
 }
-BATCH_ROWS = 4096
+BATCH_ROWS = 4096  # documents in memory at a time
 
 
 def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: Literal["parquet", "jsonl"]) -> int:
-    """Write the corpus of the finished run `out` below `destination`, one file per shard; the number of rows.
+    """Write the corpus of the finished run `out` below `destination`, one file per shard. Returns the number of rows.
 
-    Raises ConfigError where the run is not finished: an export of a part would look like the whole.
+    Raises ConfigError if the run is not finished: an export of a part would look like the whole.
     """
     run, store, target = open_run(out), open_store(out), open_store(destination)
     ledger = Ledger(store, run.steps[-1].name)
@@ -42,36 +42,37 @@ def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: 
     for record in ledger.records(sorted(committed)):
         for output in record.outputs:
             if output.key.startswith(f"{CORPUS}/"):
-                name = output.key.removeprefix(f"{CORPUS}/").removesuffix(".parquet")
-                rows += _file(store, output.key, target, f"{name}.{kind}", schema, kind)
+                name = output.key.removeprefix(f"{CORPUS}/").removesuffix(PARQUET_SUFFIX)
+                rows += _export_file(store, output.key, target, f"{name}.{kind}", schema, kind)
     target.tidy()
     return rows
 
 
-def _file(store: Store, key: str, target: Store, name: str, schema: str, kind: str) -> int:
+def _export_file(store: Store, key: str, target: Store, name: str, schema: str, kind: str) -> int:
     with store.open(key) as source, target.create(name) as sink:
         parquet = pq.ParquetFile(source)
         tables = parquet.iter_batches(BATCH_ROWS, use_threads=False)
-        batches = (_reshaped(pa.Table.from_batches([batch]), schema) for batch in tables)
+        batches = (_columns_of(pa.Table.from_batches([batch]), schema) for batch in tables)
         if kind == "parquet":
-            empty = _reshaped(parquet.schema_arrow.empty_table(), schema)
+            empty = _columns_of(parquet.schema_arrow.empty_table(), schema)
             with pq.ParquetWriter(sink, empty.schema, compression="zstd") as writer:
                 for batch in batches:
                     writer.write_table(batch)
         else:
-            for line in _lines(batches):
+            for line in _json_lines(batches):
                 sink.write(line)
         sink.finish()
         return int(parquet.metadata.num_rows)
 
 
-def _reshaped(rows: pa.Table, schema: str) -> pa.Table:
+def _columns_of(rows: pa.Table, schema: str) -> pa.Table:
+    """The rows with the columns of the schema `falcon` or `full`."""
     if schema == "full":
         return rows
     return pa.table({name: rows.column(ours) for name, ours in FALCON.items()})
 
 
-def _lines(batches: Iterator[pa.Table]) -> Iterator[bytes]:
+def _json_lines(batches: Iterator[pa.Table]) -> Iterator[bytes]:
     for batch in batches:
         for row in batch.to_pylist():
             yield json.dumps(row, ensure_ascii=False, default=_plain).encode() + b"\n"

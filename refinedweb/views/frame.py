@@ -1,4 +1,4 @@
-"""A table as people in notebooks want it: Arrow inside, pandas one call away, readable as HTML."""
+"""A table for notebooks: Arrow inside, pandas one call away, readable as HTML."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-SHOWN_ROWS = 20
-SHOWN_CHARACTERS = 200
+SHOWN_ROWS = 20  # rows of a table in a notebook: about one screen
+SHOWN_CHARACTERS = 200  # characters of a cell: two or three lines
 
 
 class Frame:
     """An Arrow table with an HTML repr. Other libraries read it through the Arrow C stream protocol.
 
-    `shown`: what notebooks show instead of the plain table.
+    `shown` makes the HTML that notebooks show instead of the plain table.
     """
 
     def __init__(self, arrow: pa.Table, shown: Callable[[], str] | None = None) -> None:

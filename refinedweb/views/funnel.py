@@ -1,4 +1,4 @@
-"""The funnel of a run: what each stage got, removed and why, beside the rates the RefinedWeb paper published."""
+"""The funnel of a run: what each stage got, what it removed and why, compared with the RefinedWeb paper's rates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from refinedweb.ledger.manifest import Totals
 from refinedweb.ledger.totals import StepState
 
-# Share of the crawl's documents left after the stage: Penedo et al. 2023, figure 2 and section 4.
+# Share of the crawl's documents that are left after the stage: Penedo et al. 2023, figure 2 and section 4.
 PAPER = {"url_v1": 0.978, "language_v1": 0.48, "lines_v1": 0.23, "url_dedup_v1": 0.1167}
 
 
 @dataclass(frozen=True)
 class FunnelRow:
-    """One stage: documents in, removed by reason (most frequent first), and the share of all input that is left."""
+    """One stage: documents in, documents removed by reason (most frequent first), share of all input that is left."""
 
     stage: str
     rows_in: int
@@ -33,7 +33,10 @@ class FunnelRow:
 
 
 def funnel(stages: Sequence[str], totals: Totals, *, faithful: bool) -> list[FunnelRow]:
-    """A row per stage in recipe order, the source reader first. `faithful`: the paper's rates are comparable."""
+    """A row for each stage in the order of the recipe, after one for the source reader.
+
+    `faithful`: whether the recipe's numbers can be compared with the paper's.
+    """
     rows = []
     current = totals.rows_in
     order = ["source", *stages]

@@ -1,4 +1,4 @@
-"""What became of one document of a run: through which stages it went, and what ended its way."""
+"""What became of one document of a run: where it ended, and what the global steps decided about it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stages.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Story:
-    """One document: `end` is the stage that removed it or `corpus`; `events` what global steps decided about it."""
+class History:
+    """One document. `end`: the stage that removed it, or `corpus`. `events`: what global steps decided about it."""
 
     document: dict[str, Any]
     end: str
@@ -25,16 +25,17 @@ class Story:
     events: list[DuplicatePair | CutDocument]
 
 
-def stories(run: Run, which: str) -> list[Story]:
-    """Of every document with this id or URL. Raises ConfigError where there is none."""
+def histories(run: Run, which: str) -> list[History]:
+    """The history of every document with this id or URL. Raises ConfigError if there is none."""
     found = list(_ends(run, which))
     if not found:
         raise ConfigError(
-            f"{run.out} has no document with the id or URL {which!r}; is it complete (`refinedweb status`)?"
+            f"{run.out} has no document with the id or URL {which!r}; check that the run is complete with "
+            f"`refinedweb status {run.out}`"
         )
     ids = {row["id"] for _, row in found}
     events = [event for stage in run.stages if (known := run.decisions(stage)) for event in known.of(ids)]
-    return [Story(row, end, row.get("drop"), [e for e in events if _id(e) == row["id"]]) for end, row in found]
+    return [History(row, end, row.get("drop"), [e for e in events if _id(e) == row["id"]]) for end, row in found]
 
 
 def _id(event: DuplicatePair | CutDocument) -> str:

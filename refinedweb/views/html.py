@@ -1,7 +1,7 @@
-"""What notebooks show: funnels, documents, explanations and pairs of duplicates as HTML.
+"""What notebooks show: funnels, documents, explanations and duplicate pairs as HTML.
 
-Readable on light and on dark pages, and where styles are taken out, as code hosts do: meaning is never in colour alone.
-Whatever came from a document is escaped.
+It is readable on light and on dark backgrounds, and without styles, which code hosts remove: no meaning is in colour
+alone. Everything that comes from a document is escaped.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from refinedweb.views.records import CutDocument, DuplicatePair, MeasureReading, StageVerdict
     from stages.base import JudgedPart
 
-TEXT = 600
-MOST_WORDS = 4000
-AROUND = 12
-MOST_REASONS = 5
+TEXT = 600  # characters of a document or span
+MOST_WORDS = 4000  # words of a text that are compared: the comparison can take the square of them
+AROUND = 12  # equal words shown on each side of a difference
+MOST_REASONS = 5  # reasons of a stage, the most frequent ones
 
 _LEFT = "text-align:left;vertical-align:top"
 _GONE = "background:rgba(220,50,47,.18)"
 _NEW = "background:rgba(40,160,80,.22);text-decoration:none"
 _BAR = "display:inline-block;height:.7em;background:#4b7bd1;border-radius:2px;width:"
-_BAR_ROOM = 12
+_BAR_ROOM = 12  # em: the bar of 100 %
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = ()) -> str:
-    """A table of cells that are HTML already; the columns `left` are texts, the others numbers."""
+    """A table. Its cells are HTML already; the columns `left` hold texts, the others numbers."""
 
     def cells(tag: str, row: Sequence[str]) -> str:
         styles = [_LEFT if at in left else "text-align:right;vertical-align:top" for at in range(len(row))]
@@ -43,7 +43,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[
 
 
 def funnel_html(rows: Sequence[FunnelRow]) -> str:
-    """The funnel: a bar for what is left after each stage, the paper's share beside it where it is comparable."""
+    """The funnel: a bar for what is left after each stage, and the paper's share if the two can be compared."""
     faithful = any(row.paper is not None for row in rows)
     headers = ["stage", "in", "removed", "left", "", *(["paper"] if faithful else []), "reasons"]
     body = []
@@ -62,7 +62,7 @@ def _reasons(removed: dict[str, int]) -> str:
 
 
 def documents_html(rows: Sequence[dict[str, Any]], total: int) -> str:
-    """Documents as people read them: address and facts on the left, the beginning of the text on the right."""
+    """Documents for a reader: address and facts on the left, the start of the text on the right."""
     if not rows:
         return "<p>no documents</p>"
     note = f"<p>{total:,} documents, {len(rows)} shown</p>" if total > len(rows) else ""
@@ -93,7 +93,7 @@ def _lines(text: str) -> str:
 
 
 def explanation_html(title: str, verdict: str, steps: Sequence[StageVerdict]) -> str:
-    """One page through every stage. A stage that drops it is open, the others open at a click."""
+    """What every stage says about one page. A stage that drops it is shown open; the others open at a click."""
     parts = [f"<p>{escape(title)}: <b>{escape(verdict)}</b></p>"]
     for step in steps:
         sign = "✗" if step.drop else "·" if step.note else "✓"
@@ -106,7 +106,7 @@ def explanation_html(title: str, verdict: str, steps: Sequence[StageVerdict]) ->
 
 
 def _parts(parts: Sequence[JudgedPart]) -> str:
-    """What a stage kept of the page, and with ✗ what it left out."""
+    """The parts of the page that a stage kept, and those that it left out, marked by ✗."""
     rows = [
         ["" if part.kept else "✗", f"{part.score:.2f}", escape(line(part.text, 120)) or "<i>nothing</i>"]
         for part in parts
@@ -127,7 +127,7 @@ def _changed(changed: dict[str, Any]) -> str:
 
 
 def pair_html(pair: DuplicatePair) -> str:
-    """A removed document beside the one that was kept, the words that only one of them has marked."""
+    """A removed document and the one that was kept, side by side. Words that only one of them has are marked."""
     facts = [pair.reason, f"cluster of {pair.cluster_size}"]
     if pair.jaccard is not None:
         facts.insert(1, f"Jaccard {pair.jaccard:.3f}, {len(pair.bands)} bands in common")
@@ -137,7 +137,7 @@ def pair_html(pair: DuplicatePair) -> str:
 
 
 def cut_html(cut: CutDocument) -> str:
-    """A document and the spans of it that stand elsewhere too."""
+    """A document and those of its spans that occur elsewhere too."""
     what = cut.reason or f"stays, without {len(cut.spans)} span{'s' * (len(cut.spans) != 1)}"
     rows = [[f'<del style="{_GONE}">{_lines(span[:TEXT])}</del>'] for span in cut.spans]
     return f"<p><b>{escape(cut.stage)}</b> {_name(cut.document)}: {escape(what)}</p>" + table([""], rows, left=(0,))
@@ -148,7 +148,7 @@ def _name(document: dict[str, Any]) -> str:
 
 
 def marked(removed: str, kept: str) -> tuple[str, str]:
-    """Both texts with what only one has marked; long runs of the same words are left out, the same ones in both."""
+    """Both texts, with the words marked that only one of them has. Long runs of equal words are left out of both."""
     if removed == kept:
         same = _lines(kept[:TEXT])
         return same, f"{same}<br><i>the same text, byte for byte</i>"

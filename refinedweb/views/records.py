@@ -1,4 +1,4 @@
-"""What the views hand over, as plain values: a measure and its limits, a stage's verdict, a decision on a document."""
+"""What the views return, as plain values: a measure with its limits, a stage's verdict, a decision about a document."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from stages.base import JudgedPart
 class DuplicatePair:
     """A removed document and the one that was kept instead, as the step saw them.
 
-    `jaccard`: of their shingles (None where either text is gone or the step compares no texts); `bands`: those in which
-    they agree, empty where only others of their cluster join them. `old`: the kept one is of an earlier run.
+    `jaccard`: similarity of their shingles; None if either text is gone or the step compares no texts. `bands`: those
+    in which they agree; empty if only other documents of their cluster connect them. `old`: whether the kept document
+    belongs to an earlier run.
     """
 
     stage: str
@@ -29,7 +30,7 @@ class DuplicatePair:
 
 @dataclass(frozen=True)
 class CutDocument:
-    """A document some of whose text occurs elsewhere: the spans as texts, and why it was removed, if it was."""
+    """A document that shares text with others: the shared spans as texts, and the reason if it was removed."""
 
     stage: str
     reason: str | None
@@ -39,7 +40,7 @@ class CutDocument:
 
 @dataclass(frozen=True)
 class MeasureReading:
-    """One measure of one page beside its limits (None = none on that side)."""
+    """One measure of one page with its limits; None stands for no limit on that side."""
 
     measure: str
     value: float
@@ -54,8 +55,10 @@ class MeasureReading:
 
 @dataclass(frozen=True)
 class StageVerdict:
-    """What one stage made of the page. `changed` are the columns it wrote, measures aside; `note`: why there is no
-    verdict; `parts`: of a stage that chooses among the page's parts, all of them.
+    """What one stage made of the page.
+
+    `changed`: the columns it wrote, except for measures. `note`: why there is no verdict. `parts`: all parts of the
+    page, if the stage chooses among them.
     """
 
     stage: str
@@ -67,5 +70,5 @@ class StageVerdict:
 
     @property
     def outcome(self) -> str:
-        """The reason to drop the page, `ok`, or why neither can be said."""
+        """The reason for dropping the page, or `ok`, or why neither can be said."""
         return self.drop or self.note or "ok"

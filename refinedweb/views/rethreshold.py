@@ -1,7 +1,8 @@
-"""What if a stage had other limits: answered from the measures that a run kept, without running anything again.
+"""What other limits of a stage would change, from the measures that a run kept, without running anything again.
 
-A document that the new limits let through was never seen by the stages behind: what they would say is not known, and
-is not guessed. So the answer has two sides: who would leave the corpus is certain, who might join it is an upper bound.
+The later stages never saw a document that only the new limits let through. What they would say about it is not known,
+and is not guessed. So the answer has two sides: which documents would leave the corpus is certain; for those that might
+join it there is an upper bound.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from refinedweb.views.frame import Frame
 from stages.base import Limit, Measured, build, measure_column, verdicts
 from stages.errors import ConfigError
 
-GOES_ON = "goes on"
+GOES_ON = "goes on"  # the verdict of a stage that does not drop the document
 
 
 class MeasuredRun(Protocol):
-    """What the answer needs of a run: `refinedweb.views.run.Run` has it."""
+    """What the answer needs from a run. `refinedweb.views.run.Run` has it; the protocol keeps the two from importing
+    each other.
+    """
 
     out: str
     file: RunFile
@@ -41,6 +44,7 @@ class MeasuredRun(Protocol):
     def columns(self, step: str, names: Sequence[str]) -> Iterator[pa.Table]: ...
 
 
+# Where a document ended (`corpus` or a stage), the stage's reason to drop it then, and now (None: it goes on).
 Move = tuple[str, str | None, str | None]
 
 
@@ -48,10 +52,9 @@ Move = tuple[str, str | None, str | None]
 class WhatIf:
     """What other limits of one stage would change.
 
-    `moves`: documents by where they ended (`corpus` or a stage), the stage's reason to drop them then (None = it let
-    them go on) and now. `undecided`: documents about which the stage decided by more than its limits (a profanity
-    filter that leaves a language alone, say); they are left as they are. `deduplicated`: later stages compare documents
-    with each other.
+    `moves`: number of documents by move. `undecided`: documents about which the stage decided by more than its limits
+    (for example a profanity filter that does not judge a language); they stay as they are. `deduplicated`: whether
+    later stages compare documents with each other.
     """
 
     stage: str
@@ -73,24 +76,24 @@ class WhatIf:
 
     @property
     def let_through(self) -> int:
-        """Documents that the stage would no longer remove; what the stages behind would say of them is not known."""
+        """Documents that the stage would no longer remove; what later stages would say about them is not known."""
         return sum(n for (_, before, after), n in self.moves.items() if before is not None and after is None)
 
     @property
     def earlier(self) -> int:
-        """Documents that a later stage removed, and this one would now."""
+        """Documents that a later stage removed, and that this one would remove now."""
         return sum(n for (end, before, after), n in self.moves.items() if end != CORPUS and before is None and after)
 
     @property
     def removed(self) -> tuple[int, int]:
-        """How many the stage removed, and would remove."""
+        """How many documents the stage removed, and how many it would remove now."""
         before = sum(n for (_, then, _), n in self.moves.items() if then is not None)
         after = sum(n for (_, _, now), n in self.moves.items() if now is not None)
         return before, after
 
     @property
     def table(self) -> Frame:
-        """A row per change: the stage's verdict then and now, where the documents ended, and how many there are."""
+        """A row for each change: the stage's verdict then and now, where the documents ended, and their number."""
         changed = [(move, n) for move, n in self.moves.items() if move[1] != move[2]]
         changed.sort(key=lambda item: (-item[1], *map(str, item[0])))
         rows = [
@@ -103,24 +106,25 @@ class WhatIf:
     def lines(self) -> list[str]:
         """The answer in words."""
         before, after = self.removed
-        told = [
-            f"{self.stage} with {', '.join(self.changes)}: removes {after:,} of {self.reached:,} documents "
-            f"that reached it, not {before:,}.",
+        found = [
+            f"{self.stage} with {', '.join(self.changes)}: would remove {after:,} of the {self.reached:,} documents "
+            f"that reached it, instead of {before:,}.",
             f"{self.leaving:,} of the corpus's {self.kept:,} documents would leave it.",
         ]
         if self.earlier:
-            told.append(f"{self.earlier:,} that a later stage removed would go here already.")
+            found.append(f"{self.earlier:,} that a later stage removed would be removed here already.")
         if self.let_through:
-            told.append(
-                f"{self.let_through:,} would go on; unknown beyond this stage: at most so many would join the corpus."
+            found.append(
+                f"{self.let_through:,} would go on; their fate is unknown beyond this stage: at most that many would "
+                "join the corpus."
             )
         if self.deduplicated and (self.leaving or self.let_through):
-            told.append(
-                "Unknown too: duplicates of those that leave might stay, and those that go on might remove others."
+            found.append(
+                "Also unknown: duplicates of those that leave might stay, and those that go on might remove others."
             )
         if self.undecided:
-            told.append(f"{self.undecided:,} were decided by more than these limits; they are left as they are.")
-        return told
+            found.append(f"{self.undecided:,} were decided by more than these limits; they stay as they are.")
+        return found
 
     def __repr__(self) -> str:
         rows = [
@@ -133,20 +137,20 @@ class WhatIf:
 
 
 def rethreshold(run: MeasuredRun, stage: str, params: Mapping[str, Any]) -> WhatIf:
-    """What `stage` of `run` would decide with `params`, which set limits only.
+    """What `stage` of `run` would decide with `params`, which may only set limits.
 
-    Raises ConfigError where the run kept no measures, where the stage has none, or where a parameter changes what is
-    measured: then only another run knows.
+    Raises ConfigError if the run kept no measures, if the stage has none, or if a parameter changes what is measured:
+    in that case only another run can tell.
     """
     name = run.stage(stage)
     if name not in run.stages:
-        raise ConfigError(f"{name} is no stage with limits; {_measured(run)}")
+        raise ConfigError(f"{name} is not a stage with limits; {_measured(run)}")
     old = _params(run, name)
     then, now = _limits(run, name, old), _limits(run, name, {**old, **params})
     for key, value in params.items():
         if old[key] != _plain(value) and _limits(run, name, {**old, key: value}) == then:
             raise ConfigError(
-                f"{name}.{key} is no limit: it changes what is measured or how; run again with --set {name}.{key}=…"
+                f"{name}.{key} is not a limit: it changes what is measured, or how; run again with --set {name}.{key}=…"
             )
     moves: Counter[Move] = Counter()
     undecided = 0
@@ -168,7 +172,7 @@ def rethreshold(run: MeasuredRun, stage: str, params: Mapping[str, Any]) -> What
 def _moves_of(
     run: MeasuredRun, stage: str, end: str, then: Sequence[Limit], now: Sequence[Limit]
 ) -> tuple[Counter[Move], int]:
-    """The documents that ended in `end`, and how many of them the old limits do not explain."""
+    """The moves of the documents that ended in `end`, and how many of them the old limits do not explain."""
     measures = list(dict.fromkeys(limit.measure for limit in [*then, *now]))
     names = [measure_column(stage, measure) for measure in measures]
     moves: Counter[Move] = Counter()
@@ -177,7 +181,7 @@ def _moves_of(
         missing = [column for column in names if column not in table.column_names]
         if missing:
             raise ConfigError(
-                f"{run.out} kept no measures ({missing[0]} is not there); run again with --set keep_measures=true"
+                f"{run.out} kept no measures ({missing[0]} is missing); run again with --set keep_measures=true"
             )
         known = table.select(names).rename_columns(measures)
         actual = table.column("drop").to_pylist() if end == stage else [None] * table.num_rows
@@ -199,7 +203,7 @@ def _limits(run: MeasuredRun, name: str, values: Mapping[str, Any]) -> list[Limi
     load_stages()
     built = build(name, _as_given(values))
     if not isinstance(built, Measured):
-        raise ConfigError(f"{name} decides by no measures with limits; {_measured(run)}")
+        raise ConfigError(f"{name} does not decide by measures with limits; {_measured(run)}")
     return list(built.limits())
 
 
@@ -210,10 +214,10 @@ def _measured(run: MeasuredRun) -> str:
 
 
 def _as_given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's file has lists where stages take tuples."""
+    """The values as stages take them: tuples for the lists of a run's file."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _plain(value: Any) -> Any:
-    """As a run's file has it."""
+    """The value as a run's file has it."""
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""A finished or running run, to look at from Python. Reads objects only; never starts Ray."""
+"""A run, finished or not, as seen from Python. It only reads objects, and never starts Ray."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ if TYPE_CHECKING:
 
 
 class DecisionList(list["DuplicatePair | CutDocument"]):
-    """What a deduplicating stage decided about some documents: a list that shows itself."""
+    """What a deduplicating stage decided about some documents: a list with an HTML repr."""
 
     def _repr_html_(self) -> str:
         from refinedweb.views.records import DuplicatePair
 
         shown = [pair_html(one) if isinstance(one, DuplicatePair) else cut_html(one) for one in self]
-        return "".join(shown) or "<p>nothing was removed or cut by this stage, or it is not over yet</p>"
+        return "".join(shown) or "<p>this stage removed and cut nothing, or its step is not complete yet</p>"
 
 
 class Run:
-    """The run below `out`. Only committed objects are ever read."""
+    """The run below `out`. Only committed objects are read."""
 
     def __init__(self, out: str) -> None:
         self.out = out
         self.file = open_run(out)
         self.stages = [stage["name"] for stage in self.file.recipe["stages"]]
-        self._store = open_store(out)
+        self.store = open_store(out)
 
     def totals(self) -> Totals:
-        """The sums of the commit records of all passes so far."""
-        return run_totals(self._store, self.file.steps)
+        """The sums of the commit records that all passes have written so far."""
+        return run_totals(self.store, self.file.steps)
 
     def states(self) -> list[StepState]:
         """How far each step is."""
-        return step_states(self._store, self.file.steps, len(self.file.inputs))
+        return step_states(self.store, self.file.steps, len(self.file.inputs))
 
     def failed(self) -> dict[int, str]:
-        """Why tasks failed, by their number: those of the first step that has any."""
-        ledgers = (Ledger(self._store, folder) for folder in ledger_folders(self._store, self.file.steps))
+        """The errors of failed tasks by task number, of the first step that has any."""
+        ledgers = (Ledger(self.store, folder) for folder in ledger_folders(self.store, self.file.steps))
         return next((failed for ledger in ledgers if (failed := ledger.failed())), {})
 
     def funnel(self) -> Frame:
-        """A row per stage: rows in, removed, kept, share of all input left, the paper's share, reasons."""
+        """A row for each stage: rows in, removed and kept, share of all input left, the paper's share, reasons."""
         rows = funnel.funnel(self.stages, self.totals(), faithful=self.file.faithful)
         columns = ("stage", "rows_in", "rows_removed", "rows_kept", "left", "paper")
         data: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in columns}
@@ -69,34 +69,35 @@ class Run:
         return Frame(pa.table({**data, "reasons": reasons}), lambda: funnel_html(rows))
 
     def table(self, step: str = CORPUS) -> Frame:
-        """All rows of the corpus, or all removed rows of the stage called `step` (in memory: for runs that fit)."""
+        """All rows of the corpus, or all rows that the stage `step` removed. They must fit into memory."""
         tables = list(self.tables(step))
         return Frame(pa.concat_tables(tables, promote_options="default") if tables else pa.table({}))
 
     def tables(self, step: str = CORPUS) -> Iterator[pa.Table]:
-        """The same, object by object."""
+        """The same rows, object by object."""
         return self._tables(self._outputs(step))
 
     def columns(self, step: str, names: Sequence[str]) -> Iterator[pa.Table]:
-        """Those of the columns `names` that are there, by row group: for runs of any size."""
+        """Those of the columns `names` that exist, by row group, so that a run of any size can be read."""
         for output in self._outputs(step):
-            with self._store.open(output.key, random=True) as file:
+            with self.store.open(output.key, random=True) as file:
                 parquet = pq.ParquetFile(file)
                 wanted = [name for name in parquet.schema_arrow.names if name in names]
                 for group in range(parquet.num_row_groups):
                     yield parquet.read_row_group(group, columns=wanted, use_threads=False)
 
     def rethreshold(self, stage: str, **params: Any) -> WhatIf:
-        """What other limits of a stage would change, from the measures that the run kept: nothing is run again.
+        """What other limits of a stage would change, from the measures that the run kept; nothing is run again.
 
-        `run.rethreshold("quality_v1", min_words=30)`. Raises ConfigError where the run kept none (`keep_measures`).
+        Example: `run.rethreshold("quality_v1", min_words=30)`. Raises ConfigError if the run kept no measures
+        (`keep_measures`).
         """
         from refinedweb.views.rethreshold import rethreshold
 
         return rethreshold(self, stage, params)
 
     def sample(self, n: int = 10, stage: str | None = None, reason: str | None = None, seed: int = 0) -> Frame:
-        """Up to `n` kept rows, or rows that `stage` removed (for `reason`). The same seed gives the same rows."""
+        """Up to `n` kept rows, or rows that `stage` removed (for `reason`). A seed gives the same rows again."""
         outputs = list(self._outputs(CORPUS if stage is None else stage))
         random.Random(seed).shuffle(outputs)
         chosen: list[pa.Table] = []
@@ -111,31 +112,32 @@ class Run:
         return Frame(sampled, lambda: documents_html(sampled.slice(0, SHOWN_ROWS).to_pylist(), sampled.num_rows))
 
     def pairs(self, stage: str, n: int = 5, reason: str | None = None, seed: int = 0) -> DecisionList:
-        """Up to `n` decisions of a deduplicating stage: removed documents beside those kept instead, or what was cut.
+        """Up to `n` decisions of a deduplicating stage: removed documents with those kept instead, or what was cut.
 
-        Raises ConfigError for a stage that decides on its own.
+        Raises ConfigError for a stage that judges each document by itself.
         """
         decisions = self.decisions(stage)
         if decisions is None:
             raise ConfigError(
-                f"{stage} removes documents on its own, or is not over; `sample(stage={stage!r})` shows what there is"
+                f"{stage} judges each document by itself, or its step is not complete; `sample(stage={stage!r})` shows "
+                "what it removed"
             )
         return DecisionList(decisions.sample(n, seed, reason))
 
     def decisions(self, stage: str) -> Decisions | None:
-        """What a deduplicating stage decided, pair by pair; None for a stage that decides on its own, and for one whose
-        step is not over.
+        """What a deduplicating stage decided, pair by pair. None for a stage that judges each document by itself, and
+        for one whose step is not complete.
         """
         name = self.stage(stage)
         step = next((step for step in self.file.steps if step.kind == "global" and name in step.stages), None)
-        if step is None or not is_complete(self._store, step):
+        if step is None or not is_complete(self.store, step):
             return None
-        from refinedweb.views.decisions import Decisions  # kernels: dear to import
+        from refinedweb.views.decisions import Decisions  # kernels are expensive to import
 
-        return Decisions(self._store, self.file, name)
+        return Decisions(self.store, self.file, name)
 
     def stage(self, name: str) -> str:
-        """The full name of a stage of the run: `minhash` stands for `minhash_v1`. Raises ConfigError."""
+        """The full name of a stage of the run: `minhash` stands for `minhash_v1`. Raises ConfigError if it has none."""
         known = [CORPUS, "source", *self.stages, "quarantine"]
         short = [stage for stage in known if stage.rpartition("_v")[0] == name]
         if name not in known and len(short) != 1:
@@ -147,13 +149,13 @@ class Run:
         last = self.file.steps[-1]
         places = [(last, CORPUS)] if stage == CORPUS else removed_folders(self.file.steps, stage)
         for place, folder in places:
-            ledger = Ledger(self._store, place.name)
+            ledger = Ledger(self.store, place.name)
             for record in ledger.records(sorted(ledger.committed())):
                 yield from (output for output in record.outputs if output.key.startswith(f"{folder}/") and output.rows)
 
     def _tables(self, outputs: Iterator[Output] | list[Output]) -> Iterator[pa.Table]:
         for output in outputs:
-            with self._store.open(output.key) as file:
+            with self.store.open(output.key) as file:
                 yield read_parquet(file.read())
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Documents' values on a terminal."""
+"""Values of documents, made fit for a terminal."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ _UNPRINTABLE = re.compile(
 
 
 def printable(text: str) -> str:
-    """Without control characters: a page must not be able to drive the reader's terminal."""
+    """The text without control characters: a page must not be able to control the reader's terminal."""
     return "".join(c if c == "\n" or c.isprintable() or c == "\u3000" else " " for c in text)
 
 
 def line(value: object, most: int = 300) -> str:
-    """Anything that a document or a file brought, as one printable line."""
+    """Any value from a document or a file, as one printable line of at most `most` characters."""
     text = " ".join(printable(str(value)).split())
     return text if len(text) <= most else f"{text[:most]} …"
 
 
 def json_line(value: Any) -> str:
-    """JSON on one line. What could drive a terminal is escaped: JSON itself spares the upper control codes."""
-    told = json.dumps(value, ensure_ascii=False, default=plain)
-    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], told) if not told.isprintable() else told
+    """JSON on one line, with everything escaped that could control a terminal: JSON leaves the upper control codes as
+    they are.
+    """
+    text = json.dumps(value, ensure_ascii=False, default=plain)
+    return text if text.isprintable() else _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def plain(value: Any) -> str:
-    """A value that JSON does not know."""
+    """A value of a type that JSON does not have, as a string."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""Bytes and seconds as people say them."""
+"""Bytes and seconds in the units that people use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ def size(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """`12.0 s`, `3.4 min`, `5.6 h`, `7.8 days`."""
-    for least, length, unit in ((172_800, 86_400, "days"), (7_200, 3_600, "h"), (120, 60, "min")):
-        if seconds >= least:
-            return f"{seconds / length:,.1f} {unit}"
-    return f"{seconds:.1f} s"
+    length, unit = duration_unit(seconds)
+    return f"{seconds / length:,.1f} {unit}"
+
+
+def duration_unit(seconds: float) -> tuple[float, str]:
+    """The largest unit of which a duration has two or more, else the second: its length in seconds, and its name."""
+    for length, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return length, unit
+    return 1.0, "s"

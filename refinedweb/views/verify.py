@@ -1,4 +1,4 @@
-"""The ledger against the objects: every record's sums, and every object it names, re-read and re-hashed."""
+"""Checks the ledger against the objects: the sums of every record, and every object it names, read and hashed again."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from refinedweb.recipe.plan import Step
 from refinedweb.storage import Missing, Store, open_store
 from stages.errors import ShardError
 
-CHUNK = 8 << 20
-AT_ONCE = 256  # records whose objects are checked side by side
+CHUNK_BYTES = 8 << 20  # read at a time when hashing: large enough for S3, small next to a worker's memory
+RECORDS_TOGETHER = 256  # records whose objects are checked in parallel
 
 
 @dataclass
 class Verdict:
     """What `verify` found. `problems` are breaches of the ledger's laws; `pending` tasks have no record yet.
 
-    `tasks` and `pending` count the shards of all passes, and of each global step that is not complete one task.
-    `code_versions`: records by the code that wrote them. More than one is no breach (what changes output has a new
-    name), but worth a look where outputs surprise.
+    `tasks` and `pending` count the shards of all passes; a global step counts as one task that is pending until it is
+    complete. `unrecorded`: objects that no record names. `code_versions`: number of records by the code that wrote
+    them. More than one is not a breach (what changes output gets a new name), but worth checking if outputs surprise.
     """
 
     tasks: int = 0
@@ -42,7 +42,7 @@ class Verdict:
 
 
 def verify(out: str, *, quick: bool = False) -> Verdict:
-    """Check the run below `out`. `quick` compares sizes and row counts, but does not read the objects' content."""
+    """Check the run below `out`. `quick` compares sizes and row counts, and does not read the content of objects."""
     return _Check(open_run(out), open_store(out), quick).run()
 
 
@@ -76,7 +76,7 @@ class _Check:
         self._verdict.tasks += len(self._run.inputs)
         self._verdict.pending += len(self._run.inputs) - len(committed)
         summed = Totals()
-        for records in chunks(ledger.records(sorted(committed)), AT_ONCE):
+        for records in chunks(ledger.records(sorted(committed)), RECORDS_TOGETHER):
             for record in records:
                 summed.add(record)
                 self._count_version(record)
@@ -87,7 +87,7 @@ class _Check:
         return summed
 
     def _global(self, step: Step) -> None:
-        """The records of its phases and its decisions; shuffle objects are gone when it is complete."""
+        """Check the records of the step's phases and its decisions. Shuffle objects are gone once it is complete."""
         complete = is_complete(self._store, step)
         self._verdict.tasks += 1
         self._verdict.pending += not complete
@@ -117,7 +117,10 @@ def _record_problems(run: RunFile, record: Record) -> Iterator[str]:
     except ShardError as error:
         yield str(error)
     if record.fingerprint != run.fingerprint:
-        yield f"task {record.task}: its record is of another recipe ({record.fingerprint}, the run's {run.fingerprint})"
+        yield (
+            f"task {record.task}: its record belongs to another recipe (fingerprint {record.fingerprint}, the run's is "
+            f"{run.fingerprint})"
+        )
 
 
 def _pass_problems(run: RunFile, step: Step, record: Record) -> Iterator[str]:
@@ -126,14 +129,17 @@ def _pass_problems(run: RunFile, step: Step, record: Record) -> Iterator[str]:
         yield f"{where}: its record names {record.input_key}, which is not this shard's input"
     kept = sum(output.rows for output in record.outputs if output.key.startswith(f"{layout.kept_folder(step)}/"))
     if kept != record.rows_kept:
-        yield f"{where}: {record.rows_kept} rows kept, but {kept} in the objects it names"
+        yield f"{where}: its record says {record.rows_kept} rows kept, but the objects it names have {kept}"
     removed = sum(output.rows for output in record.outputs if f"/{layout.REMOVED}/" in output.key)
     if removed != record.rows_in - record.rows_kept:
-        yield f"{where}: {record.rows_in - record.rows_kept} rows removed, but {removed} written"
+        yield (
+            f"{where}: its record says {record.rows_in - record.rows_kept} rows removed, but the objects it names "
+            f"have {removed}"
+        )
 
 
 def _handover_problems(sums: list[Totals], step: Step) -> list[str]:
-    """Rows are the same through every pass: what the one before kept is what this one got."""
+    """Rows must agree from pass to pass: what the one before kept is what this one got."""
     if len(sums) < 2 or sums[-1].tasks < sums[-2].tasks or sums[-1].rows_in == sums[-2].rows_kept:
         return []
     return [f"{step.name} got {sums[-1].rows_in} rows, but the pass before it kept {sums[-2].rows_kept}"]
@@ -159,13 +165,13 @@ def _object_problem(store: Store, output: Output, quick: bool) -> list[str]:
 def _checksum(store: Store, key: str) -> str:
     digest = xxhash.xxh3_128()
     with store.open(key) as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
 
 
 def _rows(store: Store, output: Output) -> int:
-    """The rows the object says it has; a shuffle object says so by its index, which is read and checked."""
+    """The number of rows according to the object's metadata; for a shuffle object, its index is read and checked."""
     if not output.key.endswith(layout.PARQUET_SUFFIX):
         with ShuffleReader(store, output.key) as reader:
             return reader.rows()
@@ -179,12 +185,12 @@ def _rollup_problems(ledger: Ledger, committed: set[int], summed: Totals) -> lis
     return (
         []
         if same
-        else [f"{ledger.store.uri(ledger.step)}/{layout.ROLLUPS} does not sum to the records; delete that folder"]
+        else [f"{ledger.store.uri(ledger.step)}/{layout.ROLLUPS} does not add up to the records; delete that folder"]
     )
 
 
 def _data_objects(store: Store, run: RunFile) -> Iterator[str]:
-    """Everything that a record should name."""
+    """The keys of all objects that a record should name."""
     for prefix in (f"{layout.CORPUS}/", f"{layout.INDEX}/", *(f"{step.name}/" for step in run.steps)):
         yield from (
             info.key for info in store.list(prefix) if info.key.endswith((layout.PARQUET_SUFFIX, layout.SHUFFLE_SUFFIX))

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.blocks import model
-from classifiers.blocks.features.features import PageBlocks
 from classifiers.blocks.features.measure import SENTENCES, WORDS
+from classifiers.blocks.features.read import PageBlocks
 from classifiers.blocks.html.layout import (
     CHARS,
     END,

@@ -24,7 +24,7 @@ from classifiers.blocks.html.characters import (
     looked_up,
     lower,
 )
-from classifiers.blocks.html.syntax import behind, behind_comment, behind_tag, end_of_raw, hashed_name, name
+from classifiers.blocks.html.syntax import after_bracket, after_comment, after_tag, end_of_raw, hashed_name, name
 from classifiers.kernels.arrays import Bytes, Int, Offsets
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import put
@@ -73,9 +73,9 @@ def tag(data: Bytes, at: Int, end: Int, closing: bool) -> tuple[Int, Int]:
     """Where the markup at `at` (a `<`) ends if it is not a comment, and the role of its element."""
     first = at + 2 if closing else at + 1
     if first >= end or not is_letter(data[first]):
-        return behind(data, at + 1, end), _BLOCK
+        return after_bracket(data, at + 1, end), _BLOCK
     at, hashed, _ = hashed_name(data, first, end)
-    return behind_tag(data, at, end), looked_up(_HASHES, _ROLES, hashed)
+    return after_tag(data, at, end), looked_up(_HASHES, _ROLES, hashed)
 
 
 @kernel
@@ -132,7 +132,7 @@ def scan(data: Bytes, at: Int, end: Int, run: Int, text: Bytes, first: Int, limi
         byte = data[at]
         if byte == LT and at + 1 < end and (is_letter(data[at + 1]) or data[at + 1] in (SLASH, BANG, QUESTION)):
             if data[at + 1] == BANG and at + 3 < end and data[at + 2] == DASH and data[at + 3] == DASH:
-                at = behind_comment(data, at + 4, end)
+                at = after_comment(data, at + 4, end)
                 continue
             closing = data[at + 1] == SLASH
             at, role = tag(data, at, end, closing)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
+from classifiers.path_cache import cached_by_path
 from stages.assets import open_asset
 from stages.errors import ConfigError
 from stages.kernels.classes import fold
@@ -22,12 +22,16 @@ FOLDER = Path(__file__).parent
 MOST = 64  # words of a list: the kernel has a bit for each
 
 
-@lru_cache(maxsize=8)
 def stop_words(asset: str | None = None) -> Mapping[str, tuple[str, ...]]:
     """Words by language code, from the folder `asset`, or from the shipped lists if it is None.
 
     Raises ConfigError for a folder without lists, and for a list of more than 64 words.
     """
+    return _stop_words(asset)
+
+
+@cached_by_path(maxsize=8)
+def _stop_words(asset: str | None) -> Mapping[str, tuple[str, ...]]:
     folder = FOLDER if asset is None else open_asset(asset)
     lists = {path.stem: tuple(dict.fromkeys(read_list(path))) for path in sorted(folder.glob("*.txt"))}
     if not lists:

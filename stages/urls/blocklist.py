@@ -11,13 +11,13 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
 
 from classifiers.kernels.arrays import Bools
+from classifiers.path_cache import cached_by_path
 from stages.assets import open_asset
 from stages.errors import ConfigError, nearest
 from stages.urls.hashing import HashSet
@@ -47,7 +47,7 @@ class Blocklist:
         return listed_urls(self.urls, self.url_hosts, forms)
 
 
-@lru_cache(maxsize=4)
+@cached_by_path(maxsize=4)
 def load_blocklist(asset: str, categories: tuple[str, ...]) -> Blocklist:
     """The block list of these categories, read once per process (4.6 million domains: two seconds, 37 MB).
 

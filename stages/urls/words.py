@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy as np
 from classifiers.kernels.arrays import Bools, Bytes, Int, Int32s, Int64s
 from classifiers.kernels.hash import FNV_SEED, fnv, scrambled
 from classifiers.kernels.jit import kernel
+from classifiers.path_cache import cached_by_path
 from stages.assets import open_asset
 from stages.urls.hashing import HashSet, contains, hash_range, place_of
 from stages.urls.plain import MatchForms
@@ -75,8 +75,8 @@ class WordTiers(NamedTuple):
         return whole | _find_substrings(forms, self.strict)
 
 
-@lru_cache(maxsize=4)
-def load_tiers(tiers: tuple[str, ...], folder: str | None) -> WordTiers:
+@cached_by_path(maxsize=4)
+def load_tiers(folder: str | None, tiers: tuple[str, ...]) -> WordTiers:
     """The named tiers, from `url_<tier>.txt` and `url_innocent.txt` in `folder` (None = the lists of this package)."""
     root = FOLDER if folder is None else open_asset(folder)
     words = {tier: read_list(root / f"url_{tier}.txt") if tier in tiers else () for tier in TIERS}

@@ -11,7 +11,7 @@ import pytest
 
 from classifiers import predict
 from refinedweb.cli import main
-from tests.classifiers.training.test_train import rows
+from tests.classifiers.training.labelled_rows import rows
 
 OPTIONS = ["--dim", "8", "--buckets", "2000", "--cutoff", "300", "--min-count", "1", "--learning-rate", "0.3"]
 

@@ -1,7 +1,7 @@
-"""Drivers of a step with simulated tasks, of which each commits a record and nothing else (see test_claimants).
+"""Drivers of a step with simulated tasks, each of which only commits a record (see test_claimants).
 
-`python -m tests.faults.claimants STORE TASKS BLOCK DRIVERS SEED LOOK`: so many drivers as threads of this process, each
-with a store and claims of its own, looking for others' work every LOOK seconds; dies by SIGKILL where SEED is not 0.
+`python -m tests.faults.claimants STORE TASKS BLOCK DRIVERS SEED LOOK` runs DRIVERS drivers as threads of this process,
+each with its own store and claims, which look for others' work every LOOK seconds. It dies by SIGKILL unless SEED is 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 from collections.abc import Hashable
 from typing import Any
 
-from refinedweb.engine import blocks, loop
+from refinedweb.engine import policy
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.loop import Loop, Task
 from refinedweb.engine.pool import TaskOutcome
@@ -27,7 +27,7 @@ LEASE = 6.0
 
 
 def record_of(task: int, driver: str) -> Record:
-    """What a task answers: the same from whomever, but for who did it."""
+    """The record of a task: the same from every driver, except for the driver's name."""
     return Record(
         task=task, fingerprint="f", code_version="1", input_key=f"in/{task}", input_etag="e", input_size=task,
         rows_in=3 * task, rows_kept=2 * task, bytes_kept=task, removed={"a_v1": {"why": task}}, outputs=[],
@@ -36,7 +36,7 @@ def record_of(task: int, driver: str) -> Record:
 
 
 class Mortal(InlinePool):
-    """Dies, with all its process, at its `fatal`-th task (never where None)."""
+    """Kills its process at its `fatal`-th task (never if None)."""
 
     def __init__(self, fatal: int | None) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def drive(root: str, tasks: int, block: int, fatal: int | None) -> None:
 
 def main() -> None:
     root, (tasks, block, drivers, seed) = sys.argv[1], map(int, sys.argv[2:6])
-    blocks.LOOK_SECONDS = loop.TICK = float(sys.argv[6])
+    policy.LOOK_SECONDS = policy.TICK_SECONDS = float(sys.argv[6])
     fatal = random.Random(seed).randrange(2) if seed else None
     threads = [threading.Thread(target=drive, args=(root, tasks, block, fatal)) for _ in range(drivers)]
     for thread in threads:

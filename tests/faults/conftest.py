@@ -1,4 +1,4 @@
-"""The fault proxy before the S3 server of the tests, and patience in milliseconds."""
+"""The fault proxy in front of the tests' S3 server, and patience in milliseconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from refinedweb.engine import blocks, loop
+from refinedweb.engine import policy
 from refinedweb.storage import open_store, s3_client, s3_pace
 from tests.faults.proxy import Proxy
 
@@ -26,7 +26,7 @@ def running_proxy(s3_server: str) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxy(running_proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """All S3 requests of the test go through it."""
+    """All S3 requests of the test go through this proxy."""
     running_proxy.begin()
     monkeypatch.setenv("AWS_ENDPOINT_URL", running_proxy.url)
     monkeypatch.setattr(s3_client, "READ_SECONDS", 0.5)
@@ -40,13 +40,13 @@ def proxy(running_proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Back-off of a thousandth of a second: what is tested is that it happens, not how long it takes."""
+    """Back off for a thousandth of a second: the tests check that it happens, not how long it takes."""
     monkeypatch.setattr(s3_pace, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(s3_pace, "MOST_WAIT", 0.004)
     monkeypatch.setattr(s3_pace, "LEAST_RATE", 500.0)
-    monkeypatch.setattr(loop, "TICK", 0.005)
-    monkeypatch.setattr(loop, "BACKOFF", 0.001)
-    monkeypatch.setattr(blocks, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(policy, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(policy, "LOOK_SECONDS", 0.005)
     s3_pace.pace_of.cache_clear()
     yield
     s3_pace.pace_of.cache_clear()

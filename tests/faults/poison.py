@@ -1,4 +1,4 @@
-"""Pages made to hang, to exhaust or to crash whatever reads them, and the texts that are as bad once they are text."""
+"""Pages made to hang, exhaust or crash whatever reads them, and texts that are as bad."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Record = Sequence[bytes]
 
 
 def noise(size: int, alphabet: bytes) -> bytes:
-    """`size` random bytes of the alphabet, always the same."""
+    """`size` random bytes of the alphabet, always the same ones."""
     return bytes(random.Random(size).choices(alphabet, k=size))
 
 
@@ -56,13 +56,13 @@ PAGES: dict[str, Callable[[], bytes]] = {
     "300,000 line breaks": lambda: b"<html><p>a" + b"<br>b" * 300_000,
     "300,000 list items": lambda: b"<html><ul>" + b"<li>one thing" * 300_000,
     "script that is not closed": lambda: b"<html><script>" + b"</scrip" * 500_000,
-    "bytes that are no UTF-8": lambda: b"<html><p>" + noise(MIB, bytes(range(128, 256))),
+    "bytes that are not UTF-8": lambda: b"<html><p>" + noise(MIB, bytes(range(128, 256))),
     "UTF-8 cut at every place": lambda: b"<html><p>" + "€😀é".encode()[:-1] * 100_000,
     "half surrogates in UTF-16": lambda: b"\xff\xfe" + "<html><p>".encode("utf-16-le") + b"\x00\xd8" * 200_000,
     "UTF-16 of odd length": lambda: "<html><p>text".encode("utf-16") + b"\x00",
     "NUL bytes": lambda: b"<html><p>" + b"\0" * MIB,
     "NUL between letters": lambda: b"<html><p>" + b"w\0o\0r\0d\0 " * 100_000,
-    "random bytes behind a tag": lambda: b"<html>" + noise(MIB, bytes(range(256))),
+    "random bytes after a tag": lambda: b"<html>" + noise(MIB, bytes(range(256))),
     "right to left marks": lambda: b"<html><p>" + "\u202e\u200f\u2066 a ".encode() * 100_000,
     "combining marks": lambda: b"<html><p>a" + "\u0301".encode() * MIB,
     "quotes": lambda: b"<html " + b"=\"'" * 500_000,
@@ -71,14 +71,14 @@ PAGES: dict[str, Callable[[], bytes]] = {
 
 
 def bomb(size: int) -> bytes:
-    """`size` zeros as gzip, a thousandth of it."""
+    """`size` zeros as gzip, which takes a thousandth of that."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     piece = b"\0" * MIB
     return b"".join(packer.compress(piece) for _ in range(size // MIB)) + packer.flush()
 
 
 def brotli_bomb(size: int) -> bytes:
-    """The same as brotli, a millionth of it."""
+    """`size` letters as brotli, which takes a millionth of that."""
     packer = brotli.Compressor(quality=3)
     piece = b"a" * MIB
     return b"".join(packer.process(piece) for _ in range(size // MIB)) + bytes(packer.finish())
@@ -104,7 +104,7 @@ def _length(length: str) -> Callable[[int], Record]:
     return lambda n: [warc(http(SENTENCE.encode() * 50), number=n, content_length=length)]
 
 
-# What a server or a crawler may do around the body: the pieces of a whole record, by its number.
+# What a server or a crawler may put around the body: the pieces of a whole record, given its number.
 RECORDS: dict[str, Callable[[int], Record]] = {
     "200 MB text node": _long_text,
     "gzip bomb": _coded("gzip", lambda: bomb(128 * MIB)),
@@ -125,7 +125,7 @@ RECORDS: dict[str, Callable[[int], Record]] = {
     "an id that climbs": lambda n: [warc(http(), number=n, warc_record_id="<urn:uuid:" + "../" * 20_000 + ">")],
     "a date of nonsense": lambda n: [warc(http(), number=n, warc_date="9" * 1000)],
 }
-# A header that no reader believes: there is no document to count, but a Damage that names the place.
+# A header that no reader accepts: there is no document to count, only a Damage that names the place.
 BEYOND_BELIEF = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://example.org/" + b"a/" * MIB + END
 
 
@@ -146,8 +146,8 @@ def member(pieces: Record) -> Iterator[bytes]:
     yield packer.flush()
 
 
-# Texts as a stage may meet them: what is left of such pages, or what a JSONL or Parquet input brings. `scale` makes
-# them longer, for measuring whether time grows with length.
+# Texts as a stage may get them: what is left of such pages, or the texts of a JSONL or Parquet input. `n` makes them
+# longer, to measure whether time grows with length.
 TEXTS: dict[str, Callable[[int], str]] = {
     "one line": lambda n: (SENTENCE * (52 * n))[: 5000 * n],
     "one token repeated": lambda n: "word " * (1000 * n),

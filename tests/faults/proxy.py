@@ -1,4 +1,4 @@
-"""A proxy before an S3 server that misbehaves on demand: one fault per request, as a plan says."""
+"""A proxy in front of an S3 server that misbehaves on demand: one fault per request, according to a plan."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 # The store never sees the request:
 REFUSE, SLOW_DOWN, EXPIRED, SKEWED = "500", "503 SlowDown", "400 ExpiredToken", "403 RequestTimeTooSkewed"
 RESET, STALL, GONE = "reset", "stall", "404 NoSuchUpload"
-# The store sees something else than was sent:
+# The store sees something other than what was sent:
 GARBLED = "wrong byte on the way up"
-# The store did it, but its answer does not come:
+# The store obeyed, but its answer does not arrive:
 LOST, FAILED_AFTER, REFUSED_AFTER, STALLED_AFTER = "answer lost", "500 after", "412 after", "stall after"
 # The answer's body is not what the store sent:
 CUT_BY_RESET, CUT_BY_END, TRUNCATED, WRONG_BYTE = "reset in body", "body ends early", "truncated", "wrong byte"
 # The store is not what it should be:
-UNLOCKED, LOCKED = "conditions are looked at before the write, without a lock", "one at a time"
+UNLOCKED, LOCKED = "conditions are checked before the write, without a lock", "one at a time"
 
 _ANSWERS = {
     REFUSE: (500, "InternalError"),
@@ -41,7 +41,7 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "serv
 
 
 class Request(NamedTuple):
-    """What was asked, in the order it came."""
+    """A request, numbered in the order of arrival."""
 
     number: int
     method: str
@@ -63,7 +63,7 @@ Plan = Callable[[Request], str | None]
 
 
 class Proxy:
-    """Forwards to `upstream` (a URL). `plan` names the fault of each request; `log` has them all."""
+    """Forwards to `upstream` (a URL). `plan` names the fault of each request; `log` holds all requests."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
@@ -81,7 +81,7 @@ class Proxy:
         self._thread.start()
 
     def begin(self, plan: Plan | None = None) -> None:
-        """Forget what was asked so far; from now on follow this plan."""
+        """Forget the requests so far, and follow this plan from now on."""
         with self._lock:
             self.log, self.struck = [], []
             self.plan = plan or (lambda request: None)
@@ -96,7 +96,7 @@ class Proxy:
         return request, fault
 
     def raced(self, path: str) -> bool:
-        """Did another request look at this object while this one did? Looking takes a while."""
+        """Whether another request checked this object while this one did. Checking takes a while."""
         with self._lock:
             self._looking[path] += 1
             seen = self._looking[path]
@@ -117,7 +117,7 @@ class _Server(ThreadingHTTPServer):
     proxy: Proxy
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Connections end in the middle here, on purpose."""
+        """Does nothing: connections break off here on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body: bytes, fault: str | None) -> None:
         sent = _with_wrong_byte(body) if fault == GARBLED else body
         if not _md5_holds(self.headers.get("Content-MD5"), sent):
-            self._answer(_error(400, "BadDigest"))  # as S3 and RGW do; moto does not look
+            self._answer(_error(400, "BadDigest"))  # as S3 and RGW do; moto does not check
             return
         answer = self._ask_as_store(sent, fault)
         if fault in (LOST, STALLED_AFTER):
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Does nothing: no log."""
 
 
 def _refusal(fault: str) -> Answer:

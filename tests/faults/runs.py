@@ -1,4 +1,4 @@
-"""A run of a recipe in this process, and all that it left behind."""
+"""A run of a recipe in this process, and everything that it wrote."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = (*BEFORE, *AFTER, faults.REFUSED_AFTER, faults.GARBLED, *CUTS, faults.WR
 
 
 def documents(n: int = 20) -> bytes:
-    """JSONL: some URLs that the filter removes, some texts that come again."""
+    """JSONL: some URLs that the filter removes, some texts that occur again."""
     rows = [
         {"url": f"https://site{i % 7}.com/{'porn' if i % 3 == 0 else 'x'}/{i}", "text": f"page {i % 5} has some words"}
         for i in range(n)
@@ -32,18 +32,18 @@ def documents(n: int = 20) -> bytes:
 
 
 def put_input(at: str) -> str:
-    """The documents as an input file; its name."""
+    """Write the documents as an input file; its name."""
     open_store(at).put("docs.jsonl", documents())
     return f"{at}/docs.jsonl"
 
 
 def run(spec: str, source: str, out: str) -> None:
-    """All of it, without one failed task."""
+    """Run all of it, without a failed task."""
     inline.ok(inline.run(spec, [source], out))  # type: ignore[list-item]
 
 
 def state(out: str) -> dict[str, Any]:
-    """Every object of a run: its bytes, or of JSON what two runs must agree on."""
+    """Every object of a run: its bytes, or the part of its JSON on which two runs must agree."""
     store = open_store(out)
     return {info.key: _settled(info.key, store.get(info.key)[0], out) for info in store.list()}
 
@@ -56,7 +56,7 @@ def _settled(key: str, data: bytes, out: str) -> Any:
 
 
 def applies(fault: str, request: Request) -> bool:
-    """Can this happen to such a request? Listings have no checksum in S3: a wrong byte there is for TLS to find."""
+    """Whether this can happen to such a request. S3 listings have no checksum: TLS must find a wrong byte there."""
     listing = "list-type" in request.path
     if fault == faults.REFUSED_AFTER:
         return request.conditional
@@ -64,18 +64,18 @@ def applies(fault: str, request: Request) -> bool:
         return request.method == "PUT"
     if fault == faults.WRONG_BYTE:
         return request.method == "GET" and not listing
-    if fault in AFTER:  # a read that failed after it was answered is one that failed
+    if fault in AFTER:  # a read that fails after it was answered is just a read that failed
         return request.method not in ("GET", "HEAD")
     return request.method == "GET" if fault in CUTS else True
 
 
 def exactly(number: int, fault: str) -> Plan:
-    """One fault, of one request."""
+    """A plan with one fault, of one request."""
     return lambda request: fault if request.number == number else None
 
 
 def every_first(fault: str) -> Plan:
-    """Every request fails when it is made for the first, third, fifth … time."""
+    """A plan by which every request fails when it is made for the first, third, fifth … time."""
     seen: Counter[str] = Counter()
 
     def plan(request: Request) -> str | None:
@@ -86,5 +86,5 @@ def every_first(fault: str) -> Plan:
 
 
 def strikes(log: list[Request], fault: str) -> Iterator[Request]:
-    """The requests of a quiet run that can suffer the fault."""
+    """The requests of an undisturbed run that can suffer the fault."""
     return (request for request in log if applies(fault, request))

@@ -1,6 +1,6 @@
-"""Outputs that cannot be written: disk full, read-only, forbidden. Nothing is lost, and the next run goes on.
+"""Outputs that cannot be written: disk full, read-only, forbidden. Nothing is lost, and the next run continues.
 
-The first tests inject each fault at every single call that touches the disk; the others ask the kernel for it.
+The first tests inject each fault at every single call that touches the disk; the others get it from the kernel.
 """
 
 from __future__ import annotations
@@ -18,21 +18,17 @@ from typing import Any
 
 import pytest
 
-from refinedweb.engine import blocks, loop
-from refinedweb.engine import run as engine_run
-from refinedweb.engine.inline import InlinePool
-from refinedweb.engine.run import RunResult, execute_on
-from refinedweb.recipe.load import load as load_recipe
+from refinedweb.engine import policy
+from refinedweb.engine import start as engine_start
 from refinedweb.shard import local_step
-from refinedweb.sources import inputs
 from refinedweb.storage import local
 from refinedweb.views.verify import verify
 from stages.errors import ConfigError, RetryError, ShardError
 from tests.conftest import ROOT
+from tests.faults.disk import RECIPE, again
 from tests.refinedweb.cli.command import command, corpus_bytes
 from tests.refinedweb.engine.inline import HookedPool, ok, run, write_shards
 
-RECIPE = "pii_v1"
 DOCUMENTS = [{"id": str(n), "url": f"http://example.org/{n % 7}", "text": f"Text number {n}."} for n in range(12)]
 CALLS = ("fsync", "link", "replace", "makedirs")
 KINDS = {errno.ENOSPC: RetryError, errno.EROFS: ConfigError, errno.EACCES: ConfigError, errno.EIO: RetryError}
@@ -40,9 +36,9 @@ KINDS = {errno.ENOSPC: RetryError, errno.EROFS: ConfigError, errno.EACCES: Confi
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BACKOFF", 0.0)
-    monkeypatch.setattr(loop, "TICK", 0.001)
-    monkeypatch.setattr(blocks, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(policy, "TICK_SECONDS", 0.001)
+    monkeypatch.setattr(policy, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +53,6 @@ def quiet(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[s
     corpus = corpus_bytes(out)
     assert len(corpus) == 3
     return corpus
-
-
-def again(files: list[Path], out: Path) -> RunResult:
-    """The run by another driver. It is of this very process, which lives: so a claim that could not be given back holds
-    until its lease ends, where a real driver would be known to be dead.
-    """
-    found, loaded = inputs.find(map(str, files), out=str(out)), load_recipe(RECIPE, ["keep_removed=full"])
-    return execute_on(InlinePool, loaded, found.inputs, str(out), 0.02, lambda progress: None)
 
 
 class Faulty:
@@ -87,7 +75,7 @@ class Faulty:
 
 
 def disturbed(name: str, number: int, first: int, times: float, files: list[Path], out: Path) -> tuple[bool, int]:
-    """Did the run come to its end, and how often was it disturbed?"""
+    """Whether the run came to its end, and how often it was disturbed."""
     faulty = Faulty(getattr(os, name), number, first, times)
     ended = False
     with pytest.MonkeyPatch.context() as patch, suppress(KINDS[number]):
@@ -101,7 +89,7 @@ def disturbed(name: str, number: int, first: int, times: float, files: list[Path
 def test_a_write_refused_anywhere_loses_nothing(
     number: int, times: float, files: list[Path], quiet: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Every call in turn, spread over the kinds of fault, until there is none left to disturb."""
+    """Each call in turn, spread over the kinds of fault, until no call is left to disturb."""
     ends, injected = set(), 0
     for name in CALLS:
         first, step = list(KINDS).index(number) + len(CALLS) * (times == 1), 2 * len(KINDS)
@@ -119,7 +107,7 @@ def test_a_write_refused_anywhere_loses_nothing(
             first += step
         shutil.rmtree(out)
     assert injected > 3
-    assert False in ends or KINDS[number] is RetryError, "a refusal that stays ends the run at once"
+    assert False in ends or KINDS[number] is RetryError, "a lasting refusal ends the run immediately"
 
 
 def test_what_a_full_disk_costs_is_said_and_room_mends_it(
@@ -141,12 +129,12 @@ def test_what_a_full_disk_costs_is_said_and_room_mends_it(
 SMALL_DISK = """
 import shutil, subprocess, sys
 from pathlib import Path
-from refinedweb.engine import blocks, loop
+from refinedweb.engine import policy
 from stages.errors import RetryError
-from tests.faults.test_bad_output import RECIPE, again
+from tests.faults.disk import RECIPE, again
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.cli.command import corpus_bytes
-loop.BACKOFF = blocks.LOOK_SECONDS = 0.0
+policy.BACKOFF_SECONDS = policy.LOOK_SECONDS = 0.0
 disk, files = Path(sys.argv[1]), sorted(Path(sys.argv[2]).iterdir())
 mount = lambda *options: subprocess.run(["mount", "-t", "tmpfs", *options, "none", disk], check=True)
 mount("-o", "size=16k")
@@ -189,7 +177,7 @@ def test_a_real_disk_that_is_full_then_read_only_then_large(
 
 
 def without_privileges() -> list[str]:
-    """Root reads and writes whatever it likes, unless it is told not to."""
+    """Root may read and write everything, unless it gives up that privilege."""
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
@@ -222,12 +210,12 @@ def test_an_output_below_a_file_is_wrong_use(files: list[Path], tmp_path: Path) 
 
 
 def as_version(patch: pytest.MonkeyPatch, version: str) -> None:
-    for module in (local_step, engine_run):
+    for module in (local_step, engine_start):
         patch.setattr(module, "code_version", lambda: version)
 
 
 def stop_after(shards: int) -> HookedPool:
-    """A pool whose driver is interrupted behind so many outcomes."""
+    """A pool whose driver is interrupted after this number of outcomes."""
     seen = []
 
     def after(outcome: object) -> None:

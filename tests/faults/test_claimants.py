@@ -21,7 +21,7 @@ BLOCK = 4
 
 
 def size_of(store: Store) -> tuple[int, float]:
-    """Tasks, and seconds between looks: moto is one process, which 64 impatient drivers keep busy for minutes."""
+    """Tasks, and seconds between looks: moto is one process, which 64 impatient drivers would keep busy for minutes."""
     return (64, 2.0) if store.root.startswith("s3://") else (512, 0.2)
 
 
@@ -31,6 +31,7 @@ def start(store: Store, tasks: int, seed: int, look: float) -> subprocess.Popen[
     return subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_64_claimants_in_8_processes_of_which_two_die(store: Store) -> None:
     tasks, look = size_of(store)
     running = [start(store, tasks, seed if seed <= 2 else 0, look) for seed in range(1, PROCESSES + 1)]
@@ -54,7 +55,7 @@ def test_64_claimants_in_8_processes_of_which_two_die(store: Store) -> None:
 
 @dataclass
 class Clock:
-    """Time as one machine has it: fast or slow, and wrong by any amount."""
+    """The time of one machine: fast or slow, and wrong by any amount."""
 
     rate: float
     offset: float
@@ -68,8 +69,10 @@ class Clock:
 def test_a_lease_holds_between_machines_whose_clocks_disagree(
     rate: float, offset: float, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A holder that renews is never robbed, one that stopped always, however the clocks are set: only a clock that runs
-    three times as fast as the holder's could rob it, as claims are renewed at a third of the lease.
+    """A holder that renews never loses its claim and one that stopped always does, however the clocks are set.
+
+    Only a clock that runs three times as fast as the holder's could rob it, as claims are renewed at a third of the
+    lease.
     """
     now = [1000.0]
     holder = Claims(store, STEP, 60, Clock(1.0, 0.0, lambda: now[0]))

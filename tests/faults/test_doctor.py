@@ -1,4 +1,4 @@
-"""`doctor` tells a store on which conditional puts hold from one on which they do so for one client at a time only."""
+"""`doctor` tells a store with true conditional puts from one where they hold only for one client at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RACED = ("atomic create", "compare and swap")
 
 @pytest.fixture
 def few_racers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is a process that imports boto3."""
+    """Few, because each racer is a process that imports boto3."""
     monkeypatch.setattr(doctor, "RACERS", 3)
     monkeypatch.setattr(doctor, "ROUNDS", 3)
 
@@ -44,7 +44,7 @@ def test_doctor_finds_a_store_that_keeps_its_word_to_one_client_only(proxy: Prox
 @pytest.mark.skipif(not ON_RGW, reason="needs REFINEDWEB_TEST_S3=rgw")
 @pytest.mark.parametrize("versioned", [False, True])
 def test_doctor_tells_the_buckets_of_a_real_store_apart(s3_server: str, versioned: bool) -> None:
-    """Ceph RGW 16: an unversioned bucket holds, on a versioned one all racing writers win."""
+    """In Ceph RGW 16 they hold on an unversioned bucket; on a versioned one all racing writers win."""
     bucket = f"doctor-{uuid.uuid4().hex[:12]}"
     client().create_bucket(Bucket=bucket)
     if versioned:

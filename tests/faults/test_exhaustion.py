@@ -1,4 +1,4 @@
-"""Proof by exhaustion: whichever request of a run fails, in whichever way, before or after it took effect, the run ends
+"""Proof by exhaustion: whichever request of a run fails, in whatever way, before or after it took effect, the run ends
 well, with one commit per task, the right bytes, and no claim left.
 """
 
@@ -15,7 +15,7 @@ ONE_SHARD, GLOBAL = "url_v1", "url_v1,exact_v1"
 
 
 class Quiet(NamedTuple):
-    """What an undisturbed run asked for and left behind."""
+    """The requests of an undisturbed run, and what it wrote."""
 
     source: str
     out: str
@@ -73,8 +73,7 @@ def test_each_single_fault_of_a_shard_ends_in_one_commit_and_the_right_bytes(
 def test_a_global_step_whose_every_request_fails_once_is_the_same(
     proxy: Proxy, quiet: dict[str, Quiet], out: str, fault: str
 ) -> None:
-    """Each kind of fault meets each request of the run, all in one run: harsher than one at a time, and 140 times as
-    fast."""
+    """Each kind of fault hits each request, all in one run: harsher than one at a time, and 140 times as fast."""
     proxy.begin(every_first(fault))
     run(GLOBAL, quiet[GLOBAL].source, out)
     met = {at.what.replace(out.rpartition("/")[2], "OUT") for at, _ in proxy.struck}

@@ -1,4 +1,4 @@
-"""Poison costs itself: one document each, within its deadline, with a reason, and the documents around it nothing."""
+"""Poison costs only itself: one document each, within its deadline, with a reason, and no document around it."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ for file, out in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
     assert not result.failed, result.failed
 """
 
-# What must become of a kind, where it is not left to the recipe: the reason, or several that may be.
+# What must become of a kind that is not left to the recipe: its reason, or several possible ones.
 FATES = {
     "nested tables": {"extract_timeout", "no_main_text"},
-    "bytes that are no UTF-8": {"undecodable_payload"},
+    "bytes that are not UTF-8": {"undecodable_payload"},
     "half surrogates in UTF-16": {"undecodable_payload"},
     "UTF-16 of odd length": {"undecodable_payload"},
     "NUL bytes": {"undecodable_payload"},
@@ -69,7 +69,7 @@ def members(path: Path) -> Iterator[bytes]:
 
 
 def write_input(path: Path, *, poisoned: bool) -> Path:
-    """The first sample WARC, with poison behind each of its first records if wanted."""
+    """The first sample WARC, optionally with poison after each of its first records."""
     kinds = iter(enumerate([*PAGES, *RECORDS], FIRST) if poisoned else ())
     with path.open("wb") as file:
         for clean in members(sample.crawl_files()[0]):
@@ -93,8 +93,9 @@ def fates(out: Path) -> dict[str, list[tuple[str | None, str | None]]]:
 
 @pytest.fixture(scope="module")
 def outs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The whole recipe over clean pages, and over the same with poison between them, in a process of their own: so the
-    peak of memory is theirs.
+    """The whole recipe over clean pages, and over the same with poison between them.
+
+    Both run in another process, so that the peak of memory is theirs.
     """
     folder = tmp_path_factory.mktemp("poison")
     clean = write_input(folder / "clean.warc.gz", poisoned=False), folder / "clean"
@@ -145,7 +146,7 @@ LOCAL = ("repetition_v1", "quality_v1", "lines_v1", "pii_v1", "c4_v1", "fineweb_
 
 @pytest.fixture(scope="module")
 def hostile_texts(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every hostile text twice, short and long, and none at all, in two shards."""
+    """Every hostile text twice, short and long, and an empty one, in two shards."""
     made = [(f"{name} {scale} {k}", make(scale)) for name, make in TEXTS.items() for scale in (1, 40) for k in range(2)]
     docs = [{"id": name, "url": f"http://example.org/{name}", "text": text} for name, text in made]
     return write_shards([*docs, {"id": "empty", "text": ""}], tmp_path_factory.mktemp("texts") / "in", 2)
@@ -165,13 +166,13 @@ def test_hostile_texts_go_through_every_step(steps: str, hostile_texts: list[Pat
     assert len(found) == total
     assert all(len(rows) == 1 for rows in found.values())
     assert verify(str(tmp_path / "out"), quick=False).problems == []
-    if steps in ("exact_v1", "minhash_v1"):  # no text with a word in it is so odd that its copy escapes
+    if steps in ("exact_v1", "minhash_v1"):  # no text that has a word is so odd that its copy escapes
         kept = {name: sum(found[f"{name} 40 {k}"][0][0] is None for k in range(2)) for name in TEXTS}
         assert {name for name, copies in kept.items() if copies > 1} == {WORDLESS}
 
 
 def test_pages_of_poison_do_the_engine_blocks_no_harm() -> None:
-    """In this process, between good pages, which stay what they are."""
+    """In this process, between good pages, which are extracted as always."""
     good = b"<html><body><h1>Dogs</h1>" + b"".join(b"<p>%d. %s</p>" % (n, SENTENCE.encode()) for n in range(5))
     pages = [html for make in PAGES.values() for html in (good, make().decode("utf-8", "replace").encode())]
     rows = Extract(engine="blocks")(documents(html=pages, url=["https://example.org/"] * len(pages))).to_pylist()

@@ -1,4 +1,4 @@
-"""S3 that misbehaves: who won is never guessed, no wrong byte is used, a listing is whole or an error."""
+"""A misbehaving S3: the winner is never guessed, no wrong byte is used, a listing is complete or an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import xxhash
 
 from refinedweb.storage import Changed, Exists, open_store, s3, s3_streams
 from refinedweb.storage.s3_client import client
-from refinedweb.storage.s3_sums import BLOCK, Corrupt, beside
+from refinedweb.storage.s3_sums import BLOCK, Corrupt, sums_key
 from stages.errors import CommitUnknown, ConfigError, RetryError
 from tests.faults import proxy as faults
 from tests.faults.proxy import Plan, Proxy, Request
@@ -27,7 +27,7 @@ def tasks_committed(out: str) -> int:
 
 
 def first_put(fault: str) -> Plan:
-    """The first conditional put meets it."""
+    """A plan by which the first conditional put gets the fault."""
     met: list[Request] = []
 
     def plan(request: Request) -> str | None:
@@ -41,7 +41,7 @@ def first_put(fault: str) -> Plan:
 
 @pytest.mark.parametrize("fault", [faults.LOST, faults.REFUSED_AFTER, faults.FAILED_AFTER, faults.STALLED_AFTER])
 def test_the_winner_whose_answer_was_lost_knows_that_it_won(proxy: Proxy, out: str, fault: str) -> None:
-    """The lost-response hazard: its own retry is told 412."""
+    """The lost-response hazard: its own retry gets a 412."""
     store = open_store(out)
     proxy.begin(first_put(fault))
     etag = store.put_new("record", b"token 1")
@@ -70,7 +70,7 @@ def test_a_writer_that_came_between_our_lost_request_and_its_retry_has_won(proxy
     def plan(request: Request) -> str | None:
         if request.number == 0:
             return faults.RESET
-        if request.number == 2:  # after we looked, and before our second put
+        if request.number == 2:  # after we read it, and before our second put
             client().put_object(Bucket=out.split("/")[2], Key=f"{out.split('/')[3]}/record", Body=b"another's")
         return None
 
@@ -91,7 +91,7 @@ def test_a_commit_without_any_answer_is_unknown_and_reading_again_resolves_it(pr
 
 
 def test_the_driver_resolves_an_unknown_commit_by_reading_and_does_no_work_twice(proxy: Proxy, out: str) -> None:
-    """The record is written, its answer lost, and the store dark until the worker gives up."""
+    """The record is written, the answer is lost, and the store is silent until the worker gives up."""
     dark = [False]
 
     def plan(request: Request) -> str | None:
@@ -114,7 +114,7 @@ def test_the_driver_resolves_an_unknown_commit_by_reading_and_does_no_work_twice
 
 
 def test_a_listing_is_whole_whichever_page_fails(proxy: Proxy, out: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listing that ends at the page that failed would lose inputs without a word."""
+    """A listing that ends at the page that failed would silently lose inputs."""
     monkeypatch.setattr(s3, "LIST_KEYS", 3)
     store = open_store(out)
     keys = [f"{number:03d}" for number in range(8)]
@@ -153,7 +153,7 @@ def test_an_object_in_parts_is_whole_whichever_of_its_requests_fails(
         assert written == (len(data), xxhash.xxh3_128_hexdigest(data))
         with store.open("big", random=True) as file:
             assert file.read() == data
-        assert [info.key for info in store.list()] == ["big"], "the sums beside it are not seen"
+        assert [info.key for info in store.list()] == ["big"], "the companion with the sums is not listed"
         if ended:
             return
         number += 1
@@ -187,7 +187,7 @@ def test_an_upload_that_is_gone_was_completed_or_is_written_again(
 def test_no_wrong_byte_of_our_objects_is_used_wherever_one_reads(
     proxy: Proxy, out: str, parts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the sums of blocks: of an object put at once, and of one in parts."""
+    """By the sums of blocks, both of an object that was put in one request and of one in parts."""
     if parts:
         monkeypatch.setattr(s3_streams, "PART_BYTES", PART)
     monkeypatch.setattr(s3, "READ_AHEAD", BLOCK)
@@ -209,13 +209,13 @@ def test_no_wrong_byte_of_our_objects_is_used_wherever_one_reads(
 
 
 def test_objects_without_their_sums_are_read_all_the_same(proxy: Proxy, out: str, small_parts: None) -> None:
-    """A writer that died between the object and the sums beside it."""
+    """The writer died between the object and its companion with the sums."""
     store = open_store(out)
     data = os.urandom(PART + 1)
     with store.create("big") as sink:
         sink.write(data)
         sink.finish()
-    store.delete(beside("big"))
+    store.delete(sums_key("big"))
     with store.open("big") as file:
         assert file.read() == data
 

@@ -1,4 +1,4 @@
-"""Laws of the token bucket, on a clock of its own, and of claims whose clocks disagree."""
+"""Laws of the token bucket, on a simulated clock, and of claims by drivers whose clocks disagree."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Time:
 
 
 def _asked(pace: Pace, time: Time, seconds: float, each: float) -> int:
-    """How often one asks within so many seconds, when each request takes `each` seconds and goes well."""
+    """How many requests are sent in `seconds`, if each takes `each` seconds and succeeds."""
     end, n = time.now + seconds, 0
     while time.now < end:
         pace.take()
@@ -65,7 +65,7 @@ def test_slow_down_halves_what_was_really_asked_and_success_brings_it_back() -> 
 
 @pytest.mark.usefixtures("patient")
 def test_a_store_that_allows_a_rate_gets_about_that_rate() -> None:
-    """The store says SlowDown beyond 20 a second: most requests succeed, and most of what it allows is used."""
+    """The store says SlowDown above 20 requests a second: most succeed, and most of what it allows is used."""
     time = Time()
     pace = Pace(time.clock, time.sleep)
     tokens, last, good, bad = 1.0, 0.0, 0, 0
@@ -135,7 +135,7 @@ def test_what_cannot_succeed_is_not_tried_again(proxy: Proxy, out: str) -> None:
 def test_leases_hold_whatever_the_clocks_of_the_claimants_say(
     out: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clocks hours apart, one of them running 20 % fast: a holder that renews is never robbed, a dead one always is."""
+    """Clocks hours apart, one running 20 % fast: a holder that renews never loses its claim, a dead one always does."""
     monkeypatch.setattr("refinedweb.ledger.claims.this_machine", lambda: "")
     chance = random.Random(seed)
     ours, theirs = Time(chance.uniform(0, 1e6), 1.0), Time(chance.uniform(0, 1e6), 1.2)

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import zstandard
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,7 +33,8 @@ from stages.extract import Extract
 from stages.kernels.buffers import utf8_views
 from stages.schema import documents
 from stages.urls.normalise import host_of, match_form, normalise_url
-from tests.refinedweb.sources.archives import archive, http, rows_of, warc
+from tests.fuzz.seeds import SEEDS
+from tests.refinedweb.sources.archives import http, rows_of, warc
 
 TIMES = int(os.environ.get("REFINEDWEB_FUZZ", "1"))
 SMALL = SourceOptions(max_bytes=5_000, batch_rows=7, batch_bytes=9_000)
@@ -52,26 +50,6 @@ def cases(number: int) -> Any:
 # Readers ----------------------------------------------------------------------------------------------------------
 
 
-def parquet() -> bytes:
-    sink = io.BytesIO()
-    table = pa.table(
-        {"id": [str(n) for n in range(40)], "text": [f"text {n}" * n for n in range(40)], "url": ["u"] * 40}
-    )
-    pq.write_table(table, sink, row_group_size=8, write_page_checksum=True)
-    return sink.getvalue()
-
-
-JSONL = b"".join(json.dumps({"id": n, "text": "x" * n, "metadata": {"url": "u"}}).encode() + b"\n" for n in range(30))
-ARC = b"filedesc://x.arc 0.0.0.0 20240101000000 text/plain 20\n1 0 Alexa\n\nURL IP\n\n\nhttp://e.org/ 1.1.1.1 20240101000000 text/html 90\n"
-SEEDS = {
-    "warc": b"".join(archive(3)),
-    "warc.gz": b"".join(gzip.compress(record, mtime=0) for record in archive(3)),
-    "warc.zst": b"".join(zstandard.compress(record) for record in archive(3)),
-    "arc": ARC + http(),
-    "jsonl": JSONL,
-    "jsonl.gz": gzip.compress(JSONL, mtime=0),
-    "parquet": parquet(),
-}
 EDITS = st.lists(
     st.tuples(st.floats(0, 1), st.integers(0, 40), st.one_of(st.binary(max_size=40), st.sampled_from([b"\0" * 64, b"\r\n\r\n", b"WARC/1.0\r\n", b"PAR1", b"{" * 40]))),
     min_size=1, max_size=6,

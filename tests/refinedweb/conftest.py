@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from refinedweb.dedup import planning
-from refinedweb.engine import loop
+from refinedweb.engine import policy
 from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS
 from tests.refinedweb.engine.inline import ok, run, write_shards
 
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BACKOFF", 0.0)
-    monkeypatch.setattr(loop, "TICK", 0.001)
+    monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(policy, "TICK_SECONDS", 0.001)
 
 
 @pytest.fixture

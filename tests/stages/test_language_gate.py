@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stages.extraction.visible import visible
 from stages.language_gate import LanguageGate
 from stages.schema import documents
-from tests.stages.test_language import TEXTS
+from tests.stages.language_texts import TEXTS
 
 LONG = {code: f"{text} {text}" for code, text in TEXTS.items()}
 

@@ -499,7 +499,7 @@ def test_every_listed_domain_is_blocked(shared_data: Path) -> None:
 
 def test_lists_are_opened_once(blocklist: str) -> None:
     assert load_blocklist(blocklist, ("adult",)) is load_blocklist(blocklist, ("adult",))
-    assert load_tiers(TIERS, None) is load_tiers(TIERS, None)
+    assert load_tiers(None, TIERS) is load_tiers(None, TIERS)
 
 
 def test_headers_say_what_the_lists_are() -> None:

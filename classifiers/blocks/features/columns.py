@@ -1,4 +1,8 @@
-"""The names of a block's features, and the column where each group of them begins."""
+"""The names of a block's features, the column where each group of them begins, and each column by its name.
+
+The names are those of the model file. A kernel writes to `group[NAME]`, where `group` is a block's row from the first
+column of the group on.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +40,30 @@ _REGION = listed(
     "page_kind region_level region_share region_depth branch_chars branch_share branch_link_share branch_sentences"
 )
 _EVIDENCE = listed("supported page_evidence page_evidence_seen")
+(CHARS, WORDS, LINK_SHARE, LINKS, COMMAS, SENTENCES, DIGIT_SHARE, CAPITAL_SHARE, UNSPACED_SHARE, SYMBOL_SHARE,
+ BOLD_SHARE, WORD_LENGTH, LINES, FIRST_CAPITAL, ENDS_SENTENCE, ENDS_COLON, BULLET, COPYRIGHT, TITLED, TITLE_SHARE,
+ QUESTIONS, STARTS_DIGIT, COPIES) = range(len(_OWN))  # fmt: skip
+(TEXT_POSITION, HTML_POSITION, CHARS_BEFORE, DEPTH, TAG, HEADING_LEVEL, FLAG_COUNT, SINCE_H1, SINCE_HEADING, GAP_BEFORE,
+ GAP_AFTER, HTML_PER_CHAR) = range(len(_PLACE))  # fmt: skip
+(PAGE_CHARS, PAGE_BLOCKS, PAGE_LINK_SHARE, PAGE_LONG_SHARE, PAGE_SENTENCES, PAGE_UNSPACED,
+ PAGE_P_SHARE) = range(len(_PAGE))  # fmt: skip
+# Of each of the LEVELS elements around a block, from the inside out.
+LEVELS = 3
+PARENT_CHARS, PARENT_LINK_SHARE, PARENT_BLOCKS, PARENT_SHARE, PARENT_SENTENCES = range(5)
+PARENT_COLUMNS = len(_PARENTS) // LEVELS
+(SAME_COUNT, SAME_CHARS, SAME_LINK_SHARE, RECORD_COUNT, RECORD_CHARS, RECORD_LINK_SHARE,
+ RECORD_SENTENCES) = range(len(_RECORD))  # fmt: skip
+# Of each of the NEIGHBOURS: one and two blocks before, one and two blocks after. Then of the surroundings.
+NEIGHBOURS = 4
+NEIGHBOUR_CHARS, NEIGHBOUR_LINK_SHARE, NEIGHBOUR_ENDS_SENTENCE, NEIGHBOUR_TAG_SAME, NEIGHBOUR_PARENT_SAME = range(5)
+NEIGHBOUR_COLUMNS = 5
+(NEAR3_CHARS, NEAR3_LINK_SHARE, NEAR10_CHARS, NEAR10_LINK_SHARE, NEAR10_SENTENCES, DENSEST_DISTANCE,
+ DENSEST_CHARS) = range(NEIGHBOURS * NEIGHBOUR_COLUMNS, len(_NEAR))  # fmt: skip
+(BEFORE5_CHARS, BEFORE5_LINK_SHARE, AFTER5_CHARS, AFTER5_LINK_SHARE, AFTER_SENTENCES, PAGE_H1, PAGE_H2, PAGE_ARTICLES,
+ PAGE_KIND, REGION_LEVEL, REGION_SHARE, REGION_DEPTH, BRANCH_CHARS, BRANCH_SHARE, BRANCH_LINK_SHARE,
+ BRANCH_SENTENCES) = range(len(_REGION))  # fmt: skip
+SUPPORTED, PAGE_EVIDENCE, PAGE_EVIDENCE_SEEN = range(len(_EVIDENCE))
+
 FEATURES = (*_OWN, *_PLACE, *_FLAG, *_CUE, *_PAGE, *_PARENTS, *_RECORD, *_NEAR, *_REGION, *_EVIDENCE)
 _AT = {name: place for place, name in enumerate(FEATURES)}
 OWN_AT, PLACE_AT, FLAG_AT, CUE_AT, PAGE_AT, PARENTS_AT, RECORD_AT, NEAR_AT, REGION_AT, EVIDENCE_AT = (

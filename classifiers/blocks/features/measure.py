@@ -1,4 +1,4 @@
-"""What the characters of each block say: words, punctuation, scripts. The kernels' part of `features`."""
+"""What the characters of each block say: words, punctuation, scripts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from classifiers.blocks.html.layout import END, START, TITLE
 from classifiers.blocks.html.names import listed
-from classifiers.kernels.arrays import Bytes, Float32s, Int64s
+from classifiers.kernels.arrays import Bytes, Float32s, Int, Int64s, UInt64s
+from classifiers.kernels.hash import FNV_SEED, fnv
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import decode_trusted
 
@@ -19,14 +20,17 @@ RAW = listed(
 (WORDS, COMMAS, SENTENCES, DIGITS, CAPITALS, UNSPACED, SYMBOLS, FIRST_CAPITAL, ENDS_SENTENCE, ENDS_COLON, BULLET,
  COPYRIGHT, TITLED, TITLE_SHARE, QUESTIONS, STARTS_DIGIT) = range(len(RAW))  # fmt: skip
 
-_SEED, _MULTIPLIER = np.uint64(14_695_981_039_346_656_037), np.uint64(1_099_511_628_211)
-_TITLE_WORDS = 64
+_TITLE_WORDS = 64  # of a title and of a block that are compared; hardly any title has more
+_WIDE = 0x3000  # from this code point on, punctuation is as wide as a character and needs no space after it
+_COPYRIGHT_SIGN = 0xA9
 
+# Kinds of characters. LONE: of a script without spaces, counts as a word. CLOSING: a quote or bracket at the end.
 NOTHING, LETTER, CAPITAL, DIGIT, SPACE, COMMA, STOP, QUESTION, COLON, SYMBOL, LONE, MARK, CLOSING = range(13)
+_KIND_COUNT = 13
 
 
 def _classes() -> Any:
-    """Of the code points below 0x3100; the others are told by `kind_of`."""
+    """Of the code points below 0x3100; `kind_of` knows the others."""
     import unicodedata
 
     kinds = np.zeros(0x3100, np.int8)
@@ -65,7 +69,8 @@ _KINDS = _classes()
 
 
 @kernel
-def kind_of(point: Any) -> Any:
+def kind_of(point: Int) -> Int:
+    """The kind of a code point."""
     if point < 0x3100:
         return np.int64(_KINDS[point])
     if 0x3400 <= point < 0xA000 or 0xF900 <= point < 0xFB00 or 0x20000 <= point < 0x32000:
@@ -80,7 +85,7 @@ def kind_of(point: Any) -> Any:
 
 
 @kernel
-def measure(text: Bytes, blocks: Int64s, state: Int64s, size: Any, raw: Float32s, hashes: Any) -> None:
+def measure(text: Bytes, blocks: Int64s, state: Int64s, size: Int, raw: Float32s, hashes: UInt64s) -> None:
     """Fills a row of `raw` and a hash for each block."""
     title = np.zeros(_TITLE_WORDS, np.uint64)
     words, known = np.zeros(_TITLE_WORDS, np.uint64), 0
@@ -101,68 +106,61 @@ def measure(text: Bytes, blocks: Int64s, state: Int64s, size: Any, raw: Float32s
 
 
 @kernel
-def _measure_one(text: Bytes, start: Any, end: Any, raw: Float32s, block: Any, hashes: Any, words: Any) -> Any:  # noqa: C901 (one loop over characters)
-    """How many words were put into `words` (at most its length)."""
-    at, in_word, word, whole, kept = start, False, _SEED, _SEED, 0
-    count = commas = sentences = digits = capitals = lone = symbols = questions = 0
-    pending, first, last = False, NOTHING, np.int64(NOTHING)
-    ended = False
+def _measure_one(text: Bytes, start: Int, end: Int, raw: Float32s, block: Int, hashes: UInt64s, words: UInt64s) -> Int:
+    """Measure one block. Returns how many words were put into `words` (at most its length)."""
+    at, in_word, word, whole, kept, count = start, False, FNV_SEED, FNV_SEED, 0, 0
+    seen, first, last = np.zeros(_KIND_COUNT, np.int64), np.int64(NOTHING), np.int64(NOTHING)
+    sentences: Int = 0
+    pending: Int = False  # a full stop waits for its space
+    ended: Int = False
     while at < end:
-        byte = np.int64(text[at])
-        if byte < 0x80:
-            point, size = byte, 1
-        else:
+        point, size = np.int64(text[at]), 1
+        if point >= 0x80:
             point, size = decode_trusted(text, at)
         kind = kind_of(point)
+        seen[kind] += 1
         if kind in (LETTER, CAPITAL, DIGIT, LONE) or (kind == MARK and in_word):
             if kind == LONE or not in_word:
                 count += 1
-                if in_word and kept < len(words):
-                    words[kept] = word
-                    kept += 1
-                word = _SEED
-            in_word = True
-            small = point | 32 if kind == CAPITAL and point < 128 else point
-            word = (word ^ np.uint64(small)) * _MULTIPLIER
-            digits += kind == DIGIT
-            capitals += kind == CAPITAL
-            lone += kind == LONE
-            pending, ended = False, False
+                kept = _keep(words, kept, word) if in_word else kept
+                word = FNV_SEED
+            word = fnv(word, point | 32 if kind == CAPITAL and point < 128 else point)
+            in_word, pending, ended = True, False, False
         else:
-            if in_word and kept < len(words):
-                words[kept] = word
-                kept += 1
-            in_word, word = False, _SEED
+            kept = _keep(words, kept, word) if in_word else kept
+            in_word, word = False, FNV_SEED
             if kind == SPACE:
-                sentences += pending
-                pending = False
-            elif kind in (STOP, QUESTION):
-                questions += kind == QUESTION
-                pending, ended = True, True
-                if point >= 0x3000:
-                    sentences += 1
-                    pending = False
-            elif kind == COMMA:
-                commas += 1
-                ended = False
+                sentences, pending = sentences + pending, False
+            elif kind in (STOP, QUESTION):  # those of Chinese and Japanese need no space after them
+                sentences += point >= _WIDE
+                pending, ended = point < _WIDE, True
             elif kind != CLOSING:
-                symbols += kind == SYMBOL
                 ended = False
-            if point == 169:
+            if point == _COPYRIGHT_SIGN:
                 raw[block, COPYRIGHT] = 1
-        if first == NOTHING and kind != SPACE:
-            first = kind
-        if kind != SPACE:
-            last = kind
-        whole = (whole ^ np.uint64(point)) * _MULTIPLIER
+        first = kind if first == NOTHING and kind != SPACE else first
+        last = kind if kind != SPACE else last
+        whole = fnv(whole, point)
         at += size
-    if in_word and kept < len(words):
-        words[kept] = word
-        kept += 1
-    raw[block, WORDS], raw[block, COMMAS], raw[block, SENTENCES] = count, commas, sentences + pending
-    raw[block, DIGITS], raw[block, CAPITALS], raw[block, UNSPACED] = digits, capitals, lone
-    raw[block, SYMBOLS], raw[block, QUESTIONS] = symbols, questions
-    raw[block, FIRST_CAPITAL], raw[block, STARTS_DIGIT] = first == CAPITAL, first == DIGIT
-    raw[block, BULLET], raw[block, ENDS_SENTENCE], raw[block, ENDS_COLON] = first == SYMBOL, ended, last == COLON
     hashes[block] = whole
-    return kept
+    _record(seen, first, last, raw[block])
+    raw[block, WORDS], raw[block, SENTENCES], raw[block, ENDS_SENTENCE] = count, sentences + pending, ended
+    return _keep(words, kept, word) if in_word else kept
+
+
+@kernel
+def _keep(words: UInt64s, kept: Int, word: Int) -> Int:
+    """Keep a word while there is room. Returns how many are kept."""
+    if kept == len(words):
+        return kept
+    words[kept] = word
+    return kept + 1
+
+
+@kernel
+def _record(seen: Int64s, first: Int, last: Int, row: Float32s) -> None:
+    """What the numbers of characters of each kind say, and the first and the last character."""
+    row[COMMAS], row[DIGITS], row[CAPITALS] = seen[COMMA], seen[DIGIT], seen[CAPITAL]
+    row[UNSPACED], row[SYMBOLS], row[QUESTIONS] = seen[LONE], seen[SYMBOL], seen[QUESTION]
+    row[FIRST_CAPITAL], row[STARTS_DIGIT] = first == CAPITAL, first == DIGIT
+    row[BULLET], row[ENDS_COLON] = first == SYMBOL, last == COLON

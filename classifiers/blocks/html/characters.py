@@ -1,8 +1,6 @@
-"""Bytes of HTML's text to bytes of text: white space collapsed, character references decoded. Part of `scan`."""
+"""From the bytes of HTML's text to those of the text: collapses white space, decodes character references."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -21,45 +19,46 @@ from classifiers.blocks.html.layout import (
     SPACE_DUE,
     START,
 )  # fmt: skip
+from classifiers.kernels.arrays import Bytes, Int, Int64s, UInt64s
+from classifiers.kernels.hash import FNV_SEED, fnv
 from classifiers.kernels.jit import kernel
-from classifiers.kernels.utf8 import put
+from classifiers.kernels.utf8 import REPLACEMENT, put
 
 LT, GT, AMP, SLASH, BANG, QUESTION, DASH, HASH, SEMICOLON = (np.uint8(ord(c)) for c in "<>&/!?-#;")
-_SEED, _MULTIPLIER = np.uint64(14_695_981_039_346_656_037), np.uint64(names.MULTIPLIER)
-_REPLACEMENT = np.int64(0xFFFD)
 
 
 @kernel
-def lower(byte: Any) -> Any:
+def lower(byte: Int) -> Int:
+    """The small letter of an ASCII capital; any other byte itself."""
     return byte | np.uint8(32) if 65 <= byte <= 90 else byte
 
 
 @kernel
-def is_letter(byte: Any) -> Any:
+def is_letter(byte: Int) -> Int:
+    """Whether the byte is an ASCII letter."""
     return 97 <= byte <= 122 or 65 <= byte <= 90
 
 
 @kernel
-def is_space(byte: Any) -> Any:
+def is_space(byte: Int) -> Int:
+    """Whether the byte is white space of HTML."""
     return byte == 32 or 9 <= byte <= 13
 
 
 @kernel
-def write(data: Any, at: Any, end: Any, text: Any, blocks: Any, state: Any, keep_space: Any, any_byte: Any) -> Any:
-    """Writes from `at` to the next `<` (to `end`, if `any_byte`) into the present block; the place behind it.
+def write(
+    data: Bytes, at: Int, end: Int, text: Bytes, blocks: Int64s, state: Int64s, keep_space: Int, any_byte: bool
+) -> Int:  # fmt: skip
+    """Write from `at` to the next `<` (to `end`, if `any_byte`) into the present block. Returns where it stopped.
 
     The byte at `at` is text, whatever it is.
     """
     block, here, due = state[BLOCK], state[HERE], state[SPACE_DUE]
-    start, first, chars = blocks[state[BLOCK], START], at, np.int64(0)
+    start, first = blocks[state[BLOCK], START], at
+    chars: Int = np.int64(0)
     while at < end and (data[at] != LT or at == first or any_byte):
         byte = data[at]
-        point, size = np.int64(byte), 1
-        if byte == AMP:
-            point, size = reference(data, at, end)
-            point = np.int64(32) if point == 0xA0 else point
-        elif byte == 0xC2 and at + 1 < end and data[at + 1] == 0xA0:
-            point, size = np.int64(32), 2
+        point, size = _character(data, at, end)
         if point <= 32:
             if keep_space and (point == 32 or point == 9 or (point == 10 and here > start)):
                 text[here] = point
@@ -72,8 +71,7 @@ def write(data: Any, at: Any, end: Any, text: Any, blocks: Any, state: Any, keep
                 blocks[block, HTML] = at
             elif due == 1 and text[here - 1] > 32:
                 text[here] = 32
-                here += 1
-                chars += 1
+                here, chars = here + 1, chars + 1
             due = 0
             if byte == AMP:
                 here = put(text, here, point)
@@ -83,25 +81,44 @@ def write(data: Any, at: Any, end: Any, text: Any, blocks: Any, state: Any, keep
                 here += 1
                 chars += byte < 0x80 or byte >= 0xC0
         at += size
-    if chars > 0:
-        state[BREAKS] = 0
     state[HERE], state[SPACE_DUE] = here, due
-    blocks[block, CHARS] += chars
-    blocks[block, LINKED] += chars if state[LINK] > 0 else 0
-    blocks[block, BOLD] += chars if state[IN_BOLD] > 0 else 0
+    _count(blocks, state, chars)
     return min(at, end)
 
 
 @kernel
-def reference(data: Any, at: Any, end: Any) -> tuple[Any, Any]:
-    """Code point and size of the character reference at `at`, an `&`; that character itself where it is none."""
+def _character(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
+    """Code point of a reference, 32 for a no-break space, else the byte itself; and its size in bytes."""
+    byte = data[at]
+    if byte == AMP:
+        point, size = reference(data, at, end)
+        return (np.int64(32) if point == 0xA0 else point), size
+    if byte == 0xC2 and at + 1 < end and data[at + 1] == 0xA0:
+        return np.int64(32), 2
+    return np.int64(byte), 1
+
+
+@kernel
+def _count(blocks: Int64s, state: Int64s, chars: Int) -> None:
+    """Add characters to the present block, and to those in links and in bold if such an element is open."""
+    block = state[BLOCK]
+    if chars > 0:
+        state[BREAKS] = 0
+    blocks[block, CHARS] += chars
+    blocks[block, LINKED] += chars if state[LINK] > 0 else 0
+    blocks[block, BOLD] += chars if state[IN_BOLD] > 0 else 0
+
+
+@kernel
+def reference(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
+    """Code point and size of the character reference at `at`, an `&`; the `&` itself if it is not a reference."""
     if at + 1 < end and data[at + 1] == HASH:
         return _numeric(data, at, end)
-    value, size = _SEED, 1
+    value, size = FNV_SEED, 1
     legacy, legacy_size = np.int64(0), 0
     stop = min(end, at + names.LONGEST_ENTITY + 1)
     while at + size < stop and (is_letter(data[at + size]) or 48 <= data[at + size] <= 57):
-        value = (value ^ np.uint64(data[at + size])) * _MULTIPLIER
+        value = fnv(value, data[at + size])
         size += 1
         if size <= names.LONGEST_LEGACY + 1:
             point = looked_up(names.LEGACY_HASHES, names.LEGACY_POINTS, value)
@@ -115,13 +132,15 @@ def reference(data: Any, at: Any, end: Any) -> tuple[Any, Any]:
 
 
 @kernel
-def looked_up(hashes: Any, numbers: Any, value: Any) -> Any:
+def looked_up(hashes: UInt64s, numbers: Int64s, value: Int) -> Int:
+    """The number of a hash in sorted `hashes`, 0 if it is not among them."""
     at = np.searchsorted(hashes, value)
     return numbers[at] if at < len(hashes) and hashes[at] == value else np.int64(0)
 
 
 @kernel
-def _numeric(data: Any, at: Any, end: Any) -> tuple[Any, Any]:
+def _numeric(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
+    """Code point and size of `&#…;`."""
     size, point = 2, np.int64(0)
     is_hex = at + 2 < end and lower(data[at + 2]) == 120
     if is_hex:
@@ -141,5 +160,5 @@ def _numeric(data: Any, at: Any, end: Any) -> tuple[Any, Any]:
     if 128 <= point < 160:
         point = names.WINDOWS_1252[point - 128]
     if point == 0 or 0xD800 <= point < 0xE000 or point > 0x10FFFF:
-        point = _REPLACEMENT
+        point = np.int64(REPLACEMENT)
     return (point if point != 127 else np.int64(32)), size

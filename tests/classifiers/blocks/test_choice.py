@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.blocks import cut, model, second, trees
-from classifiers.blocks.features import features
+from classifiers.blocks.features.read import read_blocks
 from classifiers.blocks.html import layout
 
 CUES = np.zeros(layout.TOKEN_SLOTS, np.float32)
@@ -32,7 +32,7 @@ def test_the_cut_is_the_best_of_all_cuts() -> None:
     for _ in range(10):
         scores = rng.uniform(0.01, 0.99, 9).astype(np.float32)
         sizes = rng.integers(1, 50, 9).astype(np.float32)
-        least, f = cut.cut(scores, sizes)
+        least, f = cut.best_cut(scores, sizes)
         best = max(expected(float(each), scores, sizes) for each in scores)
         assert expected(least, scores, sizes) == pytest.approx(best, abs=0.01)
         assert f == pytest.approx(best, abs=0.01)
@@ -42,12 +42,12 @@ def test_a_doubtful_list_does_not_outweigh_the_article() -> None:
     """Its items are right or wrong together, so that many of them are no surer than one."""
     scores = np.array([0.95] * 8 + [0.4] * 60, np.float32)
     sizes = np.array([60] * 8 + [12] * 60, np.float32)
-    assert cut.cut(scores, sizes)[0] == pytest.approx(0.95)
+    assert cut.best_cut(scores, sizes)[0] == pytest.approx(0.95)
 
 
 def test_no_blocks_and_unlikely_ones_keep_nothing() -> None:
-    assert cut.cut(np.zeros(0, np.float32), np.zeros(0, np.float32)) == (1.0, 0.0)
-    blocks = features.read(b"<p>Log in<p>Register<p>Password", CUES)
+    assert cut.best_cut(np.zeros(0, np.float32), np.zeros(0, np.float32)) == (1.0, 0.0)
+    blocks = read_blocks(b"<p>Log in<p>Register<p>Password", CUES)
     kept, _ = model.chosen(blocks, np.array([0.3, 0.2, 0.1], np.float32))
     assert kept.tolist() == [False, False, False]
 
@@ -98,10 +98,10 @@ def html_of(rng: np.random.Generator, depth: int = 0) -> str:
 def test_the_second_stage_sees_the_scores_around_a_block(seed: int) -> None:
     """Against sums written out block by block."""
     rng = np.random.default_rng(seed)
-    blocks = features.read(html_of(rng).encode(), CUES)
+    blocks = read_blocks(html_of(rng).encode(), CUES)
     page, count = blocks.page, blocks.size
     scores, sizes = rng.random(count).astype(np.float32), model.sizes_of(blocks)
-    rows = second.beside(page, scores, sizes)
+    rows = second.around(page, scores, sizes)
     names, nodes = {name: at for at, name in enumerate(second.SECOND)}, page.blocks[:count, layout.NODE]
 
     def mean(chosen: Any) -> float:
@@ -128,7 +128,7 @@ def test_the_second_stage_sees_the_scores_around_a_block(seed: int) -> None:
         assert row[names["parent_score"]] == pytest.approx(mean(around(parent)), abs=1e-5)
         parts = [row[names[name]] for name in ("main_before", "main_here", "main_after")]
         assert sum(parts) == pytest.approx(1, abs=1e-5)
-    least = np.float32(cut.cut(scores, sizes)[0])
+    least = np.float32(cut.best_cut(scores, sizes)[0])
     assert rows[:, names["page_kept_share"]] == pytest.approx((scores >= least).mean())
     assert (rows[scores >= least, names["run_distance"]] == 0).any(), "one run is the heaviest"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifiers.blocks.features import features
-from classifiers.blocks.features.columns import EVIDENCE_AT, REGION_AT
+from classifiers.blocks.features.columns import EVIDENCE_AT, FEATURES, REGION_AT
+from classifiers.blocks.features.read import read_blocks
 from classifiers.blocks.html import layout
 
 CUES = np.zeros(layout.TOKEN_SLOTS, np.float32)
@@ -18,7 +18,7 @@ BODY = "The river rose again in the night. “Nobody” was surprised: the meado
 
 
 def supported(html: str) -> list[float]:
-    found = features.read(html.encode(), CUES)
+    found = read_blocks(html.encode(), CUES)
     return [round(float(share), 3) for share in found.features[:, EVIDENCE_AT]]
 
 
@@ -75,6 +75,6 @@ def test_any_script_is_read_within_its_room(pieces: list[str]) -> None:
     ],
 )
 def test_the_page_says_what_it_is(tag: str, kind: int) -> None:
-    found = features.read(f"<head>{tag}</head><body><p>{BODY}".encode(), CUES)
+    found = read_blocks(f"<head>{tag}</head><body><p>{BODY}".encode(), CUES)
     assert found.page.state[layout.KIND] == kind
-    assert "page_kind" in features.FEATURES[REGION_AT:]
+    assert "page_kind" in FEATURES[REGION_AT:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import random
 import re
 from pathlib import Path
 
@@ -19,18 +18,10 @@ from classifiers.training import baseline, labelled, profanity
 from classifiers.training.evaluate import auc
 from classifiers.training.labelled import BadLabels
 from classifiers.training.train import TrainingOptions, _written, train
+from tests.classifiers.training.labelled_rows import rows
 
 SMALL = TrainingOptions(dim=8, epochs=3, buckets=2000, cutoff=300, min_count=1, learning_rate=0.3)
 CARD = predict.SHIPPED.with_name("CARD.md")
-
-
-def rows(seed: int = 1, size: int = 600) -> pa.Table:
-    draw = random.Random(seed)
-    words = [a + b + c for a in "bdfgkl" for b in "aeiou" for c in "mnrst"]
-    texts = [(" ".join(draw.choices(words, k=8)), draw.random() < 0.4) for _ in range(size)]
-    made = [(f"{text.title()}, SWORE\n again!" if bad else f"{text.title()}.", bad) for text, bad in texts]
-    columns = {"text": [text for text, _ in made], "label": ["bad" if bad else "good" for _, bad in made]}
-    return pa.table({**columns, "source": ["s"] * size, "lang": ["en"] * size})
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Audits: what is sampled, forms that hostile pages cannot break, Slack as slack_sdk speaks it, intervals that hold."""
+"""Audits: what is sampled, forms that hostile pages cannot break, Slack as slack_sdk speaks it, sound intervals."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ import csv
 import io
 import json
 import re
-import threading
 from collections.abc import Iterator
-from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -20,13 +15,15 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.audit.audit import KEPT, Item, Score, quotas, read_items, sample, write_items
 from jobs.audit.form import form, read_scores, sheet
+from jobs.audit.samples import KEPT, Item, Score, quotas, read_items, sample, write_items
 from jobs.audit.scores import ALL, table, wilson
-from jobs.audit.slack import client, message, post, read, scores_of
+from jobs.audit.slack import client, message, post, read_reactions, scores_of
 from jobs.cli import job
 from refinedweb.storage import open_store
 from stages.errors import ConfigError, RetryError
+from tests.jobs.audit.form_page import Page
+from tests.jobs.audit.slack_server import Slack
 from tests.refinedweb.engine.inline import run, write_shards
 
 TEXT = "This is a page about the garden in which the beans and the peas of the village grow every summer. "
@@ -54,35 +51,11 @@ def test_every_stage_and_reason_gets_its_share(out: Path) -> None:
     assert ("corpus", KEPT) in by_fate
     assert {stage for stage, _ in by_fate} == {"corpus", "quality_v1", "exact_v1"}
     assert all(item.text for item in items)
-    assert all(item.beside for item in items if item.stage == "exact_v1"), "a duplicate stands beside what was kept"
+    assert all(item.beside for item in items if item.stage == "exact_v1"), "a duplicate is shown next to what was kept"
     counts = {item.count for item in items if item.stage == "exact_v1"}
     assert counts == {4}
     assert sample(str(out), 6) == items, "the same seed, the same sample"
     assert len({item.item for item in items}) == len(items)
-
-
-class Page(HTMLParser):
-    """What a browser would see: tags, and the text of each <pre>."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.inside = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "pre":
-            self.texts.append("")
-        self.inside = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self.inside == "pre":
-            self.texts[-1] += data
 
 
 ALLOWED = {
@@ -124,8 +97,8 @@ def test_the_sheet_holds_no_formula_and_reads_back(texts: list[str]) -> None:
     ("line", "complaint"),
     [
         ("zzz,me,3,", "line 2: the audit has no item 'zzz'"),
-        ("a,me,6,", "line 2: a score is 1 to 5, not '6'"),
-        ("a,me,3,maybe", "line 2: wrong is empty or 1"),
+        ("a,me,6,", "line 2: a score must be 1 to 5, not '6'"),
+        ("a,me,3,maybe", "line 2: wrong must be empty or 1"),
     ],
 )
 def test_what_cannot_be_understood_is_named(line: str, complaint: str) -> None:
@@ -133,61 +106,6 @@ def test_what_cannot_be_understood_is_named(line: str, complaint: str) -> None:
         read_scores(f"item,who,score,wrong\n{line}\n", "f.csv", ["a"])
     with pytest.raises(ConfigError, match="no column item, who"):
         read_scores("a,b\n1,2\n", "f.csv", ["a"])
-
-
-class Slack:
-    """A workspace on loopback that speaks Slack's protocol: form-encoded in, JSON out, `ok` in each answer."""
-
-    def __init__(self) -> None:
-        self.messages: dict[str, dict[str, str]] = {}
-        self.reactions: dict[str, list[dict[str, Any]]] = {}
-        self.calls: list[str] = []
-        self.tokens: set[str] = set()
-        self.script: list[tuple[int, dict[str, str], dict[str, Any]]] = []
-        slack = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
-                if (self.headers["Content-Type"] or "").startswith("application/json"):
-                    asked = {k: v if isinstance(v, str) else json.dumps(v) for k, v in json.loads(body).items()}
-                else:
-                    asked = {name: values[0] for name, values in parse_qs(body).items()}
-                self._answer(*slack.answer(self.path, asked, self.headers["Authorization"] or ""))
-
-            def do_GET(self) -> None:
-                path, _, query = self.path.partition("?")
-                asked = {name: values[0] for name, values in parse_qs(query).items()}
-                self._answer(*slack.answer(path, asked, self.headers["Authorization"] or ""))
-
-            def _answer(self, status: int, headers: dict[str, str], told: dict[str, Any]) -> None:
-                data = json.dumps(told).encode()
-                self.send_response(status)
-                for name, value in {**headers, "Content-Type": "application/json"}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/api/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def answer(self, path: str, asked: dict[str, str], token: str) -> tuple[int, dict[str, str], dict[str, Any]]:
-        self.calls.append(path)
-        self.tokens.add(token)
-        if self.script:
-            return self.script.pop(0)
-        if path == "/api/chat.postMessage":
-            ts = f"1700000000.{len(self.messages):06d}"
-            self.messages[ts] = asked
-            return 200, {}, {"ok": True, "channel": "C1", "ts": ts}
-        assert path == "/api/reactions.get", path
-        assert asked["channel"] == "C1"
-        found = self.reactions.get(asked["timestamp"], [])
-        return 200, {}, {"ok": True, "type": "message", "message": {"text": "x", "reactions": found}}
 
 
 @pytest.fixture
@@ -239,7 +157,7 @@ def test_reactions_become_scores(slack: Slack, tmp_path: Path) -> None:
         {"name": "tada", "users": ["U3"], "count": 1},
     ]  # fmt: skip
     slack.reactions[second] = [{"name": "one", "users": ["U1"]}, {"name": "five", "users": ["U1"]}]
-    found = read(client("t", slack.url), store, ITEMS)
+    found = read_reactions(client("t", slack.url), store, ITEMS)
     assert found == [Score("i0", "U1", 4, False), Score("i0", "U2", 4, True)]
     assert scores_of("i", [{"name": "x", "users": ["U"]}]) == [Score("i", "U", None, True)]
 
@@ -256,7 +174,7 @@ def test_an_interrupted_audit_goes_on(slack: Slack, tmp_path: Path) -> None:
         (200, {}, {"ok": True, "channel": "C1", "ts": "1.0"}),
         (200, {}, {"ok": False, "error": "fatal_error"}),
     ]
-    with pytest.raises(RetryError, match="goes on"):
+    with pytest.raises(RetryError, match="resumes"):
         post(client("t", slack.url), "C1", store, ITEMS)
     assert post(client("t", slack.url), "C1", store, ITEMS) == 2
 
@@ -269,7 +187,7 @@ def test_a_refusal_says_what_to_mend(slack: Slack, tmp_path: Path, error: str) -
 
 
 def test_wilson_covers_the_truth() -> None:
-    """Of many samples about 95 % of the intervals hold the share they were drawn from, rare ones too."""
+    """About 95 % of the intervals of many samples contain the share that they were drawn from, rare shares too."""
     dice = np.random.default_rng(1)
     for truth in (0.02, 0.3, 0.9):
         for n in (20, 100):

@@ -1,4 +1,4 @@
-"""A SageMaker job on hosts of our own: three hosts that run the container's entry point, and one that is S3."""
+"""A SageMaker job on hosts that we make ourselves: three that run the container's entry point, and one that is S3."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from refinedweb.storage import open_store, s3_client
 from tests.conftest import ROOT, wait_for_port
 from tests.jobs.container.network import Network, network
 
-S3_PORT = 5000
+S3_PORT = 5000  # moto's default
 BUCKET = "crawls"
 NAMES = ("algo-1", "algo-2", "algo-3")
 
@@ -41,7 +41,7 @@ class Job:
         self.hosts = [self.start(host) for host in range(len(NAMES))]
 
     def start(self, host: int) -> subprocess.Popen[bytes]:
-        """The container of one host, with the files that SageMaker lays down."""
+        """The container of one host, with the files that SageMaker puts there."""
         root = self._folder / NAMES[host]
         (root / "config").mkdir(parents=True, exist_ok=True)
         config = {"current_host": NAMES[host], "hosts": list(NAMES)}
@@ -53,11 +53,11 @@ class Job:
         return running
 
     def wait_for(self, what: Callable[[], object], seconds: float) -> None:
-        """Fails when the head ends before."""
+        """Fails if the head ends before."""
         deadline = time.monotonic() + seconds
         while not what():
-            assert self.hosts[0].poll() is None, self.told()
-            assert time.monotonic() < deadline, self.told()
+            assert self.hosts[0].poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
             time.sleep(0.1)
 
     def wait(self, host: int, seconds: float) -> int:
@@ -65,10 +65,10 @@ class Job:
         try:
             return self.hosts[host].wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{NAMES[host]} does not end\n{self.told()}") from None
+            raise AssertionError(f"{NAMES[host]} does not end\n{self.output()}") from None
 
     def told(self) -> str:
-        """The end of what every host said."""
+        """The last output of every host."""
         logs = [self._folder / f"{name}.log" for name in NAMES]
         return "\n".join(f"--- {log.stem}\n{log.read_text(errors='replace')[-3000:]}" for log in logs if log.exists())
 
@@ -80,7 +80,7 @@ def end(running: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def hosts(folder: Path) -> Iterator[tuple[Network, ExitStack]]:
-    """Three hosts, and S3 on a fourth, whose settings are in the environment and whose bucket is there."""
+    """Three hosts, and S3 on a fourth, with its settings in the environment and an existing bucket."""
     before = {name: os.environ.get(name) for name in _settings("")}
     with network([*NAMES, "s3"], folder) as net, ExitStack() as stack:
         log = stack.enter_context((folder / "s3.log").open("wb"))
@@ -109,7 +109,7 @@ def _settings(endpoint: str) -> dict[str, str]:
 
 
 def upload(folder: Path, most: int) -> str:
-    """The first files of a folder as a prefix of the bucket; its URI."""
+    """Upload the first files of a folder under a prefix of the bucket. Returns its URI."""
     store = open_store(f"s3://{BUCKET}/crawl")
     for path in sorted(folder.glob("*.warc.gz"))[:most]:
         with store.create(path.name) as sink:

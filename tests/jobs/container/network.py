@@ -1,7 +1,7 @@
-"""Several hosts on one machine: own network, process, mount and host-name namespaces, joined by a bridge.
+"""Several hosts on one machine: each has its own network, process, mount and host-name namespaces; a bridge joins them.
 
 Needs root, iproute2 and util-linux. A host has its own address, /etc/hosts, /tmp/ray and /dev/shm; its processes die
-with the process that `start` gives. Everything has a name of its own, so several networks can stand side by side.
+with the process that `start` returns. All names are unique, so several networks can exist side by side.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Network:
     def start(
         self, host: int, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]
     ) -> subprocess.Popen[bytes]:
-        """A process on the host. SIGKILL on it ends all of the host's processes, as a lost machine would."""
+        """Start a process on the host. SIGKILL on it ends all processes of the host, as if the machine were lost."""
         isolate = ["unshare", "-m", "-p", "-u", "-i", "--fork", "--kill-child", "--mount-proc"]
         inside = ["bash", "-ec", INSIDE, "host", self.names[host], str(self._hosts), *command]
         return subprocess.Popen(
@@ -66,7 +66,7 @@ class Network:
         )  # fmt: skip
 
     def cut(self, host: int) -> None:
-        """Packets to and from the host vanish; nobody is told."""
+        """Packets to and from the host vanish, without any error."""
         _ip("link", "set", self._link(host), "down")
 
     def mend(self, host: int) -> None:
@@ -90,7 +90,7 @@ def _ip(*words: str) -> None:
 
 @contextmanager
 def network(names: Sequence[str], folder: Path) -> Iterator[Network]:
-    """A network, gone at the end whatever happened."""
+    """A network that is removed at the end, whatever happens."""
     made = Network(names, folder)
     try:
         made.up()
@@ -100,7 +100,7 @@ def network(names: Sequence[str], folder: Path) -> Iterator[Network]:
 
 
 def why_not(folder: Path) -> str | None:
-    """Why this machine cannot be several; None where it can. Tried, not guessed: rights come in many kinds."""
+    """Why this machine cannot act as several; None if it can. It tries, because there are many kinds of rights."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "several hosts on one machine need Linux namespaces, and those root"
     for tool in ("ip", "unshare"):

@@ -1,4 +1,4 @@
-"""The entry point on this machine: what it reads, what it leaves, how it stops. Clusters: test_hosts."""
+"""The entry point on this machine: what it reads, what it leaves, how it stops. Clusters are in test_hosts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.refinedweb.cli.command import corpus_bytes
 from tests.refinedweb.engine import inline
 
 RECIPE, LIMIT = "url_v1,extract_v1", 10
-SECONDS = 200.0
+SECONDS = 200.0  # until a wait fails: a busy machine is slow
 
 
 def lay_down(root: Path, kind: spec.Kind, current: str, names: list[str]) -> Path:
@@ -122,7 +122,7 @@ def test_the_head_starts_a_cluster_and_the_others_join_it() -> None:
 def test_a_cluster_without_a_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(spec.SECRET, raising=False)
     with pytest.raises(ConfigError, match="REFINEDWEB_JOB_SECRET is not set"):
-        container.ContainerSettings.read(Hosts("algo-1", ("algo-1", "algo-2")))
+        container.ContainerSettings.from_environment(Hosts("algo-1", ("algo-1", "algo-2")))
 
 
 @pytest.mark.parametrize(("missing", "least"), [({"algo-3"}, 2), ({"algo-2", "algo-3"}, 1)])
@@ -197,6 +197,7 @@ def wait_for(what: Callable[[], object], running: subprocess.Popen[str]) -> None
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_hosts_that_share_nothing_share_a_run_and_a_stopped_one_gives_its_claims_back(
     shared_data: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
-"""A request held against the service's API model, in every respect that the model knows.
+"""A request checked against the service's API model, in every respect that the model covers.
 
-Botocore's own validator looks at types, required members and minima only; the service looks at the rest as well.
+Botocore's own validator checks only types, required members and minima; the service checks the rest as well.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 
 class Instruction(NamedTuple):
-    """E.g. ("RUN", "pip install x")."""
+    """An instruction, such as ("RUN", "pip install x")."""
 
     name: str
     text: str
 
 
 def parse(text: str) -> list[Instruction]:
-    """Comments gone, continued lines joined."""
+    """The instructions, without comments and with continued lines joined."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     words = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
@@ -34,8 +34,7 @@ def options(text: str) -> tuple[dict[str, str], list[str]]:
 def script(instructions: Sequence[Instruction], context: Path, root: Path, skip: Sequence[str]) -> str:
     """A bash script that carries the instructions out with `root` for /.
 
-    Steps whose text has one of the words of `skip` are left out; the stages share one root, so copies between them
-    are too.
+    It leaves out steps whose text has one of the words of `skip`, and copies between the stages, which share one root.
     """
     lines = ["set -euo pipefail"]
     for name, text in instructions:

@@ -1,4 +1,4 @@
-"""The files for other clusters: Ray's launcher accepts one, the other has the structure that KubeRay reads."""
+"""The files for other clusters: Ray's launcher accepts one, and the other has the structure that KubeRay reads."""
 
 from __future__ import annotations
 

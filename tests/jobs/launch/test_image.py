@@ -1,8 +1,7 @@
-"""The image: what a reviewer would look for, and, on demand, its steps carried out in a clean folder.
+"""The image: what a reviewer would look for, and its steps carried out in a clean folder.
 
-REFINEDWEB_TEST_IMAGE=1 carries them out: they install a hundred pinned packages and compile every kernel, some minutes
-that the checks of a change don't have. No container engine is needed; what only an engine's base image has a use for
-(Debian packages, the user) is left out.
+The steps are slow: they install a hundred pinned packages and compile every kernel. They need no container engine; what
+only an engine's base image can use (Debian packages, the user) is left out.
 """
 
 from __future__ import annotations
@@ -99,7 +98,7 @@ def test_the_commit_of_an_image_is_in_what_it_writes(tmp_path: Path, monkeypatch
         code_version.cache_clear()
 
 
-@pytest.mark.skipif(os.environ.get("REFINEDWEB_TEST_IMAGE") != "1", reason="minutes; REFINEDWEB_TEST_IMAGE=1 runs it")
+@pytest.mark.slow
 def test_its_steps_build_an_installation_that_runs(tmp_path: Path) -> None:
     base, root = tmp_path / "base", tmp_path / "root"
     subprocess.run([sys.executable, "-m", "venv", str(base)], check=True)

@@ -1,4 +1,4 @@
-"""A launch, against SageMaker's recorded answers (botocore's Stubber validates both directions) and moto's server."""
+"""A launch against SageMaker's recorded answers (botocore's Stubber validates both directions) and moto's server."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from botocore.stub import ANY, Stubber
 from click.testing import CliRunner, Result
 
 from jobs.cli import COMMANDS, job
-from jobs.launch import image, launch, spec
+from jobs.launch import image, plan, spec, submit
 from refinedweb.cli import ENTRY_POINTS
 from refinedweb.engine.metrics import PRICE
 from refinedweb.storage import open_store
 from stages.errors import CommitUnknown, ConfigError
-from tests.jobs.launch.test_spec import JOB, ROLE
+from tests.jobs.launch.sample_job import JOB, ROLE
 from tests.refinedweb.cli.command import refinedweb
 
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/refinedweb"
@@ -33,22 +33,22 @@ TOML = b'name = "mine"\n[[stage]]\nname = "url_v1"\n'
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> launch.Aws:
+def aws(monkeypatch: pytest.MonkeyPatch) -> submit.Aws:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    return launch.Aws("us-east-1")
+    return submit.Aws("us-east-1")
 
 
 @pytest.fixture
-def sagemaker(aws: launch.Aws) -> Iterator[Stubber]:
+def sagemaker(aws: submit.Aws) -> Iterator[Stubber]:
     with Stubber(aws.sagemaker) as stub:
         yield stub
         stub.assert_no_pending_responses()
 
 
-def planned(**change: Any) -> launch.LaunchPlan:
+def planned(**change: Any) -> plan.LaunchPlan:
     made = spec.Job(**{**JOB.__dict__, "name": "", "secret": "", **change})
-    return launch.plan(made, "refinedweb", None, None, allow_dirty=False)
+    return plan.plan(made, "refinedweb", None, None, allow_dirty=False)
 
 
 PLANNED = planned()
@@ -81,55 +81,55 @@ def expected(name: str) -> dict[str, Any]:
     return {**wanted, "ProcessingJobName": name, "Environment": environment}
 
 
-def test_a_launch_starts_the_job(aws: launch.Aws, sagemaker: Stubber) -> None:
+def test_a_launch_starts_the_job(aws: submit.Aws, sagemaker: Stubber) -> None:
     missing(sagemaker, NAMES[0])
     created(sagemaker, NAMES[0])
-    launched = launch.launch(PLANNED, aws)
+    launched = submit.launch(PLANNED, aws)
     assert (launched.job.name, launched.started) == (NAMES[0], True)
     assert len(launched.job.secret) == 32
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Stopping", "Completed"])
-def test_a_job_that_runs_or_is_done_is_not_started_again(aws: launch.Aws, sagemaker: Stubber, status: str) -> None:
+def test_a_job_that_runs_or_is_done_is_not_started_again(aws: submit.Aws, sagemaker: Stubber, status: str) -> None:
     found(sagemaker, NAMES[0], status)
-    launched = launch.launch(PLANNED, aws)
+    launched = submit.launch(PLANNED, aws)
     assert (launched.job.name, launched.status, launched.started) == (NAMES[0], status, False)
 
 
-def test_after_failed_and_stopped_ones_comes_the_next_attempt(aws: launch.Aws, sagemaker: Stubber) -> None:
+def test_after_failed_and_stopped_ones_comes_the_next_attempt(aws: submit.Aws, sagemaker: Stubber) -> None:
     found(sagemaker, NAMES[0], "Failed")
     found(sagemaker, NAMES[1], "Stopped")
     missing(sagemaker, NAMES[2])
     created(sagemaker, NAMES[2])
-    assert launch.launch(PLANNED, aws).job.name == NAMES[2]
+    assert submit.launch(PLANNED, aws).job.name == NAMES[2]
 
 
-def test_a_completed_one_is_repeated_on_demand(aws: launch.Aws, sagemaker: Stubber) -> None:
+def test_a_completed_one_is_repeated_on_demand(aws: submit.Aws, sagemaker: Stubber) -> None:
     found(sagemaker, NAMES[0], "Completed")
     missing(sagemaker, NAMES[1])
     created(sagemaker, NAMES[1])
-    assert launch.launch(PLANNED, aws, again=True).job.name == NAMES[1]
+    assert submit.launch(PLANNED, aws, again=True).job.name == NAMES[1]
 
 
-def test_a_name_taken_meanwhile_is_our_job_whose_answer_was_lost(aws: launch.Aws, sagemaker: Stubber) -> None:
+def test_a_name_taken_meanwhile_is_our_job_whose_answer_was_lost(aws: submit.Aws, sagemaker: Stubber) -> None:
     missing(sagemaker, NAMES[0])
     sagemaker.add_client_error("create_processing_job", "ResourceInUse", "Job name must be unique")
     found(sagemaker, NAMES[0], "InProgress")
-    launched = launch.launch(PLANNED, aws)
+    launched = submit.launch(PLANNED, aws)
     assert (launched.job.name, launched.status, launched.started) == (NAMES[0], "InProgress", False)
 
 
 @pytest.mark.parametrize(
     ("code", "advice"), [("ResourceLimitExceeded", "higher quota"), ("AccessDeniedException", "AccessDenied")]
 )
-def test_a_refusal_says_what_to_do(aws: launch.Aws, sagemaker: Stubber, code: str, advice: str) -> None:
+def test_a_refusal_says_what_to_do(aws: submit.Aws, sagemaker: Stubber, code: str, advice: str) -> None:
     missing(sagemaker, NAMES[0])
     sagemaker.add_client_error("create_processing_job", code, "no")
     with pytest.raises(ConfigError, match=advice):
-        launch.launch(PLANNED, aws)
+        submit.launch(PLANNED, aws)
 
 
-def test_a_lost_answer_is_no_failure(aws: launch.Aws, sagemaker: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_answer_is_no_failure(aws: submit.Aws, sagemaker: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.exceptions import ReadTimeoutError
 
     def lost(**request: Any) -> None:
@@ -138,7 +138,7 @@ def test_a_lost_answer_is_no_failure(aws: launch.Aws, sagemaker: Stubber, monkey
     missing(sagemaker, NAMES[0])
     monkeypatch.setattr(aws.sagemaker, "create_processing_job", lost)
     with pytest.raises(CommitUnknown, match="starts no second"):
-        launch.launch(PLANNED, aws)
+        submit.launch(PLANNED, aws)
 
 
 @pytest.mark.parametrize(
@@ -153,46 +153,12 @@ def test_the_name_does_not_depend_on_the_secret() -> None:
     assert planned(secret="one").attempt(1).name == planned(secret="two").attempt(1).name == NAMES[0]
 
 
-# --- the code ---
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True)
-    return tmp_path
-
-
-def test_a_clean_checkout_is_its_commit(checkout: Path) -> None:
-    source = image.source_of(checkout)
-    assert not source.dirty
-    assert source.tag == source.commit[:12]
-
-
-def test_a_dirty_checkout_is_refused_and_its_tag_names_its_content(checkout: Path) -> None:
-    (checkout / "new.py").write_text("1")
-    first = image.source_of(checkout)
-    assert first.changed == ("new.py",)
-    (checkout / "new.py").write_text("2")
-    assert image.source_of(checkout).tag != first.tag
-    with pytest.raises(ConfigError, match=r"1 files differ from commit .*new.py.*--allow-dirty"):
-        launch.plan(JOB, "refinedweb", first, None, allow_dirty=False)
-    tags = launch.plan(JOB, "refinedweb", first, None, allow_dirty=True).job.tags
-    assert (tags["refinedweb:commit"], tags["refinedweb:dirty"]) == (first.commit, "1 files")
-
-
-def test_no_checkout_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no git checkout"):
-        image.source_of(tmp_path)
-
-
 # --- the command, against moto's server ---
 
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `docker` that writes down how it was called: no engine runs here. The log."""
+    """The log of a `docker` that only writes down how it was called: no engine runs here."""
     folder, log = tmp_path / "bin", tmp_path / "docker.log"
     folder.mkdir()
     (folder / "docker").write_text(f'#!/bin/sh\necho "$@" >> {log}\n')
@@ -239,7 +205,7 @@ def test_the_command_builds_pushes_uploads_and_starts_once(s3_server: str, docke
     told_to = sagemaker.describe_processing_job(ProcessingJobName=started["ProcessingJobName"])
     arguments = told_to["AppSpecification"]["ContainerArguments"]
     assert arguments == [f"{out}/{uploaded.key}", f"{s3_server}/crawl", out, "--limit", "3"]
-    assert f"Not started: {started['ProcessingJobName']} is there already" in call(*words).output, "at any price"
+    assert f"Not started: {started['ProcessingJobName']} exists already" in call(*words).output, "at any price"
 
 
 def test_an_image_that_is_there_is_not_built(s3_server: str, docker: Path) -> None:
@@ -308,5 +274,5 @@ def test_the_commands_join_the_command_line_where_the_package_is_installed() -> 
 
 
 def test_cost_is_a_product_or_an_advice() -> None:
-    assert "refinedweb plan" in launch.cost_line(100, None, 3.0)
-    assert launch.cost_line(100, 2.5, 4.0) == "about $1,000: 100 × 2.5 h × $4"
+    assert "refinedweb plan" in plan.cost_line(100, None, 3.0)
+    assert plan.cost_line(100, 2.5, 4.0) == "about $1,000: 100 × 2.5 h × $4"

@@ -1,4 +1,4 @@
-"""The request of a job, field for field, and within every limit of the service's API model."""
+"""The request of a job, field by field, and within every limit of the service's API model."""
 
 from __future__ import annotations
 
@@ -12,20 +12,8 @@ from hypothesis import strategies as st
 from jobs.launch.spec import Job, job_name, request
 from stages.errors import ConfigError
 from tests.jobs.launch.api_model import problems
+from tests.jobs.launch.sample_job import IMAGE, JOB, ROLE
 
-ROLE = "arn:aws:iam::123456789012:role/curation"
-IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/refinedweb:3f2a91c0aa11"
-JOB = Job(
-    name="refinedweb-refinedweb-0123456789ab",
-    role=ROLE,
-    image=IMAGE,
-    words=("refinedweb", "s3://crawl/part/", "s3://corpus/part", "--limit", "5"),
-    out="s3://corpus/part",
-    secret="a secret",
-    instances=40,
-    environment={"AWS_DEFAULT_REGION": "eu-west-1"},
-    tags={"refinedweb:commit": "3f2a91c0aa11", "team": "data"},
-)
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "REFINEDWEB_JOB": "refinedweb-refinedweb-0123456789ab",
@@ -104,19 +92,19 @@ def test_processing_up_to_its_limits_and_training_beyond(change: dict[str, Any],
     ("change", "message"),
     [
         ({"out": "/local/out"}, "the hosts of a job share nothing but S3"),
-        ({"role": "curation"}, "is no role's ARN"),
-        ({"instance_type": "c5.18xlarge"}, "is no SageMaker instance type"),
-        ({"instances": 0}, "--instances is at least 1"),
+        ({"role": "curation"}, "is not the ARN of a role"),
+        ({"instance_type": "c5.18xlarge"}, "is not a SageMaker instance type"),
+        ({"instances": 0}, "--instances must be at least 1"),
         ({"max_seconds": 28 * 86_400 + 1}, "a longer run resumes in another"),
         ({"subnets": ("subnet-1",)}, "--subnet and --security-group go together"),
-        ({"min_hosts": 41}, "--min-hosts is between 1 and the 40"),
+        ({"min_hosts": 41}, "--min-hosts must be between 1 and --instances \\(40\\)"),
         ({"words": ("refinedweb", *["s3://crawl/part"] * 99, "s3://out")}, "give prefixes, globs or a list of paths"),
         ({"words": ("refinedweb", "s3://crawl/" + "x" * 250, "s3://out")}, "1 to 256 characters"),
-        ({"environment": {f"V{n}": "" for n in range(97)}}, "SageMaker takes 100"),
-        ({"environment": {"V": "x" * 257}}, "a processing job takes 256"),
-        ({"environment": {"V": "x" * 513}, "spot": True}, "a training job takes 512"),
-        ({"environment": {"1V": "x"}}, "is no name of an environment variable"),
-        ({"name": "a_b"}, "is no job name"),
+        ({"environment": {f"V{n}": "" for n in range(97)}}, "SageMaker takes at most 100"),
+        ({"environment": {"V": "x" * 257}}, "a processing job takes at most 256"),
+        ({"environment": {"V": "x" * 513}, "spot": True}, "a training job takes at most 512"),
+        ({"environment": {"1V": "x"}}, "is not the name of an environment variable"),
+        ({"name": "a_b"}, "is not a job name"),
     ],
 )
 def test_what_sagemaker_would_refuse_is_refused_here(change: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Alarms and dashboard: every request passes botocore's model and arrives at a CloudWatch (moto's server)."""
+"""Alarms and dashboard: every request fits botocore's model and is accepted by a CloudWatch (moto's server)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watcher: what it decides, a scripted day of failures against SageMaker's own validation, and any interleaving of
+"""The watcher: its decisions, a scripted day of failures against SageMaker's own validation, and any interleaving of
 watchers that die.
 """
 
@@ -6,40 +6,26 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.watch.aws import SageMaker
 from jobs.watch.chain import ChainJob, chain_of, load_chain, of_job
-from jobs.watch.watch import Event, LedgerProgress, Policy, Seen, Watcher, decide, read_events
+from jobs.watch.decide import Event, Policy, Seen, decide
+from jobs.watch.watcher import LedgerProgress, Watcher, read_events
 from refinedweb.storage import open_store
 from stages.errors import ConfigError, RetryError
+from tests.jobs.watch.requests import request
+from tests.jobs.watch.stubs import StubbedAws
+from tests.jobs.watch.world import Died, World, link
 
-ROLE = "arn:aws:iam::123456789012:role/job"
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/x"
-HOUR = 3600.0
-
-
-def request(name: str) -> dict[str, Any]:
-    cluster = {"InstanceCount": 100, "InstanceType": "ml.c5.18xlarge", "VolumeSizeInGB": 30}
-    return {
-        "ProcessingJobName": name,
-        "RoleArn": ROLE,
-        "AppSpecification": {"ImageUri": "image", "ContainerArguments": ["run", "refinedweb"]},
-        "ProcessingResources": {"ClusterConfig": cluster},
-        "Environment": {"REFINEDWEB_JOB": name},
-    }
-
-
-def link(name: str, out: str | None = None) -> ChainJob:
-    return ChainJob("processing", request(name), out)
+HOUR = 3600.0  # seconds
 
 
 def launched(**changes: Any) -> Event:
@@ -97,66 +83,6 @@ def test_attempts_are_bounded() -> None:
 # any interleaving of watchers that die
 
 
-class Died(BaseException):
-    """The watcher is gone, between any two calls."""
-
-
-@dataclass
-class World:
-    """SageMaker, a run and a clock. Jobs make progress, hang or fail by the dice; every call may kill its caller."""
-
-    dice: random.Random
-    clock: float = 0.0
-    jobs: dict[str, str] = field(default_factory=dict)
-    tasks: int = 0
-    most_at_once: int = 0
-    mortal: bool = True
-
-    def life(self) -> None:
-        if self.mortal and self.dice.random() < 0.1:
-            raise Died
-
-    def status(self, job: ChainJob) -> tuple[str | None, str]:
-        self.life()
-        return self.jobs.get(job.name), ""
-
-    def create(self, job: ChainJob) -> None:
-        self.life()
-        self.jobs.setdefault(job.name, "InProgress")
-        self.most_at_once = max(self.most_at_once, sum(s in ("InProgress", "Stopping") for s in self.jobs.values()))
-        self.life()
-
-    def stop(self, job: ChainJob) -> None:
-        self.life()
-        if self.jobs[job.name] == "InProgress":
-            self.jobs[job.name] = "Stopping"
-        self.life()
-
-    def idle_minutes(self, job: ChainJob, percent: float, minutes: float, now: float) -> float:
-        return 0.0
-
-    def errors(self, job: ChainJob) -> tuple[str, ...]:
-        self.life()
-        return ()
-
-    def progress(self, out: str) -> LedgerProgress:
-        self.life()
-        return LedgerProgress(self.tasks, 0, self.tasks >= 20)
-
-    def pass_time(self) -> None:
-        self.clock += 300
-        for name, status in self.jobs.items():
-            if status == "Stopping":
-                self.jobs[name] = "Stopped"
-            elif status == "InProgress":
-                roll = self.dice.random()
-                self.tasks += roll < 0.5
-                if roll > 0.95:
-                    self.jobs[name] = "Failed"
-                elif self.tasks >= 20:
-                    self.jobs[name] = "Completed"
-
-
 @given(st.integers(0, 10_000))
 @settings(max_examples=40)
 def test_watchers_that_die_never_run_two_jobs_and_come_to_an_end(
@@ -205,45 +131,6 @@ def test_of_two_watchers_at_once_one_decides(tmp_path: Path) -> None:
 # a scripted day against the API's own models
 
 
-@dataclass
-class Aws:
-    """Clients that check every request and every scripted answer against botocore's models, in order."""
-
-    sagemaker: Stubber
-    cloudwatch: Stubber
-    logs: Stubber
-    jobs: SageMaker
-
-    def describe(self, name: str, status: str | None, *, message: str = "") -> None:
-        asked = {"ProcessingJobName": name}
-        if status is None:
-            words = f"Could not find requested job with name: {name}"
-            self.sagemaker.add_client_error("describe_processing_job", "ValidationException", words, 400, None, asked)
-            return
-        answer = {**request(name), "ProcessingJobArn": ARN, "ProcessingJobStatus": status, "CreationTime": 1}
-        if message:
-            answer["ExitMessage"] = message
-        self.sagemaker.add_response("describe_processing_job", answer, asked)
-
-    def create(self, name: str, *, taken: bool = False) -> None:
-        if taken:
-            self.sagemaker.add_client_error("create_processing_job", "ResourceInUse", "taken", 400, None, request(name))
-        else:
-            self.sagemaker.add_response("create_processing_job", {"ProcessingJobArn": ARN}, request(name))
-
-    def stop(self, name: str) -> None:
-        self.sagemaker.add_response("stop_processing_job", {}, {"ProcessingJobName": name})
-
-    def cpu(self, *values: float) -> None:
-        answer = {"MetricDataResults": [{"Id": "cpu", "Values": list(values)}]}
-        asked = {"MetricDataQueries": ANY, "StartTime": ANY, "EndTime": ANY, "ScanBy": "TimestampDescending"}
-        self.cloudwatch.add_response("get_metric_data", answer, asked)
-
-    def log(self, name: str, *lines: str) -> None:
-        asked = {"logGroupName": ANY, "logStreamNamePrefix": f"{name}/", "filterPattern": ANY, "limit": 1000}
-        self.logs.add_response("filter_log_events", {"events": [{"message": line} for line in lines]}, asked)
-
-
 @pytest.fixture
 def aws() -> Any:
     clients = [
@@ -253,12 +140,12 @@ def aws() -> Any:
     stubbers = [Stubber(client) for client in clients]
     for stubber in stubbers:
         stubber.activate()
-    yield Aws(*stubbers, SageMaker(*clients))
+    yield StubbedAws(*stubbers, SageMaker(*clients))
     for stubber in stubbers:
         stubber.assert_no_pending_responses()
 
 
-def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
+def test_a_day_of_failures(aws: StubbedAws, tmp_path: Path) -> None:
     """A job that fails, hangs, idles and completes; then the next of the chain."""
     now, at = [0.0], {"a": LedgerProgress(0, 0, False), "b": LedgerProgress(0, 0, False)}
     links = [link("filter", "a"), link("export", "b")]
@@ -340,12 +227,12 @@ def test_a_day_of_failures(aws: Aws, tmp_path: Path) -> None:
 
 
 def look_again(watcher: Watcher) -> str:
-    """A chain that is finished asks AWS for its last job once more, and does nothing."""
+    """A finished chain asks AWS about its last job once more, and does nothing."""
     watcher.jobs = World(random.Random(0), mortal=False)
     return watcher.tick().action
 
 
-def test_a_job_that_runs_already_is_launched_again_as_it_was(aws: Aws, tmp_path: Path) -> None:
+def test_a_job_that_runs_already_is_launched_again_as_it_was(aws: StubbedAws, tmp_path: Path) -> None:
     aws.describe("refinedweb-1", "InProgress")
     home, links = of_job(str(tmp_path), "processing", "refinedweb-1", aws.jobs.request_of)
     assert links[0].request == request("refinedweb-1")
@@ -360,7 +247,7 @@ def unwanted(job: ChainJob) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("refusal", ["ThrottlingException", "ResourceLimitExceeded"])
-def test_what_aws_refuses_is_tried_at_the_next_look(aws: Aws, tmp_path: Path, refusal: str) -> None:
+def test_what_aws_refuses_is_tried_at_the_next_look(aws: StubbedAws, tmp_path: Path, refusal: str) -> None:
     aws.describe("job", None)
     aws.sagemaker.add_client_error("create_processing_job", refusal, "no")
     watcher = Watcher(str(tmp_path), [link("job")], aws.jobs, clock=lambda: 0.0)
@@ -379,7 +266,7 @@ def test_a_wrong_chain_is_refused(chain: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         chain_of(chain, "chain.json")
     (tmp_path / "chain.json").write_text("{")
-    with pytest.raises(ConfigError, match="is no JSON"):
+    with pytest.raises(ConfigError, match="is not a JSON"):
         load_chain(str(tmp_path / "chain.json"))
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from jobs.watch.watch import handler
+from jobs.watch.watcher import handler
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
-from tests.jobs.watch.test_watch import request
+from tests.jobs.watch.requests import request
 from tests.refinedweb.cli.command import refinedweb
 
 

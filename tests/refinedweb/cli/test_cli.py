@@ -1,4 +1,4 @@
-"""The command line answers at once, and says what is wrong and what to do, without a traceback, before any work."""
+"""The command line answers immediately, and says what is wrong and what to do, without a traceback, before any work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from refinedweb import sample
 from refinedweb.cli import COMMANDS
 from tests.conftest import ROOT
-from tests.refinedweb.cli.command import refinedweb
+from tests.refinedweb.cli.command import refinedweb, refinedweb_process
 
 HEAVY = ("ray", "numba", "pyarrow", "trafilatura", "boto3", "fasttext")
 PAGE = """<html lang="en"><head><title>T</title></head><body><article><h1>The river</h1>
@@ -69,6 +69,17 @@ MISTAKES = [
 def test_mistakes_are_answered_before_any_work(tmp_path: Path, arguments: list[str], message: str) -> None:
     done = refinedweb(*arguments, code=2, cwd=tmp_path)
     assert message in " ".join(done.stderr.split())
+    assert not list(tmp_path.iterdir()), "nothing was done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [MISTAKES[0], MISTAKES[3], MISTAKES[-3]], ids=["group", "run", "inspect"]
+)
+def test_a_process_answers_mistakes_alike(tmp_path: Path, arguments: list[str], message: str) -> None:
+    """A real process: its modules and stages are its own."""
+    done = refinedweb_process(*arguments, code=2, cwd=tmp_path)
+    assert message in " ".join(done.stderr.split())
+    assert done.stdout == ""
     assert not list(tmp_path.iterdir()), "nothing was done"
 
 
@@ -130,7 +141,7 @@ def test_stages_tells_parameters_reasons_and_source() -> None:
 
 
 def test_doctor_races_processes_on_the_store(tmp_path: Path) -> None:
-    told = refinedweb("doctor", tmp_path).stdout
+    told = refinedweb_process("doctor", tmp_path).stdout
     assert "atomic create: 12 races of 8 processes: one winner each" in told
     assert "compare and swap: 12 races of 8 processes: one winner each" in told
     assert not list(tmp_path.glob("doctor-*"))

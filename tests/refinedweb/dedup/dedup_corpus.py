@@ -11,7 +11,7 @@ WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in ("n", "r
 
 
 def text(chance: random.Random, words: int) -> str:
-    """Sentences of made-up words in lines."""
+    """Sentences of made-up words, in lines."""
     chosen = chance.choices(WORDS, k=words)
     for at in range(7, words, 9):
         chosen[at] += "."
@@ -21,7 +21,7 @@ def text(chance: random.Random, words: int) -> str:
 
 
 def edited(chance: random.Random, original: str, share: float) -> str:
-    """The text with so many of its words replaced."""
+    """The text with this number of its words replaced."""
     words = original.split(" ")
     for at in chance.sample(range(len(words)), max(1, int(share * len(words)))):
         words[at] = chance.choice(WORDS)
@@ -29,7 +29,7 @@ def edited(chance: random.Random, original: str, share: float) -> str:
 
 
 def documents(count: int = 240, seed: int = 7) -> list[dict[str, Any]]:
-    """In a mixed order, with ids that say nothing of it. A few have no text or no URL."""
+    """In a mixed order, with ids that reveal nothing. A few have no text or no URL."""
     chance = random.Random(seed)
     passage = text(chance, 80)
     texts = [text(chance, chance.randint(60, 260)) for _ in range(count // 2)]

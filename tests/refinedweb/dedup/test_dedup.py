@@ -60,7 +60,7 @@ def test_what_a_removed_document_names_was_kept_and_is_its_like(whole: Path) -> 
 
 @pytest.mark.usefixtures("small_tasks")
 def test_new_documents_never_remove_those_of_an_index(tmp_path: Path) -> None:
-    """Parts one after the other, each with the index of those before, keep what one run over all keeps."""
+    """Parts that run one after another, each with the earlier ones as its index, keep what one run over all keeps."""
     paths = write_shards(DOCUMENTS, tmp_path / "in", 3)
     spec = "exact_v1,url_dedup_v1"
     settings = ("url_dedup_v1.keep=first",)

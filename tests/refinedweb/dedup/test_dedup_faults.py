@@ -1,4 +1,4 @@
-"""What happens to drivers, disks and shuffle objects while global steps run does not change their answer."""
+"""Whatever happens to drivers, disks and shuffle objects while global steps run, their answer is the same."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_driver_that_dies_between_any_tasks_resumes_to_the_same_answer(
 
 
 def damage_between_phases(how: str) -> Any:
-    """A hook that damages every shuffle object that stands when a phase begins."""
+    """A hook that damages every shuffle object that exists when a phase begins."""
     seen: set[Path] = set()
 
     def damage(work: Work) -> None:

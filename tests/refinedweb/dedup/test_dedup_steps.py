@@ -1,4 +1,4 @@
-"""What each global step finds, beside an oracle, a promised probability, or a small case done by hand."""
+"""What each global step finds, compared with an oracle, a promised probability, or a small case done by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_newest_or_the_first_of_a_url_stays(tmp_path: Path) -> None:
     paths = write_shards(DOCUMENTS, tmp_path / "in", 3)
     of_url: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for doc in DOCUMENTS:
-        if doc["text"]:  # the others are removed while reading
+        if doc["text"]:  # the others are removed during reading
             of_url[doc["url"] or doc["id"]].append(doc)
     for keep in ("newest", "first"):
         out = tmp_path / keep
@@ -85,7 +85,7 @@ CASES = ("", "keep_first=true", "mode=mask", "mode=drop_partial max_share=0.3", 
 @pytest.mark.usefixtures("small_tasks")
 @pytest.mark.parametrize("case", CASES)
 def test_substring_over_shards_is_substring_over_one_table(tmp_path: Path, case: str) -> None:
-    """The in-memory driver, whose oracle is a dictionary of windows, and the step give the same corpus."""
+    """The step makes the same corpus as the in-memory driver, whose oracle is a dictionary of windows."""
     spec = [f"substring_v1.{setting}" for setting in case.split()]
     ok(run("substring_v1", write_shards(DOCUMENTS, tmp_path / "in", 5), tmp_path / "out", *spec))
     ((_, values),) = load_recipe("substring_v1", spec).stages

@@ -45,7 +45,7 @@ def read(store: Store, partition: int) -> list[int]:
 def test_partitions_are_the_rows_in_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: list[list[int]], partitions: int, flush: int
 ) -> None:
-    """Whether they fit into memory or were spilled."""
+    """Both if they fit into memory and if they were spilled."""
     monkeypatch.setattr(shuffle, "FLUSH_BYTES", flush)
     store = open_store(str(tmp_path))
     write(store, batches, partitions)
@@ -84,7 +84,7 @@ def test_an_object_appears_whole_or_not_at_all(store: Store) -> None:
     with ShuffleWriter(store, KEY, SCHEMA, 4) as writer:  # left before it is finished
         writer.write(pa.table([pa.array([1], pa.uint64()), pa.array(["x"])], schema=SCHEMA))
     assert not list(store.list())
-    with pytest.raises(Damaged, match="though its record stands"):
+    with pytest.raises(Damaged, match="though its record exists"):
         ShuffleReader(store, KEY)
     write(store, [[5, 6], [7]], 3)
     assert sorted(key for partition in range(3) for key in read(store, partition)) == [5, 6, 7]

@@ -1,4 +1,4 @@
-"""A run in this process: the same steps and the same loop over a pool without other processes."""
+"""Runs in this process: the same steps and the same loop over a pool without other processes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(
 
 
 def write_shards(documents: list[dict[str, Any]], folder: Path, shards: int) -> list[Path]:
-    """The documents in their order as so many JSONL files of unequal length."""
+    """Write the documents, in their order, as `shards` JSONL files of unequal length."""
     folder.mkdir(parents=True)
     cuts = sorted(random.Random(shards).choices(range(len(documents) + 1), k=shards - 1))
     paths = []
@@ -67,12 +67,12 @@ def rows_of(out: Path | str, folder: str) -> list[dict[str, Any]]:
 
 
 def corpus(out: Path | str) -> list[tuple[str, str]]:
-    """(id, text) of every document kept, in order."""
+    """(id, text) of every kept document, in order."""
     return [(row["id"], row["text"]) for row in rows_of(out, "corpus")]
 
 
 def removed(out: Path | str) -> dict[str, tuple[str, str | None, int | None]]:
-    """Reason, id of the document kept instead, and size of the cluster, by id of every document removed."""
+    """Reason, id of the document kept instead, and size of the cluster, by the id of every removed document."""
     rows = [row for folder in sorted(Path(out).glob("*/removed")) for row in rows_of(folder, ".")]
     return {row["id"]: (row["drop"], row.get("kept_id"), row.get("cluster_size")) for row in rows}
 
@@ -83,6 +83,6 @@ def answer(out: Path | str) -> tuple[list[tuple[str, str]], dict[str, tuple[str,
 
 
 def ok(result: RunResult) -> RunResult:
-    """A run without failures."""
+    """The result, which must have no failures."""
     assert not result.failed, result.failed
     return result

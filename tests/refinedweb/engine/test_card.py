@@ -1,4 +1,4 @@
-"""The corpus in other hands: DuckDB, pandas, polars and HF datasets read it as it lies there; its card is true."""
+"""The corpus in other tools: DuckDB, pandas, polars and HF datasets read it as it is, and its card is true."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import refinedweb as rw
 from refinedweb.engine.card import card
 from refinedweb.views.verify import verify
 from tests.refinedweb.engine.inline import corpus, ok, run, write_shards
-from tests.refinedweb.views.looked_at import looked_at, pages
+from tests.refinedweb.views.small_run import pages, small_run
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return looked_at(tmp_path_factory.mktemp("run"), "keep_measures=true")
+    return small_run(tmp_path_factory.mktemp("run"), "keep_measures=true")
 
 
 def test_duckdb_reads_it(out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Real processes, really killed: whatever dies, the corpus is the same to the byte and the ledger has each shard once.
+"""Real processes are really killed: whatever dies, the corpus has the same bytes and the ledger has each shard once.
 
 Runs on the first pages of each file of the test crawl, so that a pass takes some seconds.
 """
@@ -21,9 +21,10 @@ from refinedweb.ledger.claims import Claims
 from refinedweb.storage import open_store
 from refinedweb.views.verify import verify
 from tests.conftest import ROOT
-from tests.refinedweb.cli.command import command, corpus_bytes, refinedweb
+from tests.refinedweb.cli.command import command, corpus_bytes, refinedweb_process
 from tests.refinedweb.engine import inline
 
+pytestmark = pytest.mark.slow
 LIMIT = 40
 OPTIONS = ("--limit", str(LIMIT), "--set", "keep_removed=full")
 SHARDS = 8
@@ -47,7 +48,7 @@ def quiet(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
 
 
 def run_here(crawl: Path, out: Path) -> None:
-    """The same run, or what is left of it, by a driver without Ray: where nobody is killed, Ray is only start-up."""
+    """The same run, or what is left of it, without Ray: if nothing is killed, Ray only adds time to start."""
     inline.ok(inline.run("refinedweb", [crawl], out, f"limit={LIMIT}"))
 
 
@@ -144,7 +145,7 @@ def test_child_worker_and_driver_are_killed_and_the_corpus_is_the_same(
         for process in left:
             kill(process)
     assert 3 <= len(before) < SHARDS
-    refinedweb("run", "refinedweb", crawl, out, "--workers", "1", *OPTIONS)
+    refinedweb_process("run", "refinedweb", crawl, out, "--workers", "1", *OPTIONS)
     after = contents(out)
     assert {path: after[path] for path in before} == before, "what was committed is not done again"
     assert_same_corpus(out, quiet)

@@ -1,4 +1,4 @@
-"""Laws of large runs: who waits for whom (in virtual time), and how much is asked of the store (counted, not timed)."""
+"""Laws of large runs: who waits for whom (in virtual time), and how many requests the store gets (counted, untimed)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refinedweb.engine import loop, rollups
-from refinedweb.engine.blocks import ASKED, LONE, LOOK_SECONDS, Blocks, cut
-from refinedweb.engine.loop import TICK
-from refinedweb.engine.pool import STARTS, _start
+from refinedweb.engine import loop, policy
+from refinedweb.engine.blocks import Blocks, block_numbers
+from refinedweb.engine.policy import FOREIGN_CHECKS, LARGE_TASK, LOOK_SECONDS, RAY_STARTS, TICK_SECONDS
+from refinedweb.engine.pool import _start
 from refinedweb.ledger.claims import Claims, Holder, started_at, this_machine
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import ObjectInfo, Store, open_store
@@ -28,11 +28,10 @@ from refinedweb.storage.local import LocalStore
 from stages.errors import RetryError
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.engine.virtual import STEP, VirtualTime, drive
-from tests.refinedweb.ledger.test_claims import Clock
-from tests.refinedweb.ledger.test_manifest import record
+from tests.refinedweb.ledger.records import Clock, record
 
 PAGE = 1000
-SLOP = TICK + LOOK_SECONDS
+SLOP = TICK_SECONDS + LOOK_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +48,7 @@ def folders(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     """New for each example: see `begin`."""
-    monkeypatch.setattr(rollups, "ROLL_UP_SECONDS", 1e9)
+    monkeypatch.setattr(policy, "ROLL_UP_SECONDS", 1e9)
     clock = VirtualTime()
     monkeypatch.setattr(loop, "sleep", lambda seconds: clock.sleep(seconds))
     return clock
@@ -69,7 +68,7 @@ def test_one_shard_50_times_the_others_holds_nobody_back(
     time: VirtualTime, folders: Iterator[Path], shards: int, place: float, drivers: int, workers: int, block: int,
     seed: int, abandoned: bool,
 ) -> None:  # fmt: skip
-    """It is begun first, wherever it lies, also where a dead driver held it; and nobody waits behind it."""
+    """It is begun first, wherever it is, even if a dead driver held it; and nobody waits for it."""
     begin(time, seed)
     lengths = [random.uniform(0.5, 1.5) for _ in range(shards)]
     large = int(place * (shards - 1))
@@ -77,7 +76,7 @@ def test_one_shard_50_times_the_others_holds_nobody_back(
     store = open_store(str(next(folders)))
     if abandoned:
         sizes = {n: round(each * 1000) for n, each in enumerate(lengths)}
-        abandon(store, cut(sizes, block)[large])
+        abandon(store, block_numbers(sizes, block)[large])
     ran = drive(time, store, lengths, block, drivers, workers)
     assert ran.attempts == shards, "nothing is done twice"
     assert ran.begins[large] <= 1.5 * (abandoned and drivers > 1)
@@ -104,29 +103,29 @@ def abandon(store: Store, block: int) -> None:
 def test_no_worker_idles_while_a_block_is_free(
     time: VirtualTime, folders: Iterator[Path], lengths: list[float], drivers: int, workers: int, block: int, seed: int
 ) -> None:
-    """Graham's bound for shards of any sizes: an even share, and what the last block to be begun takes."""
+    """Graham's bound for shards of any sizes: an even share, and the time of the last block to be begun."""
     begin(time, seed)
     ran = drive(time, open_store(str(next(folders))), lengths, block, drivers, workers)
     assert ran.attempts == len(lengths)
     assert len(ran.ends) == len(lengths)
-    ordinary = min(max(lengths), LONE * sum(lengths) / len(lengths))
+    ordinary = min(max(lengths), LARGE_TASK * sum(lengths) / len(lengths))
     last = block * ordinary / workers + max(lengths)
     assert max(ran.ends.values()) <= sum(lengths) / (drivers * workers) + last + SLOP
 
 
 @given(st.dictionaries(st.integers(0, 300), st.integers(0, 10**12), max_size=80), st.integers(1, 64))
 def test_blocks_are_small_and_a_large_task_is_alone(sizes: dict[int, int], block: int) -> None:
-    cuts = cut(sizes, block)
+    cuts = block_numbers(sizes, block)
     members = Counter(cuts.values())
     assert set(cuts) == set(sizes)
     assert max(members.values(), default=0) <= block
     mean = sum(sizes.values()) / max(1, len(sizes))
-    assert all(members[cuts[n]] == 1 for n, size in sizes.items() if mean and size >= LONE * mean)
-    assert len(members) <= len({n // block for n in sizes}) + len(sizes) / LONE
+    assert all(members[cuts[n]] == 1 for n, size in sizes.items() if mean and size >= LARGE_TASK * mean)
+    assert len(members) <= len({n // block for n in sizes}) + len(sizes) / LARGE_TASK
 
 
 class Counted:
-    """A store that counts what it is asked, in S3's units: a listing is a request for every thousand keys."""
+    """A store that counts its requests in S3's units: a listing is one request for every thousand keys."""
 
     def __init__(self, store: Store, parallel: int) -> None:
         self._store = store
@@ -157,7 +156,7 @@ def claim_elsewhere(store: Store, block: int, beat: int) -> None:
 def test_a_look_asks_a_bounded_number_of_questions_and_finds_the_dead(
     tmp_path: Path, foreign: int, parallel: int
 ) -> None:
-    """All blocks are claimed by live holders elsewhere but for one that is dead: it is found after a lease and a look,
+    """All blocks are claimed elsewhere, by live holders except for one: the dead one is found after a lease and a look,
     however many others there are.
     """
     store, clock = Counted(open_store(str(tmp_path)), parallel), Clock()
@@ -165,7 +164,7 @@ def test_a_look_asks_a_bounded_number_of_questions_and_finds_the_dead(
     claim_elsewhere(store, dead, 0)
     sizes = dict.fromkeys(range(4 * foreign), 1)
     ours = Blocks(sizes, (), 4, Ledger(store, STEP), Claims(store, STEP, lease=60, clock=clock))
-    most = 1 + ASKED * (4 if parallel == 1 else 1) + 2 * ASKED
+    most = 1 + FOREIGN_CHECKS * (4 if parallel == 1 else 1) + 2 * FOREIGN_CHECKS
     for beat in range(100):
         for block in range(foreign):
             if block != dead:
@@ -187,7 +186,7 @@ def test_of_many_that_start_at_once_each_finds_a_block_after_few_refusals(tmp_pa
     store = Counted(open_store(str(tmp_path)), 16)
     drivers = [Blocks(dict.fromkeys(range(512), 1), (), 1, Ledger(store, STEP), Claims(store, STEP)) for _ in range(64)]
     for driver in drivers:
-        driver._looked = 0.0  # all have looked before the first claimed anything
+        driver._looked = 0.0  # all looked before the first claimed anything
     assert all(driver.take() is not None for driver in drivers)
     assert sum(len(driver.claims.mine) for driver in drivers) == 64
     assert store.asked["put_new"] <= 64 * 4
@@ -208,8 +207,8 @@ def test_what_others_finished_is_learned_page_by_page(tmp_path: Path) -> None:
 
 
 def test_requests_per_shard_do_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole run and a resumed one that finds all done: four times the shards, at most four times the requests and
-    the listed keys.
+    """A whole run, and a resumed one that finds everything done: four times the shards take at most four times the
+    requests and the listed keys.
     """
     few, many = (asked_by_a_run(tmp_path / str(shards), shards, monkeypatch) for shards in (40, 160))
     for what in few:
@@ -251,7 +250,7 @@ def counting_keys(method: Any, asked: Counter[str]) -> Any:
 
 
 class SlowRay:
-    """Ray on a machine so busy that it is up in time only at the `good`-th try."""
+    """Ray on a machine so busy that it is not up in time before the `good`-th try."""
 
     def __init__(self, good: int) -> None:
         self.left = good
@@ -268,8 +267,8 @@ class SlowRay:
 
 
 def test_ray_gets_more_tries_to_start_where_the_machine_is_busy() -> None:
-    slow = SlowRay(STARTS)
+    slow = SlowRay(RAY_STARTS)
     _start(slow, 2, None)
-    assert slow.cleaned == STARTS - 1
+    assert slow.cleaned == RAY_STARTS - 1
     with pytest.raises(RetryError, match=r"did not start on this machine .* timed out .* run the same command again"):
-        _start(SlowRay(STARTS + 1), 2, None)
+        _start(SlowRay(RAY_STARTS + 1), 2, None)

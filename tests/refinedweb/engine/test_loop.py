@@ -15,24 +15,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refinedweb.engine import loop
-from refinedweb.engine.loop import DEATHS, MOST_DEATHS, RETRIES, Loop, LoopProgress, Task
+from refinedweb.engine import policy
+from refinedweb.engine.loop import Loop, LoopProgress, Task
+from refinedweb.engine.policy import CAREFUL_DEATHS, MOST_DEATHS, RETRIES
 from refinedweb.engine.pool import TaskOutcome
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
-from tests.refinedweb.ledger.test_manifest import record
+from tests.refinedweb.ledger.records import record
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BACKOFF", 0.0)
-    monkeypatch.setattr(loop, "TICK", 0.001)
+    monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(policy, "TICK_SECONDS", 0.001)
 
 
 class ScriptedPool:
-    """Ends attempts as a script says: per task a list of endings, then success. Attempts end in submission order."""
+    """Ends attempts in submission order, as a script says: a list of endings for each task, then success."""
 
     def __init__(self, ledger: Ledger, script: dict[int, list[str]], slots: int = 3) -> None:
         self._ledger = ledger
@@ -125,8 +126,8 @@ def test_a_claim_left_by_one_who_went_after_the_last_commit_is_cleared(
 
 def test_a_task_that_dies_is_run_carefully_and_at_last_given_up(tmp_path: Path) -> None:
     progress, pool, _ = run(tmp_path, 2, {0: ["died"] * 99})
-    assert [careful for task, careful in pool.attempts if task == 0] == [False] * DEATHS + [True] * (
-        MOST_DEATHS - DEATHS
+    assert [careful for task, careful in pool.attempts if task == 0] == [False] * CAREFUL_DEATHS + [True] * (
+        MOST_DEATHS - CAREFUL_DEATHS
     )
     assert progress.failed == {0: "task 0: died"}
     assert progress.deaths == MOST_DEATHS
@@ -181,7 +182,7 @@ def test_drivers_side_by_side_do_every_task_once(tmp_path: Path, block: int) -> 
 def test_idle_slots_run_stragglers_again_and_the_first_record_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "STRAGGLER_SECONDS", 0.0)
+    monkeypatch.setattr(policy, "STRAGGLER_SECONDS", 0.0)
     store = open_store(str(tmp_path))
     ledger = Ledger(store, "00-x")
 

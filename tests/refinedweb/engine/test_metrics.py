@@ -1,4 +1,4 @@
-"""Laws of the metrics: increments add up to what was done, whoever sums them; both formats can be read back."""
+"""Laws of the metrics: increments add up to what was done, however they are summed; both formats can be read back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
 
-def told(readings: list[Reading], field: str) -> float:
+def total(readings: list[Reading], field: str) -> float:
     return sum(getattr(reading, field) for reading in readings)
 
 
@@ -47,9 +47,9 @@ def test_increments_add_up_over_steps_and_time(ticks: list[tuple[int, int, int, 
         clock.now += seconds
         meter.watch(progress)
     meter.close()
-    assert told(readings, "documents") == documents
-    assert told(readings, "documents_kept") == kept
-    assert told(readings, "cost_dollars") == pytest.approx(clock.now / 100, abs=1e-6)
+    assert total(readings, "documents") == documents
+    assert total(readings, "documents_kept") == kept
+    assert total(readings, "cost_dollars") == pytest.approx(clock.now / 100, abs=1e-6)
 
 
 def test_no_reading_before_its_time() -> None:
@@ -92,7 +92,7 @@ def test_prometheus_text_reads_back(labels: dict[str, str], value: float) -> Non
     found = SAMPLE.match(line)
     assert found is not None, line
     pairs = re.findall(r'([a-z]+)="((?:[^"\\\n]|\\["\\n])*)"', found[2])
-    unescaped = {name: re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), told) for name, told in pairs}
+    unescaped = {name: re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), escaped) for name, escaped in pairs}
     assert unescaped == labels
     assert float(found[3]) == value
 

@@ -1,9 +1,11 @@
-"""The product as its users meet it: the command line over the sample crawl, on disk and on S3."""
+"""The product as its users see it: the command line over the sample crawl, on disk and on S3."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +15,47 @@ import pytest
 import refinedweb as rw
 from refinedweb import sample
 from refinedweb.storage import open_store
-from tests.refinedweb.cli.command import corpus_bytes, refinedweb
+from tests.refinedweb.cli.command import corpus_bytes, refinedweb, refinedweb_process
 from tests.refinedweb.engine import inline
 
-pytestmark = pytest.mark.usefixtures("cluster")
 TOY = "--import=tests.refinedweb.toy_stages"
 FIRST = 5
 
 
+Call = Callable[..., subprocess.CompletedProcess[str]]
+AGAIN = ("--set", f"url_v1.blocklist={sample.blocklist()}", "--set", "keep_removed=full")  # what `demo` sets
+
+
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Path:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of `refinedweb demo`."""
+    return demonstrated(refinedweb, tmp_path_factory.mktemp("demo") / "out")
+
+
+@pytest.fixture
+def by_ray(cluster: str) -> Call:
+    """The program as a process whose workers are Ray's."""
     del cluster
-    out = tmp_path_factory.mktemp("demo") / "out"
-    shown = refinedweb("demo", out)
+    return refinedweb_process
+
+
+@pytest.fixture
+def call(request: pytest.FixtureRequest) -> Call:
+    """The program within this process, or `by_ray`."""
+    found: Call = request.getfixturevalue("by_ray") if request.param == "ray" else refinedweb
+    return found
+
+
+def demonstrated(call: Call, out: Path, *options: str) -> Path:
+    shown = call("demo", out, *options)
     assert "documents in" in shown.stdout
     assert str(out) in shown.stdout
     return out
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Path:
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run over the first documents of each file of the sample, all kept."""
-    del cluster
     out = tmp_path_factory.mktemp("first") / "out"
     refinedweb("run", "scorer_v1", *sample.crawl_files(), out, TOY, "--limit", str(FIRST))
     return out
@@ -94,18 +114,18 @@ def test_verify_passes_and_notices_what_was_tampered_with(demo: Path, tmp_path: 
 
 def test_the_same_command_again_does_nothing_and_another_recipe_is_refused(demo: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in demo.rglob("*") if path.is_file()}
-    again = ["--set", f"url_v1.blocklist={sample.blocklist()}", "--set", "keep_removed=full"]
-    refinedweb("run", "refinedweb", *sample.crawl_files(), demo, *again)
+    refinedweb("run", "refinedweb", *sample.crawl_files(), demo, *AGAIN)
     assert {path: path.stat().st_mtime_ns for path in demo.rglob("*") if path.is_file()} == before
     other = refinedweb(
-        "run", "refinedweb", *sample.crawl_files(), demo, *again, "--set", "quality_v1.min_words=30", code=2
+        "run", "refinedweb", *sample.crawl_files(), demo, *AGAIN, "--set", "quality_v1.min_words=30", code=2
     )
     assert "quality_v1.min_words: 50 → 30" in other.stderr
-    fewer = refinedweb("run", "refinedweb", *sample.crawl_files()[1:], demo, *again, code=2)
+    fewer = refinedweb("run", "refinedweb", *sample.crawl_files()[1:], demo, *AGAIN, code=2)
     assert f"gone: {sample.crawl_files()[0]}" in fewer.stderr
 
 
-def test_from_and_to_s3_gives_the_same(demo: Path, s3_server: str) -> None:
+@pytest.mark.parametrize("call", ["here", pytest.param("ray", marks=pytest.mark.slow)], indirect=True)
+def test_from_and_to_s3_gives_the_same(demo: Path, s3_server: str, call: Call) -> None:
     root = f"{s3_server}/{uuid.uuid4().hex}"
     store = open_store(root)
     for path in sample.crawl_files():
@@ -115,7 +135,8 @@ def test_from_and_to_s3_gives_the_same(demo: Path, s3_server: str) -> None:
         if path.is_file():
             store.put(f"lists/{path.relative_to(blocklist)}", path.read_bytes())
     out = f"{root}/out"
-    refinedweb("run", "refinedweb", f"{root}/crawl", out, "--set", f"url_v1.blocklist={root}/lists", "--workers", "2")
+    lists = f"url_v1.blocklist={root}/lists"
+    call("run", "refinedweb", f"{root}/crawl", out, "--set", lists, "--workers", "2")
     assert "The ledger holds" in refinedweb("verify", out).stdout
     here, there = rw.open(str(demo)).table().arrow, rw.open(out).table().arrow
     assert there.drop_columns(["source"]) == here.drop_columns(["source"])
@@ -140,14 +161,14 @@ def test_our_own_corpus_is_an_input(demo: Path, tmp_path: Path) -> None:
     assert again.rows_kept == kept, "what passed once passes again"
 
 
-@pytest.mark.parametrize("poison", ["killer_v1", "raiser_v1"])
+@pytest.mark.parametrize(("poison", "call"), [("killer_v1", "ray"), ("raiser_v1", "here")], indirect=["call"])
 def test_a_document_that_breaks_a_stage_is_quarantined_and_the_rest_goes_on(
-    first: Path, tmp_path: Path, poison: str
+    first: Path, tmp_path: Path, poison: str, call: Call
 ) -> None:
     crawl, out = sample.crawl_files()[0], tmp_path / "out"
     ids = pq.read_table(first / "corpus" / "000000.parquet")["id"].to_pylist()
     victim = ("--set", f'{poison}.victims=["{ids[3]}"]')
-    shown = refinedweb("run", f"{poison},scorer_v1", crawl, out, TOY, "--limit", str(FIRST), *victim, code=3)
+    shown = call("run", f"{poison},scorer_v1", crawl, out, TOY, "--limit", str(FIRST), *victim, code=3)
     assert "1 document quarantined" in shown.stdout
     run = rw.open(str(out))
     assert run.table()["id"].to_pylist() == [i for i in ids if i != ids[3]]
@@ -158,8 +179,8 @@ def test_a_document_that_breaks_a_stage_is_quarantined_and_the_rest_goes_on(
 def test_a_broken_stage_fails_its_shards_and_says_so(tmp_path: Path) -> None:
     crawl = sample.crawl_files()[:1]
     shown = refinedweb("run", "thief_v1", *crawl, tmp_path, TOY, code=3)
-    assert "rows must stay" in shown.stdout
-    assert "rows must stay" in refinedweb("status", tmp_path).stdout
+    assert "a stage must keep every row" in shown.stdout
+    assert "a stage must keep every row" in refinedweb("status", tmp_path).stdout
     assert "not done" in refinedweb("verify", tmp_path, code=3).stdout
 
 
@@ -204,17 +225,20 @@ def test_what_deduplication_did_can_be_looked_at(demo: Path) -> None:
         json.loads(x) for x in refinedweb("inspect", demo, "--stage", "substring", "--json").stdout.splitlines()
     ]
     told = refinedweb("explain", cut["document"]["url"], "--run", demo).stdout
-    assert "span 1 stands also in" in told
+    assert "span 1 also occurs in" in told
     corpus = dict(zip(*(rw.open(str(demo)).table()[name].to_pylist() for name in ("id", "text")), strict=True))
     assert cut["spans"][0] in cut["document"]["text"]
     assert cut["spans"][0] not in corpus[cut["document"]["id"]]
     assert "no document with the id" in refinedweb("explain", "nothing", "--run", demo, code=2).stderr
 
 
-def test_corpora_of_other_worker_counts_are_byte_identical(demo: Path, tmp_path: Path) -> None:
-    again = ["--set", f"url_v1.blocklist={sample.blocklist()}", "--set", "keep_removed=full"]
-    refinedweb("run", "refinedweb", *sample.crawl_files(), tmp_path, *again, "--workers", "1")
-    assert corpus_bytes(tmp_path) == corpus_bytes(demo)
+@pytest.mark.parametrize("workers", [(), pytest.param(("--workers", "1"), marks=pytest.mark.slow)], ids=["all", "one"])
+def test_corpora_of_other_worker_counts_are_byte_identical(
+    demo: Path, by_ray: Call, tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    """Two at once and one of Ray's, and the one that is this process."""
+    out = demonstrated(by_ray, tmp_path / "out", *workers)
+    assert corpus_bytes(out) == corpus_bytes(demo)
 
 
 def test_the_demo_does_with_planted_pages_what_their_truth_says(demo: Path) -> None:

@@ -1,7 +1,7 @@
 """Drivers in virtual time: real loops, ledger and claims on disk, over pools whose tasks only take a while.
 
-Each driver is a thread, but one runs at a time: whoever waits gives the turn to the one that is due next. So a run of
-hours is deterministic and takes moments.
+Each driver is a thread, but only one runs at a time: a driver that waits gives the turn to the one that is due next. So
+a run of hours is deterministic and takes moments.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from refinedweb.engine.pool import TaskOutcome
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import Store
-from tests.refinedweb.ledger.test_manifest import record
+from tests.refinedweb.ledger.records import record
 
 STEP = "00-x"
 
 
 class VirtualTime:
-    """The time that all drivers have in common, and whose turn it is."""
+    """The time that all drivers share, and whose turn it is."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -34,7 +34,7 @@ class VirtualTime:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Give the turn away for so long."""
+        """Give the turn away for `seconds`."""
         mine = threading.Event()
         heapq.heappush(self._due, (self.now + seconds, next(self._order), mine))
         self._pass_on()
@@ -46,7 +46,7 @@ class VirtualTime:
             turn.set()
 
     def run(self, drivers: Sequence[Callable[[], object]]) -> None:
-        """All drivers from now on, until the last has ended. Raises what the first that failed raised."""
+        """Run all drivers from now on, until the last one has ended. Raises the first error that any of them raised."""
         errors: list[BaseException] = []
 
         def live(drive: Callable[[], object], turn: threading.Event) -> None:
@@ -71,7 +71,7 @@ class VirtualTime:
 
 
 class Ran(NamedTuple):
-    """When each task began and ended, how many attempts there were, and when the last driver knew that all is done."""
+    """When each task began and ended, how many attempts there were, and when the last driver knew that all was done."""
 
     begins: dict[int, float]
     ends: dict[int, float]
@@ -80,7 +80,7 @@ class Ran(NamedTuple):
 
 
 class VirtualPool:
-    """`workers` tasks at once, each as long as its payload says, in seconds."""
+    """Runs `workers` tasks at the same time; each takes as many seconds as its payload says."""
 
     def __init__(self, time: VirtualTime, ledger: Ledger, workers: int) -> None:
         self._time = time
@@ -124,7 +124,7 @@ class VirtualPool:
 
 
 def drive(time: VirtualTime, store: Store, seconds: Sequence[float], block: int, drivers: int, workers: int) -> Ran:
-    """So many drivers over tasks of these lengths, which are their sizes too, to the end."""
+    """Run `drivers` drivers to the end, over tasks that take these seconds. The sizes of tasks are in proportion."""
     tasks = [Task(n, each, round(each * 1000)) for n, each in enumerate(seconds)]
     ledger = Ledger(store, STEP)
     pools = [VirtualPool(time, ledger, workers) for _ in range(drivers)]

@@ -1,4 +1,4 @@
-"""Laws of the forecast: bounds that no schedule can break, what the fit must recover, and a real run read back."""
+"""Laws of the forecast: bounds that no schedule can break, what the fit must recover, a real run read back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refinedweb.cli.plan import parsed, plan
-from refinedweb.dedup.planning import cut
+from refinedweb.cli.plan import input_volume, plan
+from refinedweb.cli.plan_tables import with_spread
+from refinedweb.dedup.planning import split_shuffle
 from refinedweb.forecast.forecast import ForecastPlan, curve, forecast
 from refinedweb.forecast.machines import Conditions, Machine, machine, quiet
 from refinedweb.forecast.measured import TaskPoint, fit, measure, pauses
@@ -66,7 +67,7 @@ def test_workers_warm_up_once_and_after_they_are_replaced() -> None:
 
 
 def test_requests_bound_the_rate() -> None:
-    """1,000 tasks of 100 gets at 50 gets a second take 2,000 s, however many machines."""
+    """1,000 tasks of 100 gets at 50 gets per second take 2,000 s on any number of machines."""
     slow = replace(CALM, gets=50.0)
     for machines in (5, 50):
         out = simulated(Tasks(np.full(1000, 1.0), gets=100.0), machines, slow)
@@ -75,7 +76,7 @@ def test_requests_bound_the_rate() -> None:
 
 
 def test_the_network_is_each_machines_own() -> None:
-    """Four tasks of 1 GB at 1 GB/s take 4 s on one machine; on four machines of a core each they take 1 s."""
+    """Four tasks of 1 GB at 1 GB/s take 4 s on one machine; on four machines with one core each they take 1 s."""
     tasks = Tasks(np.full(4, 0.5), moved=1e9)
     assert simulated(tasks, 1, CALM).seconds == pytest.approx(4, rel=0.01)
     assert simulated(tasks, 4, CALM, replace(BOX, cores=1)).seconds == pytest.approx(1, rel=0.01)
@@ -113,7 +114,7 @@ def test_two_sizes_tell_the_warm_up_of_a_phase_of_one_task(rate: float, warm_up:
 
 @given(durations, st.integers(1, 5), st.floats(0, 5))
 def test_pauses_are_read_from_begins_and_ends(seconds: np.ndarray, cores: int, pause: float) -> None:
-    """A schedule with that pause after each task is read back."""
+    """The pauses of a schedule that waits after each task are read back."""
     free, spans = [0.0] * cores, []
     for each in seconds:
         core = free.index(min(free))
@@ -177,7 +178,7 @@ def test_a_shuffle_beyond_sixteen_bits_is_a_problem(sample: Path) -> None:
 
 @given(st.integers(0, 1 << 50))
 def test_what_is_planned_is_what_the_engine_cuts(total: int) -> None:
-    block, partitions = cut(total)
+    block, partitions = split_shuffle(total)
     assert 16 << 20 <= block <= 1 << 30
     assert (partitions - 1) * (16 << 20) <= total
 
@@ -192,17 +193,24 @@ def test_the_command_tells_the_same_as_json(sample: Path, capsys: pytest.Capture
     shown = capsys.readouterr().out
     assert "3 × ml.c5.18xlarge (216 workers, each its own driver)" in shown
     assert "02-minhash_v1/1-sign" in shown
+    assert "(simulated spread " in shown
+
+
+def test_a_forecast_and_its_spread_have_one_unit() -> None:
+    assert with_spread(39.3 * 86_400, 39.26 * 86_400, 39.34 * 86_400) == "39.3 days (simulated spread 39.3 to 39.3)"
+    assert with_spread(9_000.0, 3_600.0, 200_000.0) == "2.5 h (simulated spread 1.0 to 55.6)"
+    assert with_spread(90.0, 89.0, 130.0) == "90.0 s (simulated spread 89.0 to 130.0)"
 
 
 @pytest.mark.parametrize("text", ["", "90000", "0x1GB", "10x0GB", "10x1 parsec", "-1x1GB", "x1GB"])
 def test_a_wrong_input_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"90000x1\.1GB"):
-        parsed(text)
+        input_volume(text)
 
 
 def test_sizes() -> None:
-    assert parsed("90000x1.1GB") == InputVolume(90000, 1.1e9)
-    assert parsed("8x64MiB").bytes == 512 * 2**20
+    assert input_volume("90000x1.1GB") == InputVolume(90000, 1.1e9)
+    assert input_volume("8x64MiB").bytes == 512 * 2**20
 
 
 def test_an_unknown_machine_names_the_nearest() -> None:

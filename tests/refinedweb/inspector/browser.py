@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests of pages: Debian's `chromium` and `chromium-driver`."""
+"""A headless Chromium for tests of HTML: Debian's `chromium` and `chromium-driver`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(profile: Path, *flags: str) -> Iterator[webdriver.Chrome]:
-    """A browser with a profile of its own; skips the test where there is none."""
+    """A browser with its own profile. Skips the test if no browser is installed."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
         pytest.skip("needs a browser: apt-get install chromium chromium-driver")

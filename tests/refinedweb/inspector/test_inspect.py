@@ -1,4 +1,4 @@
-"""The inspection page: what it finds, what it lets in, what a browser makes of it, and the labels it writes."""
+"""The inspector: what it finds, whom it lets in, what a browser makes of it, and the labels it writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 import refinedweb as rw
 from classifiers.training import labelled
 from refinedweb.cli import cli
-from refinedweb.inspector.browse import Query, find, load
+from refinedweb.inspector.browse import Query, find_documents, load_document
 from refinedweb.inspector.document import DocumentReader
 from refinedweb.inspector.labels import SCHEMA, Labels
 from refinedweb.inspector.server import Inspector, address, bound
@@ -32,19 +32,19 @@ from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.inspector.browser import chromium
 from tests.refinedweb.sources.archives import http as response
 from tests.refinedweb.sources.archives import warc
-from tests.refinedweb.views.looked_at import looked_at, prose
+from tests.refinedweb.views.small_run import prose, small_run
 
 FATES = {"corpus": 24, "quality_v1": 8, "repetition_v1": 6, "minhash_v1": 4}
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return looked_at(tmp_path_factory.mktemp("run"))
+    return small_run(tmp_path_factory.mktemp("run"))
 
 
 @contextmanager
 def served(out: Path, labels: Path | None = None) -> Iterator[str]:
-    """The address of the page of a run, as `refinedweb inspect` serves it."""
+    """The address of the inspector of a run, as `refinedweb inspect` serves it."""
     inspector = Inspector(rw.open(str(out)), None if labels is None else Labels(str(labels)))
     with bound(0) as listening:
         config = uvicorn.Config(inspector.app(listening.getsockname()[1]), log_level="error", lifespan="off")
@@ -61,7 +61,7 @@ def served(out: Path, labels: Path | None = None) -> Iterator[str]:
 @pytest.mark.parametrize(("stage", "count"), FATES.items())
 def test_filters_find_exactly_what_the_ledger_counts(out: Path, stage: str, count: int) -> None:
     run = rw.open(str(out))
-    hits = find(run, Query(stage=stage), 100)
+    hits = find_documents(run, Query(stage=stage), 100)
     assert len(hits.found) == count
     assert not hits.more
     assert {hit.stage for hit in hits.found} == {stage}
@@ -69,11 +69,11 @@ def test_filters_find_exactly_what_the_ledger_counts(out: Path, stage: str, coun
 
 def test_every_document_is_found_once_in_an_order_that_the_seed_gives(out: Path) -> None:
     run = rw.open(str(out))
-    every = find(run, Query(), 100).found
+    every = find_documents(run, Query(), 100).found
     assert len({hit.id for hit in every}) == len(every) == sum(FATES.values())
-    assert find(run, Query(), 100).found == every
-    assert [hit.id for hit in find(run, Query(seed=1), 100).found] != [hit.id for hit in every]
-    parts = [find(run, Query(skip=skip), 10) for skip in range(0, 50, 10)]
+    assert find_documents(run, Query(), 100).found == every
+    assert [hit.id for hit in find_documents(run, Query(seed=1), 100).found] != [hit.id for hit in every]
+    parts = [find_documents(run, Query(skip=skip), 10) for skip in range(0, 50, 10)]
     assert [hit for part in parts for hit in part.found] == every
     assert [part.more for part in parts] == [True, True, True, True, False]
 
@@ -92,7 +92,7 @@ def test_every_document_is_found_once_in_an_order_that_the_seed_gives(out: Path)
     ],
 )
 def test_words_domains_languages_and_reasons_narrow_it(out: Path, query: Query, count: int) -> None:
-    assert len(find(rw.open(str(out)), query, 100).found) == count
+    assert len(find_documents(rw.open(str(out)), query, 100).found) == count
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_words_domains_languages_and_reasons_narrow_it(out: Path, query: Query, 
            "../run.json:0", "00-filter/kept/000000.parquet:0", "corpus/../run.json:0", "corpus/000000.parquet:-1"],
 )  # fmt: skip
 def test_only_committed_documents_have_an_address(out: Path, at: str) -> None:
-    assert load(rw.open(str(out)), at) is None
+    assert load_document(rw.open(str(out)), at) is None
 
 
 def test_duplicates_stand_beside_each_other_with_what_differs_marked(out: Path) -> None:
     run = rw.open(str(out))
-    for hit in find(run, Query(stage="minhash_v1"), 10).found:
-        loaded = load(run, hit.at)
+    for hit in find_documents(run, Query(stage="minhash_v1"), 10).found:
+        loaded = load_document(run, hit.at)
         assert loaded is not None
-        (twins,) = DocumentReader(run).page(*loaded).twins
+        (twins,) = DocumentReader(run).view(*loaded).twins
         for pieces, document in ((twins.removed, twins.pair.removed), (twins.kept, twins.pair.kept)):
             assert "".join(piece.text for piece in pieces) == document["text"]
         same = ["".join(p.text for p in side if not p.marked) for side in (twins.removed, twins.kept)]
@@ -124,17 +124,17 @@ def test_html_is_read_again_from_the_archive_and_explained(tmp_path: Path) -> No
     ok(run("extract_v1,quality_v1", [file], tmp_path / "out"))
     opened = rw.open(str(tmp_path / "out"))
     reader = DocumentReader(opened)
-    (hit,) = find(opened, Query(stage="corpus")).found
-    loaded = load(opened, hit.at)
+    (hit,) = find_documents(opened, Query(stage="corpus")).found
+    loaded = load_document(opened, hit.at)
     assert loaded is not None
-    page = reader.page(*loaded)
+    page = reader.view(*loaded)
     assert page.html == body
     assert page.html_from == f"read again from {file}"
     explanation = reader.explain(*loaded)
     assert explanation.verdict == "kept"
     assert [step.stage for step in explanation.steps] == ["extract_v1", "quality_v1"]
     elsewhere = {**loaded[1], "source": str(tmp_path / "out" / "run.json")}
-    assert reader.page(loaded[0], elsewhere).html == "", "only inputs of the run are read"
+    assert reader.view(loaded[0], elsewhere).html == "", "only inputs of the run are read"
 
 
 def asked(url: str, method: str = "GET", body: str = "", **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
@@ -155,7 +155,7 @@ def test_only_the_page_itself_gets_in(out: Path, tmp_path: Path) -> None:
         assert status == 200
         assert "script-src 'self'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
-        origin, at = url[: url.index("/", 8)], find(rw.open(str(out)), Query(stage="quality_v1")).found[0].at
+        origin, at = url[: url.index("/", 8)], find_documents(rw.open(str(out)), Query(stage="quality_v1")).found[0].at
         assert asked(url, Host="rebound.example")[0] == 421
         assert asked(f"{origin}/")[0] == 404
         assert asked(f"{origin}/wrong-token/")[0] == 404
@@ -226,7 +226,7 @@ def test_the_terminal_form_stays(out: Path) -> None:
 
 
 def test_in_a_browser(out: Path, tmp_path: Path) -> None:
-    """Load, filter, flip by keys, search, help, mark, take back, explain; and nothing of a page runs."""
+    """Load, filter, flip by keys, search, help, mark, take back, explain; and nothing in a crawled page runs."""
     labels = tmp_path / "labels.parquet"
     with served(out, labels) as url, chromium(tmp_path / "profile") as browser:
         browser.get(url)
@@ -294,14 +294,14 @@ def body(browser: webdriver.Chrome) -> Any:
 
 
 def press(browser: webdriver.Chrome, key: str) -> None:
-    """A key that leads to another page."""
+    """Press a key that opens another address."""
     with changes(browser):
         body(browser).send_keys(key)
 
 
 @contextmanager
 def changes(browser: webdriver.Chrome) -> Iterator[None]:
-    """Waits until what is done inside has brought another page."""
+    """Wait until what is done inside has loaded another address."""
     browser.execute_script("document.documentElement.dataset.before = '1'")
     yield
     script = "return document.readyState === 'complete' && !document.documentElement.dataset.before"

@@ -5,24 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 
 from refinedweb.ledger.claims import Claims, Holder, started_at, this_machine
 from refinedweb.storage import Store
-
-
-@dataclass
-class Clock:
-    """Time that passes when told."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.refinedweb.ledger.records import Clock
 
 
 def pretend_other_machine(store: Store, block: int, **changes: object) -> None:
-    """Rewrite the claim as that of a process elsewhere."""
+    """Rewrite the claim as if a process on another machine held it."""
     key = f"00-x/claims/{block:06d}.json"
     holder = {**json.loads(store.get(key)[0]), "machine": "elsewhere", **changes}
     store.put(key, json.dumps(holder).encode())
@@ -67,7 +57,7 @@ def test_listings_show_who_is_silent_and_an_old_listing_shows_nothing(store: Sto
     watcher = Claims(store, "00-x", lease=60, clock=clock)
     watcher.claimed()
     clock.now = 60.0
-    assert not watcher.take(0), "one listing is no evidence"
+    assert not watcher.take(0), "one listing proves nothing"
     watcher.claimed()
     assert watcher.silent() == {0}
     clock.now = 90.0
@@ -88,7 +78,7 @@ def test_renewing_keeps_what_is_ours_and_forgets_what_was_taken(store: Store) ->
     pretend_other_machine(store, 1)
     clock.now = 10
     ours.renew()
-    assert ours.mine == {0, 1}, "too early to ask the store"
+    assert ours.mine == {0, 1}, "too early to renew"
     before = store.get("00-x/claims/000000.json")
     clock.now = 21
     ours.renew()

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refinedweb.ledger.layout import task_name
-from refinedweb.ledger.manifest import ROLLUP, Ledger, Output, Record, Totals
+from refinedweb.ledger.manifest import ROLLUP, Ledger, Output, Totals
 from refinedweb.storage import Missing, Store, open_store
 from stages.errors import ShardError
-
-
-def record(task: int = 0, *, rows_in: int = 10, kept: int = 6, **changes: object) -> Record:
-    """A record that keeps the law."""
-    made = Record(
-        task=task,
-        fingerprint="f",
-        code_version="1",
-        input_key=f"in/{task}",
-        input_etag="e",
-        input_size=1000,
-        rows_in=rows_in,
-        rows_kept=kept,
-        bytes_kept=kept * 100,
-        removed={"quality_v1": {"too_few_words": rows_in - kept}},
-        outputs=[Output(f"corpus/{task_name(task)}.parquet", kept, 500, "c")],
-        stage_seconds={"quality_v1": 0.5},
-        skipped={"request": 3},
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
+from tests.refinedweb.ledger.records import record
 
 
 def test_a_record_survives_the_store(store: Store) -> None:

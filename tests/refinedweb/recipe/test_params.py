@@ -1,4 +1,4 @@
-"""Values from TOML and the command line arrive in the declared type, or are refused with what is wanted."""
+"""Values from TOML and the command line arrive in the declared type, or the refusal says what is needed."""
 
 from __future__ import annotations
 

@@ -17,24 +17,24 @@ from refinedweb.inspector import browse
 from refinedweb.inspector.document import DocumentReader
 from refinedweb.report import marks, sample, view
 from refinedweb.report.environment import percent
-from refinedweb.report.page import render, write_report
+from refinedweb.report.html import render, write_report
 from refinedweb.views.run import Run
 from stages.errors import ConfigError
 from tests.refinedweb.inspector.browser import chromium
-from tests.refinedweb.views.looked_at import HOSTILE, looked_at
+from tests.refinedweb.views.small_run import HOSTILE, small_run
 
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return looked_at(tmp_path_factory.mktemp("run"), "keep_measures=true")
+    return small_run(tmp_path_factory.mktemp("run"), "keep_measures=true")
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same pages as the defaults keep them, with another limit."""
-    return looked_at(tmp_path_factory.mktemp("bare"), "keep_removed=sample", "quality_v1.min_words=5")
+    """The same pages, kept as by default, with another limit."""
+    return small_run(tmp_path_factory.mktemp("bare"), "keep_removed=sample", "quality_v1.min_words=5")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def html(out: Path) -> str:
 
 
 class Tags(HTMLParser):
-    """The tags of a page, with a check that they are closed in order, and every address."""
+    """The tags and addresses of an HTML document. It checks that tags are closed in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,13 +158,13 @@ def test_a_run_that_is_not_over_says_so(out: Path, tmp_path: Path) -> None:
     for folder in (part, empty):
         page = render(rw.open(str(folder)))
         parsed(page)
-        assert "This run is not over: 0 of 4 steps are complete" in page
+        assert "This run is not finished: 0 of 4 steps are complete" in page
     run = rw.open(str(part))
     assert sample.sample_of(run).shards_all == 2
-    for hit in browse.find(run, browse.Query()).found:
-        loaded = browse.load(run, hit.at)
+    for hit in browse.find_documents(run, browse.Query()).found:
+        loaded = browse.load_document(run, hit.at)
         assert loaded is not None
-        assert DocumentReader(run).page(*loaded).twins == []
+        assert DocumentReader(run).view(*loaded).twins == []
 
 
 def test_compare_lays_the_other_run_beside(out: Path, bare: Path) -> None:

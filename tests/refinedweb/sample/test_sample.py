@@ -57,7 +57,7 @@ def records(path: pathlib.Path) -> list[tuple[str, str]]:
 
 @cache
 def extracted() -> dict[str, str]:
-    """Main text of every page that is more than its URL, by record id."""
+    """The main text of every page that has a language, by record id."""
     wanted = [page for page in building.pages() if page.language is not None]
     return {record_id("response", page): main_text(page) for page in wanted}
 
@@ -175,15 +175,8 @@ def test_pages_that_should_be_kept_show_their_phrase() -> None:
 
 def test_only_planted_copies_resemble_each_other() -> None:
     kinds = (
-        "article",
-        "boilerplate",
-        "odd_html",
-        "encoded_body",
-        "url_near_miss",
-        "line_edit",
-        "pii",
-        "legacy_charset",
-    )
+        "article", "boilerplate", "odd_html", "encoded_body", "url_near_miss", "line_edit", "pii", "legacy_charset",
+    )  # fmt: skip
     rows = [row for row in rows_of(*kinds) if row["kind"] != "boilerplate"]
     grams = {row["id"]: five_grams(extracted()[row["id"]]) for row in rows}
     assert len(rows) >= 100
@@ -215,16 +208,8 @@ def test_legacy_charsets_are_what_they_say(pages: dict[str, SamplePage]) -> None
     rows = rows_of("legacy_charset", "legacy_charset_other", "wrong_charset")
     names = {row["charset"] for row in rows}
     assert names >= {"windows-1252", "windows-1250", "iso-8859-2", "windows-1251", "koi8-r", "shift_jis", "euc-jp"}
-    assert names >= {
-        "gb18030",
-        "big5",
-        "euc-kr",
-        "iso-8859-7",
-        "windows-1254",
-        "windows-1255",
-        "windows-1256",
-        "utf-16",
-    }
+    assert names >= {"gb18030", "big5", "euc-kr", "iso-8859-7", "windows-1254", "windows-1255"}
+    assert names >= {"windows-1256", "utf-16"}
     assert {row["declared"] for row in rows} >= {"header", "meta", "none", "bom", "wrong", "latin1-label"}
     for row in rows:
         page = pages[str(row["id"])]

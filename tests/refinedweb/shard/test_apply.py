@@ -1,4 +1,4 @@
-"""The engine's half of the contract: it splits, counts, notices a broken law, and finds the document that kills."""
+"""The engine's half of the contract: it splits, counts, notices a broken law, and finds a document that kills."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_stage_sees_what_the_ones_before_it_kept() -> None:
     assert set(seconds) == {"odd_v1", "scorer_v1"}
 
 
-@pytest.mark.parametrize(("swap", "message"), [(False, "got 4 rows and gave 3"), (True, "changed the order")])
+@pytest.mark.parametrize(("swap", "message"), [(False, "got 4 rows and returned 3"), (True, "changed the order")])
 def test_a_broken_law_is_noticed(swap: bool, message: str) -> None:
     with pytest.raises(ShardError, match=message):
         apply_stages([build("thief_v1", {"swap": swap})], some(4), {})

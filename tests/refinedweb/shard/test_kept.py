@@ -1,4 +1,4 @@
-"""What a pass kept is read again before it is called damaged, and a refusal of the system is not damage."""
+"""What a pass kept is read again before it is declared damaged, and a refusal by the system is not damage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [f"{n} " * 50 for n in range(40)]
 
 
 class Fails(io.BytesIO):
-    """Refuses everything behind its head, as a disk may."""
+    """Refuses to read everything after its head, as a disk may."""
 
     def __init__(self, data: bytes, code: int) -> None:
         super().__init__(data)
@@ -33,7 +33,7 @@ class Fails(io.BytesIO):
 
 
 class Flaky(LocalStore):
-    """Its reads go through `spoil`, with the number of the opening."""
+    """Its reads go through `spoil`, with the number of times it was opened."""
 
     def __init__(self, root: str, spoil: Callable[[int, bytes], BinaryIO]) -> None:
         super().__init__(root)
@@ -46,7 +46,7 @@ class Flaky(LocalStore):
 
 
 def wrong(data: bytes) -> BinaryIO:
-    """Another byte in the third of four row groups."""
+    """Change a byte in the third of four row groups."""
     at = data.index(b"25 25 25")
     return io.BytesIO(data[:at] + b"#" + data[at + 1 :])
 

@@ -1,4 +1,4 @@
-"""Bytes of an output depend on its rows alone; removed rows are counted, and kept as asked."""
+"""The bytes of an output depend on its rows alone; removed rows are counted, and kept as the options say."""
 
 from __future__ import annotations
 

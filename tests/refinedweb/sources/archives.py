@@ -1,4 +1,4 @@
-"""WARC and ARC files made of bytes, in every compression, and what a reader makes of a file."""
+"""Build WARC and ARC files from bytes, in every compression, and read them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "crawl-data/CC-MAIN-2024-51/segments/1733066035857.0/warc/CC-MAIN-x-00000.
 
 
 def warc(block: bytes, kind: str = "response", number: int = 0, version: str = "1.0", **fields: str | None) -> bytes:
-    """A WARC record; a field of None leaves it out, `content_length="7"` overrides."""
+    """A WARC record. A field of None is left out; `content_length="7"` overrides the true one."""
     head: dict[str, str | None] = {
         "warc_type": kind,
         "warc_record_id": f"<urn:uuid:00000000-0000-0000-0000-{number:012d}>",
@@ -47,7 +47,7 @@ def page(number: int, words: int = 60) -> bytes:
 
 
 def archive(pages: int = 12) -> list[bytes]:
-    """Records of a small crawl: a warcinfo, then request and response for each page."""
+    """The records of a small crawl: a warcinfo, then a request and a response for each page."""
     info = b"software: tests\r\nisPartOf: TEST-2024\r\n"
     records = [warc(info, "warcinfo", 999, content_type="application/warc-fields", warc_target_uri=None)]
     for number in range(pages):
@@ -57,7 +57,7 @@ def archive(pages: int = 12) -> list[bytes]:
 
 
 def blocked_gzip(data: bytes, size: int = 700) -> bytes:
-    """Members that end anywhere, as bgzip makes them."""
+    """Members that end anywhere, as bgzip writes them."""
     return b"".join(gzip.compress(data[at : at + size], mtime=0) for at in range(0, len(data), size))
 
 
@@ -89,13 +89,13 @@ WHOLE: dict[str, Callable[[Sequence[bytes]], bytes]] = {
 def read(
     data: bytes, key: str = "file.warc.gz", options: SourceOptions | None = None
 ) -> tuple[list[dict[str, Any]], SourceReport]:
-    """All rows and the report of a file, after the law of the report was checked."""
+    """All rows and the report of a file; checks the law of the report."""
     reader = open_reader(io.BytesIO(data), key, options)
     return rows_of(reader), reader.report
 
 
 def rows_of(reader: Reader) -> list[dict[str, Any]]:
-    """All rows of a reader, after the law of its report was checked."""
+    """All rows of a reader; checks the law of its report."""
     rows = [row for table in reader.batches() for row in table.to_pylist()]
     report = reader.report
     assert report.rows == len(rows)
@@ -104,10 +104,10 @@ def rows_of(reader: Reader) -> list[dict[str, Any]]:
 
 
 def content(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    """What a reader must give whatever the file's packing: all but the place."""
+    """What a reader must return for any packing of the file: everything but the place."""
     return [(row["id"], row["url"], row["timestamp"], row["dump"], row["html"], row["drop"]) for row in rows]
 
 
 def drops(rows: Iterable[dict[str, Any]]) -> Counter[str | None]:
-    """How many rows there are for each reason."""
+    """The number of rows for each reason."""
     return Counter(row["drop"] for row in rows)

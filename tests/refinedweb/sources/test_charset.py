@@ -1,4 +1,4 @@
-"""Charsets: what a page says, what it is in, and that no declaration makes mojibake of it."""
+"""Charsets: what a page declares, what it is in, and that no declaration turns it into mojibake."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_first_declaration_that_reads_like_text_counts() -> None:
 
 
 def test_a_short_east_asian_page_that_is_utf8_by_accident() -> None:
-    """These bytes are valid UTF-8 too, and the page says that it is GBK."""
+    """These bytes are also valid UTF-8, but the page declares GBK."""
     source = "<meta charset=gbk><p>谩谩</p>"
     assert source.encode("gbk").decode("utf-8") != source
     assert decode_html(source.encode("gbk")) == source

@@ -1,4 +1,4 @@
-"""The development crawl: 2,475 real pages all come out, in their own charsets, as another reader finds them."""
+"""The development crawl: all 2,475 real pages come out, in their own charsets, as another reader finds them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def read(shared_data: Path) -> dict[Path, tuple[list[Row], SourceReport]]:
-    """Rows and report of each file of the crawl."""
+    """The rows and the report of each file of the crawl."""
     found = {}
     for path in sorted((shared_data / "crawl").glob("*.warc.gz")):
         with path.open("rb") as file:
@@ -32,7 +32,7 @@ def read(shared_data: Path) -> dict[Path, tuple[list[Row], SourceReport]]:
 
 @pytest.fixture(scope="module")
 def truth(shared_data: Path, read: dict[Path, tuple[list[Row], SourceReport]]) -> list[Row]:
-    """What is known of the pages, joined with their rows."""
+    """What is known about the pages, joined with their rows."""
     columns = ["id", "charset_hint", "expected_text", "gt_coverage"]
     lines = pq.read_table(shared_data / "crawl" / "truth.parquet", columns=columns).to_pylist()
     rows = {row["id"]: row for rows, _ in read.values() for row in rows}
@@ -80,7 +80,7 @@ def test_pages_in_known_charsets(truth: list[Row]) -> None:
         row["charset_hint"] for row in named if decoded_by(row, codec_of_label(row["charset_hint"])) != row["html"]
     ]
     assert len(named) > 330
-    # One page is UTF-8 by its meta and its bytes, and called cp1252 in the list; one in UTF-8 has strays, here mended.
+    # One page is UTF-8 by its meta and its bytes, but cp1252 in the list; one in UTF-8 has stray bytes, repaired here.
     assert set(wrong) <= {"cp1252", "UTF-8"}
     assert len(wrong) <= 2
 
@@ -99,8 +99,8 @@ WORD = re.compile(r"\w*[^\W\d_\x00-\x7f]\w*")
 
 
 def test_expected_words_are_in_the_decoded_pages(truth: list[Row]) -> None:
-    """Of the words with non-ASCII letters that the references name, all but a few are found (0.9979 when written; the
-    declared charsets alone find 0.9921). Most of the others are two words of the page, joined in the reference."""
+    """Nearly all words with non-ASCII letters in the references are found (0.9979 when written; the declared charsets
+    alone find 0.9921). Most of the others are two words of the page that the reference joined."""
     found = total = pages = 0
     for row in truth:
         if row["expected_text"] is None or row["html"] is None or (row["gt_coverage"] or 0) < 0.5:

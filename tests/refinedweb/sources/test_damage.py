@@ -1,4 +1,4 @@
-"""Damaged files: all that is not hit comes out, what is hit is reported, nothing hangs, nothing is lost in silence."""
+"""Damaged files: what is intact comes out, what is damaged is reported, nothing hangs, nothing is lost silently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMPRESSED = [name for name in PER_RECORD if name != "plain"]
 
 
 def members(packing: str) -> list[tuple[int, int]]:
-    """Start and end of each record's member, in the packings that have one for each."""
+    """Start and end of each record's member, for packings with one member per record."""
     ends = [0]
     for record in RECORDS:
         ends.append(ends[-1] + len(PER_RECORD[packing]([record])))
@@ -52,7 +52,7 @@ def test_a_cut_file_gives_every_record_before_the_cut_and_says_where_it_is_cut(p
     assert found == content(SOUND[packing])[: len(found)]
     assert report.records >= len(before)
     boundaries = {end for _, end in members(packing)} | {0}
-    # The newlines after a plain record are no part of it.
+    # The newlines after a plain record are not part of it.
     clean = cut in boundaries or (
         packing == "plain"
         and data[cut - 1 : cut] in (b"\r", b"\n")
@@ -91,7 +91,7 @@ def test_a_wrong_byte_costs_one_record_at_most(packing: str, share: float, flip:
     rows, report = read(bytes(data), {"gzip": "x.warc.gz", "zstd": "x.warc.zst", "bzip2": "x.warc.bz2"}[packing])
     found = {row["id"]: row["html"] for row in whole_rows(rows)}
     lost = PAGES.keys() - found.keys()
-    # zstd frames carry no checksum here, so a wrong byte in one may stay unseen.
+    # zstd frames have no checksum here, so a wrong byte in one may go unnoticed.
     assert packing == "zstd" or all(PAGES[id_] == html for id_, html in found.items())
     assert len(found.keys() - PAGES.keys()) <= (1 if packing == "zstd" else 0)
     assert len(lost) <= 1
@@ -128,7 +128,7 @@ def test_a_file_that_begins_with_damage_is_read_by_its_name() -> None:
 
 
 def test_zeros_after_the_last_member_are_reported() -> None:
-    """They are what an interrupted download into a reserved file leaves."""
+    """An interrupted download into a preallocated file leaves them."""
     _, report = read(PACKED["gzip"] + bytes(3000), "x.warc.gz")
     assert [damage.offset for damage in report.damage] == [len(PACKED["gzip"])]
 
@@ -155,7 +155,7 @@ def test_every_length_a_little_wrong() -> None:
     assert report.damage == []
 
 
-# Lengths that lie -----------------------------------------------------------------------------------------------
+# Wrong lengths -----------------------------------------------------------------------------------------------
 
 
 def lying(length: int, body: bytes = page(50)) -> bytes:
@@ -175,7 +175,7 @@ def test_a_length_that_lies_costs_its_own_record_only(packing: str, length: int)
     assert {row["id"]: row["html"] for row in others} == PAGES
     (liar,) = (row for row in rows if row["id"] not in PAGES)
     assert liar["drop"] is not None
-    # What is behind a length that is too short belongs to no record; one that is too long loses nothing.
+    # What follows a block whose length is too short belongs to no record; a length that is too long loses nothing.
     assert bool(report.damage) == (length < TRUE_LENGTH)
 
 
@@ -226,7 +226,7 @@ def test_an_endless_header_is_no_record(filling: bytes) -> None:
 
 
 def test_the_next_header_in_a_page_is_text_where_the_length_is_true() -> None:
-    """A page about WARC may quote a record; only a length that lies makes the reader look for one."""
+    """A page about WARC may quote a record; only a wrong length makes the reader search for one."""
     body = b"<pre>\r\n\r\n" + RECORDS[2] + b"\r\n\r\n</pre>"
     rows, report = read(warc(http(body), number=7) + RECORDS[4], "x.warc")
     assert [row["html"] for row in rows] == [body, page(1)]
@@ -239,7 +239,7 @@ def test_the_next_header_in_a_page_is_text_where_the_length_is_true() -> None:
 @settings(max_examples=150)
 @given(st.binary(max_size=400), st.sampled_from(["warc", "warc.gz", "arc", "jsonl", "warc.zst"]))
 def test_any_bytes_are_answered(noise: bytes, ending: str) -> None:
-    """No exception but the one for unknown formats; the law of the report holds (checked by `read`)."""
+    """There is no exception but that for unknown formats, and the law of the report holds (checked by `read`)."""
     starts: dict[str, Callable[[bytes], bytes]] = {
         "warc": lambda data: b"WARC/1.0\r\n" + data,
         "warc.gz": lambda data: gzip.compress(b"WARC/1.0\r\nContent-Length: 9\r\n\r\n" + data) + data,

@@ -1,4 +1,4 @@
-"""From what a user names to input files, on disk and on S3."""
+"""Expanding what a user names to input files, on disk and on S3."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fill(store: Store, *keys: str) -> None:
 
 
 def found(store: Store, *specs: str, out: str = OUT, base: str | None = None) -> list[str]:
-    """The keys behind `specs`, which are relative to the store."""
+    """The keys that `specs` name, which are relative to the store."""
     inputs = find([store.uri(spec) for spec in specs], out=out, base=base).inputs
     return [item.uri.removeprefix(store.root + "/") for item in inputs]
 

@@ -1,4 +1,4 @@
-"""Transfer and content codings of HTTP payloads, as they are declared and as they are."""
+"""Transfer and content codings of HTTP payloads, as declared and as they really are."""
 
 from __future__ import annotations
 

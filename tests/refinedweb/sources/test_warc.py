@@ -244,7 +244,7 @@ def test_an_empty_file_has_no_rows_and_no_damage(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "found"),
-    [(b"PK\x03\x04rest", "ZIP"), (b"hello there", "hello there"), (gzip.compress(b"<html>"), "<html>")],
+    [(b"PK\x03\x04rest", "ZIP"), (b"hello there", "hello there"), (gzip.compress(b"<html>", mtime=0), "<html>")],
 )
 def test_an_unknown_format_says_what_was_found_and_what_is_supported(data: bytes, found: str) -> None:
     with pytest.raises(ShardError, match=r"(?s)some/file.*" + found + r".*supported are WARC.*Parquet.*JSON"):
@@ -252,7 +252,7 @@ def test_an_unknown_format_says_what_was_found_and_what_is_supported(data: bytes
 
 
 class Forward(io.BytesIO):
-    """A file that is read forward only, and seldom gives as much as is asked for."""
+    """A file that is only read forward, and seldom returns as much as was requested."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         raise AssertionError("a seek costs a request")
@@ -305,7 +305,7 @@ print(peak() - before)
 
 
 def squeeze(packer: Any) -> bytes:
-    """BOMB zeros through a compressor, a piece at a time."""
+    """Compress BOMB zeros, a piece at a time."""
     zeros = bytes(1 << 20)
     feed = packer.process if hasattr(packer, "process") else packer.compress
     end = packer.finish if hasattr(packer, "finish") else packer.flush
@@ -313,7 +313,7 @@ def squeeze(packer: Any) -> bytes:
 
 
 def bombs() -> dict[str, tuple[bytes, str]]:
-    """Files that are small and decode to much, and the reason that the record in question must get."""
+    """Small files that decode to a lot, and the reason that the record in question must get."""
     packers = {
         "gzip": zlib.compressobj(1, zlib.DEFLATED, 31),
         "br": brotli.Compressor(quality=1),

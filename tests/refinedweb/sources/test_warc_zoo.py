@@ -1,6 +1,6 @@
-"""243 odd archives from the test suites of other tools: each is answered in time, and no record of it is lost.
+"""243 odd archives from the test suites of other tools: each is read in time, and no record of it is lost.
 
-`INDEX.tsv` beside them says how many records another reader (warcio) found, and where it gave up.
+`INDEX.tsv` in their folder says how many records another reader (warcio) found, and where it gave up.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from tests.refinedweb.sources.archives import read, rows_of
 
 SECONDS = 30  # for one file; the largest are 3.6 MB, or a bzip2 of 512 MB
 
-# Where the other reader reported no error and found another number.
+# Files for which the other reader reported no error and found another number.
 OTHER_COUNTS = {
-    # A header without its block, at the file's end: the other reader stops before it, here it is a cut record.
+    # A header without its block, at the file's end: the other reader stops before it, ours reports a cut record.
     "openpreserve__jhove/resources/warc/invalid-warcheaderfieldpolicy-11.warc": 1,
     "openpreserve__jhove/resources/warc/invalid-warcheaderfieldpolicy-12.warc": 1,
     "openpreserve__jhove/resources/warc/invalid-warcheaderfieldpolicy-13.warc": 1,
-    # Six headers with no length: the other reader takes the rest of the file as the first one's block.
+    # Six headers without a length: the other reader takes the rest of the file for the first one's block.
     "openpreserve__jhove/resources/warc/invalid-warcrecord-1.warc": 6,
-    # The last header is cut: reported as damage here, counted as a record there.
+    # The last header is cut: ours reports damage, the other reader counts a record.
     "toimik__WarcProtocol/Data/Invalid/missing_header_field.warc": 3,
     # Compressions that the other reader does not know.
     "slyrz__warc/testdata/bench.warc.bz2": 23,
     "slyrz__warc/testdata/test.warc.bz2": 10,
 }
-# Where it reported an error, it may have counted the junk that stopped it as a record, or two records in one.
+# If it reported an error, it may have counted the junk that stopped it as a record, or two records as one.
 FEWER = {
     "netarchivesuite__jwat/test/resources/invalid-warcfile-fields-empty.warc": 1,
     "netarchivesuite__jwat/test/resources/invalid-warcfile-fields-invalidformat.warc": 1,
@@ -65,7 +65,7 @@ def index(shared_data: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def reports(shared_data: Path, index: list[dict[str, str]]) -> dict[str, SourceReport | str]:
-    """What reading each file came to: its report, or the message of the refusal."""
+    """The result of reading each file: its report, or the message of the refusal."""
     found: dict[str, SourceReport | str] = {}
     for line in index:
         path = shared_data / "warc-zoo" / line["path"]
@@ -102,7 +102,7 @@ def test_as_many_records_as_another_reader_finds(
 
 
 def test_bytes_that_became_no_record_are_reported(reports: dict[str, SourceReport | str]) -> None:
-    """The files made to hold junk or to be cut say so; those that only lie about other things do not."""
+    """Files that were made to hold junk or to be cut have damage; those that are only wrong otherwise do not."""
     damaged = {path for path, answer in reports.items() if isinstance(answer, SourceReport) and answer.damage}
     must = {
         "netarchivesuite__jwat/test/resources/invalid-arcfile-record-then-garbage.arc",
@@ -119,7 +119,7 @@ def test_bytes_that_became_no_record_are_reported(reports: dict[str, SourceRepor
 
 
 def test_every_row_can_be_fetched_again(shared_data: Path, index: list[dict[str, str]]) -> None:
-    """Offset and length of each row hold a file of that one record, whatever surrounds it."""
+    """The bytes at each row's offset and length are a file of that one record, whatever surrounds it."""
     fetched = 0
     for line in index:
         data = (shared_data / "warc-zoo" / line["path"]).read_bytes()
@@ -128,7 +128,7 @@ def test_every_row_can_be_fetched_again(shared_data: Path, index: list[dict[str,
         for row in read(data, line["path"])[0]:
             if row["length"] is not None:
                 again, _ = read(data[row["offset"] : row["offset"] + row["length"]], line["path"])
-                # A record without an id gets one from its place, and a length that lies may tell the truth alone.
+                # A record without an id gets one from its place, and a wrong length may be right for the record alone.
                 assert [r["url"] for r in again] == [row["url"]], line["path"]
                 assert again[0]["html"] == row["html"] or row["drop"] is not None, line["path"]
                 fetched += 1

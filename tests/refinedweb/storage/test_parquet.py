@@ -1,4 +1,4 @@
-"""Reading Parquet out of memory."""
+"""Reading Parquet from memory."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def test_a_file_is_read_whole_and_its_damage_noticed() -> None:
 
 
 def test_a_program_that_has_read_can_end_at_any_moment(tmp_path: Path) -> None:
-    """Arrow's own threads would abort a quarter of these."""
+    """With Arrow's own threads, a quarter of these would abort."""
     path = tmp_path / "one.parquet"
     path.write_bytes(file_bytes(table()))
     call = [sys.executable, "-c", WORKER, str(path)]
-    with ThreadPoolExecutor(3) as three:  # more at once, and the abort hides
+    with ThreadPoolExecutor(3) as three:  # with more at a time, the abort is not seen
         codes = list(three.map(lambda _: subprocess.run(call, cwd=ROOT, check=False).returncode, range(TRIES)))
     assert codes == [2] * TRIES

@@ -30,15 +30,15 @@ def test_run_stage_gives_all_rows_back_with_reasons_and_measures() -> None:
 
 def test_explain_goes_on_after_a_drop() -> None:
     page = "<html><body><article><p>Der Fluss ist in der Nacht wieder gestiegen.</p></article></body></html>"
-    told = rw.explain(page, url="https://a.example/")
-    assert told.verdict == "removed by language_v1: other_language"
-    assert [step.stage for step in told.steps][-1] == "url_dedup_v1"
-    assert "quality_v1: too_few_words" in repr(told)
-    assert "<table>" in told._repr_html_()
+    explained = rw.explain(page, url="https://a.example/")
+    assert explained.verdict == "removed by language_v1: other_language"
+    assert [step.stage for step in explained.steps][-1] == "url_dedup_v1"
+    assert "quality_v1: too_few_words" in repr(explained)
+    assert "<table>" in explained._repr_html_()
 
 
 def test_what_the_package_offers_stays_callable_after_it_was_called() -> None:
-    """A module of a function's name would take its place as soon as something imports it."""
+    """A module with the name of a function would replace it as soon as something imports the module."""
     modules = {path.stem for path in (ROOT / "refinedweb").iterdir()}
     assert modules & set(rw.__all__) == set()
 

@@ -25,19 +25,10 @@ from stages.extraction.formatting import formatted, without_urls
 from stages.extraction.parser import html_parser
 from stages.extraction.xpath import Screened, screened
 from stages.schema import documents
+from tests.stages.extraction.pages import CONTENT, SENTENCE, page, paragraphs, spanned
 
-SENTENCE = "The river rose again in the night, and by morning the lower meadow was under water for the second time. "
 ENGINES: list[dict[str, Any]] = [{}, {"fast": True}, {"favor": "recall"}, {"engine": "resiliparse"}]
 engines = pytest.mark.parametrize("params", ENGINES, ids=str)
-
-
-def page(*parts: str, head: str = "") -> bytes:
-    article = "".join(parts)
-    return f"<html><head>{head}</head><body><article>{article}</article></body></html>".encode()
-
-
-def paragraphs(count: int) -> str:
-    return "".join(f"<p>Part {n}. {SENTENCE}</p>" for n in range(count))
 
 
 def outcome(html: bytes, url: str | None = "https://example.org/a/b", **params: Any) -> dict[str, Any]:
@@ -223,19 +214,6 @@ def test_comments_are_left_out_unless_asked_for() -> None:
     assert "splendid" not in outcome(html)["text"]
 
 
-CONTENT = f"""
-<nav><img src="/menu.png" alt="menu"></nav>
-<article><h1>The flood</h1><p>{SENTENCE}{SENTENCE}</p>
-<figure><img src="../flood.jpg" alt=" the
- flooded   meadow "><figcaption>{SENTENCE.upper()}</figcaption></figure>
-<p>Then, in the second week, the water went and left its mud on every field between the mill and the bridge.</p>
-<img src="data:image/gif;base64,AAAA" data-src="https://cdn.example.net/barn.jpg?w=1" alt="">
-<img src="pixel.gif" width="1" height="1"><img src="http://[bad" alt="x"><img alt="none"><img src="../flood.jpg">
-<p>Everybody agreed that the new barn had been built in the right place, on the hill above the mill.</p></article>
-<aside><p>You may also like the story of the old bridge, which was never built as it had been planned at all.</p>
-<img src="/teaser.jpg"></aside><footer><img src="/logo.png"></footer>"""
-
-
 def test_images_are_those_of_the_main_content() -> None:
     wanted = [["https://example.org/flood.jpg", "the flooded meadow"], ["https://cdn.example.net/barn.jpg?w=1", ""]]
     html = f"<html><body>{CONTENT}</body></html>".encode()
@@ -293,11 +271,6 @@ def test_a_page_without_text_has_no_main_text(params: dict[str, Any]) -> None:
 def test_refused_parameters_are_explained(params: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Extract(**params)
-
-
-def spanned(count: int, span: int) -> bytes:
-    cell = f"<tr><td rowspan={span} colspan={span}>{SENTENCE}</td><td>and more</td></tr>"
-    return page(paragraphs(3), "<table>" + cell * count + "</table>")
 
 
 def test_cells_that_span_more_than_any_table_are_cells_of_one_place() -> None:

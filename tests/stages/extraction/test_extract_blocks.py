@@ -15,7 +15,7 @@ from classifiers.blocks.training import labels
 from stages.extract import Extract
 from stages.extraction import blocks
 from stages.schema import documents
-from tests.stages.extraction.test_extract import CONTENT, SENTENCE, page, paragraphs
+from tests.stages.extraction.pages import CONTENT, SENTENCE, page, paragraphs
 
 
 def outcome(html: bytes, **params: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from stages.extraction.supervisor import verdict
 from stages.extraction.wire import Answer, Status
 from stages.extraction.zygote import Lost, Zygote
 from stages.schema import documents
-from tests.stages.extraction.test_extract import SENTENCE, page, paragraphs
+from tests.stages.extraction.pages import SENTENCE, page, paragraphs
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = page(paragraphs(4))

@@ -1,4 +1,4 @@
-// Keys for the page: each does what a link or button on it does.
+// Keyboard shortcuts: each key does what a link or button does.
 "use strict";
 const help = document.getElementById("help");
 const targets = { j: "after", k: "before", r: "again", m: "mark", e: "explain" };

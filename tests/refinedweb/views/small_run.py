@@ -1,4 +1,4 @@
-"""A small run to look at: pages of every fate, some of them hostile."""
+"""A small run for the tests of views: documents that end in every way, some of them hostile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOSTILE = (
 
 
 def prose(seed: int, sentences: int = 14) -> str:
-    """Sentences that the quality rules like, and no two alike."""
+    """Sentences that the quality rules accept, no two of them equal."""
     chance = random.Random(seed)
     words = [chance.sample(WORDS.split(), 9) for _ in range(sentences)]
     return "\n".join(
@@ -51,7 +51,7 @@ def page(name: str, text: str) -> dict[str, Any]:
     }
 
 
-def looked_at(folder: Path, *settings: str, shards: int = 3) -> Path:
-    """The output of a run over the pages."""
+def small_run(folder: Path, *settings: str, shards: int = 3) -> Path:
+    """Make a run over the pages and return its output."""
     ok(run(RECIPE, write_shards(pages(), folder / "in", shards), folder / "out", PRESET, *settings))
     return folder / "out"

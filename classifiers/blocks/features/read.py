@@ -1,15 +1,16 @@
-"""Features of a page's blocks: one row of float32 for each, from `scan`'s parts and `measure`'s counts."""
+"""From the bytes of a page to its blocks with their features: one row of float32 for each block."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from classifiers.blocks.features import columns as column
 from classifiers.blocks.features.alone import FLAGS, copies, own, places
 from classifiers.blocks.features.around import neighbours, pages
 from classifiers.blocks.features.columns import CUE_AT, EVIDENCE_AT, FEATURES, FLAG_AT
-from classifiers.blocks.features.elements import Cues, cue_nodes, parents, records, sum_nodes
+from classifiers.blocks.features.elements import CUES, OWN_CUE, TOTALS, Cues, cue_nodes, parents, records, sum_nodes
 from classifiers.blocks.features.evidence import support
 from classifiers.blocks.features.measure import RAW, measure
 from classifiers.blocks.features.numbers import log
@@ -33,7 +34,7 @@ class PageBlocks(NamedTuple):
         return int(self.page.state[SIZE])
 
 
-def read(html: bytes | memoryview | Bytes, cues: Cues) -> PageBlocks:
+def read_blocks(html: bytes | memoryview | Bytes, cues: Cues) -> PageBlocks:
     """Blocks and features of a page in UTF-8 (other bytes do no harm)."""
     data = np.frombuffer(html, np.uint8)
     page = new_page(data)
@@ -42,6 +43,7 @@ def read(html: bytes | memoryview | Bytes, cues: Cues) -> PageBlocks:
 
 
 def featured(page: ScannedPage, cues: Cues) -> PageBlocks:
+    """The features of a page that was scanned."""
     size = int(page.state[SIZE])
     raw, hashes = np.zeros((size, len(RAW)), np.float32), np.zeros(size, np.uint64)
     features = np.zeros((size, len(FEATURES)), np.float32)
@@ -52,11 +54,11 @@ def featured(page: ScannedPage, cues: Cues) -> PageBlocks:
 
 
 @kernel
-def fill(page: ScannedPage, cues: Cues, raw: Float32s, hashes: Any, features: Float32s) -> None:
+def fill(page: ScannedPage, cues: Cues, raw: Float32s, hashes: UInt64s, features: Float32s) -> None:
     size, nodes = page.state[SIZE], page.state[NODES]
-    totals = np.zeros((nodes, 4), np.float32)
+    totals = np.zeros((nodes, TOTALS), np.float32)
     sum_nodes(page, raw, totals)
-    node_cues = np.zeros((nodes, 5), np.float32)
+    node_cues = np.zeros((nodes, CUES), np.float32)
     cue_nodes(page, cues, node_cues)
     own(page, raw, features)
     copies(hashes, features)
@@ -67,9 +69,9 @@ def fill(page: ScannedPage, cues: Cues, raw: Float32s, hashes: Any, features: Fl
             features[block, FLAG_AT + bit - 1] = (flags >> bit) & 1
         node = page.blocks[block, NODE]
         parent = page.nodes[node, PARENT]
-        for k in range(5):
+        for k in range(CUES):
             features[block, CUE_AT + k] = node_cues[node, k]
-        features[block, CUE_AT + 5] = node_cues[page.nodes[parent, PARENT], 0]
+        features[block, CUE_AT + CUES] = node_cues[page.nodes[parent, PARENT], OWN_CUE]  # of the grandparent
     pages(page, raw, features)
     parents(page, totals, features)
     records(page, totals, features)
@@ -78,5 +80,6 @@ def fill(page: ScannedPage, cues: Cues, raw: Float32s, hashes: Any, features: Fl
         shares = np.empty(size, np.float32)
         seen = support(page, shares)
         for block in range(size):
-            values = features[block, EVIDENCE_AT:]
-            values[0], values[1], values[2] = shares[block], log(page.state[EVIDENCE]), seen
+            row = features[block, EVIDENCE_AT:]
+            row[column.SUPPORTED], row[column.PAGE_EVIDENCE] = shares[block], log(page.state[EVIDENCE])
+            row[column.PAGE_EVIDENCE_SEEN] = seen

@@ -1,7 +1,7 @@
-"""Audits: documents that a run kept or removed, sampled by stage and reason, for people to judge.
+"""The sample of an audit: documents that a run kept or removed, by stage and reason, for people to judge.
 
-People score how good the page is as training text (1 useless to 5 excellent) and mark wrong decisions. Every reason
-gets its share of the sample, however rare it is; `jobs.audit.scores` weighs them by how often they occurred.
+People score how good a page is as training text (1 useless to 5 excellent) and mark wrong decisions. Every reason gets
+its share of the sample, however rare it is; `jobs.audit.scores` weighs reasons by how often they occurred.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from refinedweb.ledger.layout import CORPUS
 from refinedweb.storage import Missing, Store, open_store
 from refinedweb.views.records import CutDocument, DuplicatePair
 from refinedweb.views.run import Run
@@ -19,15 +20,17 @@ from stages.errors import ConfigError
 
 KEPT = "kept"
 ITEMS = "items.jsonl"
-SHOWN = 2400  # characters: a Slack block takes 3,000
-MORE = 20  # times the wanted number is looked at: of many removed documents the text was not kept
+SHOWN = 2400  # characters of a text: a Slack block takes 3,000
+MORE = 20  # times the wanted number are sampled: the text of many removed documents was not kept
+NAME_DIGITS = 12  # hexadecimal, of an item's name: no two of a million items share it
 
 
 @dataclass(frozen=True)
 class Item:
     """One document to judge. `stage` and `reason` say what removed it (`corpus`, `kept`: nothing did).
 
-    `count`: how many documents of the run share that fate; `beside`: of a duplicate the text that was kept instead.
+    `count`: how many documents of the run have this stage and reason; `beside`: if it is a duplicate, the text that was
+    kept instead; if it was cut, the spans.
     """
 
     item: str
@@ -55,25 +58,24 @@ class Score:
 
 
 def sample(out: str, number: int, seed: int = 0) -> list[Item]:
-    """About `number` documents of each stage that removed any, and of the corpus. The same seed, the same documents.
-
-    Raises ConfigError where there is nothing to judge.
+    """About `number` documents from each stage that removed any, and from the corpus. The same seed gives the same
+    documents. Raises ConfigError if there is nothing to judge.
     """
     run = Run(out)
     totals = run.totals()
-    items = _of_rows(out, "corpus", KEPT, totals.rows_kept, run.sample(number, seed=seed), number)
+    items = _of_rows(out, CORPUS, KEPT, totals.rows_kept, run.sample(number, seed=seed), number)
     for stage, reasons in totals.removed.items():
         for reason, quota in quotas(reasons, number).items():
             items += _of_reason(run, out, stage, reason, reasons[reason], quota, seed)
     if not items:
-        raise ConfigError(f"{out} has no document to judge yet; `refinedweb status {out}` tells how far it is")
+        raise ConfigError(f"{out} has no document to judge yet; `refinedweb status {out}` shows how far it is")
     return items
 
 
 def quotas(reasons: Mapping[str, int], number: int) -> dict[str, int]:
-    """How many documents to look at for each reason: `number` in all, even shares, none beyond what there is.
+    """How many documents to judge for each reason: `number` in all, in even shares, and no more than there are.
 
-    Of more reasons than that, the most frequent ones.
+    If there are more reasons than `number`, the most frequent ones get a document each.
     """
     usual = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
     given = dict.fromkeys(usual, 0)
@@ -108,24 +110,24 @@ def _of_decision(out: str, stage: str, reason: str, count: int, one: DuplicatePa
 
 
 def _item(out: str, stage: str, reason: str, count: int, row: dict[str, Any], text: str, beside: str = "") -> Item:
-    name = hashlib.sha256(f"{out}\0{stage}\0{reason}\0{row['id']}".encode()).hexdigest()[:12]
+    name = hashlib.sha256(f"{out}\0{stage}\0{reason}\0{row['id']}".encode()).hexdigest()[:NAME_DIGITS]
     return Item(name, stage, reason, count, str(row["id"]), str(row.get("url") or ""), text[:SHOWN], beside[:SHOWN])
 
 
 def text_of(row: dict[str, Any]) -> str:
-    """What the stage saw of the document: its text, or before the extraction its HTML."""
+    """What the stage saw of the document: its text or, before extraction, its HTML."""
     return str(row.get("text") or (row.get("html") or b"").decode("utf-8", "replace"))
 
 
 def write_items(folder: str, items: Iterable[Item]) -> Store:
-    """Leave the items below `folder` (a path or s3:// prefix): the scores name them."""
+    """Write the items below `folder` (a path or s3:// prefix), where the scores will refer to them."""
     store = open_store(folder)
     store.put(ITEMS, lines(asdict(item) for item in items))
     return store
 
 
 def read_items(folder: str) -> dict[str, Item]:
-    """By name. Raises ConfigError where there are none."""
+    """The items of an audit, by name. Raises ConfigError if there are none."""
     try:
         data, _ = open_store(folder).get(ITEMS)
     except Missing as error:

@@ -1,18 +1,19 @@
-"""`verify` and `doctor`."""
+"""`verify`: the ledger of a run against its objects."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from refinedweb.doctor import Check
+    from refinedweb.views.verify import Verdict
 
-UNFIT = 1
-UNFINISHED = 3
+# Exit codes, see the command's help.
+BROKEN = 1
+UNFINISHED = 3  # what exists holds
+SHOWN_OBJECTS = 3  # names of objects without a record, as examples
 
 
 @click.command()
@@ -22,15 +23,24 @@ UNFINISHED = 3
 def verify(out: str, quick: bool, as_json: bool) -> int:
     """Check the ledger of the run OUT against its objects: sums, sizes, row counts, checksums.
 
-    Exit code 0: everything holds; 1: something does not; 3: what is there holds, but the run is not finished.
+    Exit code 0: everything holds; 1: something does not; 3: what exists holds, but the run is not finished.
     """
     from refinedweb.views.verify import verify as check
 
     verdict = check(out, quick=quick)
-    code = UNFIT if verdict.problems else UNFINISHED if verdict.pending else 0
+    code = BROKEN if verdict.problems else UNFINISHED if verdict.pending else 0
     if as_json:
         click.echo(json.dumps({**verdict.__dict__, "totals": verdict.totals.__dict__, "exit_code": code}))
         return code
+    _show(verdict)
+    if code == 0:
+        click.secho(
+            "The ledger holds." if not quick else "The ledger holds (sizes and rows; content not read).", fg="green"
+        )
+    return code
+
+
+def _show(verdict: Verdict) -> None:
     totals = verdict.totals
     removed = totals.rows_in - totals.rows_kept
     done = verdict.tasks - verdict.pending
@@ -42,34 +52,7 @@ def verify(out: str, quick: bool, as_json: bool) -> int:
         by = ", ".join(f"{version} ({n:,} tasks)" for version, n in sorted(verdict.code_versions.items()))
         click.secho(f"Written by more than one version of the code: {by}", fg="yellow")
     if verdict.unrecorded:
-        shown = ", ".join(verdict.unrecorded[:3])
+        shown = ", ".join(verdict.unrecorded[:SHOWN_OBJECTS])
         click.echo(f"{len(verdict.unrecorded)} objects without a record (of unfinished attempts; harmless): {shown}")
     if verdict.pending:
         click.secho(f"{verdict.pending:,} tasks are not done: run the same `refinedweb run` again", fg="yellow")
-    if code == 0:
-        click.secho(
-            "The ledger holds." if not quick else "The ledger holds (sizes and rows; content not read).", fg="green"
-        )
-    return code
-
-
-@click.command()
-@click.argument("store", required=False)
-def doctor(store: str | None) -> int:
-    """Is this machine fit, and does STORE (an s3:// prefix or a folder) hold what the ledger needs?"""
-    from refinedweb.doctor import check_machine, check_store
-
-    fit = _show(check_machine())
-    if store is not None:
-        click.echo(f"\n{store}:")
-        fit = _show(check_store(store)) and fit
-    return 0 if fit else UNFIT
-
-
-def _show(checks: Iterable[Check]) -> bool:
-    fit = True
-    for check in checks:
-        fit = fit and check.fit
-        click.secho("ok   " if check.fit else "UNFIT", fg="green" if check.fit else "red", nl=False)
-        click.echo(f"  {check.name}: {check.found}" + ("" if check.fit else f"; {check.advice}"))
-    return fit

@@ -1,4 +1,4 @@
-"""The report as one HTML file: everything inside it, nothing fetched, nothing that runs."""
+"""The report as one HTML file that contains everything it shows, fetches nothing and runs nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from refinedweb.ledger.layout import REPORT
 from refinedweb.recipe.recipe import differences
 from refinedweb.report import charts
 from refinedweb.report.environment import environment
@@ -15,27 +16,26 @@ from refinedweb.report.view import View, gather
 from refinedweb.storage import open_store
 from refinedweb.views.run import Run
 
-NAME = "report.html"
-TOP_DOMAINS = 15
-TOP_LANGUAGES = 12
+TOP_DOMAINS = 15  # rows of each table of domains
+TOP_LANGUAGES = 12  # rows of the table of languages; one more sums up the others
 
 
 def write_report(out: str, destination: str | None = None, compare: str | None = None) -> str:
-    """The report of the run below `out`, beside that of the run below `compare`: written to the file `destination`, by
-    default `OUT/report.html`. Gives the place. Raises ConfigError where there is no run.
+    """Write the report of the run below `out`, compared with the run below `compare`, to the file `destination` (by
+    default `OUT/report.html`). Returns where it is. Raises ConfigError if there is no run.
     """
-    page = render(Run(out), None if compare is None else Run(compare)).encode()
+    html = render(Run(out), None if compare is None else Run(compare)).encode()
     if destination is None:
-        store, key = open_store(out), NAME
+        store, key = open_store(out), REPORT
     else:
         folder, _, key = destination.rpartition("/")
         store = open_store(folder or ("/" if destination.startswith("/") else "."))
-    store.put(key, page)
+    store.put(key, html)
     return store.uri(key)
 
 
 def render(run: Run, compare: Run | None = None) -> str:
-    """The page. The same runs give the same bytes."""
+    """The report as HTML. The same runs give the same bytes."""
     view = gather(run)
     other = None if compare is None else gather(compare, examples=False)
     template = environment("refinedweb.report").get_template("report.html")

@@ -1,0 +1,172 @@
+"""Watches a chain of jobs (filter → dedup → export): stops one that makes no progress, launches it again, goes on to
+the next.
+
+    observe   status of the job, progress of its run's ledger, load of its processors   (`jobs.watch.aws`)
+    decide    what happened so far, and what is seen → the next event, or none          (`jobs.watch.decide`)
+    record    the event, by a conditional put: if two watchers race, one wins, and the other looks again
+    carry out what the last event says, whichever watcher recorded it
+
+Events record intent: if a watcher dies after recording one, the next carries it out. Everything that events ask for may
+be done twice: SageMaker takes a job's name only once, and a stopped job stays stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from jobs.watch.chain import ChainJob, load_chain
+from jobs.watch.decide import Event, Policy, Seen, decide
+from refinedweb.ledger.manifest import load_or_none
+from refinedweb.recipe.params import instance
+from refinedweb.storage import Exists, Store, open_store
+from stages.errors import CommitUnknown, ConfigError
+
+EVENTS = "events"
+MARK = "seen.json"
+
+
+class Jobs(Protocol):
+    """What the watcher needs from SageMaker and CloudWatch."""
+
+    def status(self, link: ChainJob) -> tuple[str | None, str]:
+        """The job's status (None: no such job) and the reason for a failure."""
+        ...
+
+    def create(self, link: ChainJob) -> None:
+        """Start the job; do nothing if its name is taken."""
+        ...
+
+    def stop(self, link: ChainJob) -> None:
+        """Ask the job to stop; do nothing if it is over."""
+        ...
+
+    def idle_minutes(self, link: ChainJob, percent: float, minutes: float, now: float) -> float:
+        """For how long, up to `minutes`, all processors together have been below `percent`; 0 if it is not known."""
+        ...
+
+    def errors(self, link: ChainJob) -> tuple[str, ...]:
+        """The last lines of the job's log that look like errors."""
+        ...
+
+
+@dataclass(frozen=True)
+class LedgerProgress:
+    """How far a run's ledger is: records, tasks that failed for good, and whether all is done."""
+
+    tasks: int
+    failed: int
+    finished: bool
+
+
+@dataclass
+class Watcher:
+    """One watcher of the chain whose events are below `home`; any number may watch at the same time.
+
+    `progress` reads a run's ledger; `clock` gives seconds since 1970.
+    """
+
+    home: str
+    links: Sequence[ChainJob]
+    jobs: Jobs
+    policy: Policy = field(default_factory=Policy)
+    clock: Callable[[], float] = time.time
+    progress: Callable[[str], LedgerProgress] = field(default_factory=lambda: ledger_progress)
+
+    def tick(self) -> Event:
+        """Look once; record and carry out what follows. Returns the last event."""
+        store = open_store(self.home)
+        history = read_events(store)
+        if history:
+            self._carry_out(history[-1])
+        decided = decide(self.policy, history, len(self.links), self._look(store, history))
+        if decided is None:
+            return history[-1]
+        if decided.reason and decided.action in ("launch", "stop", "give-up") and history:
+            decided = Event(**{**asdict(decided), "log": self.jobs.errors(self._job(history[-1]))})
+        if not record(store, len(history), decided):
+            return decided  # another watcher was faster: its event stands, and the next look sees it
+        self._carry_out(decided)
+        return decided
+
+    def _job(self, event: Event) -> ChainJob:
+        return self.links[event.link].attempt(event.attempt)
+
+    def _carry_out(self, event: Event) -> None:
+        """Do what the event asks for, unless it is done already."""
+        if event.action not in ("launch", "stop"):
+            return
+        job = self._job(event)
+        status, _ = self.jobs.status(job)
+        if event.action == "launch" and status is None:
+            self.jobs.create(job)
+        elif event.action == "stop" and status == "InProgress":
+            self.jobs.stop(job)
+
+    def _look(self, store: Store, history: Sequence[Event]) -> Seen:
+        now = self.clock()
+        last = history[-1] if history else Event("launch")
+        job = self._job(last)
+        status, message = self.jobs.status(job) if history else (None, "")
+        at = LedgerProgress(0, 0, status == "Completed") if job.out is None else self.progress(job.out)
+        since = self._since(store, last.link, at.tasks, now)
+        idle = 0.0
+        if status == "InProgress":
+            idle = self.jobs.idle_minutes(job, self.policy.idle_percent, self.policy.idle, now)
+        return Seen(now, status, at.tasks, at.failed, at.finished, since, idle, message)
+
+    def _since(self, store: Store, link: int, tasks: int, now: float) -> float:
+        """When the number of committed tasks last changed, as far as any watcher saw it. This is only a mark: two
+        watchers may overwrite each other's, and in the worst case a job is given more time.
+        """
+        known = load_or_none(store, MARK)
+        if known is not None and (known["link"], known["tasks"]) == (link, tasks):
+            return float(known["since"])
+        store.put(MARK, json.dumps({"link": link, "tasks": tasks, "since": now}).encode())
+        return now
+
+
+def read_events(store: Store) -> list[Event]:
+    """All events, in order."""
+    found = [json.loads(store.get(info.key)[0]) for info in store.list(f"{EVENTS}/")]
+    return [Event(**{**event, "log": tuple(event["log"])}) for event in found]
+
+
+def record(store: Store, number: int, event: Event) -> bool:
+    """Write the n-th event. False if another watcher wrote it, or may have written it."""
+    try:
+        store.put_new(f"{EVENTS}/{number:06d}.json", json.dumps(asdict(event)).encode())
+    except (Exists, CommitUnknown):
+        return False
+    return True
+
+
+def ledger_progress(out: str) -> LedgerProgress:
+    """How far the run below `out` is; no progress if there is no run yet."""
+    from refinedweb.views.run import Run
+
+    try:
+        run = Run(out)
+    except ConfigError:
+        return LedgerProgress(0, 0, False)
+    states = run.states()
+    return LedgerProgress(
+        sum(state.done for state in states), len(run.failed()), all(state.complete for state in states)
+    )
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """The function for AWS Lambda: look once at the chain `event["chain"]` (an s3:// URI of its JSON), with
+    `event["policy"]`. Raises ConfigError if the event is wrong.
+    """
+    from jobs.watch.aws import SageMaker
+
+    del context
+    if not isinstance(event.get("chain"), str):
+        raise ConfigError('the event names no chain: it needs {"chain": "s3://…/chain.json"}')
+    policy = instance(Policy, event.get("policy", {}), "policy")
+    home, links = load_chain(event["chain"])
+    return asdict(Watcher(home, links, SageMaker(), policy).tick())

@@ -1,0 +1,74 @@
+"""Runs a recipe in front of a user: shows its progress, stops politely when asked to, prints the result."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from refinedweb.cli.progress import Display
+from refinedweb.cli.results import show_result
+from refinedweb.engine.metrics import both, meter_of
+from refinedweb.engine.run import RunSettings, execute
+from refinedweb.ledger.claims import LEASE_SECONDS
+from refinedweb.recipe.recipe import Recipe
+from refinedweb.sources import inputs
+
+INTERRUPTED = 130  # exit code, see `refinedweb.cli`
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How to run and what to print; none of it changes the output.
+
+    `workers`: tasks to run in parallel (None: all cores); `address`: of a Ray cluster (None: this machine); `lease`:
+    seconds until a claim expires; `base`: the prefix of the entries in a list of paths; `metrics`: where to emit them.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    lease: float = LEASE_SECONDS
+    base: str | None = None
+    as_json: bool = False
+    metrics: tuple[str, ...] = ()
+
+
+def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Execution) -> int:
+    """Run or resume until everything is done, or until the user stops it. Returns the exit code."""
+    meter = meter_of(how.metrics, out)
+    found = inputs.find(list(specs), out=out, base=how.base)
+    display = Display(len(found.inputs), quiet=how.as_json)
+    display.start(recipe, found, out)
+    _stop_politely(display)
+    settings = RunSettings(how.workers, how.address, how.lease)
+    watch = both(display.watch, meter)
+    try:
+        with display:
+            result = execute(recipe, found.inputs, out, settings, watch, display.ready)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted: what is committed is safe. To resume, run the same command again:", err=True)
+        click.echo(f"  refinedweb {shlex.join(sys.argv[1:])}", err=True)
+        return INTERRUPTED
+    finally:
+        if meter is not None:
+            meter.close()
+    show_result(recipe, result, out, as_json=how.as_json)
+    return result.exit_code
+
+
+def _stop_politely(display: Display) -> None:
+    """Let SIGINT and SIGTERM end the run when it next updates the display. An exception that is raised at an arbitrary
+    place can get lost (Python ignores those within finalisers). The second signal does not wait.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        if display.interrupted:
+            raise KeyboardInterrupt
+        display.interrupted = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)

@@ -1,0 +1,69 @@
+"""The keys of a run: written by one module, and read back from what it wrote."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from refinedweb.ledger import layout
+from refinedweb.recipe.plan import steps_of
+
+ROOT = Path(__file__).resolve().parents[3]
+KEYS = re.compile(
+    r"\S*(manifest/|/kept\b|removed/|decisions/|corpus/|jobs/(recipes|watch)\b|run\.json|(plan|phases)\.json|\.shuffle)\S*"
+    r"|\.parquet|README\.md"
+)
+# `inputs` is below the ledger and recognises a run; the card shows its readers how to open the corpus.
+ALLOWED = {"refinedweb/ledger/layout.py", "refinedweb/sources/inputs.py", "refinedweb/engine/card.py"}
+
+
+def _strings(tree: ast.AST) -> Iterator[str]:
+    """The string constants of a module that are not docstrings, parts of f-strings included."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+@pytest.mark.parametrize("package", ["refinedweb", "jobs"])
+def test_no_other_module_spells_a_key(package: str) -> None:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name not in ALLOWED and not name.startswith("refinedweb/sample/"):
+            spelt = [text for text in _strings(ast.parse(path.read_text())) if KEYS.fullmatch(text)]
+            assert not spelt, f"{name} spells {spelt}; take the keys of a run from refinedweb/ledger/layout.py"
+
+
+def test_the_check_sees_a_key() -> None:
+    assert [text for text in _strings(ast.parse("f'{step}/manifest/{n}.json'")) if KEYS.fullmatch(text)] == [
+        "/manifest/"
+    ]
+
+
+def test_what_a_key_says_is_read_back() -> None:
+    record = layout.ledger_key(layout.phase_folder("01-exact_v1", "2-group"), layout.RECORDS, 1_234_567)
+    assert record == "01-exact_v1/2-group/manifest/1234567.json"
+    assert layout.number_of(record) == 1_234_567
+    assert layout.is_record(record)
+    assert layout.phase_of(record) == "01-exact_v1/2-group"
+    assert layout.phase_of(layout.ledger_key("00-filter", layout.RECORDS, 0)) is None
+    claim = layout.ledger_key("00-filter", layout.CLAIMS, 7)
+    assert (layout.number_of(claim), layout.is_record(claim), layout.phase_of(claim)) == (7, False, None)
+
+
+def test_documents_are_found_by_their_keys() -> None:
+    from refinedweb.recipe.load import load_stages
+
+    load_stages()
+    stages = ("url_v1", "exact_v1", "quality_v1")
+    steps = steps_of(stages)
+    keys = [layout.shard_key(layout.CORPUS, 3)]
+    keys += [layout.shard_key(folder, 3) for stage in stages for _, folder in layout.removed_folders(steps, stage)]
+    matches = [layout.DOCUMENTS_KEY.fullmatch(key) for key in keys]
+    assert len(matches) == 4
+    assert all(match is not None and match[1] == "000003" for match in matches)
+    assert layout.DOCUMENTS_KEY.fullmatch(layout.decisions_key(steps[1].name, 3)) is None
