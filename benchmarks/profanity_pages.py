@@ -19,7 +19,7 @@ from benchmarks.web_pages import WebPage, halves
 from benchmarks.web_pages import pages as web_pages
 from classifiers import predict
 from classifiers.fasttext_files.linear_model import read
-from classifiers.normalise.normalise import cut, packed
+from classifiers.normalise.normalise import cut_lines, packed
 from classifiers.pages import aggregate
 from classifiers.training import labelled, profanity
 from classifiers.training.train import train
@@ -127,7 +127,7 @@ def speed() -> None:
     """
     texts = [page.text for page in web_pages() if 4_000 <= len(page.text.encode()) <= 6_000]
     docs, stage = pa.table({"text": texts}), Profanity()
-    lines = cut(*packed(texts), predict.load().model.form).data.tobytes().decode().splitlines()
+    lines = cut_lines(*packed(texts), predict.load().model.form).data.tobytes().decode().splitlines()
     fasttext = _FastText(model_path=str(predict.SHIPPED))
     ours, theirs = [], []
     for _ in range(6):

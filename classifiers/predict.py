@@ -15,13 +15,13 @@ from classifiers.fasttext_files.linear_model import HIERARCHICAL_SOFTMAX, SOFTMA
 from classifiers.fasttext_files.model_file import UnsupportedModel
 from classifiers.fasttext_files.output import classify, sigmoid_rows
 from classifiers.kernels.arrays import Bytes, Float32s, Int64s, Offsets
-from classifiers.normalise.normalise import LEAST, MOST, NormalisedLines, cut, packed, whole
+from classifiers.normalise.normalise import LEAST, MOST, NormalisedLines, cut_lines, packed, whole
 
 SHIPPED = Path(__file__).parent / "models" / "profanity_v1.ftz"
 
 
 class ScoredLines(NamedTuple):
-    """Line for line: the label's probability (0 to 1; 0 for a line without a word) and the number of words."""
+    """For each line: the label's probability (0 to 1; 0 for a line without a word) and the number of words."""
 
     scores: Float32s
     words: Int64s
@@ -37,7 +37,7 @@ class PageScores(NamedTuple):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model that gives the probability of its labels, with the normaliser it was trained with."""
+    """A model that gives the probability of a label, with the normaliser it was trained with."""
 
     model: linear_model.LinearModel
 
@@ -46,7 +46,7 @@ class Classifier:
         return self.model.labels
 
     def score_texts(self, texts: Sequence[str | None], label: str) -> Float32s:
-        """The label's probability for each text, read whole."""
+        """The label's probability for each text, read in full."""
         return self.score_rows(*packed(texts), label).scores
 
     def score_rows(self, offsets: Offsets, data: Bytes, label: str) -> ScoredLines:
@@ -59,10 +59,10 @@ class Classifier:
     def score_lines(
         self, offsets: Offsets, data: Bytes, label: str, least: int = LEAST, most: int = MOST
     ) -> PageScores:
-        """Each row as lines of `least` to `most` words. A plain model cannot: its words are not known."""
+        """Score each row in lines of `least` to `most` words. A plain model cannot: it does not define its words."""
         if self.model.form == "plain":
             raise UnsupportedModel("the model takes texts as they are; only one trained by this package scores lines")
-        lines: NormalisedLines = cut(offsets, data, self.model.form, least, most)
+        lines: NormalisedLines = cut_lines(offsets, data, self.model.form, least, most)
         return PageScores(lines.rows, *self._score(lines.offsets, lines.data, label))
 
     def _score(self, offsets: Offsets, data: Bytes, label: str) -> ScoredLines:
@@ -83,5 +83,5 @@ class Classifier:
 
 
 def load(path: Path | None = None) -> Classifier:
-    """The model in the file, or the shipped one; read once per process. Raises UnsupportedModel, FileNotFoundError."""
+    """The model in the file, or the shipped one, read once per process. Raises UnsupportedModel, FileNotFoundError."""
     return Classifier(linear_model.read(SHIPPED if path is None else path))

@@ -1,4 +1,4 @@
-"""Word lists, one per language: how often a text has an entry of the list of its language.
+"""Word lists, one per language: how often a text contains entries of its language's list.
 
 An entry is a word or several; entries and texts go through the same normaliser, so letters are folded, punctuation does
 not matter, and an entry is found between word edges only. In scripts without spaces every letter is a word, so there
@@ -16,21 +16,21 @@ from classifiers.kernels.arrays import Bytes, Int64s, Offsets, UInt64s
 from classifiers.kernels.jit import kernel
 from classifiers.normalise.normalise import Form, NormalisedLines, normalised, packed, whole
 
-LONGEST = 24  # words of an entry that count
+LONGEST = 24  # words; longer entries never match
 _SEED, _PRIME, _TOGETHER = np.uint64(14695981039346656037), np.uint64(1099511628211), np.uint64(0x9E3779B97F4A7C15)
 
 
 class WordLists(NamedTuple):
-    """A hash table per language, one behind the other (0 = free); each one's size is a power of two."""
+    """One hash table per language, one after the other (0 = free). The size of each is a power of two."""
 
     codes: tuple[str, ...]
     keys: UInt64s
     starts: Int64s
-    longest: Int64s  # words of each list's longest entry
+    longest: Int64s  # words in each list's longest entry
 
 
 class WordHits(NamedTuple):
-    """Row for row: words that end an entry of the list, and all words."""
+    """For each row: how many words end an entry of the list, and how many words there are."""
 
     hits: Int64s
     words: Int64s
@@ -56,7 +56,7 @@ def _table(lines: Sequence[str], longest: int) -> UInt64s:
 
 
 def count(lists: WordLists, rows: Offsets, offsets: Offsets, data: Bytes, form: Form = "words_v1") -> WordHits:
-    """Row i is `data[offsets[i]:offsets[i + 1]]`, to be read with list number `rows[i]` (-1 = none)."""
+    """Row i is `data[offsets[i]:offsets[i + 1]]`, matched with list number `rows[i]` (-1 = none)."""
     lines: NormalisedLines = whole(offsets, data, form)
     hits = WordHits(*np.zeros((2, len(rows)), np.int64))
     _count_rows(*hits, rows, lines.offsets, lines.data, lists.keys, lists.starts, lists.longest)
@@ -111,7 +111,7 @@ def _any_listed(last: UInt64s, known: Any, keys: UInt64s, start: Any, end: Any) 
 
 @kernel
 def next_word(data: Bytes, at: Any) -> tuple[Any, Any]:
-    """The byte behind the word's space or line feed, and the word's hash (FNV-1a of 64 bits)."""
+    """Where the next word begins, after the space or line feed, and the word's hash (64-bit FNV-1a)."""
     found = _SEED
     while data[at] > 32:
         found = (found ^ np.uint64(data[at])) * _PRIME
@@ -121,7 +121,7 @@ def next_word(data: Bytes, at: Any) -> tuple[Any, Any]:
 
 @kernel
 def _extend(last: UInt64s, found: Any, before: Any, longest: Any) -> None:
-    """Makes `last[k]` the hash of the k + 1 words that end with this one; never 0."""
+    """Make `last[k]` the hash of the k + 1 words that end with this one. It is never 0."""
     for k in range(min(before, longest - 1) - 1, -1, -1):
         last[k + 1] = (last[k] * _TOGETHER + found) | np.uint64(1)
     last[0] = found | np.uint64(1)

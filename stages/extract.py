@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers.kernels.arrays import Int64s
 from stages.base import JudgedPart, drop_where, set_column, stage
 from stages.extraction import blocks
 from stages.extraction.engines import EngineName, ExtractionSettings, Favor
@@ -19,32 +20,33 @@ from stages.schema import IMAGE_URLS, LINKS
 ENGINES = ("trafilatura", "resiliparse", "blocks")
 FAVORS = ("precision", "balanced", "recall")
 ON_REQUEST = {"title": pa.string(), "links": LINKS}
-_FIELDS = {"image_urls": "images"}  # of an outcome, by column
+_FIELDS = {"image_urls": "images"}  # fields of an outcome by column, if the names differ
+LEAST_MEMORY_MB = 128  # MiB that the extractor takes before it sees a page
 
 
 @stage("extract_v1")
 class Extract:
-    """Replaces the column `html` by the main text in `text` and the main content's images in `image_urls`.
+    """Replaces the column `html` by the main text in `text` and the images of the main content in `image_urls`.
 
     Text has at most two newlines in a row and no URLs (RefinedWeb, section 3.1). Drops pages without main text
-    (`no_main_text`), without a tag (`unparsable_html`), pages that take too long (`extract_timeout`) or more than
+    (`no_main_text`) or without a tag (`unparsable_html`), pages that take too long (`extract_timeout`) or more than
     `memory_mb` MiB of private memory (`extract_memory`), and pages on which the extractor fails (`extract_crash`). Rows
     without html but with text (WET, plain text) and rows already dropped pass through untouched.
 
-    A page may take one second of CPU time and `seconds_per_mb` for each 10⁶ bytes of html, but `deadline_seconds` at
-    most: the slowest of 1,541 crawled pages took 0.2 times that, a page made to hang takes all of it
-    (benchmarks/poison.py). Where the cells of a page with a `rowspan` cover more than 10,000 places (500 in the crawl's
-    worst page), each is taken for one place.
+    A page may take one second of CPU time plus `seconds_per_mb` for each 10⁶ bytes of html, but at most
+    `deadline_seconds`: the slowest of 1,541 crawled pages took 0.2 times that, and a page made to hang takes all of it
+    (benchmarks/poison.py). If the cells with a `rowspan` on a page cover more than 10,000 places (500 on the worst page
+    of the crawl), each of them counts as one place.
 
-    `blocks` is ours: scores of blocks of text by a small model (classifiers/models/BLOCKS.md), in this process, for it
-    takes linear time and bounded memory on any page. Of the parameters it knows `include_tables`, `include_comments`
-    and `image_urls`; it alone gives `title`, a column of what the page calls itself, and `links`, one of all its links,
-    menus and all, as [url, anchor text].
+    `blocks` is ours: a small model scores blocks of text (classifiers/models/BLOCKS.md). It runs in this process,
+    because it takes linear time and bounded memory on any page. It uses only the parameters `include_tables`,
+    `include_comments` and `image_urls`. It is the only engine that gives `title`, a column of what the page calls
+    itself, and `links`, a column of all its links, including those of menus, as [url, anchor text].
 
-    The other engines run in a child process, one for each worker process and setting, so a page costs at most itself.
+    The other engines run in a child process, one for each worker process and setting, so a page can only harm itself.
     `favor` and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column
     stays null, which saves about a tenth of the time. Measured on 181 pages, 4-gram F1 against the texts as published,
-    URLs and all: trafilatura precision 0.962, resiliparse 0.924 (benchmarks/extraction.py).
+    including URLs: trafilatura precision 0.962, resiliparse 0.924 (benchmarks/extraction.py).
     """
 
     engine: EngineName = "trafilatura"
@@ -66,15 +68,15 @@ class Extract:
             raise ValueError(f"favor is {self.favor!r}; choose one of {', '.join(FAVORS)}")
         if self.engine != "blocks" and (self.title or self.links):
             name = "title" if self.title else "links"
-            raise ValueError(
-                f"{name}=true needs engine=blocks, and engine is {self.engine}; set one or leave the other"
-            )
+            raise ValueError(f"{name}=true needs engine=blocks, and engine is {self.engine}; change one of them")
         if not self.deadline_seconds > 0:
-            raise ValueError(f"deadline_seconds is {self.deadline_seconds}; give the CPU seconds a page may take")
+            raise ValueError(f"deadline_seconds is {self.deadline_seconds}; give the CPU seconds that a page may take")
         if not self.seconds_per_mb >= 0:
-            raise ValueError(f"seconds_per_mb is {self.seconds_per_mb}; give the CPU seconds each 10⁶ bytes may take")
-        if self.memory_mb < 128:
-            raise ValueError(f"memory_mb is {self.memory_mb}; the extractor alone needs 128 MiB")
+            raise ValueError(
+                f"seconds_per_mb is {self.seconds_per_mb}; give the CPU seconds that each 10⁶ bytes may take"
+            )
+        if self.memory_mb < LEAST_MEMORY_MB:
+            raise ValueError(f"memory_mb is {self.memory_mb}; the extractor alone needs {LEAST_MEMORY_MB} MiB")
 
     def settings(self) -> ExtractionSettings:
         return ExtractionSettings(
@@ -99,7 +101,7 @@ class Extract:
         return filled.drop_columns(["html"]) if "html" in filled.column_names else filled
 
     def parts(self, docs: pa.Table) -> list[list[JudgedPart]]:
-        """The blocks of the pages that `blocks` would extract, with its scores. The other engines give none."""
+        """The blocks of the pages that `blocks` would extract, with their scores. The other engines give none."""
         found: list[list[JudgedPart]] = [[] for _ in range(docs.num_rows)]
         if self.engine == "blocks":
             rows = _rows(docs)
@@ -109,7 +111,7 @@ class Extract:
         return found
 
     def _outcomes(self, pages: list[Page]) -> list[PageOutcome]:
-        """`blocks` cannot hang or crash on a page, so it needs no child process."""
+        """The outcome of each page. `blocks` cannot hang or crash on a page, so it needs no child process."""
         if self.engine == "blocks":
             return [self._by_blocks(*page) for page in pages]
         return supervisor(self.settings()).extract(pages)
@@ -123,18 +125,19 @@ class Extract:
         return PageOutcome(text, images, None if text else "no_main_text", title, links)
 
 
-def _rows(docs: pa.Table) -> Any:
-    """Numbers of the rows to extract: those with html that are not dropped yet."""
+def _rows(docs: pa.Table) -> Int64s:
+    """The numbers of the rows to extract: those with html that are not dropped yet."""
     if "html" not in docs.column_names:
         return np.zeros(0, dtype=np.int64)
     wanted = pc.is_valid(docs.column("html"))
     if "drop" in docs.column_names:
         wanted = pc.and_(wanted, pc.is_null(docs.column("drop")))
-    return pc.indices_nonzero(wanted).to_numpy().astype(np.int64)
+    rows: Int64s = pc.indices_nonzero(wanted).to_numpy().astype(np.int64)
+    return rows
 
 
-def _pages(docs: pa.Table, rows: Any) -> list[Page]:
-    """Html (not copied) and url of each row."""
+def _pages(docs: pa.Table, rows: Int64s) -> list[Page]:
+    """The html (not copied) and url of each row."""
     offsets, data = utf8_views(docs.column("html"))
     html = data.data
     urls = docs.column("url").take(pa.array(rows)).to_pylist() if "url" in docs.column_names else [None] * len(rows)
@@ -142,7 +145,7 @@ def _pages(docs: pa.Table, rows: Any) -> list[Page]:
 
 
 def _with_empty_columns(docs: pa.Table, on_request: dict[str, pa.DataType]) -> pa.Table:
-    """`docs` with the columns this stage fills. A row that has neither html nor text has no main text."""
+    """`docs` with the columns that this stage fills. A row with neither html nor text has no main text."""
     for name, kind in {"text": pa.string(), "image_urls": IMAGE_URLS, **on_request}.items():
         if name not in docs.column_names:
             docs = docs.append_column(name, pa.nulls(docs.num_rows, kind))
@@ -152,11 +155,11 @@ def _with_empty_columns(docs: pa.Table, on_request: dict[str, pa.DataType]) -> p
     return drop_where(docs, pc.if_else(nothing, "no_main_text", pa.scalar(None, pa.string())))
 
 
-def _filled(docs: pa.Table, rows: Any, outcomes: list[PageOutcome], beside: list[str]) -> pa.Table:
-    """The table with the text, and the columns `beside` it, of these rows."""
+def _filled(docs: pa.Table, rows: Int64s, outcomes: list[PageOutcome], others: list[str]) -> pa.Table:
+    """The table with the text of these rows, and with the `others` of their columns."""
     columns: dict[str, list[Any]] = {
         name: [getattr(o, _FIELDS.get(name, name)) if o.drop is None else None for o in outcomes]
-        for name in ("text", *beside)
+        for name in ("text", *others)
     }
     columns |= {"image_urls": columns.get("image_urls", [None] * len(outcomes)), "drop": [o.drop for o in outcomes]}
     for name, values in columns.items():
@@ -164,7 +167,7 @@ def _filled(docs: pa.Table, rows: Any, outcomes: list[PageOutcome], beside: list
     return docs
 
 
-def _scattered(column: pa.ChunkedArray, rows: Any, values: list[Any]) -> pa.ChunkedArray:
+def _scattered(column: pa.ChunkedArray, rows: Int64s, values: list[Any]) -> pa.ChunkedArray:
     """The column with `values` at `rows`."""
     new = pa.array(values, column.type)
     if len(rows) == len(column):

@@ -130,6 +130,11 @@ def wait_for_port(address: str, port: int, server: subprocess.Popen[bytes]) -> N
     raise RuntimeError(f"the server on port {port} did not start (exit code {server.poll()})")
 
 
+# A busy machine answers Ray's health checks late, and Ray takes the node for dead: the checks that may be missed, and
+# the milliseconds that each may take.
+PATIENT = {"RAY_health_check_failure_threshold": "20", "RAY_health_check_timeout_ms": "30000"}
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator[str]:
     """A Ray cluster of our own on loopback: starting one per run would cost most of the tests' time.
@@ -140,7 +145,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterato
     port = _free_port()
     arguments = ["start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
     arguments += [f"--port={port}", "--node-ip-address=127.0.0.1", f"--object-store-memory={128 << 20}"]
-    settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex, "PYTHONPATH": str(ROOT), **ENVIRONMENT}
+    settings = {
+        **PATIENT,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": uuid.uuid4().hex,
+        "PYTHONPATH": str(ROOT),
+        **ENVIRONMENT,
+    }
     log = tmp_path_factory.mktemp("ray") / "log"
     with pytest.MonkeyPatch.context() as patch, log.open("wb") as out:
         for name, value in settings.items():

@@ -1,5 +1,5 @@
 """Main text of web pages by scoring blocks of text: tokenizer, features, trees, training.
 
-The features that a model is trained on and the ones it is used on are the same kernels, so they stand here, below the
-stages, with the trainer (`python -m classifiers.blocks`); `stages.extraction.blocks` makes the texts from the scores.
+Training and use compute features with the same kernels, so the kernels are here, below the stages, together with the
+trainer (`python -m classifiers.blocks`); `stages.extraction.blocks` turns the scores into texts.
 """

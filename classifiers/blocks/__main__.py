@@ -3,10 +3,11 @@
     python -m classifiers.blocks pages.parquet classifiers/models/blocks_v1.npz --crawl FOLDER --held-out TRUTH.json
                                                                              [--folds FOLDER]
 
-`pages.parquet` (not shipped; sources in `classifiers/models/BLOCKS.md`) has pages and, for most, their main text; some
-were annotated (`annotated.jsonl`); the others are learnt from trafilatura's text. `--crawl` adds the annotated pages
-of a crawl, and those with a true text, without the sites of the benchmark that `--held-out` names. With `--folds` the
-models of the grouped folds are written too, for `benchmarks.extractor`. Needs lightgbm: `uv sync --group train`.
+`pages.parquet` (not shipped; sources in `classifiers/models/BLOCKS.md`) has pages and, for most of them, their main
+text. Some are annotated (`annotated.jsonl`); the others are learnt from trafilatura's text. `--crawl` adds the pages of
+a crawl that are annotated or have a true text, except for sites of the benchmark that `--held-out` names. With
+`--folds` the models of the grouped folds are written too, for `benchmarks.extractor`. Needs lightgbm:
+`uv sync --group train`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def weak_text(html: bytes) -> str:
 
 
 def pages(file: Path, folder: Path | None, held_out: Path | None) -> list[data.TrainingPage]:
-    """All pages to train on, in the order that the folds are made of."""
+    """All pages to train on, in the order from which the folds are made."""
     rows, known = data.read(file)
     return rows if folder is None or held_out is None else rows + crawl.read(folder, held_out, known)
 

@@ -27,7 +27,7 @@ _LEAST = 1e-6  # chances nearer to 0 or 1 are not believed
 def best_cut(scores: Float32s, sizes: Float32s) -> tuple[float, float]:
     """The score from which blocks are kept, and the F to expect of that: the highest there is.
 
-    With p the chance that a word is main text, keeping a set K has an F of about (1 + β²) Σ_K p / (|K| + β² Σ p).
+    With p the chance that a word is main text, a kept set K has an F of about (1 + β²) Σ_K p / (|K| + β² Σ p).
     """
     if not len(scores):
         return 1.0, 0.0
@@ -63,7 +63,7 @@ def once(hashes: UInt64s, sizes: Float32s, kept: Bools) -> None:
     at, total = np.flatnonzero(kept), np.float64(0)
     keys, counts = table(len(at))
     firsts = np.zeros(len(keys), np.int64)
-    first = np.empty(len(at), np.int64)  # the place among the kept blocks where this one's text is first
+    first = np.empty(len(at), np.int64)  # where this block's text occurs first among the kept blocks
     for k in range(len(at)):
         place = slot(keys, counts, hashes[at[k]])
         if counts[place] == 0:

@@ -23,19 +23,19 @@ from classifiers.path_cache import cached_by_path
 _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"
-LIKELY = 0.5  # score that the best block of a page with main text has
-ALIVE = 0.02  # score of the first stage from which on the second is asked
+LIKELY = 0.5  # a page with main text has a block with at least this score
+ALIVE = 0.02  # blocks with a lower score of the first stage are not shown to the second
 
 
 class BlockModel(NamedTuple):
-    """`first` sees a block's features; `second` also the first's scores of the page, and has the last word."""
+    """`first` sees a block's features; `second` also sees the first's scores of the page, and decides."""
 
     cues: Float32s
     first: Trees
     second: Trees
 
     def scored(self, html: bytes | memoryview) -> tuple[PageBlocks, Float32s]:
-        """A page's blocks, and of each the probability that it is main text."""
+        """A page's blocks, and for each the probability that it is main text."""
         blocks = read_blocks(html, self.cues)
         return blocks, self.score(blocks)
 
@@ -60,12 +60,12 @@ def first_scores(trees: Trees, page: ScannedPage, features: Float32s) -> Float32
 
 
 class BadModel(ValueError):
-    """A file that is no model of this version."""
+    """The file is not a model of this version."""
 
 
 def chosen(blocks: PageBlocks, scores: Float32s) -> tuple[Any, float]:
-    """Which blocks are main text (a boolean each), and how sure that is: the expected F. Of a page without a block that
-    is likelier to be main text than not, none.
+    """Which blocks are main text (a boolean each), and how sure that is: the expected F. None of a page whose blocks
+    are all more likely not to be main text.
     """
     sizes = sizes_of(blocks)
     least, confidence = best_cut(scores, sizes)
@@ -75,7 +75,7 @@ def chosen(blocks: PageBlocks, scores: Float32s) -> tuple[Any, float]:
 
 
 def sizes_of(blocks: PageBlocks) -> Float32s:
-    """What a block weighs: its words, at least one."""
+    """The weight of each block: its number of words, at least 1."""
     return np.asarray(np.maximum(blocks.raw[:, WORDS], 1), np.float32)
 
 
@@ -100,7 +100,7 @@ def rounded(cues: Float32s) -> Float32s:
 
 
 def load(path: Path = SHIPPED) -> BlockModel:
-    """Opens a model once per process. Raises BadModel for a file of other features."""
+    """Opens a model once per process. Raises BadModel if the file has other features."""
     return _load(path)
 
 
@@ -113,7 +113,9 @@ def _load(path: Path) -> BlockModel:
         cues = arrays["cues"].astype(np.float32) / 32
         first, second = (Trees(*(arrays[f"{stage}.{name}"] for name in Trees._fields)) for stage in _STAGES)
     except (KeyError, UnicodeDecodeError) as error:
-        raise BadModel(f"{path} is no model of blocks ({error}); make one with python -m classifiers.blocks") from error
+        raise BadModel(
+            f"{path} is not a model of blocks ({error}); make one with python -m classifiers.blocks"
+        ) from error
     if features != [*_FEATURES] or len(cues) != TOKEN_SLOTS:
         raise BadModel(f"{path} was trained on other features than this version has; train it again")
     return BlockModel(cues, first, second)

@@ -10,17 +10,17 @@ import numpy as np
 from classifiers.kernels.arrays import Float32s, UInt16s, UInt32s
 from classifiers.kernels.jit import kernel
 
-SURE = -4.0  # log-odds after half of the trees at or below which a block stays where it is
-PIECE = 8_192  # rows
+SURE = -4.0  # log-odds; a block with no more after half of the trees is not shown to the others
+PIECE = 8_192  # rows that are copied at a time, so that a huge page does not double its memory
 CHUNK = 32  # rows whose features stay in a core's first cache while they walk through all trees
 
 
 class Trees(NamedTuple):
-    """All trees' nodes behind each other. A leaf leads to itself, so a walk takes `depths` steps from any root."""
+    """The nodes of all trees, tree by tree. A leaf leads to itself, so a walk takes `depths` steps from any root."""
 
     feature: UInt16s
-    threshold: Float32s  # a value goes to the first child up to this
-    first_child: UInt32s  # the second is the one behind it
+    threshold: Float32s  # values up to this one go to the first child
+    first_child: UInt32s  # the second child is the node after it
     value: Float32s  # of a leaf
     roots: UInt32s
     depths: UInt16s
@@ -59,7 +59,7 @@ def from_dump(dump: dict[str, Any]) -> Trees:
 
 
 def _rounded_down(values: Any) -> Float32s:
-    """The largest float32 up to each: float32 features go the same way as by the float64 thresholds."""
+    """The largest float32 not above each value: float32 features then take the same way as with float64 thresholds."""
     narrow = values.astype(np.float32)
     above = narrow.astype(np.float64) > values
     narrow[above] = np.nextafter(narrow[above], np.float32(-np.inf))
@@ -68,7 +68,7 @@ def _rounded_down(values: Any) -> Float32s:
 
 @kernel
 def margins(trees: Trees, first_tree: Any, last_tree: Any, rows: Float32s, out: Float32s) -> None:
-    """Adds each row's leaf values to `out`, some rows a level at a time: their walks do not wait for each other."""
+    """Add each row's leaf values to `out`. CHUNK rows go down level by level, so no walk waits for another."""
     at = np.empty(CHUNK, np.uint32)
     for first in range(0, len(rows), CHUNK):
         size = min(CHUNK, len(rows) - first)
@@ -84,7 +84,7 @@ def margins(trees: Trees, first_tree: Any, last_tree: Any, rows: Float32s, out: 
 
 
 def probabilities(trees: Trees, rows: Float32s) -> Float32s:
-    """Rows that the first half of the trees is sure of in the negative are not shown to the others."""
+    """The probability of each row. Rows that the first half of the trees rules out are not shown to the second half."""
     out, half = np.zeros(len(rows), np.float32), len(trees.roots) // 2
     margins(trees, 0, half, rows, out)
     for alive in pieces(np.flatnonzero(out > SURE)):
@@ -95,6 +95,6 @@ def probabilities(trees: Trees, rows: Float32s) -> Float32s:
 
 
 def pieces(numbers: Any) -> Iterator[Any]:
-    """Of at most `PIECE`: so many rows are copied at a time, however large the page."""
+    """The numbers in pieces of at most PIECE, which bounds what is copied at a time, however large the page is."""
     for first in range(0, len(numbers), PIECE):
         yield numbers[first : first + PIECE]

@@ -1,8 +1,8 @@
-"""Any supervised fastText model as plain arrays, and the note this package writes behind it.
+"""Any supervised fastText model as plain arrays, and the note that this package writes after it.
 
 The format is that of `model_file` (version 12), here with word n-grams and all of fastText's losses. A model that this
 package trained says at the file's end in which form its texts were (`classifiers.normalise.normalise.Form`), so that
-prediction cannot use another one; fastText itself does not read so far. A model without that note takes texts as they
+prediction cannot use another one; fastText itself does not read that far. A model without that note takes texts as they
 are ("plain").
 """
 
@@ -69,6 +69,6 @@ def _form(reader: BinaryReader) -> Form:
 
 
 def write_form(path: Path, form: Form) -> None:
-    """Adds the note to a model that fastText has just written."""
+    """Add the note to a model that fastText has just written."""
     with path.open("ab") as file:
         file.write(_NOTE + form.encode() + b"\n")

@@ -1,6 +1,6 @@
 """A fastText model file as plain arrays (format version 12 of fastText's `src/{fasttext,dictionary,quantmatrix}.cc`).
 
-What language identification needs is read: subword hashing, quantised or dense input, hierarchical softmax or softmax.
+Reads what language identification needs: subword hashing, quantised or dense input, softmax or hierarchical softmax.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Float32s, Int32s, Int64s, UInt64s
+from classifiers.kernels.hash import fnv32_of
 from classifiers.path_cache import cached_by_path
 
 MAGIC, VERSION = 793712314, 12
@@ -25,14 +26,14 @@ class UnsupportedModel(ValueError):
 
 
 class Arrays(NamedTuple):
-    """What the kernel reads. `rows` holds the vectors of the words and behind them, in order, those of the buckets."""
+    """What the kernels read. `rows` holds the vectors of the words, followed by those of the buckets in order."""
 
-    word_bytes: Bytes  # the words one behind the other
+    word_bytes: Bytes  # the words, one after the other
     word_offsets: Int64s
     table: Int32s  # open-addressing hash table of word numbers, -1 = free; its size is a power of two
     rows: Float32s
     buckets: int  # n-gram hashes are taken modulo this
-    kept: UInt64s  # a bit for each bucket that pruning left; empty where all are there
+    kept: UInt64s  # a bit for each bucket that pruning left; empty if none was pruned
     kept_before: Int32s  # how many bits are set before each word of `kept`
     output: Float32s  # one row per inner node of the tree, or per label
     left: Int32s  # children of inner node i (labels are 0 … n-1, inner nodes follow); empty for softmax
@@ -47,7 +48,7 @@ class LanguageModel:
 
 
 class BinaryReader:
-    """Little-endian values from the mapped file, front to back."""
+    """Reads little-endian values from the mapped file, from front to back."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
@@ -101,7 +102,7 @@ def _read(reader: BinaryReader) -> LanguageModel:
 
 
 def parameters_of(reader: BinaryReader) -> Parameters:
-    """The head of a model file. Raises ValueError where it is none of fastText's version 12."""
+    """The head of a model file. Raises ValueError if it is not of fastText's format version 12."""
     if (reader.value("<i4"), reader.value("<i4")) != (MAGIC, VERSION):
         raise ValueError("not a fastText model of version 12")
     parameters = Parameters(*reader.array("<i4", 12).tolist())
@@ -151,7 +152,7 @@ def _dictionary(reader: BinaryReader) -> tuple[list[bytes], list[bytes], list[in
 
 
 def _ordered(rows: Float32s, words: int, pruned: Int32s | None) -> Float32s:
-    """The rows with those of n-grams in the order of their buckets."""
+    """The rows, with those of n-grams in the order of their buckets."""
     if pruned is None:
         return rows
     ngrams = pruned[np.argsort(pruned[:, 0]), 1] + words
@@ -196,9 +197,9 @@ def _decoded(codes: Bytes, centroids: list[Float32s]) -> Float32s:
 
 
 def huffman(counts: list[int]) -> tuple[Int32s, Int32s]:
-    """Children of the inner nodes of fastText's tree over labels in the order of falling counts; the last is the root.
+    """Children of the inner nodes of fastText's tree over labels sorted by falling counts; the last is the root.
 
-    Labels are numbered from 0, inner nodes behind them.
+    Labels are numbered from 0; inner nodes come after them.
     """
     labels = len(counts)
     count = [*counts, *[0] * (labels - 1)]
@@ -219,20 +220,12 @@ def huffman(counts: list[int]) -> tuple[Int32s, Int32s]:
 
 
 def hash_table(words: list[bytes]) -> Int32s:
-    """Numbers of the words at `hash & (size - 1)` or the next free place."""
+    """The words' numbers, each at `hash & (size - 1)` or the next free slot."""
     size = 1 << max(4, (2 * len(words)).bit_length())
     table = np.full(size, -1, np.int32)
     for number, word in enumerate(words):
-        at = fnv1a(word) & (size - 1)
+        at = fnv32_of(word) & (size - 1)
         while table[at] >= 0:
             at = (at + 1) & (size - 1)
         table[at] = number
     return table
-
-
-def fnv1a(word: bytes) -> int:
-    """fastText's hash: FNV-1a of 32 bits over signed characters."""
-    found = 2166136261
-    for byte in word:
-        found = ((found ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
-    return found

@@ -12,7 +12,7 @@ from classifiers.kernels.jit import kernel
 
 
 class TopLabels(NamedTuple):
-    """Row for row: number of the top label, its probability, the summed probability of the wanted ones."""
+    """For each row: number of the top label, its probability, the summed probability of the wanted labels."""
 
     top: Int32s
     score: Float32s
@@ -63,7 +63,7 @@ def _classify_rows(
                 best = label
         for label in range(labels):
             total += np.exp(values[label] - values[best])
-        # The tree's probabilities stand as they are; softmax divides by their sum.
+        # The tree's probabilities are final; those of softmax are divided by their sum.
         scale = np.exp(values[best]) if len(left) > 0 else 1.0 / total
         top[row], score[row] = best, scale
         for label in wanted:

@@ -1,63 +1,64 @@
 """Words in disguise: masks (`f*ck`), digits (`sh1t`), repeated letters, Latin letters mixed with look-alikes.
 
-A word is a row of code points. It is folded only where that gives a word of the list.
+A word is a row of code points. It is folded only if that gives a word of the list, `disguises`. The list is one array:
+`disguises[n]` to `disguises[n + 1]` are the places in it where the words of n ASCII letters stand, one after the other.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
-from classifiers.kernels.arrays import Bytes, Int32s, Offsets
+from classifiers.kernels.arrays import Int, Int32s, Int64s
 from classifiers.kernels.jit import kernel
+from classifiers.normalise.letters import lookalikes
 
 # What a word that was read has in it.
 HAS_DIGIT, HAS_MASK, HAS_LATIN, HAS_LOOKALIKE, REPEATS = 1, 2, 4, 8, 16
-STAR, DOLLAR, COMMERCIAL_AT, BANG = 42, 36, 64, 33
+STAR, DOLLAR, COMMERCIAL_AT, BANG, HASH, PERCENT, AND, PLUS, DASH, QUESTION, UNDERSCORE = map(ord, "*$@!#%&+-?_")
+
+_LOOKALIKE = lookalikes()
+_A, _E, _I, _L, _O, _S, _T = map(ord, "aeilost")
+_0, _1, _3, _4, _5, _7 = map(ord, "013457")
 
 
-class Disguises(NamedTuple):
-    """The words that a disguise is folded to, shortest first: ASCII letters one behind the other, and their edges.
-
-    Those of n letters have the numbers `sizes[n]` to `sizes[n + 1]`.
-    """
-
-    words: Bytes
-    edges: Offsets
-    sizes: Offsets
-
-
-@kernel
-def is_mask(point: Any) -> Any:
-    return point in (33, 35, 36, 37, 38, 42, 43, 45, 63, 64, 95)
+def table_of(words: Sequence[bytes], longest: int) -> Int32s:
+    """The array of a list of words, each of at most `longest` letters."""
+    by_size = [[word for word in words if len(word) == size] for size in range(longest + 1)]
+    places = np.cumsum([longest + 2, *(size * len(group) for size, group in enumerate(by_size))])
+    return np.array([*places, *b"".join(word for group in by_size for word in group)], np.int32)
 
 
 @kernel
-def undisguised(
-    token: Int32s, size: Any, flags: Any, lookalike: Int32s, words: Bytes, edges: Offsets, sizes: Offsets
-) -> Any:
-    """Rewrites a disguised word with Latin letters in place; its size, negative where it had masks or digits."""
+def is_mask(point: Int) -> bool:
+    """Whether a sign may stand for a letter."""
+    return bool(point in (BANG, HASH, DOLLAR, PERCENT, AND, STAR, PLUS, DASH, QUESTION, COMMERCIAL_AT, UNDERSCORE))
+
+
+@kernel
+def undisguised(token: Int64s, size: Int, flags: Int, disguises: Int32s) -> Int:
+    """Rewrite a disguised word with Latin letters in place; returns its size, negative if it had masks or digits."""
     if flags & HAS_LOOKALIKE:
         for k in range(size):
-            if token[k] < len(lookalike) and lookalike[token[k]] > 0:
-                token[k] = lookalike[token[k]]
+            if token[k] < len(_LOOKALIKE) and _LOOKALIKE[token[k]] > 0:
+                token[k] = _LOOKALIKE[token[k]]
     if flags & REPEATS:
-        size = _shortened(token, size, words, edges, sizes)
+        size = _shortened(token, size, disguises)
     if flags & (HAS_MASK | HAS_DIGIT):
-        for number in range(sizes[size], sizes[size + 1]):
-            if _spells(token, size, words, edges[number]):
+        for start in range(disguises[size], disguises[size + 1], size):
+            if _spells(token, size, disguises, start):
                 for k in range(size):
-                    token[k] = words[edges[number] + k]
+                    token[k] = disguises[start + k]
                 return -size
     return size
 
 
 @kernel
-def _shortened(token: Int32s, size: Any, words: Bytes, edges: Offsets, sizes: Offsets) -> Any:
-    """Letters that repeat three times or more once, where that gives a word of the list; else twice."""
+def _shortened(token: Int64s, size: Int, disguises: Int32s) -> Int:
+    """Write letters that repeat three times or more once, if that gives a word of the list, and else twice."""
     squeezed = _squeezed(token, size, 1)
-    if listed(squeezed, 0, len(squeezed), words, edges, sizes) < 0:
+    if not listed(squeezed, 0, len(squeezed), disguises):
         squeezed = _squeezed(token, size, 2)
     for k in range(len(squeezed)):
         token[k] = squeezed[k]
@@ -65,59 +66,60 @@ def _shortened(token: Int32s, size: Any, words: Bytes, edges: Offsets, sizes: Of
 
 
 @kernel
-def _squeezed(token: Int32s, size: Any, keep: Any) -> Int32s:
-    out, written, at = np.zeros(size, np.int32), 0, 0
+def _squeezed(token: Int64s, size: Int, keep: Int) -> Int64s:
+    out, written, at = np.zeros(size, np.int64), 0, 0
     while at < size:
-        behind = at
-        while behind < size and token[behind] == token[at]:
-            behind += 1
-        count = behind - at if behind - at < 3 else keep
+        end = at
+        while end < size and token[end] == token[at]:
+            end += 1
+        count = end - at if end - at < 3 else keep
         for _ in range(count):
             out[written] = token[at]
             written += 1
-        at = behind
+        at = end
     return out[:written]
 
 
 @kernel
-def listed(points: Int32s, start: Any, size: Any, words: Bytes, edges: Offsets, sizes: Offsets) -> Any:
-    """The number of the word that stands there, or -1."""
-    for number in range(sizes[size], sizes[size + 1]):
+def listed(points: Int64s, first: Int, size: Int, disguises: Int32s) -> bool:
+    """Whether the `size` code points from `first` on are a word of the list."""
+    for start in range(disguises[size], disguises[size + 1], size):
         same = True
         for k in range(size):
-            same = same and points[start + k] == words[edges[number] + k]
+            same = same and points[first + k] == disguises[start + k]
         if same:
-            return number
-    return -1
+            return True
+    return False
 
 
 @kernel
-def _spells(token: Int32s, size: Any, words: Bytes, start: Any) -> Any:
-    """Do letters, digits and masks spell the word?
+def _spells(token: Int64s, size: Int, disguises: Int32s, start: Int) -> bool:
+    """Whether letters, digits and masks spell the word that starts at this place of the list.
 
     A digit or sign stands for the letter it looks like, any other mask for one letter. Words of three letters need
     their first letter and take no digits (`a55`) and no mask at their end (`as*`): too much else looks so.
     """
     true, digits = 0, 0
     for k in range(size):
-        point, letter = token[k], words[start + k]
+        point, letter = token[k], disguises[start + k]
         if point == letter:
             true += 1
         elif _looks_like(point, letter):
             digits += 48 <= point <= 57
-        elif not (k > 0 and point in (STAR, 35, 45, 95, 37, 38, 63, 33)):
+        elif not (k > 0 and point in (STAR, HASH, DASH, UNDERSCORE, PERCENT, AND, QUESTION, BANG)):
             return False
     if size <= 3:
-        return true >= 1 and digits == 0 and (token[size - 1] == words[start + size - 1] or token[size - 1] == DOLLAR)
+        last = disguises[start + size - 1]
+        return bool(true >= 1 and digits == 0 and (token[size - 1] == last or token[size - 1] == DOLLAR))
     return true >= 1 and true > digits
 
 
 @kernel
-def _looks_like(point: Any, letter: Any) -> Any:
-    if letter == 105 or letter == 108:
-        return point == 49 or point == BANG
-    if letter == 97:
-        return point == 52 or point == COMMERCIAL_AT
-    if letter == 115:
-        return point == 53 or point == DOLLAR
-    return (letter == 101 and point == 51) or (letter == 111 and point == 48) or (letter == 116 and point == 55)
+def _looks_like(point: Int, letter: Int) -> bool:
+    if letter in (_I, _L):
+        return bool(point in (_1, BANG))
+    if letter == _A:
+        return bool(point in (_4, COMMERCIAL_AT))
+    if letter == _S:
+        return bool(point in (_5, DOLLAR))
+    return bool((letter == _E and point == _3) or (letter == _O and point == _0) or (letter == _T and point == _7))

@@ -1,10 +1,10 @@
-"""The one normaliser of training and prediction: any text to words in folded letters, with single spaces.
+"""The normaliser that training and prediction share: it turns any text into words of folded letters, single-spaced.
 
-Letters are folded as `letters.py` says; punctuation, addresses (`https://…`) and names of accounts (`@name`) go; a
-letter of a script without spaces is a word. With `fold`, a word in disguise (`f*ck`, `sh1t`, `f u c k`,
-`fuuuck`, Latin with Cyrillic look-alikes) is folded where that gives a word of `disguised.txt`, and only there.
+Letters are folded as `letters.py` says. Punctuation, addresses (`https://…`) and account names (`@name`) are removed.
+In scripts without spaces each letter is a word. In the form `folded_v1`, a word in disguise (`f*ck`, `sh1t`, `f u c k`,
+`fuuuck`, Latin with Cyrillic look-alikes) is folded if that gives a word of `disguised.txt`, and only then.
 
-fastText's own prediction breaks on line feeds: here each text is one line, or is cut into lines by `cut_texts`.
+fastText's own prediction breaks on line feeds; here each text is one line, or `cut_lines` cuts it into lines.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from classifiers.kernels.arrays import Bytes, Offsets
-from classifiers.normalise.disguise import Disguises
-from classifiers.normalise.kernel import LONGEST, ROOM, LineLimits, normalise_rows
+from classifiers.kernels.arrays import Bytes, Int32s, Offsets, read_only
+from classifiers.normalise.disguise import table_of
+from classifiers.normalise.kernel import normalise_rows
 from classifiers.normalise.letters import letters
+from classifiers.normalise.line import LONGEST, ROOM, LineRules
 
-# What a model was trained on: the bytes as they are, words, or words out of disguise. The names carry versions.
+# What a model was trained on: the bytes as they are, words, or words without their disguise. Names carry versions.
 Form = Literal["plain", "words_v1", "folded_v1"]
 FORMS: tuple[Form, ...] = get_args(Form)
 DISGUISED = Path(__file__).with_name("disguised.txt")
 
-# A line of a page: consecutive lines or sentences of 10 words or more together, 50 at most. Labelled texts are as long.
+# Words of a page's line: consecutive lines or sentences that together have at least 10 words, at most 50 of them. The
+# labelled texts that models are trained on are as long.
 LEAST, MOST = 10, 50
-_WHOLE = LineLimits(-1, 0)
 
 
 class NormalisedLines(NamedTuple):
@@ -40,7 +41,7 @@ class NormalisedLines(NamedTuple):
 
 
 def packed(texts: Iterable[str | None]) -> tuple[Offsets, Bytes]:
-    """Texts as offsets and UTF-8 bytes; None is empty, what UTF-8 cannot hold (lone surrogates) is `?`."""
+    """Texts as offsets and UTF-8 bytes; None becomes "", and what UTF-8 cannot hold (lone surrogates) becomes `?`."""
     encoded = [(text or "").encode(errors="replace") for text in texts]
     return np.cumsum([0, *map(len, encoded)], dtype=np.int64), np.frombuffer(b"".join(encoded), np.uint8)
 
@@ -53,38 +54,31 @@ def normalised(texts: Sequence[str | None], form: Form = "folded_v1") -> list[st
 
 
 def whole(offsets: Offsets, data: Bytes, form: Form) -> NormalisedLines:
-    """Each row as one line. Rows are `data[offsets[i]:offsets[i + 1]]`, UTF-8; bytes that are not, are spaces."""
-    return NormalisedLines(np.arange(len(offsets)), *_run(offsets, data, form, _WHOLE))
+    """Each row as one line. Row i is `data[offsets[i]:offsets[i + 1]]` in UTF-8; bytes that are not count as spaces."""
+    return NormalisedLines(np.arange(len(offsets)), *_normalised(offsets, data, form, -1, 0))
 
 
-def cut(offsets: Offsets, data: Bytes, form: Form, least: int = LEAST, most: int = MOST) -> NormalisedLines:
-    """Each row as lines of `least` to `most` words, ended where lines or sentences end; none where no words are."""
-    ends, out = _run(offsets, data, form, LineLimits(least, most))
+def cut_lines(offsets: Offsets, data: Bytes, form: Form, least: int = LEAST, most: int = MOST) -> NormalisedLines:
+    """Each row as lines of `least` to `most` words, ended where lines or sentences end; none for a row without words."""
+    ends, out = _normalised(offsets, data, form, least, most)
     breaks = np.flatnonzero(out == ord("\n")) + 1
     return NormalisedLines(
         np.searchsorted(breaks, ends, side="right"), np.concatenate([[0], breaks]).astype(np.int64), out
     )
 
 
-def _run(offsets: Offsets, data: Bytes, form: Form, cut: LineLimits) -> tuple[Offsets, Bytes]:
+def _normalised(offsets: Offsets, data: Bytes, form: Form, least: int, most: int) -> tuple[Offsets, Bytes]:
     if form == "plain":
-        raise ValueError("the form is plain: there is nothing to normalise; use a form of words")
-    offsets, data = _read_only(offsets), _read_only(data)
-    tables, listed = letters(), disguises()
+        raise ValueError("the form is plain: its texts are not normalised; use words_v1 or folded_v1")
+    offsets, data = read_only(offsets), read_only(data)
+    rules = LineRules(form == "folded_v1", least, most)
     size = int(offsets[-1] - offsets[0])
     out, ends, row = np.empty(size + size // 4 + 2 * ROOM, np.uint8), np.zeros(len(offsets), np.int64), 0
     while True:
-        row = normalise_rows(offsets, data, row, out, ends, tables, listed, form == "folded_v1", cut)
+        row = normalise_rows(offsets, data, row, out, ends, letters(), disguises(), rules)
         if row == len(offsets) - 1:
             return ends, out[: ends[-1]]
         out = np.concatenate([out[: ends[row]], np.empty(2 * len(out), np.uint8)])
-
-
-def _read_only(array: Any) -> Any:
-    """A view that is typed the same whatever the array's flags, so that the kernel is compiled once."""
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def profane_words() -> tuple[str, ...]:
@@ -94,8 +88,6 @@ def profane_words() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def disguises() -> Disguises:
-    words = [word.encode("ascii") for word in profane_words()]
-    lengths = np.array([len(word) for word in words], np.int64)
-    sizes = np.searchsorted(lengths, np.arange(LONGEST + 2)).astype(np.int64)
-    return Disguises(np.frombuffer(b"".join(words), np.uint8), np.cumsum([0, *lengths], dtype=np.int64), sizes)
+def disguises() -> Int32s:
+    """The table of those words, for the kernel."""
+    return table_of([word.encode("ascii") for word in profane_words()], LONGEST)

@@ -1,7 +1,7 @@
 """A plain linear model to compare with: logistic regression on hashed words and pairs of words, by AdaGrad.
 
-Duchi et al. 2011 (AdaGrad); hashing as in Weinberger et al. 2009. No characters, no dense vectors: what a fastText
-model has to beat to be worth its bytes.
+Duchi et al. 2011 (AdaGrad); hashing as in Weinberger et al. 2009. No characters, no dense vectors: a fastText
+model must beat this to be worth its bytes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _score(scores: Float32s, weights: Float32s, offsets: Offsets, data: Bytes) -
 
 @kernel
 def _features(features: Offsets, at: Any, end: Any, data: Bytes) -> Any:
-    """Writes the hashed words and pairs of words of a line, and a constant one; how many they are."""
+    """Write the hashed words and pairs of words of a line, and a constant feature. Returns how many there are."""
     features[0], count, before = 0, 1, np.uint64(0)
     while at + 1 < end and count + 2 <= len(features):
         at, found = next_word(data, at)

@@ -1,4 +1,4 @@
-"""Thresholds: where a stated precision is reached, at the share of positives that the texts really have."""
+"""Thresholds that reach a stated precision, at the share of positives that the texts really have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from classifiers.training.evaluate import Scores, Truth
 
 
 class ThresholdPoint(NamedTuple):
-    """What finding scores of `threshold` and more means: shares of the found, of positives and of negatives."""
+    """What flagging scores of `threshold` and more means: shares of the flagged, the positives, the negatives."""
 
     threshold: float
     precision: float
@@ -20,14 +20,14 @@ class ThresholdPoint(NamedTuple):
 
 
 class Unreachable(ValueError):
-    """No threshold gives the wanted precision on these texts."""
+    """No threshold reaches the wanted precision on these texts."""
 
 
 def curve(scores: Scores, truth: Truth, prevalence: float | None = None) -> list[ThresholdPoint]:
     """A point for every score that occurs, from the highest to the lowest.
 
-    Precision is that of texts of which `prevalence` are positive (None = as many as here): labelled texts usually hold
-    far more positives than the web. Raises Unreachable where there are no positives or no negatives.
+    Precision is for texts of which the share `prevalence` is positive (None = as many as here): labelled texts usually
+    have far more positives than the web. Raises Unreachable if there are no positives or no negatives.
     """
     positives, negatives = int(truth.sum()), int((~truth).sum())
     if not positives or not negatives:
@@ -45,7 +45,7 @@ def curve(scores: Scores, truth: Truth, prevalence: float | None = None) -> list
 
 
 def calibrate(scores: Scores, truth: Truth, precision: float, prevalence: float | None = None) -> ThresholdPoint:
-    """The lowest threshold that has the precision, and with it the largest recall. Raises Unreachable."""
+    """The lowest threshold with the wanted precision, and so the one with the largest recall. Raises Unreachable."""
     points = curve(scores, truth, prevalence)
     good = [point for point in points if point.precision >= precision]
     if not good:

@@ -15,7 +15,7 @@ Truth = Bools
 
 
 class Metrics(NamedTuple):
-    """Of `rows` texts with `positives` true ones; NaN where undefined (no positive, no negative, none found)."""
+    """Over `rows` texts, `positives` of them true. NaN if undefined (no positive, no negative, none found)."""
 
     rows: int
     positives: int
@@ -27,7 +27,7 @@ class Metrics(NamedTuple):
 
 
 def measured(scores: Scores, truth: Truth, threshold: float) -> Metrics:
-    """All of them. A text is found where its score is `threshold` or more; `false_alarms` is per negative text."""
+    """All metrics. A text counts as found if its score is `threshold` or more; `false_alarms` is per negative text."""
     found = scores >= threshold
     hits = int((found & truth).sum())
     positives, negatives = int(truth.sum()), int((~truth).sum())

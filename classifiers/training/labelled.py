@@ -1,7 +1,7 @@
-"""Labelled texts: read, weighed, split by source, and checked for texts that stand on both sides of a split.
+"""Labelled texts: read, weighed, and split by source or at random.
 
 A table of labelled texts has the string columns `text`, `label`, `source` and `lang` (the last two empty where the
-file has none). What is random is a hash of the text and a seed, so that it does not depend on the order of the rows.
+file has none). Randomness is a hash of the text and a seed, so it does not depend on the order of the rows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNIT = 2.0**-64
 
 
 class BadLabels(ValueError):
-    """A file that does not hold labelled texts, or a choice that leaves none of them."""
+    """A file has no labelled texts, or a choice leaves none of them."""
 
 
 def read(paths: Iterable[Path], names: Mapping[str, str] | None = None) -> pa.Table:
@@ -76,16 +76,16 @@ def unescaped(table: pa.Table) -> pa.Table:
 
 
 def fractions(texts: Iterable[str], seed: int) -> Float64s:
-    """A number in [0, 1) for each text, as good as random."""
+    """A pseudorandom number in [0, 1) for each text."""
     hashes = (xxhash.xxh3_64_intdigest(text.encode(errors="replace"), seed) for text in texts)
     return np.fromiter(hashes, np.uint64).astype(np.float64) * _UNIT
 
 
 def weigh(table: pa.Table, weights: Mapping[str, float], seed: int) -> pa.Table:
-    """Each row repeated by the product of the weights that name it, shuffled.
+    """The rows, each repeated by the product of the weights that name it, shuffled.
 
-    A weight is for a `source`, for `source:label`, for `:label` or for `lang=CODE`. 2.5 stands for two copies, and a
-    third of half the rows; 0 leaves the rows out. Raises BadLabels for a weight that names no row.
+    A weight is for a `source`, for `source:label`, for `:label` or for `lang=CODE`. 2.5 means two copies of every row
+    and a third copy of half of them; 0 leaves the rows out. Raises BadLabels for a weight that names no row.
     """
     factors = np.ones(table.num_rows)
     columns = {name: np.array(table[name].to_pylist(), object) for name in ("source", "label", "lang")}
@@ -124,6 +124,6 @@ def held_out(table: pa.Table, sources: Iterable[str]) -> tuple[pa.Table, pa.Tabl
 
 
 def random_part(table: pa.Table, share: float, seed: int) -> tuple[pa.Table, pa.Table]:
-    """About 1 - `share` and `share` of the rows; texts that are the same words go to the same side."""
+    """About 1 - `share` and `share` of the rows. Texts with the same words go to the same side."""
     test = pa.array(fractions(normalised(table["text"].to_pylist()), seed) < share)
     return table.filter(pc.invert(test)), table.filter(test)

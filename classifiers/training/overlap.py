@@ -1,6 +1,6 @@
-"""Leakage: texts of a test set that also stand, nearly, in the training set.
+"""Leakage: texts of a test set that are also, nearly, in the training set.
 
-Two texts are near-duplicates where the Jaccard similarity of their sets of character 5-grams (of the normalised text)
+Two texts are near-duplicates if the Jaccard similarity of their sets of character 5-grams (of the normalised text)
 is `least` or more. Candidates come from MinHash (Broder 1997): 32 values in 8 bands of 4 rows find a pair of
 similarity 0.8 with probability 0.985; each candidate is then compared exactly.
 """
@@ -19,7 +19,7 @@ from classifiers.kernels.jit import kernel
 from classifiers.normalise.normalise import normalised, packed
 
 GRAM, BANDS, ROWS = 5, 8, 4
-_MOST_COMPARED = 50  # of the texts that share a band: what a thousand texts have in common is no copy
+_MOST_COMPARED = 50  # texts that share a band; what a thousand texts have in common is not a copy
 
 
 def without_overlap(train: pa.Table, test: pa.Table, least: float = 0.8) -> pa.Table:
@@ -31,7 +31,7 @@ def without_overlap(train: pa.Table, test: pa.Table, least: float = 0.8) -> pa.T
 
 
 def overlap(train: Sequence[str], test: Sequence[str], least: float = 0.8) -> list[tuple[int, int]]:
-    """Pairs (row of train, row of test) of near-duplicates. Texts without a word are nobody's copy."""
+    """Pairs (row of train, row of test) of near-duplicates. A text without a word is not a copy of anything."""
     texts = normalised([*train, *test])
     bands = signatures(texts)
     found = set[tuple[int, int]]()
@@ -46,7 +46,7 @@ def overlap(train: Sequence[str], test: Sequence[str], least: float = 0.8) -> li
 
 
 def similarity(one: str, other: str) -> float:
-    """Jaccard similarity of the character 5-grams; a shorter text is a gram of its own."""
+    """Jaccard similarity of the character 5-grams; a shorter text is one gram."""
     a, b = _grams(one), _grams(other)
     return len(a & b) / max(len(a | b), 1)
 

@@ -1,9 +1,9 @@
-"""The shipped profanity model: which labelled texts it is trained on, with what weights, and the command that makes it.
+"""The shipped profanity model: its labelled texts, their weights, and the command that trains it.
 
     python -m classifiers.training.profanity toxicity_train.parquet classifiers/models/profanity_v1.ftz
 
 The file (209,569 texts; sources and licences in `models/CARD.md`) is not shipped. "Profane" is obscene or abusive
-language as crowds labelled it. Hate that is polite in words is not what this model looks for, so sources that label
+language as crowds labelled it. This model does not look for hate in polite words, so sources that label
 that (implicit hate, ToxiGen, Hatemoji, MLMA, EDOS, Stormfront, Reddit misogyny) are left out: in some of them profane
 texts even count as negatives. So is the one source that has positives only (Civil Comments): it teaches its topics.
 """
@@ -37,7 +37,7 @@ WEIGHTS = {
     "poleval2019_t6": 1.0,
 }
 SOURCES = tuple(dict.fromkeys(name.partition(":")[0] for name in WEIGHTS))
-# German tweets are labelled in more detail: abuse of groups without insulting words is no profanity.
+# German tweets are labelled in more detail: abuse of groups without insulting words is not profanity.
 _NOT_PROFANE = ("OFFENSE/ABUSE",)
 SEED = 1
 PARAMETERS = TrainingOptions(epochs=4, learning_rate=0.15, word_ngrams=1, min_count=5, seed=SEED)
@@ -55,7 +55,7 @@ def read(path: Path) -> pa.Table:
 
 
 def weighed(table: pa.Table) -> pa.Table:
-    """The texts with the weights of their sources (those that are there), shuffled."""
+    """The texts, repeated by the weights of those sources that are present, shuffled."""
     there = set(table["source"].to_pylist())
     return weigh(table, {name: w for name, w in WEIGHTS.items() if name.partition(":")[0] in there}, SEED)
 

@@ -1,7 +1,7 @@
-"""Training of fastText classifiers on labelled texts: same data, same parameters, same bytes.
+"""Training of fastText classifiers on labelled texts: the same data and parameters give the same bytes.
 
 One thread and a fixed seed make fastText deterministic on one build and kind of processor. Texts are normalised by
-`classifiers.normalise.normalise`, in the form that the model's file then names.
+`classifiers.normalise.normalise`, in a form that the model's file names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from classifiers.training.labelled import BadLabels
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """fastText's parameters, by its names' meaning. `cutoff` = features that the quantised model keeps (0 = all)."""
+    """fastText's parameters, by what they mean. `cutoff`: features that the quantised model keeps (0 = all)."""
 
     form: Form = "folded_v1"
     dim: int = 16
@@ -49,11 +49,11 @@ class TrainingOptions:
 def train(
     table: pa.Table, out: Path, parameters: TrainingOptions = TrainingOptions(), autotune: int = 0
 ) -> dict[str, Any]:
-    """Trains on the columns `text` and `label` and writes the model; the parameters that were used.
+    """Train on the columns `text` and `label` and write the model. Returns the parameters that were used.
 
-    `autotune` > 0 lets fastText look for better ones for so many seconds on a tenth of the rows: what it finds depends
-    on the machine's speed, so note what is returned and train with it again. Raises BadLabels where there is no choice
-    of labels.
+    `autotune` > 0 lets fastText search for better parameters for that many seconds on a tenth of the rows. What it
+    finds depends on the machine's speed, so note what is returned and train with it again. Raises BadLabels if there
+    are fewer than two labels.
     """
     counts = Counter(table["label"].to_pylist())
     if len(counts) < 2:
@@ -111,7 +111,7 @@ def _tuned(table: pa.Table, parameters: TrainingOptions, chosen: dict[str, Any],
 
 @contextmanager
 def _written(table: pa.Table, form: Form) -> Iterator[Path]:
-    """A file as fastText reads it: a line per text, its label first. Labels may not hold white space."""
+    """Write a file as fastText reads it: a line per text, its label first. Labels must not contain white space."""
     labels, texts = table["label"].to_pylist(), normalised(table["text"].to_pylist(), form)
     odd = next((label for label in labels if len(label.split()) != 1), None)
     if odd is not None:

@@ -93,7 +93,7 @@ class Blocks:
         return max(similar, min(1 << refusals, most))
 
     def _look(self) -> list[int] | None:
-        """List the claims, and check a few foreign blocks: is the block finished, or is its holder dead?
+        """List the claims, and check whether a few foreign blocks are finished or have a dead holder.
 
         Blocks without a claim are checked first (most are finished), then those whose claim has not changed for a
         lease, then any.

@@ -1,8 +1,8 @@
 """The engine `blocks`: main text by a model's scores of a page's blocks (see `classifiers.blocks`), in this process.
 
-No tree is built and no child process is needed: reading, features and trees take time linear in the page and memory
-bounded by its size, whatever the page is. Blocks become lines: a paragraph or heading each, items behind `- `, the
-cells of a table's row in one line, code with its line breaks.
+No tree is built and no child process is needed: reading, features and decision trees take time linear in the page and
+memory bounded by its size, whatever the page is. Blocks become lines: a line per paragraph or heading, list items after
+a dash, the cells of a table row in one line, code with its line breaks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,14 +33,15 @@ from classifiers.blocks.html.layout import (
     ScannedPage,
 )
 from classifiers.blocks.html.names import FLAGS, TAGS
+from classifiers.kernels.arrays import Bools, Float32s, Int64s
 from stages.extraction import images, links
 from stages.extraction.formatting import formatted
 
 _INDENTS = "\u3000\xa0"  # of paragraphs; ASCII's white space is collapsed while the page is read
 ITEM = "- "
 CELLS = " | "
-IMAGE_REACH = 3  # blocks between an image and main text on either side of it
-COMMENT_WORDS = 8
+IMAGE_REACH = 3  # blocks that may lie between an image and the main text on either side of it
+COMMENT_WORDS = 8  # a reader's comment has as many words, or a sentence
 _ITEMS = frozenset((TAGS["li"], TAGS["dd"]))
 _CELLS = frozenset((TAGS["td"], TAGS["th"]))
 _PARAGRAPHS = frozenset(TAGS[name] for name in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table"))
@@ -48,11 +49,11 @@ _PARAGRAPHS = frozenset(TAGS[name] for name in ("p", "h1", "h2", "h3", "h4", "h5
 
 @dataclass(frozen=True)
 class ScoredPage:
-    """A page's blocks and the model's opinion: `kept` and `scores` by block, `confidence` = the F1 to be expected."""
+    """A page's blocks and the model's opinion: `kept` and `scores` by block, `confidence` = the expected F1."""
 
     blocks: PageBlocks
-    scores: Any
-    kept: Any
+    scores: Float32s
+    kept: Bools
     confidence: float
 
     def text(self) -> str:
@@ -63,14 +64,14 @@ class ScoredPage:
         return "" if at < 0 else " ".join(_text(self.blocks, at).split())
 
     def explained(self) -> Iterator[tuple[bool, float, str]]:
-        """Kept or not, score and text of each block, the page's title left out."""
+        """Whether it is kept, the score and the text of each block, without the page's title."""
         for at in range(self.blocks.size):
             if at != int(self.blocks.page.state[TITLE]):
                 yield bool(self.kept[at]), float(self.scores[at]), _text(self.blocks, at)
 
 
 def score(html: bytes | memoryview, include_tables: bool = True, include_comments: bool = False) -> ScoredPage:
-    """What of a page is main text. `html` is UTF-8; what is not is replaced where it is kept."""
+    """Judge which blocks of a page are main text. `html` is UTF-8; other bytes are replaced in what is kept."""
     blocks, scores = _model().scored(html)
     kept, confidence = model.chosen(blocks, scores)
     if blocks.size:
@@ -83,7 +84,7 @@ def score(html: bytes | memoryview, include_tables: bool = True, include_comment
 
 
 class BlocksExtract(NamedTuple):
-    """`title` and `links` are None where they were not asked for."""
+    """What the engine extracts. `title` and `links` are None unless requested."""
 
     text: str
     images: list[images.Image]
@@ -100,7 +101,7 @@ def extract(
     with_title: bool = False,
     with_links: bool = False,
 ) -> BlocksExtract:
-    """Main text and the images among it; on request what the page calls itself, and its links."""
+    """The main text and the images in it; on request also the page's title and its links."""
     scored = score(html, include_tables, include_comments)
     text = scored.text()
     found = _images(html, scored, url) if image_urls and text else []
@@ -114,18 +115,21 @@ def _model() -> model.BlockModel:
     return model.load()
 
 
-def _flags(blocks: PageBlocks) -> Any:
+def _flags(blocks: PageBlocks) -> Int64s:
+    """The flags of each block's node."""
     page = blocks.page
-    return page.nodes[page.blocks[: blocks.size, NODE], NODE_FLAGS]
+    flags: Int64s = page.nodes[page.blocks[: blocks.size, NODE], NODE_FLAGS]
+    return flags
 
 
-def _comments(blocks: PageBlocks, flags: Any) -> Any:
-    """Readers' comments: sentences under an element that is called so."""
+def _comments(blocks: PageBlocks, flags: Int64s) -> Bools:
+    """Which blocks are readers' comments: sentences inside an element that is named a comment."""
     rows = blocks.page.blocks[: blocks.size]
     prose = (blocks.raw[:, WORDS] >= COMMENT_WORDS) | (blocks.raw[:, SENTENCES] >= 1)
     plain = 2 * rows[:, LINKED] < rows[:, CHARS]
     outside = (flags & (FLAGS["form"] | FLAGS["hidden"] | FLAGS["nav"])) == 0
-    return ((flags & FLAGS["comment"]) != 0) & prose & plain & outside
+    comments: Bools = ((flags & FLAGS["comment"]) != 0) & prose & plain & outside
+    return comments
 
 
 def _text(blocks: PageBlocks, at: int) -> str:
@@ -133,8 +137,8 @@ def _text(blocks: PageBlocks, at: int) -> str:
     return blocks.page.text[start:end].tobytes().decode(errors="replace")
 
 
-def _lines(blocks: PageBlocks, kept: Any) -> Iterator[str]:
-    """The kept blocks as lines, an empty one before and behind paragraphs."""
+def _lines(blocks: PageBlocks, kept: Bools) -> Iterator[str]:
+    """The kept blocks as lines, with an empty line before and after paragraphs."""
     page, at = blocks.page, np.flatnonzero(kept)
     nodes = page.blocks[at, NODE]
     tags, rows = page.nodes[nodes, TAG].tolist(), page.nodes[nodes, PARENT].tolist()
@@ -164,12 +168,12 @@ def _lines(blocks: PageBlocks, kept: Any) -> Iterator[str]:
 
 
 def _images(html: bytes | memoryview, scored: ScoredPage, url: str | None) -> list[images.Image]:
-    """Images that stand among kept blocks: one before and one behind, or in an element that was kept."""
+    """The images among kept blocks: with one within `IMAGE_REACH` before them and another after, or around them."""
     page, kept = scored.blocks.page, scored.kept
     found: list[bytes] = []
     for start, end, block in _marks(page, True)[:, :MARK_TEXT_END].tolist():
-        before, behind = kept[max(block - IMAGE_REACH, 0) : block], kept[block : block + IMAGE_REACH]
-        if before.any() and behind.any() and not _furniture(scored.blocks, block):
+        before, after = kept[max(block - IMAGE_REACH, 0) : block], kept[block : block + IMAGE_REACH]
+        if before.any() and after.any() and not _is_furniture(scored.blocks, block):
             found.append(bytes(html[start:end]))
     return images.from_tags((tag.decode(errors="replace") for tag in found), url)
 
@@ -179,7 +183,7 @@ def _links(html: bytes | memoryview, scored: ScoredPage, url: str | None) -> lis
     begins = page.blocks[: scored.blocks.size, START]
 
     def anchor(start: int, end: int) -> str:
-        """A link around several blocks has a space between them."""
+        """The text of a link, with a space between the blocks if it surrounds several."""
         inner = begins[np.searchsorted(begins, start, "right") : np.searchsorted(begins, end)].tolist()
         pieces = zip([start, *inner], [*inner, end], strict=True)
         return " ".join(text[a:b].tobytes().decode(errors="replace") for a, b in pieces)
@@ -189,12 +193,15 @@ def _links(html: bytes | memoryview, scored: ScoredPage, url: str | None) -> lis
     return links.resolved(tags, url, links.base_of(bytes(html))) if spans else []
 
 
-def _marks(page: ScannedPage, of_images: bool) -> Any:
+def _marks(page: ScannedPage, of_images: bool) -> Int64s:
+    """The start tags of images, or of links."""
     found = page.marks[: page.state[MARKS]]
-    return found[(found[:, MARK_TEXT_END] == IMAGE) == of_images]
+    marks: Int64s = found[(found[:, MARK_TEXT_END] == IMAGE) == of_images]
+    return marks
 
 
-def _furniture(blocks: PageBlocks, block: int) -> bool:
+def _is_furniture(blocks: PageBlocks, block: int) -> bool:
+    """Whether the block is part of the navigation, a footer, an aside, a form or a button."""
     page = blocks.page
     flags = int(page.nodes[page.blocks[min(block, len(page.blocks) - 1), NODE], NODE_FLAGS])
     return bool(flags & (FLAGS["nav"] | FLAGS["footer"] | FLAGS["aside"] | FLAGS["form"] | FLAGS["button"]))

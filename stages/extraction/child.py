@@ -1,12 +1,13 @@
-"""The child process: reads pages from a pipe, extracts each under its limits, writes the answers to another.
+"""The child process: reads pages from a pipe, extracts each under its limits, and writes the answers to another pipe.
 
-Started as `python -m stages.extraction.child SETTINGS PARENT`, which loads the extractor once and then only forks: this
-zygote is asked over a socket, with the pipes of the child to be, and says which process it is and how it ended. So a
-child that a page cost is replaced in a hundredth of a second. The zygote sees no page, and has one thread.
+It is started as `python -m stages.extraction.child SETTINGS PARENT`, which loads the extractor once and then only
+forks. This zygote gets requests over a socket, each with the pipes of the future child, and replies with the number of
+the child's process and, later, with its exit code. So a child that was lost to a page is replaced in a hundredth of a
+second. The zygote never sees a page, and it has one thread.
 
-The kernel enforces the limits, so that they hold inside of C code too: a timer of CPU time that ends the process
-(SIGPROF), and a cap on private memory (RLIMIT_DATA) that lets allocations fail. Whatever ends a child costs one page:
-the parent sees which, and asks for another child.
+The kernel enforces the limits, so that they also hold inside C code: a timer of CPU time that ends the process
+(SIGPROF), and a cap on private memory (RLIMIT_DATA) that makes allocations fail. Whatever ends a child costs one page:
+the parent sees which, and requests another child.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ from typing import BinaryIO
 from stages.extraction import wire
 from stages.extraction.engines import Engine, ExtractionSettings, Unparsable, engine
 from stages.extraction.wire import Answer, Status
+from stages.patches import is_memory_error
 
-_PR_SET_PDEATHSIG = 1
-_STDERR_BYTES = 1 << 20
+_PR_SET_PDEATHSIG = 1  # the option of prctl(2), from <sys/prctl.h>
+_STDERR_BYTES = 1 << 20  # bytes that a child may write to stderr, or to any file
+_LONGEST_ERROR = 1000  # characters of an error that are reported to the parent
+_SCARCE = 512  # kB used per MiB allowed, half of it: from then on an answer is doubtful
 WARM_UP = b"<p>A page so short that trafilatura tries all it knows, and loads what it needs for that."
 
 
 class Swallowed(logging.Handler):
-    """Notices a failed allocation that a library caught and worked around: its answer is then not the page's."""
+    """Notices a failed allocation that a library caught and worked around: its result then says nothing of the page."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -44,15 +48,8 @@ class Swallowed(logging.Handler):
         self.memory |= any(is_memory_error(argument) for argument in arguments)
 
 
-def is_memory_error(error: object) -> bool:
-    """Python's own, or libxml2's, for which lxml has no words, or lexbor's, of which resiliparse gives the number."""
-    words = {"lxml.etree": "unknown error", "HTMLParserException": "(Error 2)"}
-    named = [words[name] for name in (type(error).__module__, type(error).__name__) if name in words]
-    return isinstance(error, MemoryError) or any(word in str(error) for word in named)
-
-
 def die_with(parent: int) -> None:
-    """Asks Linux to end this process when its parent ends (elsewhere the closed pipe does, after the page at hand)."""
+    """Ask Linux to end this process when its parent ends (elsewhere the closed pipe does, after the current page)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -60,13 +57,14 @@ def die_with(parent: int) -> None:
 
 
 def set_limits(memory_mb: int) -> None:
+    """Limit the private memory of this process, its core dumps (to none) and the files it writes."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_STDERR_BYTES, _STDERR_BYTES))
 
 
 def private_socket() -> socket.socket:
-    """The way to the parent, out of reach of libraries that read or print: their stdout becomes stderr."""
+    """The socket to the parent, out of reach of libraries that read or print: their stdout becomes stderr."""
     control = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -76,7 +74,7 @@ def private_socket() -> socket.socket:
 
 
 def fork_children(control: socket.socket) -> tuple[BinaryIO, BinaryIO]:
-    """Forks a child for every three files (pages, answers, stderr) that come, one after the other, until the parent
+    """Fork a child for every three files (pages, answers, stderr) that arrive, one after the other, until the parent
     closes the socket. Returns in each child, with its pipes.
     """
     zygote = os.getpid()
@@ -98,7 +96,7 @@ def fork_children(control: socket.socket) -> tuple[BinaryIO, BinaryIO]:
 
 
 class Peak:
-    """Peak resident memory of this process in kB (0 where the system does not tell)."""
+    """The peak resident memory of this process in kB (0 if the system does not report it)."""
 
     def __init__(self) -> None:
         self.status = os.open("/proc/self/status", os.O_RDONLY) if sys.platform == "linux" else -1
@@ -112,19 +110,19 @@ class Peak:
 
 
 def attempt(extract: Engine, html: bytes, url: str | None) -> tuple[Status, str, list[tuple[str, str]]]:
-    """Extracts one page. Any exception is the page's: it becomes a status, and its text the parent's log message."""
+    """Extract one page. Any exception is the page's: it becomes a status, and its text the parent's log message."""
     try:
         text, images = extract(html, url)
     except Unparsable as error:
         return Status.UNPARSABLE, str(error), []
-    except Exception as error:  # whatever a library raises on a hostile page condemns that page alone
+    except Exception as error:  # whatever a library raises on a hostile page condemns only that page
         status = Status.MEMORY if is_memory_error(error) else Status.FAILED
-        return status, f"{type(error).__name__}: {error}"[:1000], []
+        return status, f"{type(error).__name__}: {error}"[:_LONGEST_ERROR], []
     return Status.EXTRACTED, text, images
 
 
 def serve(extract: Engine, settings: ExtractionSettings, pages: BinaryIO, answers: BinaryIO) -> None:
-    """Answers page after page until the parent closes the pipe."""
+    """Answer page after page until the parent closes the pipe."""
     peak, swallowed = Peak(), Swallowed()
     logging.getLogger().addHandler(swallowed)
     while head := pages.read(wire.REQUEST.size):
@@ -136,12 +134,13 @@ def serve(extract: Engine, settings: ExtractionSettings, pages: BinaryIO, answer
         status, text, images = attempt(extract, html, url)
         signal.setitimer(signal.ITIMER_PROF, 0)
         status = Status.MEMORY if swallowed.memory else status
-        scarce = status in (Status.MEMORY, Status.FAILED) or peak() > settings.memory_mb * 512
+        scarce = status in (Status.MEMORY, Status.FAILED) or peak() > settings.memory_mb * _SCARCE
         answers.write(wire.encoded(Answer(status, scarce, text, images)))
         answers.flush()
 
 
 def main() -> None:
+    """The zygote, and after a fork the child."""
     settings, parent = ExtractionSettings(**json.loads(sys.argv[1])), int(sys.argv[2])
     faulthandler.enable()
     if parent != 0:

@@ -1,14 +1,14 @@
-"""The extractors: a page in, its main text and images out. Runs in the child process only (see `child.py`).
+"""The extractors: they take a page and give its main text and images. Run only in the child process (see `child.py`).
 
 `trafilatura` (Barbaresi 2021): one lxml tree per page, shared by the text and the images; no metadata, no comments, no
-deduplication (its cache of repeated segments would let one page's text depend on the pages before it). Four settings
-make it up to twice as fast and change nothing it answers: elements are made without a Python call each, its XPath
-expressions are screened (`xpath.py`), jusText's stop words are found without being hashed anew, and its paragraphs
-without joining the names of all their ancestors.
+deduplication (its cache of repeated segments would let the text of a page depend on the pages before it). Four changes
+make it up to twice as fast without changing its results (`stages.patches`): elements are made without a Python call
+each, its XPath expressions are screened (`xpath.py`), jusText's stop words are found without being hashed again, and
+its paragraphs without joining the names of all their ancestors.
 
-`resiliparse` (Bevendorff et al. 2018): main content by rules over a DOM of its own, several times as fast.
+`resiliparse` (Bevendorff et al. 2018): main content by rules over its own DOM, several times as fast.
 
-libxml2 reads at most 2,048 levels of nesting; what lies behind the first deeper element is not part of the tree.
+libxml2 reads at most 2,048 levels of nesting; whatever follows the first deeper element is not part of the tree.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ from typing import Any, Literal, NamedTuple
 
 from stages.extraction import images
 from stages.extraction.formatting import formatted
+from stages.extraction.parser import html_parser
+from stages.patches import forget_page, speed_up_trafilatura
 
-LEAST_SECONDS = 1.0
-MOST_SPANNED = 10_000  # places; the crawled page with the most has 500
+LEAST_SECONDS = 1.0  # CPU seconds that a page of any size may take
+MOST_SPANNED = 10_000  # places that a page's cells with a rowspan cover; the crawled page with the most has 500
+MOST_SPAN = 100  # rows or columns of a cell; trafilatura reads more as this many
+RECURSION_LIMIT = 20_000  # Python frames: trafilatura recurses along a tree of up to 2,048 levels
 
 EngineName = Literal["trafilatura", "resiliparse", "blocks"]
 Favor = Literal["precision", "balanced", "recall"]
@@ -37,7 +41,7 @@ _CONTROL_REFERENCE = re.compile(
 
 @dataclass(frozen=True)
 class ExtractionSettings:
-    """What an engine must know; equal settings share a child process."""
+    """The settings of an engine. Equal settings share a child process."""
 
     engine: EngineName = "trafilatura"
     favor: Favor = "precision"
@@ -60,16 +64,16 @@ class PageExtract(NamedTuple):
 
 
 class Unparsable(ValueError):
-    """No parser makes a page of these bytes."""
+    """No parser can make a page of these bytes."""
 
 
 Engine = Callable[[bytes, str | None], PageExtract]
 
 
 def well_formed(html: bytes) -> bytes:
-    """UTF-8 without control characters, written as bytes or as references: lxml refuses to hold them as text.
+    """UTF-8 without control characters, whether written as bytes or as references, because lxml refuses them in text.
 
-    Raises Unparsable where there is no tag at all.
+    Raises Unparsable if there is no tag at all.
     """
     if b"<" not in html:
         raise Unparsable("no tag")
@@ -84,17 +88,16 @@ def well_formed(html: bytes) -> bytes:
 
 
 def engine(settings: ExtractionSettings) -> Engine:
-    """The extraction function. Imports its library, so that the first page is as quick as the others."""
+    """The extraction function. Imports its library, so that the first page takes no longer than the others."""
     return _resiliparse(settings) if settings.engine == "resiliparse" else _trafilatura(settings)
 
 
 def _trafilatura(settings: ExtractionSettings) -> Engine:
     import lxml.html
     import trafilatura
-    from trafilatura import utils
 
-    _speed_up_trafilatura()
-    sys.setrecursionlimit(20_000)
+    speed_up_trafilatura()
+    sys.setrecursionlimit(RECURSION_LIMIT)
     parser = html_parser()
     spanning = lxml.etree.XPath("//*[@rowspan]")
     options: dict[str, Any] = {
@@ -113,17 +116,16 @@ def _trafilatura(settings: ExtractionSettings) -> Engine:
         without_absurd_spans(spanning(tree))
         text = formatted(trafilatura.extract(tree, **options) or "")
         found = images.from_tree(tree, text, url) if settings.image_urls else []
-        utils.trim.cache_clear()
-        utils.line_processing.cache_clear()
+        forget_page()
         return PageExtract(text, found)
 
     return extract
 
 
 def without_absurd_spans(cells: list[Any]) -> None:
-    """Takes their spans away from these cells where they span more than any real table has.
+    """Removes the spans of these cells if together they cover more places than any real table has.
 
-    trafilatura makes an element of every place that a cell spans, and each costs as much as its row is long.
+    trafilatura makes an element for every place that a cell covers, and each costs time in proportion to its row.
     """
     if sum(_span(cell, "rowspan") * _span(cell, "colspan") for cell in cells) > MOST_SPANNED:
         for cell in cells:
@@ -132,81 +134,9 @@ def without_absurd_spans(cells: list[Any]) -> None:
 
 
 def _span(cell: Any, name: str) -> int:
-    """As trafilatura reads it: at most 100."""
+    """A cell's rowspan or colspan as trafilatura reads it: at most 100."""
     value = cell.get(name, "1")
-    return min(int(value), 100) if len(value) < 20 and value.isdecimal() else 1
-
-
-def html_parser() -> Any:
-    """trafilatura's parser, with `huge_tree`: the limits are the child's deadline and memory, not libxml2's."""
-    import lxml.html
-
-    parser = lxml.html.HTMLParser(
-        collect_ids=False,
-        default_doctype=False,
-        encoding="utf-8",
-        huge_tree=True,
-        no_network=True,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    parser.set_element_class_lookup(_element_classes())
-    return parser
-
-
-def _element_classes() -> Any:
-    """Every element an HtmlElement, chosen in C (lxml.html chooses by a Python function, for forms and inputs)."""
-    import lxml.html
-    from lxml import etree
-
-    return etree.ElementDefaultClassLookup(
-        element=lxml.html.HtmlElement,
-        comment=lxml.html.HtmlComment,
-        pi=lxml.html.HtmlProcessingInstruction,
-        entity=lxml.html.HtmlEntity,
-    )
-
-
-class Path:
-    """Where jusText is in the tree. Its own joins the names of all ancestors at every paragraph, twice: the square of
-    the depth. Its paragraphs want to know the names alone.
-    """
-
-    xpath = ""
-
-    def __init__(self) -> None:
-        self.above: list[int] = []
-        self.dom = ""
-
-    def append(self, name: str) -> None:
-        self.above.append(len(self.dom))
-        self.dom = f"{self.dom}.{name}" if self.dom else name
-
-    def pop(self) -> None:
-        self.dom = self.dom[: self.above.pop()]
-
-
-class Stoplist(tuple[str, ...]):
-    """jusText looks its stop words up in a cache, by a hash over all 100,000 of them; this one is known beforehand."""
-
-    __slots__ = ()
-
-    def __hash__(self) -> int:
-        return len(self)
-
-
-def _speed_up_trafilatura() -> None:
-    from justext import core
-    from trafilatura import external, utils, xpaths
-
-    from stages.extraction.xpath import screened
-
-    utils.HTML_PARSER.set_element_class_lookup(_element_classes())
-    for expressions in vars(xpaths).values():
-        if isinstance(expressions, list):
-            expressions[:] = [screened(expression) for expression in expressions]
-    core.PathInfo = Path
-    external.JT_STOPLIST = Stoplist(external.jt_stoplist_init())
+    return min(int(value), MOST_SPAN) if len(value) < 20 and value.isdecimal() else 1
 
 
 def _resiliparse(settings: ExtractionSettings) -> Engine:

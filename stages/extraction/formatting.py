@@ -1,7 +1,7 @@
 """The form of extracted text (RefinedWeb, section 3.1: at most two consecutive newlines, URLs removed).
 
-Ours beside the paper's: text is NFC, valid UTF-8, without control characters other than newline and tab (C0, DEL, C1,
-noncharacters, byte order marks), and no line ends in white space. Every step is linear in the text.
+In addition to the paper's rules, text is NFC and valid UTF-8, without control characters other than newline and tab
+(C0, DEL, C1, noncharacters, byte order marks), and no line ends in white space. Every step is linear in the text.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _ODD = re.compile(f"{_CONTROL.pattern}|[\r\v\f\x85\u2028\u2029]")
 _NEWLINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"(?<=\S)[ \t]+(?=[ \t.,;:!?])")
 
-# A URL ends at white space, quotes and angle brackets, and where a script begins that puts no space behind it (Thai,
-# Chinese, Japanese …) or at general punctuation (“ … ”): told with their case, as the capitals of k and å are among
-# them (the Kelvin and the Ångström sign). Nothing behind a URL could make it shorter, so the loops are possessive: one
-# of megabytes would take hundreds of them to go back in.
+# A URL ends at white space, quotes and angle brackets, where a script without spaces begins (Thai, Chinese, Japanese
+# …), and at general punctuation (“ … ”). These are matched with their case, because they include capitals of k and å
+# (the Kelvin and the Ångström sign). Nothing that follows a URL could make it shorter, so the loops are possessive: to
+# go back in a URL of megabytes would take hundreds of megabytes.
 _URL = re.compile(
     r"""(?P<open>[(\[<]?) (?<![a-z0-9]) (?P<url> (?:(?:https?|ftp)://|www\.) [a-z0-9\[]
     (?: (?-i: [A-Za-z0-9_\-.~:/?#\[\]@!$&'()*+,;=%]++ | (?![\u0e00-\u0eff\u1000-\u1dff\u2000-\uffff]) \w ) )*+ )
@@ -30,7 +30,7 @@ _CLOSER = {"(": ")", "[": "]", "<": ">"}
 
 
 def _left_of_url(match: re.Match[str]) -> str:
-    """Punctuation that belongs to the sentence stays; brackets that held nothing but the URL go."""
+    """What stays of a URL: punctuation that belongs to the sentence. Brackets that held only the URL are removed."""
     url, opener, close = match["url"], match["open"], match["close"]
     ending = ".,;:!?'" + "".join(closer for opener, closer in _CLOSER.items() if opener not in url)
     left = url[len(url.rstrip(ending)) :] + close
@@ -44,7 +44,7 @@ def _may_hold_url(text: str) -> bool:
 
 
 def without_urls(text: str) -> str:
-    """The text without its URLs, the doubled spaces they leave, and the lines that held nothing else."""
+    """The text without its URLs, the double spaces that they leave, and the lines that held nothing else."""
     if not _may_hold_url(text):
         return text
     lines = []
@@ -59,7 +59,7 @@ def without_urls(text: str) -> str:
 
 
 def formatted(text: str) -> str:
-    """Text as the corpus holds it."""
+    """Text in the form in which the corpus holds it."""
     if _ODD.search(text) is not None:
         text = _LINE_BREAK.sub("\n", _CONTROL.sub("", text))
     text = without_urls(unicodedata.normalize("NFC", text))

@@ -1,11 +1,11 @@
 """The images of a page's main content, as [url, alt] (a column of the published RefinedWeb).
 
-An extractor that keeps images also keeps their captions and measures worse (trafilatura: F1 0.964 without, 0.957
-with), so the images are found apart, from the text that was extracted: the page's long text runs that occur in it say
-where the main content is. With a tree, an image belongs to the content when at least 70 % of the run characters in its
-frame, the smallest element around it that has long runs at all, were extracted; captions do not count, and navigation,
-buttons, logos and tracking pixels are left out. Without a tree (`from_source`), an image belongs to the content when
-the runs before and behind it were extracted.
+An extractor that keeps images also keeps their captions and scores worse (trafilatura: F1 0.964 without, 0.957 with).
+So the images are found separately, from the text that was extracted: the page's long text runs that occur in it show
+where the main content is. With a tree, an image belongs to the content if at least 70 % of the run characters in its
+frame were extracted. The frame is the smallest element around the image that has any long runs; captions do not count,
+and navigation, buttons, logos and tracking pixels are left out. Without a tree (`from_source`), an image belongs to the
+content if the runs before and after it were extracted.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from urllib.parse import urljoin
 
 from lxml import etree
 
-RUN = 40  # characters of a text run long enough to be looked up, white space collapsed
-PROBE = 60  # characters of it that are looked up
-SHARE = 0.7  # share of an element's run characters that must have been extracted
-MOST = 1000  # images looked at per page
-LONGEST_URL = 4096
+RUN = 40  # characters of a text run that is long enough to be looked up, with white space collapsed
+PROBE = 60  # characters of a run that are looked up
+SHARE = 0.7  # the share of an element's run characters that must have been extracted
+MOST = 1000  # images that are judged per page
+LONGEST_URL = 4096  # characters; longer ones are data, not addresses
+PROBED_LINES = 8  # lines at either end of the text that are looked up in the source
 
 Image = tuple[str, str]
 
@@ -47,12 +48,12 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _ANY_IMAGE = re.compile("<[iI][mM][gG]\\b")
-# A name is tried from its beginning alone, and not given back: a tag of one long word takes linear time.
+# A name is tried only from its beginning, and never given back, so that a tag of one long word takes linear time.
 _ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++)\s*+=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 
 
 def from_tree(tree: Any, text: str, url: str | None) -> list[Image]:
-    """Images of the lxml tree of a page whose extracted text is `text`, URLs resolved against the page's."""
+    """The images in the lxml tree of a page whose extracted text is `text`, with URLs resolved against the page's."""
     images = [image for image in islice(tree.iter("img"), MOST) if not _is_furniture(image)] if text else []
     if not images:
         return []
@@ -74,7 +75,7 @@ def from_tree(tree: Any, text: str, url: str | None) -> list[Image]:
 
 
 class Frames:
-    """For every element around the images: how many characters of long runs it holds, and how many were extracted."""
+    """For every element around the images: how many characters of long runs it has, and how many were extracted."""
 
     def __init__(self, images: Iterable[Any]) -> None:
         self.characters: dict[Any, int] = {}
@@ -86,7 +87,7 @@ class Frames:
                 self.characters[element] = self.extracted[element] = 0
 
     def weigh(self, run: Any, haystack: str) -> bool:
-        """Counts a text run for the elements around it; was it extracted?"""
+        """Count a text run for the elements around it; returns whether it was extracted."""
         collapsed = " ".join(run.split())
         element = run.getparent()
         if run.is_tail:
@@ -103,7 +104,7 @@ class Frames:
         return extracted
 
     def hold(self, image: Any, between: bool) -> bool:
-        """Does the image lie in a mostly extracted frame, or, where that is the whole page, between extracted runs?"""
+        """Whether the image is in a mostly extracted frame or, if that is the whole page, between extracted runs."""
         frame = next((e for e in image.iterancestors() if self.characters[e] > 0), None)
         if frame is None or self.extracted[frame] < SHARE * self.characters[frame]:
             return False
@@ -116,7 +117,7 @@ def _is_caption(element: Any) -> bool:
 
 
 def _is_furniture(image: Any) -> bool:
-    """Is it a logo, a button, or part of the navigation?"""
+    """Whether it is a logo, a button, or part of the navigation."""
     if any(True for _ in image.iterancestors(*_OUTSIDE)):
         return True
     near = [image, *(e for e in islice(image.iterancestors(), 3) if e.tag not in ("body", "article", "main"))]
@@ -129,27 +130,27 @@ def _named_furniture(names: str) -> bool:
 
 
 def from_source(html: str, text: str, url: str | None) -> list[Image]:
-    """The same from the source of the page, for an extractor that has no lxml tree."""
+    """The images from the source of the page, for an extractor without an lxml tree."""
     if not text or _ANY_IMAGE.search(html) is None:
         return []
     return _resolved(islice(_surrounded(html, text), MOST), url, None)
 
 
 def from_tags(tags: Iterable[str], url: str | None) -> list[Image]:
-    """Images of these `<img>` tags, each as it stands in the page."""
+    """The images of these `<img>` tags, each given as it is in the page."""
     return _resolved(map(attributes_of, islice(tags, MOST)), url, None)
 
 
 def _span(html: str, text: str) -> tuple[int, int]:
     """Where in the source the extracted text begins and ends, by its first and last long lines that occur literally."""
     probes = [line[:RUN] for line in text.split("\n") if len(line) >= RUN]
-    starts = (html.find(probe) for probe in probes[:8])
-    ends = (html.rfind(probe) for probe in probes[:-9:-1])
+    starts = (html.find(probe) for probe in probes[:PROBED_LINES])
+    ends = (html.rfind(probe) for probe in probes[: -PROBED_LINES - 1 : -1])
     return next((at for at in starts if at >= 0), 0), next((at for at in ends if at >= 0), 0)
 
 
 def _surrounded(html: str, text: str) -> Iterator[dict[str, str]]:
-    """Attributes of the images between two long runs that were both extracted."""
+    """The attributes of the images between two long runs that were both extracted."""
     start, end = _span(html, text)
     haystack = " ".join(text.split())
     waiting: list[str] | None = []
@@ -169,7 +170,7 @@ def attributes_of(tag: str) -> dict[str, str]:
 
 
 def _resolved(images: Iterable[Mapping[str, str]], url: str | None, base: str | None) -> list[Image]:
-    """Absolute URL and alt text of each, once per URL, in order; data URIs and what cannot be a URL left out."""
+    """The absolute URL and alt text of each image, once per URL, in order, without data URIs and malformed URLs."""
     found: dict[str, str] = {}
     for attributes in images:
         source = next((attributes[name].strip() for name in _SOURCES if _usable(attributes.get(name))), None)
@@ -190,7 +191,7 @@ def _usable(source: str | None) -> bool:
 
 
 def absolute(source: str, url: str | None, base: str | None) -> str:
-    """Empty where that is malformed or no address of the web; the first of a srcset's candidates."""
+    """The absolute address of a source (of a srcset, its first candidate); empty if malformed or not http or https."""
     try:
         address = urljoin(urljoin(url or "", base or ""), source.split()[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The links of a page, as [url, anchor text] (a column on request): all of them, those of its menus too."""
+"""The links of a page, as [url, anchor text] (a column on request): all of them, including those of its menus."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from stages.extraction.images import LONGEST_URL, absolute, attributes_of
 
 Link = tuple[str, str]
 
-_IN_ADDRESS = {ord("\t"): None, ord("\n"): None, ord("\r"): None, ord(" "): "%20"}  # as browsers read them
+_IN_ADDRESS = {ord("\t"): None, ord("\n"): None, ord("\r"): None, ord(" "): "%20"}  # as browsers read addresses
 _BASE = re.compile(rb"<base\s[^<>]*>", re.IGNORECASE)
 
 
 def resolved(tags: Iterable[tuple[str, str]], url: str | None, base: str | None) -> list[Link]:
-    """Absolute URL and text of each start tag and text, once each, in order. Links to a place on the page itself and
-    those that are no web address (`mailto:`, `javascript:`) are left out.
+    """The absolute URL and text of each start tag and text, once each, in order. Links to a place on the page itself
+    and those that are not web addresses (`mailto:`, `javascript:`) are left out.
     """
     found: dict[Link, None] = {}
     for tag, text in tags:
@@ -28,6 +28,6 @@ def resolved(tags: Iterable[tuple[str, str]], url: str | None, base: str | None)
 
 
 def base_of(html: bytes) -> str | None:
-    """What the page's `<base>` says that its addresses begin with."""
+    """The address to which the page's `<base>` says that its addresses are relative."""
     tag = _BASE.search(html)
     return attributes_of(tag[0].decode(errors="replace")).get("href") if tag else None

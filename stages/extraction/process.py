@@ -1,7 +1,7 @@
-"""A child process as its parent sees it: pages are written, answers are read, losing the child is an exception.
+"""A child process from its parent's side: pages are written, answers are read, and losing the child is an exception.
 
-Pipes are non-blocking on this side: the next pages are on their way while the child works, neither side can wait for
-the other for ever, and answers that came before the child was lost are never lost with it.
+Pipes are non-blocking on this side: the next pages are in transit while the child works, neither side can wait for the
+other indefinitely, and answers that arrived before the child was lost are never lost with it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from stages.extraction.zygote import Lost, Watch, Zygote, last_words
 
 Page = tuple[bytes | memoryview, str | None]
 
-PIPE_BYTES = 1 << 20
+PIPE_BYTES = 1 << 20  # bytes that a pipe holds: Linux grants this much without privileges
 
 
 class Child:
-    """One child of a zygote. `fresh` until it has been given a page. Raises Lost where the zygote is gone."""
+    """One child of a zygote. `fresh` until it has answered a page. Raises Lost if the zygote is gone."""
 
     def __init__(self, zygote: Zygote) -> None:
         self.zygote = zygote
@@ -51,14 +51,14 @@ class Child:
             os.close(others)
 
     def extract(self, pages: Sequence[Page]) -> Iterator[Answer]:
-        """An answer per page, in order, as they come. Raises Lost when the child is gone."""
+        """An answer per page, in order, as they arrive. Raises Lost if the child is gone."""
         answers = self.exchange(iter(pages))
         for _, answer in zip(pages, answers, strict=False):
             yield answer
             self.fresh = False
 
     def exchange(self, pages: Iterator[Page]) -> Iterator[Answer]:
-        """Sends pages and takes answers as the pipes allow, for as long as it is asked."""
+        """Send pages and yield answers as the pipes allow, for as long as the caller iterates."""
         poll = select.poll()
         poll.register(self.answers, select.POLLIN)
         sending, watch = True, Watch(self.pid or 0, self.zygote.settings.deadline_seconds)
@@ -78,13 +78,14 @@ class Child:
                 yield from wire.answers(self.received)
 
     def _fill(self, pages: Iterator[Page]) -> bool:
+        """Put the next page into the outbox; False if there is none."""
         page = next(pages, None)
         if page is not None:
             self.outbox.extend(memoryview(part) for part in wire.request(*page) if len(part) > 0)
         return page is not None
 
     def _send(self) -> bool:
-        """Writes what the pipe takes; false once nobody reads (the answers' end of file will tell why)."""
+        """Write what the pipe takes; False once nobody reads (the end of the answers will show why)."""
         try:
             sent = os.write(self.pages, self.outbox[0])
         except BrokenPipeError:
@@ -110,7 +111,7 @@ class Child:
         self.received += received
 
     def close(self) -> None:
-        """Ends the process; the zygote, where it lives on, leaves no zombie."""
+        """End the process. The zygote, if it is alive, leaves no zombie."""
         pid, self.pid = self.pid, None
         if pid is not None and not self.zygote.closed:
             if not self.zygote.has_ended_child():
@@ -127,7 +128,7 @@ class Child:
 
 
 def _widen(pipe: int) -> None:
-    """Lets a pipe hold the next pages, so that the child does not wait for them (Linux; as far as it allows)."""
+    """Let a pipe hold the next pages, so that the child does not wait for them (on Linux, as far as it allows)."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

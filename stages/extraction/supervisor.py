@@ -1,9 +1,9 @@
 """Gives every page of a batch a verdict, whatever happens to the child process.
 
-A page that a child was working on when it was lost is tried again in a fresh child, where nothing that earlier pages
-left behind can touch it; what a fresh child says is final. So a verdict is the page's own and not its neighbours', in
-any batching. A child that is killed from outside says nothing about the page: it is tried again, and after `KILLS`
-times in a row that is a RetryError.
+If a child is lost, the page that it was working on is tried again in a fresh child, where earlier pages cannot have
+left anything that affects it. The result of a fresh child is final. So the verdict on a page depends on that page and
+not on its neighbours, in any batching. A child that is killed from outside says nothing about the page: the page is
+tried again, and after `KILLS` times in a row this is a RetryError.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from stages.extraction.zygote import Lost, Zygote
 
 log = logging.getLogger(__name__)
 
-KILLS = 10
+KILLS = 10  # times in a row that a page's child may be killed from outside
 
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
 REASONS = {Status.UNPARSABLE: "unparsable_html", Status.MEMORY: "extract_memory", Status.FAILED: "extract_crash"}
 
 
 class PageOutcome(NamedTuple):
-    """`drop` is the reason, or None where `text` and `images` were extracted; the rest on request."""
+    """`drop` is the reason, or None if `text` and `images` were extracted; `title` and `links` are set on request."""
 
     text: str
     images: list[Image]
@@ -50,7 +50,7 @@ def outcome(answer: Answer) -> PageOutcome:
 
 
 def verdict(lost: Lost, fresh: bool) -> str | None:
-    """The reason to drop the page that was worked on, or None to try it again."""
+    """The reason to drop the page that the child was working on, or None to try it again."""
     if lost.code == -signal.SIGPROF:
         return "extract_timeout"
     if not fresh:
@@ -63,7 +63,7 @@ def verdict(lost: Lost, fresh: bool) -> str | None:
 
 
 class Supervisor:
-    """Extracts batches through one child at a time, which it replaces as needed. Thread-safe."""
+    """Extracts batches through one child at a time, and replaces it as needed. Thread-safe."""
 
     def __init__(self, settings: ExtractionSettings) -> None:
         self.settings = settings
@@ -72,7 +72,7 @@ class Supervisor:
         self.lock = threading.Lock()
 
     def extract(self, pages: Sequence[Page]) -> list[PageOutcome]:
-        """An outcome per page, in order. Raises RetryError where one page's children are killed from outside."""
+        """An outcome per page, in order. Raises RetryError if a page's children keep being killed from outside."""
         outcomes: list[PageOutcome] = []
         losses = 0
         with self.lock:
@@ -89,7 +89,7 @@ class Supervisor:
         return outcomes
 
     def _extract_some(self, pages: Sequence[Page], outcomes: list[PageOutcome]) -> None:
-        """Goes on until the batch is done, or until the child should be replaced."""
+        """Extract until the batch is done, or until the child should be replaced."""
         child = self._living()
         for answer in child.extract(pages[len(outcomes) :]):
             if answer.doubtful:
@@ -138,18 +138,18 @@ _OF_PARENT: list[Supervisor] = []
 
 
 def supervisor(settings: ExtractionSettings) -> Supervisor:
-    """This process's supervisor for these settings."""
+    """The supervisor of this process for these settings."""
     return _SUPERVISORS.setdefault(settings, Supervisor(settings))
 
 
 def close_all() -> None:
-    """Ends this process's children; the next batch starts new ones."""
+    """End the children of this process; the next batch starts new ones."""
     for each in _SUPERVISORS.values():
         each.close()
 
 
 def _forget() -> None:
-    """After a fork: the children are the parent's, so they are neither used nor ended here."""
+    """After a fork, the children belong to the parent, so they are neither used nor ended here."""
     _OF_PARENT.extend(_SUPERVISORS.values())
     _SUPERVISORS.clear()
 

@@ -1,8 +1,9 @@
-"""What parent and child of the extraction say to each other: frames of a fixed head and its bytes.
+"""The messages between parent and child of the extraction: frames that consist of a fixed head and bytes.
 
-A page goes as lengths of html and url and the bytes of both; the answer comes as status, flags, lengths of text and
-images (JSON) and the bytes of both. Not Arrow IPC: the child then needs no pyarrow (40 MB and 0.2 s of every start),
-and a page costs microseconds. Not pickle: what a hostile page might make the child say is checked bytes, never code.
+A page is sent as the lengths of its html and url and the bytes of both. The answer comes back as a status, flags, the
+lengths of text and images (JSON) and the bytes of both. It is not Arrow IPC, so the child needs no pyarrow (40 MB and
+0.2 s of every start), and a page costs microseconds. It is not pickle, so whatever a hostile page makes the child send
+is checked bytes, never code.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from stages.extraction.images import Image
 
 REQUEST = struct.Struct("<Qi")
 ANSWER = struct.Struct("<BBQQ")
-NUMBER = struct.Struct("<q")  # of a process, or how it ended: all that the zygote says
+NUMBER = struct.Struct("<q")  # the number of a process, or its exit code: all that the zygote sends
 
 
 class Status(IntEnum):
+    """What became of a page."""
+
     EXTRACTED = 1
     UNPARSABLE = 2
     MEMORY = 3
@@ -28,7 +31,7 @@ class Status(IntEnum):
 
 
 class Answer(NamedTuple):
-    """`doubtful`: memory was or became scarce, so that the answer may depend on the pages before."""
+    """What the child says about a page. `doubtful`: memory was scarce, so it may depend on the pages before."""
 
     status: Status
     doubtful: bool
@@ -37,7 +40,7 @@ class Answer(NamedTuple):
 
 
 def request(html: bytes | memoryview, url: str | None) -> tuple[bytes, bytes | memoryview, bytes]:
-    """The three parts to send, the html uncopied."""
+    """The three parts to send; the html is not copied."""
     address = (url or "").encode(errors="replace")
     return REQUEST.pack(len(html), -1 if url is None else len(address)), html, address
 
@@ -49,7 +52,7 @@ def encoded(answer: Answer) -> bytes:
 
 
 def answers(received: bytearray) -> Iterator[Answer]:
-    """Takes the complete answers out of what was received so far."""
+    """Take the complete answers out of what has been received so far."""
     while len(received) >= ANSWER.size:
         status, doubtful, text, images = ANSWER.unpack_from(received)
         middle = ANSWER.size + text

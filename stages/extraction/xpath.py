@@ -1,10 +1,11 @@
 """trafilatura's XPath expressions, evaluated several times faster with the same answer.
 
 Half of trafilatura's time goes into expressions like `.//*[self::div or self::p][re:test(@class, 'a|b') or @id='c']`:
-libxml2 calls back into Python for every `re:test` of every element. But each test reads one attribute, and pages repeat
-few values of it. So a screen with one verdict per distinct value finds the elements that can match, and only where the
-screen is not conclusive the expression itself decides. `screened` reads the expression (it follows whichever version of
-trafilatura is installed) and leaves one alone that it does not understand. Tests compare both on real pages.
+libxml2 calls back into Python for every `re:test` of every element. But each test reads one attribute, and a page
+repeats only a few values of it. So a screen with one verdict per distinct value finds the elements that can match, and
+the expression itself decides only if the screen is not conclusive. `screened` parses the expressions of whichever
+version of trafilatura is installed, and leaves those alone that it does not understand. Tests compare both on real
+pages.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from lxml import etree
 
 NAMESPACES = {"re": "http://exslt.org/regular-expressions"}
 
-# A memo of verdicts is emptied when it holds this many values; longer ones are judged each time.
-MEMO = 10_000
-LONGEST = 500
+MEMO = 10_000  # values of an attribute whose verdicts are remembered; then the memo is emptied
+LONGEST = 500  # characters of a value that is remembered; longer ones are judged each time
 
-NO, MAYBE, YES = 0, 1, 2
+NO, MAYBE, YES = 0, 1, 2  # verdicts, see `Memo`
 
 _SPLIT = re.compile(r"""'[^']*'|"[^"]*"|[][]|[^][\'"]+""")
 _TERM = re.compile(
@@ -34,14 +34,14 @@ _TERM = re.compile(
 
 
 class Term(NamedTuple):
-    """A test of one attribute's value, or of the first in the source of two attributes (XPath's `@id|@class`)."""
+    """A test of one attribute's value, or of the first of two attributes in the source (XPath's `@id|@class`)."""
 
     attributes: tuple[str, ...]
     test: Callable[[str], bool]
 
 
 def brackets(path: str) -> tuple[str, list[str], str]:
-    """What stands before the predicates of a step, the predicates, and what stands behind them."""
+    """The part of a step before its predicates, the predicates, and the part after them."""
     outside, inside, depth = ["", ""], [], 0
     for part in _SPLIT.findall(path.strip()):
         depth += (part == "[") - (part == "]")
@@ -55,7 +55,7 @@ def brackets(path: str) -> tuple[str, list[str], str]:
 
 
 def terms(predicate: str) -> list[Term] | None:
-    """The terms of a predicate that is nothing but `term or term …` on attributes; None for any other."""
+    """The terms of a predicate that consists only of `term or term …` on attributes; None for any other predicate."""
     found, at = [], 0
     while at < len(predicate):
         match = _TERM.match(predicate, at)
@@ -80,9 +80,10 @@ def _term(match: re.Match[str]) -> Term:
 
 
 def _holds_for_missing(match: re.Match[str]) -> bool:
-    """Does it hold for the empty string, XPath's value where the attribute is missing?
+    """Whether it holds for the empty string, XPath's value of a missing attribute.
 
-    The screen would not see those elements."""
+    The screen would not see the elements without the attribute.
+    """
     function = match["function"]
     return function is not None and _string_test(function, match["argument"], match["flags"] or "")("")
 
@@ -97,7 +98,7 @@ def _string_test(function: str, argument: str, flags: str) -> Callable[[str], bo
 
 
 class Memo(dict[str, int]):
-    """One attribute's verdict by its value: YES = the predicate holds, MAYBE = if this attribute comes first, NO."""
+    """Verdicts by the value of one attribute: YES = the predicate holds, MAYBE = if this attribute comes first, NO."""
 
     def __init__(self, tests: Sequence[Term]) -> None:
         super().__init__()
@@ -114,13 +115,13 @@ class Memo(dict[str, int]):
 
 
 def only_tags(predicate: str) -> list[str]:
-    """The tags of `self::a or self::b …`, or none where the predicate says anything else."""
+    """The tags of `self::a or self::b …`, or none if the predicate says anything else."""
     tags = [re.fullmatch(r"self::([\w-]+)", part.strip()) for part in re.split(r"\bor\b", predicate)]
     return [tag[1] for tag in tags if tag is not None] if None not in tags else []
 
 
 class Screened:
-    """Callable like the `lxml.etree.XPath` it replaces: the matching descendants of an element in document order."""
+    """Called like the `lxml.etree.XPath` it replaces: gives an element's matching descendants in document order."""
 
     def __init__(self, path: str, tags: Sequence[str], found: Sequence[Term], rest: Sequence[str], first: bool) -> None:
         self.path = path
@@ -142,7 +143,7 @@ class Screened:
         memos = self.memos
         for element in tree.iterdescendants(*self.tags):
             verdict = NO
-            for name in element.keys():  # noqa: SIM118  (items() takes the square of the number of attributes)
+            for name in element.keys():  # noqa: SIM118  (items() takes time quadratic in the number of attributes)
                 if name in memos and (found := memos[name][element.get(name)]) > verdict:
                     verdict = found
             if verdict != NO and ((verdict == YES and self.conclusive) or self.confirm(element)):
@@ -150,13 +151,13 @@ class Screened:
 
 
 def _on_self(path: str) -> str:
-    """The expression that tells of one element whether `path` would find it, positions aside."""
+    """The expression that decides for one element whether `path` would find it, apart from positions."""
     _, predicates, _ = brackets(path)
     return "self::*" + "".join(f"[{text}]" for text in predicates if text != "1")
 
 
 def _first_children(found: Iterator[Any]) -> list[Any]:
-    """The first of each parent, which is what a `[1]` behind a step asks for."""
+    """The first element of each parent, which is what a `[1]` after a step selects."""
     first: dict[Any, Any] = {}
     for element in found:
         first.setdefault(element.getparent(), element)
@@ -164,7 +165,7 @@ def _first_children(found: Iterator[Any]) -> list[Any]:
 
 
 def screened(expression: Any) -> Any:
-    """The faster equal of an `lxml.etree.XPath`, or the XPath itself where its form is not understood."""
+    """The faster equivalent of an `lxml.etree.XPath`, or the XPath itself if its form is not understood."""
     start, predicates, end = brackets(expression.path)
     if (start, end) not in {(".//*", ""), ("(.//*", ")")}:
         return expression

@@ -1,6 +1,6 @@
-"""The process that forks the children, as its parent sees it (`child.py` is the other side).
+"""The process that forks the children, from its parent's side (`child.py` is the other side).
 
-Losing it is losing its child: on Linux the child dies with it, elsewhere when its pipes close.
+If it is lost, so is its child: on Linux the child dies with it, elsewhere when its pipes close.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from stages.errors import ConfigError
 from stages.extraction import wire
 from stages.extraction.engines import ExtractionSettings
 
-HANG = 5  # wall-clock seconds without a sign of life, per second of deadline, that a process is given twice
-PATIENCE = 60.0  # and at least so many
-LAST_WORDS = 1500
+HANG = 5  # wall-clock seconds without a sign of life, per second of deadline; a process is granted them twice
+PATIENCE = 60.0  # wall-clock seconds; it is granted at least this many
+BUSY = 0.001  # share of these seconds that a process spends on the CPU unless it hangs
+LAST_WORDS = 1500  # characters of stderr that are reported
 
 
 class Lost(Exception):
-    """The child is gone. `code` as of Popen.returncode (negative = signal), None = it hung and was killed."""
+    """The child is gone. `code` is as in Popen.returncode (negative = signal); None = it hung and was killed."""
 
     def __init__(self, code: int | None, said: str) -> None:
         self.code = code
@@ -38,7 +39,7 @@ class Lost(Exception):
 
 
 class Zygote:
-    """A process with its extractor loaded, that forks one child at a time."""
+    """A process that has loaded its extractor and forks one child at a time."""
 
     def __init__(self, settings: ExtractionSettings) -> None:
         self.settings = settings
@@ -62,7 +63,7 @@ class Zygote:
             raise
 
     def fork(self, pages: int, answers: int, stderr: int) -> int:
-        """The number of a new process that reads and writes these files. Raises Lost where the zygote is."""
+        """The number of a new process that reads and writes these files. Raises Lost if the zygote is lost."""
         try:
             socket.send_fds(self.control, [b"+"], [pages, answers, stderr])
         except OSError as error:
@@ -70,15 +71,15 @@ class Zygote:
         return self._number()
 
     def ending(self) -> int:
-        """The exit code of the child, once it has one. Raises Lost where the zygote ended with it."""
+        """The exit code of the child, once it has one. Raises Lost if the zygote ended with it."""
         return self._number()
 
     def has_ended_child(self) -> bool:
-        """Whether the number of the child may by now be another's: it ended, or the zygote."""
+        """Whether the child or the zygote ended, so that the child's number may now belong to another process."""
         return len(_ready(self.control.fileno(), 0)) > 0
 
     def _number(self) -> int:
-        """What the zygote says next."""
+        """The next number that the zygote sends."""
         watch, said = Watch(self.process.pid, self.settings.deadline_seconds), b""
         while len(said) < wire.NUMBER.size:
             if _ready(self.control.fileno(), watch.patience):
@@ -93,7 +94,7 @@ class Zygote:
         return number
 
     def _lost(self) -> Lost:
-        """The end of the zygote, which no page can have caused."""
+        """Describes the end of the zygote, which no page can have caused."""
         code = self.process.wait()
         said = last_words(self.stderr)
         self.close()
@@ -104,7 +105,7 @@ class Zygote:
         return self.control.fileno() < 0
 
     def close(self) -> None:
-        """Ends the process, and with it the child; leaves no zombie."""
+        """End the process, and the child with it; leave no zombie."""
         self.process.kill()
         self.process.wait()
         self.control.close()
@@ -112,7 +113,7 @@ class Zygote:
 
 
 class Watch:
-    """Tells a process that hangs from one that is slow, or not given the processor: in a long time it uses no CPU."""
+    """Distinguishes a process that hangs from one that is slow or gets no CPU time: it uses no CPU for a long time."""
 
     def __init__(self, pid: int, deadline_seconds: float) -> None:
         self.pid = pid
@@ -123,13 +124,13 @@ class Watch:
         self.cpu = None
 
     def hangs(self) -> bool:
-        """Asked each time `patience` seconds went by without a sign of life; true from the second time on."""
+        """Call this when `patience` seconds passed without a sign of life; it can be True from the second call on."""
         before, self.cpu = self.cpu, cpu_seconds(self.pid)
-        return before is not None and self.cpu - before < 0.001 * self.patience
+        return before is not None and self.cpu - before < BUSY * self.patience
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time a process has used; 0 where the system does not tell."""
+    """The CPU time that a process has used; 0 if the system does not report it."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -138,7 +139,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def last_words(stderr: IO[bytes]) -> str:
-    """What a process wrote to stderr last: the place of a crash, the end of anything else."""
+    """The last thing that a process wrote to stderr: the place of a crash, or else the end."""
     stderr.seek(0)
     said = stderr.read().decode(errors="replace")
     crash = said.rfind("Fatal Python error")
@@ -164,12 +165,12 @@ def _arguments(settings: ExtractionSettings) -> str:
 
 
 def _parent() -> int:
-    """The process with which the zygote is to die; 0 outside of the main thread, with which it would die instead."""
+    """The process with which the zygote must die; 0 outside the main thread, because it would die with that thread."""
     return os.getpid() if threading.current_thread() is threading.main_thread() else 0
 
 
 def _environment() -> dict[str, str]:
-    """Of the zygote: it imports this very package, and its sets have one order."""
+    """The environment of the zygote: it imports this same package, and its sets have a fixed order."""
     root = str(Path(__file__).resolve().parent.parent.parent)
     paths = [root, *(path for path in sys.path if path and path != root)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}

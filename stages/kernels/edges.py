@@ -12,7 +12,7 @@ from stages.kernels.rows import columns
 
 BUCKET = 4096  # rows; the columns and the table of a bucket then stay in a core's second-level cache
 TABLE = 4 * BUCKET  # slots to begin with; the table grows if a bucket needs more
-_ONE = np.uint64(1)
+_ONE = np.uint64(1)  # the lowest bit
 
 
 def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tuple[UInt64s, UInt64s]:

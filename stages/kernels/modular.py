@@ -13,10 +13,9 @@ from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
 
 PRIME = np.uint64((1 << 61) - 1)  # a Mersenne prime: a sum and a shift reduce a number
-# Four bases, drawn once (os.urandom) and then fixed, because results must not depend on the run. The outer ones are for
-# sequences of tokens, the inner ones for the pieces of a long token.
-BASE_A, BASE_B = np.uint64(0x1903698FEFA7B9CE), np.uint64(0x073389C93B2FD622)
-INNER_A, INNER_B = np.uint64(0x1930E74F7A58BAD0), np.uint64(0x0CEE4B0AA4020096)
+# Four bases, drawn once (os.urandom) and then fixed, because results must not depend on the run.
+BASE_A, BASE_B = np.uint64(0x1903698FEFA7B9CE), np.uint64(0x073389C93B2FD622)  # of sequences of tokens
+INNER_A, INNER_B = np.uint64(0x1930E74F7A58BAD0), np.uint64(0x0CEE4B0AA4020096)  # of the pieces of a long token
 
 _31, _30, _61, _1 = np.uint64(31), np.uint64(30), np.uint64(61), np.uint64(1)  # bits to shift by
 _LOW31, _LOW30 = np.uint64((1 << 31) - 1), np.uint64((1 << 30) - 1)  # masks of the low 31 and 30 bits

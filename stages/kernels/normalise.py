@@ -28,7 +28,7 @@ BLANK, _GONE = np.uint8(0x20), np.uint8(0xFF)  # bytes: the space, and one that 
 # character that stays the same, and that of white space.
 _START, _SIZE, _SAME, _SPACE = 6, 15, 15, 14
 _MARK, _ALONE = 16, 32  # the flags: a combining mark; a letter that is a word of its own
-_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)  # unsigned, as all positions are
 # Code points that may change. In the other blocks (Han, private use) every character stays as it is.
 _SPANS = (
     range(0x3400),

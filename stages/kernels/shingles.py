@@ -19,7 +19,7 @@ from stages.kernels.buffers import utf8_views
 from stages.kernels.normalise import BLANK, Clean, Normal, most_words, new_clean, normal, normalise
 from stages.kernels.words import longest
 
-_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)  # the mask of eight bytes
 
 
 class Shingles(NamedTuple):

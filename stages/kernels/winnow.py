@@ -17,7 +17,7 @@ from stages.kernels.modular import BASE_A, BASE_B, appended, between, powers
 from stages.kernels.tokens import Tokens
 
 _COUNT_BITS = np.uint64(16)  # bits of a shape that hold the number of windows
-_OTHER = np.uint64(0x2545F4914F6CDD1D)  # any odd number: makes the second mixing of a hash differ from the first
+_OTHER = np.uint64(0x2545F4914F6CDD1D)  # arbitrary; makes the second mixing of a hash differ from the first
 
 
 class Occurrences(NamedTuple):

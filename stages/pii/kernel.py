@@ -219,7 +219,10 @@ def _quad(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
 
 @kernel
 def _stands_alone(data: Bytes, start: Int, stop: Int, floor: Int, end: Int) -> bool:
-    """Whether it is not part of a longer number, name or version (`v1.2.3.4`, `1.2.3.4.5`, `lib-1.2.3.4` …)."""
+    """Whether it is not part of a longer number, name or version.
+
+    Not so are those in `v1.2.3.4`, `1.2.3.4.5`, `lib-1.2.3.4` and `1.2.3.4-rc`.
+    """
     if start > floor and (_alphanumeric(data[start - 1]) or data[start - 1] == _UNDERSCORE):
         return False
     if start > floor + 1 and data[start - 1] == _DOT and _alphanumeric(data[start - 2]):

@@ -81,12 +81,12 @@ def host_of(url: str) -> str | None:
 
 
 def normalise_url(url: str, *, keep_scheme: bool = True, strip_tracking: bool = False) -> str | None:
-    """The one spelling of an http(s) URL, or None where it cannot be parsed.
+    """The one spelling of an http(s) URL, or None if it cannot be parsed.
 
     Scheme and host in lower case, host in punycode, no default port, no user name, no fragment, no dot segments, an
     empty path as `/`, no empty query; percent-encoding in upper case, and of exactly the characters that need it.
-    Path and query keep their case, the query its order, and `www.` stays: servers may tell these apart.
-    `keep_scheme=False` makes http and https one; `strip_tracking` removes parameters such as `utm_source`, `fbclid`.
+    Path and query keep their case, the query keeps its order, and `www.` stays, because servers may distinguish these.
+    `keep_scheme=False` treats http and https as one; `strip_tracking` removes parameters like `utm_source`, `fbclid`.
     """
     parts = split_url(url)
     if parts is None:

@@ -31,7 +31,7 @@ def start(store: Store, tasks: int, seed: int, look: float) -> subprocess.Popen[
     return subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("store", ["local", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow
 def test_64_claimants_in_8_processes_of_which_two_die(store: Store) -> None:
     tasks, look = size_of(store)
     running = [start(store, tasks, seed if seed <= 2 else 0, look) for seed in range(1, PROCESSES + 1)]

@@ -39,7 +39,7 @@ for file, out in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 # What must become of a kind that is not left to the recipe: its reason, or several possible ones.
 FATES = {
     "nested tables": {"extract_timeout", "no_main_text"},
-    "bytes that are no UTF-8": {"undecodable_payload"},
+    "bytes that are not UTF-8": {"undecodable_payload"},
     "half surrogates in UTF-16": {"undecodable_payload"},
     "UTF-16 of odd length": {"undecodable_payload"},
     "NUL bytes": {"undecodable_payload"},

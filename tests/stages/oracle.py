@@ -1,4 +1,4 @@
-"""The rules as plain Python reads them: slow, obvious, and what the kernels are compared with.
+"""The rules in plain Python: slow and obvious. The kernels are compared with these.
 
 Sources: Rae et al. 2021 (Gopher, arXiv 2112.11446, section A.1 and Table A1); the `datatrove` functions follow the
 behaviour of datatrove 0.10.1 (its Gopher and FineWeb filters) on words split at white space.
@@ -17,7 +17,7 @@ ELLIPSES = ("...", "…", ". . .")
 
 
 def words_of(text: str, unspaced: bool = False) -> list[str]:
-    """White-space words; with `unspaced` letters of scripts without spaces stand alone, with their marks."""
+    """Words between white space; with `unspaced`, each letter of a script without spaces is one, with its marks."""
     if not unspaced:
         return text.split()
     words: list[str] = []
@@ -41,7 +41,7 @@ def solid(text: str) -> int:
 
 
 def _repeated(segments: list[str], total: int) -> tuple[float, float]:
-    """Fractions of segments, and of word characters, that stand in a segment which occurs more than once."""
+    """The fractions of segments that occur more than once, and of word characters in them."""
     counts = Counter(segments)
     again = [segment for segment in segments if counts[segment] > 1]
     return (len(again) / len(segments), sum(map(solid, again)) / total) if segments else (0.0, 0.0)
@@ -79,7 +79,7 @@ def gopher_repetition(text: str, unspaced: bool = False) -> dict[str, float]:
 
 
 def _later(segments: list[str]) -> tuple[int, int]:
-    """Second and later copies: how many, and their characters."""
+    """How many second and later copies there are, and their characters."""
     seen: set[str] = set()
     copies = [segment for segment in segments if segment in seen or seen.add(segment)]  # type: ignore[func-returns-value]
     return len(copies), sum(map(len, copies))
@@ -118,7 +118,7 @@ def datatrove_repetition(text: str, unspaced: bool = False) -> dict[str, float]:
 
 
 def _core(word: str) -> str:
-    """From the first to the last letter, mark or number, in lower case, one character for one."""
+    """The part from the first to the last letter, mark or number, in lower case, one character for one."""
     inside = [index for index, character in enumerate(word) if unicodedata.category(character)[0] in "LMN"]
     core = word[inside[0] : inside[-1] + 1] if inside else ""
     return "".join(character.lower()[0] for character in core).replace("ς", "σ")

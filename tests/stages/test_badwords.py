@@ -1,4 +1,4 @@
-"""`badwords_v1`: entries between word edges, in the list of the language; a plain reading is the oracle."""
+"""`badwords_v1`: entries between word boundaries, in the list of the language; plain Python is the oracle."""
 
 from __future__ import annotations
 

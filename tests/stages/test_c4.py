@@ -1,4 +1,4 @@
-"""`c4_v1`: which lines stay, what a sentence is, and which documents go."""
+"""`c4_v1`: which lines stay, what a sentence is, and which documents are removed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ lines = st.lists(
 
 
 def clean(text: str, **params: Any) -> tuple[str | None, str]:
-    """Reason and text."""
+    """The reason and the text."""
     out = C4(**params)(documents(text=[text]))
     return out.column("drop")[0].as_py(), out.column("text")[0].as_py()
 

@@ -1,4 +1,4 @@
-"""`classifier_v1`: thresholds and Pareto sampling of any fastText model's score."""
+"""`classifier_v1`: thresholds and Pareto sampling on the score of any fastText model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_documents_under_the_threshold_go(texts: list[str | None], threshold: fl
 
 
 def test_any_label_of_any_model_can_be_the_filter() -> None:
-    """lid.176 is a supervised model like any other: hierarchical softmax, quantised, no note behind it."""
+    """lid.176 is a supervised model like any other: hierarchical softmax, quantised, no note after it."""
     model = Asset(str(lid.bundled_model()))
     rows = judged(
         [CLEAN, "Der Fluss ist in der Nacht\nwieder gestiegen.", None], model=model, label="en", column="en_score"

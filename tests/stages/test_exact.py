@@ -1,4 +1,4 @@
-"""`exact_v1`: a 128-bit key per text, equal exactly where the (normalised) texts are."""
+"""`exact_v1`: a 128-bit key per text; keys are equal exactly if the (normalised) texts are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ either = pytest.mark.parametrize("normalise", [True, False])
 
 
 def keys(rows: list[str | None] | pa.Table, normalise: bool = True) -> list[Key | None]:
-    """(key, check) of each text, None where it has none; a key never comes without its check."""
+    """(key, check) of each text, None if it has none; a key never occurs without its check."""
     docs = rows if isinstance(rows, pa.Table) else documents(text=rows)
     out = Exact(normalise=normalise)(docs)
     pairs = zip(out.column("exact_v1.keys").to_pylist(), out.column("exact_v1.checks").to_pylist(), strict=True)
@@ -32,7 +32,7 @@ def no_key(key: list[int], check: list[int]) -> None:
 
 
 def plain(text: str | None, normalise: bool) -> Key | None:
-    """XXH3 of the bytes, upper and lower half."""
+    """The XXH3 of the bytes, as upper and lower half."""
     raw = (normalised(pa.array([text]))[0].as_py() if normalise else text or "").encode()
     return divmod(xxhash.xxh3_128_intdigest(raw), 2**64) if raw else None
 
@@ -86,5 +86,5 @@ def test_a_text_without_a_character_has_no_key(text: str | None) -> None:
 
 
 def test_keys_stay_what_they_are() -> None:
-    """They are written down in indexes of earlier runs."""
+    """They are stored in the indexes of earlier runs."""
     assert keys(["The river rose again in the night."]) == [(9784522195333473415, 15031530829223888048)]

@@ -1,4 +1,4 @@
-"""`fineweb_v1`: equal to a plain reading of datatrove's filter, and each limit at its edge."""
+"""`fineweb_v1`: equal to datatrove's filter in plain Python, and each limit at its edge."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_short_lines_at_the_limits(script: str) -> None:
 
 @scripts
 def test_duplicate_characters_at_the_limit(script: str) -> None:
-    """One line of four characters that comes twice, in 100 or in 99 lines of four."""
+    """One line of four characters that occurs twice, in 100 or in 99 lines of four."""
     lines = [word(script, number) for number in range(99)]
     assert drop("\n".join([*lines, lines[0]]), max_duplicate_characters=0.01) is None
     assert drop("\n".join([*lines[1:], lines[1]]), max_duplicate_characters=0.01) == "duplicate_line_characters"

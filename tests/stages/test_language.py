@@ -1,4 +1,4 @@
-"""The language stage: what is written, and what is dropped by it."""
+"""The language stage: what it writes and what it drops."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_document_without_a_word_has_no_language(text: str | None) -> None:
 
 
 def test_the_whole_document_is_read() -> None:
-    """Behind any number of lines and however long: the majority of the document decides."""
+    """After any number of lines, however long they are: the majority of the document decides."""
     (row,) = judged([TEXTS["en"] + "\n\n" + "\n".join([TEXTS["de"]] * 2000)])
     assert row["language"] == "de"
     (row,) = judged(["\n" * 5000 + TEXTS["fr"]])

@@ -1,4 +1,4 @@
-"""The language gate: the visible text it reads, and that it drops only what plainly is in another language."""
+"""The language gate: the visible text that it reads, and that it drops only what is clearly in another language."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_all_text_of_a_plain_page_is_visible(words: list[str]) -> None:
 
 
 def _roughly(text: str) -> str:
-    """The scan writes a space for an entity that is no letter."""
+    """The scan writes a space for an entity that is not a letter."""
     return re.sub("[<>&]", " ", text)
 
 
@@ -114,7 +114,7 @@ def test_the_words_are_those_of_the_tree(body: str) -> None:
 
 @given(TREE, st.integers(1, 60))
 def test_short_runs_do_not_count(body: str, run: int) -> None:
-    """The runs that stay are the runs between block tags of that many characters."""
+    """The runs that stay are those between block tags with at least that many characters."""
     pieces = re.split(r"</?(?:p|div|td|li|h1|blockquote|section)\b[^<]*?(?<! )>", f"<div>{body}</div>")
     runs = [" ".join(re.sub(r"<[^<]*?(?<! )>", "", piece).split()) for piece in pieces]
     long = [found for found in runs if sum(c != " " for c in found) >= run]
@@ -159,6 +159,10 @@ def test_numbered_entities_are_decoded(point: int) -> None:
         ("<a title='x > y'>link</a> text", "link text"),
         ("a<script>never closed", "a"),
         ("a<p title='never closed>b", "a"),
+        ("a<!-->b<!--->c<!-- x --!>d<!-- never closed", "abcd"),
+        ("a<!doctype 'y>b<?z \"z>c</ 'y>d", "a b c d"),
+        ("a<script>w('</script' + '>')</script>b", "a b"),
+        ("a<style='x'>b<i,j>c</span<br>d", "a b c d"),
     ],
 )
 def test_markup_as_it_comes(html: str, text: str) -> None:

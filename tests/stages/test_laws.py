@@ -1,4 +1,4 @@
-"""The laws of the contract, checked over every registered stage: rows stay, batches don't matter, nothing is random."""
+"""The laws of the contract, checked for every registered stage: rows stay, batches do not matter, nothing is random."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_measures_are_numbers_and_their_limits_exist(
         assert name.startswith(f"{variant[0]}."), "a measure is named after its stage"
         values = out.column(name)
         assert values.null_count == 0
-        if isinstance(stage, Global):  # not measures of a document, but what it shares with others
+        if isinstance(stage, Global):  # not measures of a document, but keys that it shares with others
             assert pa.types.is_list(values.type)
             continue
         assert not pc.any(pc.is_nan(values.cast(pa.float64()))).as_py()

@@ -1,4 +1,4 @@
-"""MinHash: kernels equal to a plain reading, digests, the S-curve on sets of known similarity, and the stage."""
+"""MinHash: kernels equal to plain Python, digests, the S-curve on sets of known similarity, and the stage."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_signatures_are_those_of_the_plain_reading(values: list[int], layout: tu
 
 
 def test_a_large_signature_is_that_of_the_plain_reading() -> None:
-    """More functions than are taken at a time; bins that no round of the first half hits."""
+    """More functions than are processed at a time; bins that no round of the first half hits."""
     values = splitmix(5, 3).tolist()
     assert minhash._BLOCK < 130 * 20
     assert least_of(values, 130, 20) == plain_least(values, 130, 20)
@@ -87,14 +87,14 @@ def test_a_large_signature_is_that_of_the_plain_reading() -> None:
 @both
 @given(values=elements, data=st.data())
 def test_a_signature_is_of_the_set(fast: bool, values: list[int], data: st.DataObject) -> None:
-    """The order of shingles, and how often each occurs, do not matter."""
+    """The order of shingles and how often each occurs do not matter."""
     other = data.draw(st.permutations(values + data.draw(st.lists(st.sampled_from(values), max_size=5))))
     assert digests([values], 3, 4, fast).tolist() == digests([other], 3, 4, fast).tolist()
 
 
 @both
 def test_functions_are_of_the_family_that_is_written_down(fast: bool) -> None:
-    """splitmix64 of seed 0, whose first outputs are in its reference implementation; factors are odd."""
+    """They are from splitmix64 with seed 0, whose reference implementation has the first outputs; factors are odd."""
     assert [hex(value) for value in splitmix(0, 3)] == ["0xe220a8397b1dcdaf", "0x6e789e6aa1b965f4", "0x6c45d188009454f"]
     chosen = family(5, 4, fast)
     assert len(chosen.factor) == len(chosen.term) == (40 if fast else 20)
@@ -138,7 +138,7 @@ def test_sets_without_shingles_have_no_digests(fast: bool) -> None:
 
 
 def pairs(count: int, union: int, similarity: float, seed: int) -> tuple[Shingles, Shingles, Fraction]:
-    """`count` pairs of sets of equal size (give or take one) with `union` elements together, and their Jaccard."""
+    """`count` pairs of sets of equal size (give or take one) with `union` elements in all, and their Jaccard index."""
     shared = round(similarity * union)
     half = (union - shared) // 2
     values = splitmix(seed << 40, count * union).reshape(count, union)
@@ -157,7 +157,7 @@ def share_a_band(one: Shingles, other: Shingles, layout: tuple[int, int], fast: 
 
 
 def assert_binomial(hits: int, count: int, chance: float, slack: float = 0.0) -> None:
-    """Within four and a half standard deviations (a chance of 1 in 150,000), and `slack` of the chance."""
+    """The count is within four and a half standard deviations (a chance of 1 in 150,000), plus `slack`."""
     room = 4.5 * (count * chance * (1 - chance)) ** 0.5 + 1 + slack * count
     assert abs(hits - count * chance) <= room, f"{hits / count:.4f} of {count} pairs, expected {chance:.4f}"
 
@@ -174,7 +174,7 @@ def test_candidates_follow_the_s_curve(preset: str, union: int, similarity: floa
     """P(a band is shared) = 1-(1-s^rows)^bands.
 
     The bins of one round share no element, so a fast sketch of few bins is steeper than the curve: by up to 0.02 at
-    14 x 8, which is why `hashing="auto"` takes permutations there. At 450 x 20 nothing of it is seen.
+    14 x 8, which is why `hashing="auto"` uses permutations there. At 450 x 20 the effect is not visible.
     """
     bands, rows = PRESETS[preset]
     one, other, s = pairs(count, union, similarity, seed=union)
@@ -194,7 +194,7 @@ def test_the_papers_numbers(preset: str) -> None:
 @both
 @pytest.mark.parametrize("similarity", [0.2, 0.5, 0.8])
 def test_entries_estimate_jaccard_as_datasketch_does(fast: bool, similarity: float) -> None:
-    """Both within four standard deviations of the true similarity, with as many entries (a mean of 20 pairs)."""
+    """Both are within four standard deviations of the true similarity, with as many entries (a mean of 20 pairs)."""
     one, other, s = pairs(20, 300, similarity, seed=9)
     ours, theirs = [], []
     for a, b in zip(one.hashes.reshape(20, -1).tolist(), other.hashes.reshape(20, -1).tolist(), strict=True):
@@ -210,14 +210,14 @@ def test_entries_estimate_jaccard_as_datasketch_does(fast: bool, similarity: flo
 
 @both
 def test_entries_agree_independently(fast: bool) -> None:
-    """Pairs of neighbouring entries agree together as often as s² says: no function leans on the next."""
+    """Pairs of neighbouring entries agree as often as s² predicts: no function depends on the next."""
     one, other, s = pairs(300, 600, 0.5, seed=3)
     found = band_digests(one, 1000, 1, fast) == band_digests(other, 1000, 1, fast)
     together = found[:, 0::2] & found[:, 1::2]
     assert_binomial(int(together.sum()), together.size, float(s) ** 2, slack=0.002)
 
 
-# Golden: digests are written down in indexes of earlier runs, so they must not change under one name.
+# Golden: digests are stored in the indexes of earlier runs, so they must not change under the same name.
 
 GOLDEN = {
     ("refinedweb", "permutations"): "0e623f87d44913fa 9e7705d382ba2e68",
@@ -280,7 +280,7 @@ def test_texts_that_differ_in_form_only_are_the_same(a: str, b: str) -> None:
 
 
 def test_texts_of_scripts_without_spaces_are_compared_letter_by_letter() -> None:
-    """One letter of 40 is another: 5 of the 36 shingles of each differ."""
+    """One letter of 40 differs, so 5 of the 36 shingles of each differ."""
     text = "".join(chr(0x4E00 + 7 * k) for k in range(40))
     assert jaccard(text, text[:20] + "的" + text[21:]) == 31 / 41
     assert jaccard(text, text[::-1]) == 0.0

@@ -1,4 +1,4 @@
-"""A model that answers with no number is an error with its place: nothing is kept or dropped by it."""
+"""A model that gives NaN is an error that names the row: nothing is kept or dropped because of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = "the river rose again in the night and by morning the lower meadow was u
 
 
 def identified(self: lid.Identifier, offsets: Any, *others: Any) -> lid.Identified:
-    """As of a model whose weights were damaged: the second row is no number."""
+    """The result of a model whose weights were damaged: the second row is NaN."""
     found = np.full(len(offsets) - 1, 0.9, np.float32)
     found[1] = np.nan
     return lid.Identified(["en"] * len(found), found, found)

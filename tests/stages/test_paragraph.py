@@ -1,4 +1,4 @@
-"""`paragraph_v1`: what is cut is what a plain reading cuts, however the corpus is divided."""
+"""`paragraph_v1`: it cuts what plain Python cuts, however the corpus is divided."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_is_left() -> None:
 @settings(max_examples=100)
 @given(columns)
 def test_nothing_is_left_to_cut(column: list[str | None]) -> None:
-    """Every paragraph that remains stood there, in this order, and none comes twice."""
+    """Every paragraph that remains was in the text, in this order, and none occurs twice."""
     out = applied(column)
     for before, after in zip(column, out.column("text").to_pylist(), strict=True):
         left = iter((before or "").split())

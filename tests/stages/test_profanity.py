@@ -1,4 +1,4 @@
-"""`profanity_v1`: what is dropped, what is only tagged, and that its columns are enough to decide again."""
+"""`profanity_v1`: what is dropped, what is only tagged, and that its columns suffice for another decision."""
 
 from __future__ import annotations
 

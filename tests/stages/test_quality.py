@@ -1,4 +1,4 @@
-"""`quality_v1`: equal to a plain reading of the paper and of datatrove, each limit at its edge, and stop words."""
+"""`quality_v1`: equal to the paper and to datatrove in plain Python, each limit at its edge, and stop words."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_alphabetic_words_at_the_limit(script: str, dialect: str) -> None:
 
 
 PROSE = " ".join(["river meadow barn hill water night"] * 10)
-GOLDEN = {  # dialect: verdicts on a text that ends so
+GOLDEN = {  # dialect: verdicts on a text with this ending
     "gopher": {" the be": None, " The Be": None, " (the, be)": None, " the the": "too_few_stop_words"},
     "datatrove": {
         " the be": None,

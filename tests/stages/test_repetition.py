@@ -1,4 +1,4 @@
-"""`repetition_v1`: equal to a plain reading of the paper and of datatrove; each limit at its edge in six scripts."""
+"""`repetition_v1`: equal to the paper and to datatrove in plain Python; each limit at its edge in six scripts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def measured(text: str, **params: Any) -> dict[str, float]:
 
 
 def reason(text: str, rule: str, dialect: str = "gopher") -> str | None:
-    """The verdict with every other limit out of the way."""
+    """The verdict with every other limit disabled."""
     others = {f"max_{name}": float("inf") for name in RULES if name != rule}
     drop: str | None = Repetition(dialect=dialect, **others)(documents(text=[text])).column("drop")[0].as_py()  # type: ignore[arg-type]
     return drop
@@ -73,7 +73,7 @@ def lines(script: str, copies: int, of: int, end: str) -> str:
 
 
 def phrase_twice(script: str, n: int, words: int) -> str:
-    """`words` words in one line, all different, but that the first n come again at the end."""
+    """`words` words in one line, all different except that the first n occur again at the end."""
     numbers = [*range(words - n), *range(n)]
     return " ".join(word(script, number) for number in numbers)
 
@@ -104,7 +104,7 @@ def test_duplicate_segments_at_the_limit(
 def test_ngrams_at_the_limit(script: str, n: int) -> None:
     rule = f"top_{n}gram" if n <= 4 else f"duplicate_{n}grams"
     limit = Fraction(str(getattr(Repetition(), f"max_{rule}")))
-    words = ceil(2 * n / limit)  # both copies count, so 2n of so many words are just inside
+    words = ceil(2 * n / limit)  # both copies count, so 2n of this many words are just inside
     assert reason(phrase_twice(script, n, words), rule) is None
     assert reason(phrase_twice(script, n, words - 1), rule) == rule
 
@@ -129,7 +129,7 @@ GOLDEN = {
         "duplicate_line_characters": 34 / 82,
         "duplicate_paragraph_characters": 0,
         "top_2gram": 18 / 82,  # "row row" four times covers six words of three characters, not eight
-        "top_3gram": 22 / 82,  # of three 3-grams that come twice, "row your boat" is the longest
+        "top_3gram": 22 / 82,  # of three 3-grams that occur twice, "row your boat" is the longest
         "top_4gram": 28 / 82,
         "duplicate_5grams": 34 / 82,
         **{f"duplicate_{n}grams": 0 for n in range(6, 11)},
@@ -158,11 +158,11 @@ def test_golden_measures(dialect: str) -> None:
     ("text", "name", "gopher", "datatrove"),
     [
         ("ha ha ha ha", "top_2gram", 1.0, 3 * 5 / 11),  # an n-gram that overlaps itself
-        ("one two", "top_2gram", 0.0, 1.0),  # an n-gram that comes once
+        ("one two", "top_2gram", 0.0, 1.0),  # an n-gram that occurs once
         (" a \n a", "duplicate_lines", 1.0, 0.0),  # outer white space
         ("\na\n", "duplicate_lines", 0.0, 1 / 3),  # empty lines at both ends
         ("a b c d e ab c d e", "duplicate_5grams", 0.0, 0.0),
-        ("a b c d ef ab c d e f", "duplicate_5grams", 0.0, 6 / 21),  # one string, cut into other words
+        ("a b c d ef ab c d e f", "duplicate_5grams", 0.0, 6 / 21),  # one string, split into other words
     ],
 )
 def test_dialects_differ(text: str, name: str, gopher: float, datatrove: float) -> None:

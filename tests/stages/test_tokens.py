@@ -1,4 +1,4 @@
-"""Tokens: words as a plain reading of the rule finds them, vocabularies of `tokenizer.json`, and hashes of prefixes."""
+"""Tokens: words as plain Python finds them, vocabularies of `tokenizer.json`, and hashes of prefixes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.stages.texts import texts
 
 def plain_tokens(text: str) -> list[str]:
     found: list[str] = []
-    kind = ""  # of the token that is open
+    kind = ""  # of the current token
     for character in text:
         category = unicodedata.category(character)[0]
         if character.isspace():
@@ -84,7 +84,7 @@ def polynomial(values: list[int], base: np.uint64) -> int:
 
 
 def value(token: bytes, inner: np.uint64) -> int:
-    """Pieces of seven bytes, and their number (8: there are more) above them."""
+    """Pieces of seven bytes, with their number (8: more follow) above them."""
     pieces = [token[at : at + 7] for at in range(0, len(token), 7)]
     sizes = [8] * (len(pieces) - 1) + [len(pieces[-1])]
     return polynomial([size << 56 | int.from_bytes(piece) for piece, size in zip(pieces, sizes, strict=True)], inner)
@@ -111,7 +111,7 @@ def test_blocks_are_of_bounded_size_and_hold_every_row(monkeypatch: pytest.Monke
 
 
 class Fake:
-    """Of `tokenizers.Tokenizer` what is used: pairs of letters are tokens, and a first one without bytes."""
+    """The part of `tokenizers.Tokenizer` that is used: tokens are pairs of letters, after one without bytes."""
 
     def no_truncation(self) -> None: ...
     def no_padding(self) -> None: ...
@@ -139,7 +139,7 @@ def test_a_vocabulary_counts_in_characters_and_we_in_bytes(vocabulary: Asset) ->
 
 
 def test_duplicates_by_tokens_of_a_vocabulary(vocabulary: Asset) -> None:
-    docs = pa.table({"text": ["xéabcd", "yyabcd!", "zabcd"]})  # in the third, pairs lie elsewhere
+    docs = pa.table({"text": ["xéabcd", "yyabcd!", "zabcd"]})  # in the third, pairs are at other places
     found = duplicate_spans(Substring(length=2, tokens=vocabulary), docs).to_pylist()
     assert found == [[{"start": 3, "end": 7}], [{"start": 2, "end": 6}], []]
 

@@ -1,4 +1,4 @@
-"""URL stage: one host per host, lists that block exactly what they name, words that leave innocents alone."""
+"""URL stage: one spelling per host, lists that block exactly what they name, words that spare innocent URLs."""
 
 from __future__ import annotations
 
@@ -402,7 +402,7 @@ def test_every_entry_of_a_list_can_match(tier: str) -> None:
 
 
 def test_no_entry_is_idle() -> None:
-    """A strict entry that holds another, and a whole word that a strict entry finds, would never be needed."""
+    """A strict entry that contains another one, and a whole word that a strict entry finds, would never be needed."""
     strict = read_list(FOLDER / "url_strict.txt")
     plain = [word for word in strict if not word.startswith("=")]
     assert [(a, b) for a in plain for b in plain if a != b and a in b] == []
@@ -480,7 +480,7 @@ def test_hostile_urls_are_cheap() -> None:
 
 
 def test_every_listed_domain_is_blocked(shared_data: Path) -> None:
-    """The real lists: every entry is found again, and pages of the corpus that share no domain with them stay."""
+    """With the real lists, every entry is found, and pages of the corpus that share no domain with them stay."""
     root = str(shared_data / "blocklists")
     with gzip.open(shared_data / "blocklists/gambling/domains.gz", "rt", encoding="utf-8") as file:
         names = file.read().split()

@@ -1,4 +1,4 @@
-"""Texts for property tests: words of many scripts between odd white space, and text of scripts for golden tests."""
+"""Texts for property tests (words of many scripts between odd white space), and texts of scripts for golden tests."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ SCRIPTS = {
 
 
 def word(script: str, number: int) -> str:
-    """The number as a word of four characters of the script: every number another word, all of one length."""
+    """The number as a word of four characters of the script: a different word for every number, all of one length."""
     letters = SCRIPTS[script]
     return "".join(letters[number // 10**place % 10] for place in range(4))
 
 
 @st.composite
 def repetitive_texts(draw: st.DrawFn) -> str:
-    """Few different words and spaces, so that lines and n-grams repeat."""
+    """Texts with few different words and spaces, so that lines and n-grams repeat."""
     words = draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
     spaces = draw(st.lists(st.sampled_from(SPACES), min_size=1, max_size=6))
     pairs = st.tuples(st.sampled_from(words), st.sampled_from(spaces))

@@ -1,4 +1,4 @@
-"""Log-odds of class and id tokens: how much oftener main text stands under a token than other text, by page."""
+"""Log-odds of class and id tokens: how much more often main text is under a token than other text, page by page."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from classifiers.blocks.html.layout import FOUND, NODE, PARENT, TOKEN_SLOTS, Sca
 from classifiers.kernels.arrays import Float32s
 from classifiers.kernels.jit import kernel
 
-LEVELS = 4  # a block's element and those around it that are asked
-LEAST_GROUPS = 3  # sites that must have a token
+LEVELS = 4  # a block's element and the ones around it that count
+LEAST_GROUPS = 3  # sites that must have a token for it to count
 _SMOOTHING, _MOST = 0.25, 3.0
 
 
 class CueCounts:
-    """Mass of main and other text under each token, by group of pages; each page has one of both."""
+    """Mass of main and of other text under each token, by group of pages. Each page has a mass of 1 of both."""
 
     def __init__(self, group_count: int) -> None:
         self.mass = np.zeros((group_count, 2, TOKEN_SLOTS), np.float32)
@@ -40,7 +40,7 @@ class CueTables:
         self.sites = (counts.mass[groups].sum(axis=1) > 0).sum(axis=0)
 
     def without(self, group: int) -> Float32s:
-        """For pages of this group: its own say nothing of it."""
+        """The cues for pages of this group, learnt without the group itself."""
         if group not in self.groups:
             return _log_odds(self.total, self.sites)
         own = self.counts.mass[group]

@@ -30,7 +30,7 @@ Cues = Float32s  # log-odds by token slot
 
 @kernel
 def sum_nodes(page: ScannedPage, raw: Float32s, totals: Float32s) -> None:
-    """A parent's number is below its children's: one pass from the last to the first."""
+    """Sum up what each element holds, in one pass from the last to the first: parents have the lower numbers."""
     for block in range(page.state[SIZE]):
         if block == page.state[TITLE]:
             continue

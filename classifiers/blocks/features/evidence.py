@@ -1,7 +1,7 @@
-"""What a page's own metadata says of its main text: the `articleBody` of its JSON, against which blocks are compared.
+"""What a page's metadata says about its main text: the `articleBody` of its JSON, with which blocks are compared.
 
-A script's JSON is not parsed: its key is searched for, and the string behind it is read to its end. Of its words, each
-three in a row are remembered in a Bloom filter; a block is supported as far as its words stand in such threes.
+A script's JSON is not parsed: its key is searched for, and the string after the key is read to its end. Every three
+words in a row are put into a Bloom filter; a block is supported by the share of its words that are in such threes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import decode_trusted, put
 
 KEY = np.frombuffer(b'"articleBody"', np.uint8)
-_SHIFTS = np.full(256, len(KEY), np.int64)  # Horspool's: how far the key may be moved on, by the byte under its end
+_SHIFTS = np.full(256, len(KEY), np.int64)  # Horspool's algorithm: how far the key can move on, by the byte at its end
 _SHIFTS[KEY[:-1]] = len(KEY) - 1 - np.arange(len(KEY) - 1)
 _SEED, _MULTIPLIER = np.uint64(14_695_981_039_346_656_037), np.uint64(1_099_511_628_211)
 _QUOTE, _BACKSLASH, _COLON, _U, _GT = (np.uint8(ord(c)) for c in '"\\:u>')
@@ -26,7 +26,7 @@ _QUOTE, _BACKSLASH, _COLON, _U, _GT = (np.uint8(ord(c)) for c in '"\\:u>')
 
 @kernel
 def collect(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> None:
-    """Remembers the words of every `articleBody` in a script."""
+    """Remember the words of every `articleBody` in a script."""
     last = len(KEY) - 1
     at += last
     while at < end:
@@ -41,7 +41,7 @@ def collect(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> None:
 
 @kernel
 def _remember(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
-    """Behind the string that is the key's value, if it is one."""
+    """Remember the words of the string that is the key's value, if it is a string. Returns where it ends."""
     while at < end and (is_space(data[at]) or data[at] == _COLON):
         at += 1
     if at >= end or data[at] != _QUOTE:
@@ -50,7 +50,7 @@ def _remember(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset
     while stop < end and data[stop] != _QUOTE:
         stop += 2 if data[stop] == _BACKSLASH else 1
     stop = min(stop, end)
-    text = np.empty(stop - at + 4, np.uint8)
+    text = np.zeros(stop - at + 4, np.uint8)
     size = _unescaped(data, at + 1, stop, text)
     words = np.empty(size, np.uint64)
     count = words_of(text, 0, size, words)
@@ -63,7 +63,7 @@ def _remember(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset
 
 @kernel
 def _unescaped(data: Bytes, at: Offset, end: Offset, text: Bytes) -> Any:
-    """Writes a JSON string's characters, without tags; their size, never more than the string's."""
+    """Write the characters of a JSON string, without tags. Returns their size, at most that of the string."""
     here = 0
     while at < end:
         byte = data[at]
@@ -97,7 +97,7 @@ def _unescaped(data: Bytes, at: Offset, end: Offset, text: Bytes) -> Any:
 
 @kernel
 def words_of(text: Bytes, at: Offset, end: Offset, out: Any) -> Any:
-    """Hashes of a text's words, without regard to ASCII's capitals; where words are not spaced, of characters."""
+    """Hashes of a text's words, ignoring ASCII case; in scripts without spaces, of its characters. Returns how many."""
     count, in_word, word = 0, False, _SEED
     while at < end:
         point, size = decode_trusted(text, at)
@@ -127,9 +127,9 @@ def _place(first: Any, second: Any, third: Any, slots: Any) -> tuple[Any, Any]:
 
 @kernel
 def support(page: ScannedPage, shares: Any) -> Any:
-    """Fills the share of each block's words that stand in the evidence; returns how much of the evidence was seen.
+    """Fill in the share of each block's words that the evidence has. Returns the share of the evidence that was seen.
 
-    Threes of words go across blocks, so that a heading is known by the paragraph behind it.
+    Threes of words cross the borders of blocks, so that a heading is recognised by the paragraph after it.
     """
     most = np.int64(0)
     for block in range(page.state[SIZE]):

@@ -21,7 +21,7 @@ def share(part: Any, whole: Any) -> Any:
 
 @kernel
 def table(count: Any) -> Any:
-    """Keys and counts of an open hash table, empty, with room for so many keys."""
+    """Keys and counts of an empty open hash table with room for `count` keys."""
     slots = 4
     while slots < 2 * count:
         slots *= 2
@@ -30,7 +30,7 @@ def table(count: Any) -> Any:
 
 @kernel
 def slot(keys: Any, counts: Any, key: Any) -> Any:
-    """The key's place in an open hash table, or the free one where it belongs."""
+    """The slot of the key in an open hash table, or the free slot where it belongs."""
     mask = np.uint64(len(keys) - 1)
     at = np.int64(((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask)
     while counts[at] > 0 and keys[at] != key:

@@ -28,7 +28,7 @@ _SEED, _MULTIPLIER = np.uint64(14_695_981_039_346_656_037), np.uint64(names.MULT
 
 @kernel
 def attributes(data: Bytes, at: Offset, end: Offset, page: ScannedPage, node: Any, fresh: Any) -> tuple[Offset, Any]:
-    """Behind the start tag, and whether it has an href. Writes the tokens of the node, if it is a `fresh` one."""
+    """Where the start tag ends, and whether it has an href. Writes the node's tokens if the node is `fresh`."""
     state, has_href, tokens = page.state, False, 0
     signature = np.uint64(0)
     while at < end:
@@ -60,7 +60,7 @@ def attributes(data: Bytes, at: Offset, end: Offset, page: ScannedPage, node: An
 
 @kernel
 def _attribute(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any, Offset, Offset]:
-    """Behind the attribute at `at`, the hash of its name, and where its value begins and ends."""
+    """Where the attribute at `at` ends, the hash of its name, and where its value begins and ends."""
     value = _SEED
     first = at
     while at < end and (
@@ -78,7 +78,7 @@ def _attribute(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Any, Offse
 
 @kernel
 def meta(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
-    """Behind a `<meta>`; one of `og:type` says what the page is."""
+    """Where a `<meta>` ends; one of `og:type` says what the page is."""
     is_type, start, stop = False, at, at
     while at < end:
         while at < end and (is_space(data[at]) or data[at] == SLASH):
@@ -98,7 +98,7 @@ def meta(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
 
 @kernel
 def _value(data: Bytes, at: Offset, end: Offset) -> tuple[Offset, Offset, Offset]:
-    """First and last place of an attribute's value, and the place behind it."""
+    """Where an attribute's value begins and ends, and where the attribute ends."""
     while at < end and is_space(data[at]):
         at += 1
     if at < end and (data[at] == QUOTE or data[at] == APOSTROPHE):
@@ -124,7 +124,7 @@ def _hash(data: Bytes, start: Offset, stop: Offset) -> Any:
 
 @kernel
 def _hides(data: Bytes, start: Offset, stop: Offset) -> Any:
-    """`display: none`, with any white space."""
+    """Whether a style says `display: none`, with any white space."""
     matched = 0
     for at in range(start, min(stop, start + 1000)):
         byte = lower(data[at])
@@ -138,9 +138,9 @@ def _hides(data: Bytes, start: Offset, stop: Offset) -> Any:
 
 @kernel
 def _tokens(data: Bytes, start: Offset, stop: Offset, page: ScannedPage, node: Any, found: Any) -> tuple[Any, Any]:
-    """Adds the words of a class or id (split at hyphens, capitals and the like, digits left out) to the node's.
+    """Add the words of a class or id (split at hyphens, capitals and the like, without digits) to the node's.
 
-    Returns how many it has now, and a hash of all.
+    Returns how many it has now, and a hash of all of them.
     """
     word, letters, whole, before = _SEED, 0, _SEED, np.uint8(32)
     stop = min(stop, start + 200)

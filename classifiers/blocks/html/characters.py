@@ -1,4 +1,4 @@
-"""Bytes of HTML's text to bytes of text: white space collapsed, character references decoded. Part of `scan`."""
+"""From the bytes of HTML's text to those of the text: collapses white space, decodes character references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page's parts while it is read: the columns of its tables, and their room."""
+"""What a page is made of while it is read: the columns of its tables, and how much room they have."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from classifiers.kernels.jit import kernel
 Offset = Any
 
 MOST = 1 << 18  # nodes, and blocks, of a page
-DEEPEST = 2_048  # open elements, as libxml2
-TOKENS = 8  # of an element's class and id that are kept
+DEEPEST = 2_048  # open elements, as in libxml2
+TOKENS = 8  # kept words of an element's class and id
 TOKEN_SLOTS = 1 << 14
 EVIDENCE_SLOTS = 1 << 11
 
@@ -31,13 +31,13 @@ IMAGE, MOST_IMAGES = -1, 1000
 # `state`
 SIZE, BLOCK, NODES, OPEN, SCOPE, LINK, IN_BOLD, HERE, SPACE_DUE, TITLE, OWN, BEYOND, IMAGES, BREAKS = range(14)
 EVIDENCE, KIND = 14, 15  # threes of words in the page's metadata, what the page says that it is
-MARKS, OPEN_MARK = 16, 17  # how many there are; that of the open link, if it has one (-1 = none)
+MARKS, OPEN_MARK = 16, 17  # how many there are; the mark of the open link (-1 = none)
 
 _LT = np.uint8(ord("<"))
 
 
 class ScannedPage(NamedTuple):
-    """A page's parts while it is read. Rows behind the counts of `state` mean nothing."""
+    """A page while it is read. Rows beyond the counts in `state` mean nothing."""
 
     text: Bytes
     blocks: Int64s
@@ -54,7 +54,7 @@ def new_page(html: Bytes) -> ScannedPage:
     """Room for the page: its text never takes more bytes than its HTML."""
     most = min(count(html, _LT) + 2, MOST)
     return ScannedPage(
-        np.empty(len(html) + 8, np.uint8),
+        np.zeros(len(html) + 8, np.uint8),
         np.zeros((most, BLOCK_COLUMNS), np.int64),
         np.zeros((most, NODE_COLUMNS), np.int64),
         np.zeros((most, TOKENS), np.uint16),

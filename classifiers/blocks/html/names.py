@@ -37,7 +37,7 @@ TAGS = {name: number for number, name in enumerate((*BLOCK_TAGS, *INLINE_TAGS, *
 BLOCKS, NAMES = len(BLOCK_TAGS), len(TAGS) + 1
 FIRST_RAW = TAGS["script"]
 
-# What is known of a block from the elements around it, a bit each.
+# What the elements around a block say about it, one bit each.
 FLAGS = {
     name: 1 << bit
     for bit, name in enumerate(
@@ -95,7 +95,7 @@ _PROPERTIES = {
 }
 
 
-# What a page says that it is (`og:type`), as numbers; 0 = nothing.
+# What a page says it is (`og:type`), as numbers; 0 = nothing.
 _KINDS = {"website": 1, "article": 2, "product": 3, "og:product": 3}
 OTHER_KIND = 4
 
@@ -110,7 +110,7 @@ TAG_SLOT_BITS = 12
 
 
 def _slots() -> tuple[int, Any, Any]:
-    """A table of tags by some bits of their hashes, chosen so that no two share a slot; and all hashes by number."""
+    """The shift of a hash, a table of tags by the bits at that shift (no two share a slot), all hashes by number."""
     hashes = np.zeros(NAMES, np.uint64)
     for name, number in TAGS.items():
         hashes[number] = hashed(name)
@@ -133,7 +133,7 @@ for _flag, _tags in _FLAGGED.items():
     for _tag in _tags.split():
         TAG_FLAGS[TAGS[_tag]] |= FLAGS[_flag]
 
-# A start tag that ends an open paragraph; HTML's list (p in button scope).
+# Start tags that end an open paragraph: the HTML standard's list (p in button scope).
 CLOSES_P = np.zeros(NAMES, np.bool_)
 for _tag in listed(
     "div p h1 h2 h3 h4 h5 h6 ul ol li dl dt dd table article main section nav header footer aside form fieldset "
@@ -141,7 +141,7 @@ for _tag in listed(
 ):
     CLOSES_P[TAGS[_tag]] = True
 
-# Elements through which an end tag from inside does not reach.
+# Elements that end tags inside them do not reach beyond.
 SCOPES = np.zeros(NAMES, np.bool_)
 for _tag in listed("td th caption template"):
     SCOPES[TAGS[_tag]] = True

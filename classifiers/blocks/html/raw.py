@@ -1,4 +1,4 @@
-"""Elements whose content is no markup: scripts, styles, the title and the like."""
+"""Elements whose content is not markup: scripts, styles, the title and the like."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from classifiers.blocks.features.evidence import collect
-from classifiers.blocks.html.characters import LT, SLASH, is_letter, write
+from classifiers.blocks.html.characters import write
 from classifiers.blocks.html.layout import BLOCK, NODE, TITLE, Offset, ScannedPage
 from classifiers.blocks.html.names import TAGS
 from classifiers.blocks.html.stack import finish
-from classifiers.blocks.html.syntax import behind_tag, name
+from classifiers.blocks.html.syntax import after_tag, end_of_raw
 from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
 
@@ -20,13 +20,13 @@ _SCRIPT, _STYLE, _TITLE = (np.int64(TAGS[n]) for n in ("script", "style", "title
 
 @kernel
 def raw(data: Bytes, at: Offset, end: Offset, page: ScannedPage, tag: Any, unclosed: Any) -> Offset:
-    """Behind an element whose content is no markup. A page's title is a block of its own.
+    """Read an element whose content is not markup; returns where it ends. A page's title is a block.
 
-    Where a start tag has no end tag, a script goes on to the page's end, and the others are ignored.
+    Without an end tag, a script goes on to the page's end, and the start tag of any other such element is ignored.
     """
     state, close = page.state, end
     if not unclosed[tag]:
-        close = _end_of_raw(data, at, end, tag)
+        close = end_of_raw(data, at, end, tag)
     if close == end:
         unclosed[tag] = True
         return end if tag in (_SCRIPT, _STYLE) else at
@@ -43,25 +43,4 @@ def raw(data: Bytes, at: Offset, end: Offset, page: ScannedPage, tag: Any, unclo
         if state[BLOCK] > block:
             state[TITLE] = block
         page.blocks[state[BLOCK], NODE] = node
-    return behind_tag(data, close + 2, end)
-
-
-@kernel
-def _end_of_raw(data: Bytes, at: Offset, end: Offset, tag: Any) -> Offset:
-    """The place of the end tag, or `end`."""
-    while at + 2 < end:
-        # Every second byte will do: it is the slash, or the place before it.
-        byte = data[at + 1]
-        if byte == LT:
-            at += 1
-        elif byte != SLASH or data[at] != LT:
-            at += 2
-            continue
-        if data[at + 1] == SLASH and at + 2 < end and is_letter(data[at + 2]):
-            behind, found = name(data, at + 2, min(end, at + 12))
-            if found == tag:
-                return at
-            at = behind
-        else:
-            at += 1
-    return end
+    return after_tag(data, close + 2, end)

@@ -1,10 +1,10 @@
-"""HTML to blocks of text in one pass over the bytes, without a tree: the kernels.
+"""From HTML to blocks of text in one pass over the bytes, without building a tree.
 
 Block-level elements become nodes (parent, tag, flags, hashed class and id tokens); the text between two of their
-boundaries becomes a block. Malformed HTML is a matter of rules: an end tag without its element is ignored, one that
-ends more than its own ends those as well, cells keep what is in them from closing what is around them. Every byte is
-read a fixed number of times and finding an open element takes one step, so time is linear whatever the page; nodes and
-blocks are counted up to `MOST`, and what follows belongs to the last ones.
+boundaries becomes a block. Malformed HTML follows rules: an end tag without its element is ignored, one that
+reaches further out ends everything in between, and nothing inside a cell closes what is around the cell. Every byte is
+read a fixed number of times and finding an open element takes one step, so time is linear for any page. Nodes and
+blocks are limited to `MOST`; whatever follows belongs to the last ones.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from classifiers.blocks.html.layout import (
 from classifiers.blocks.html.names import FLAGS, TAGS, listed
 from classifiers.blocks.html.raw import raw
 from classifiers.blocks.html.stack import close_implied, end_link, finish, inherited, line_break, pop_to, push
-from classifiers.blocks.html.syntax import behind, behind_comment, behind_tag, name
+from classifiers.blocks.html.syntax import after_bracket, after_comment, after_tag, name
 from classifiers.kernels.arrays import Bools, Bytes, Int
 from classifiers.kernels.jit import inlined, kernel
 
@@ -57,7 +57,7 @@ _A, _B, _STRONG, _BR, _HR, _IMG, _META = (_T[n] for n in listed("a b strong br h
 
 @kernel
 def read(data: Bytes, page: ScannedPage) -> None:
-    """Fills `page`."""
+    """Scan a page; fills `page`."""
     state, at, end = page.state, 0, len(data)
     state[SCOPE] = state[TITLE] = -1
     state[NODES] = 1
@@ -76,9 +76,9 @@ def _markup(data: Bytes, at: Offset, end: Offset, page: ScannedPage, unclosed: B
     if following == SLASH and at + 2 < end and is_letter(data[at + 2]):
         return _end_tag(data, at + 2, end, page)
     if following == BANG and at + 3 < end and data[at + 2] == DASH and data[at + 3] == DASH:
-        return behind_comment(data, at + 4, end)
+        return after_comment(data, at + 4, end)
     if following in (BANG, QUESTION, SLASH):
-        return behind(data, at + 1, end)
+        return after_bracket(data, at + 1, end)
     return _characters(data, at, end, page)
 
 
@@ -94,7 +94,7 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclo
     elif tag == _META:
         return meta(data, at, end, page)
     else:
-        at = behind_tag(data, at, end)
+        at = after_tag(data, at, end)
     if tag >= _FIRST_RAW:
         return raw(data, at, end, page, tag, unclosed)
     if tag == 0:
@@ -137,7 +137,7 @@ def _open_block(
 
 @inlined
 def _mark(page: ScannedPage, start: Offset, end: Offset, where: Int, text_end: Int) -> Int:
-    """Notes a start tag; its number, or -1 where there is no room."""
+    """Note a start tag. Returns its number, or -1 if there is no room."""
     mark, marks = page.state[MARKS], page.marks
     if mark == len(marks):
         return np.int64(-1)
@@ -151,7 +151,7 @@ def _mark(page: ScannedPage, start: Offset, end: Offset, where: Int, text_end: I
 def _end_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage) -> Offset:
     state = page.state
     at, tag = name(data, start, end)
-    at = behind_tag(data, at, end)
+    at = after_tag(data, at, end)
     if tag == 0 or tag >= _FIRST_RAW or tag in (_HTML, _BODY):
         return at
     if tag == _A:
@@ -179,7 +179,7 @@ def _end_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage) -> Offs
 
 @kernel
 def _characters(data: Bytes, at: Offset, end: Offset, page: ScannedPage) -> Offset:
-    """Writes the text up to the next `<`. The one at `at`, if it is one, is text."""
+    """Write the text up to the next `<`. A `<` at `at` itself is text."""
     flags = inherited(page)
     if flags & _SILENT:
         at += 1

@@ -1,4 +1,4 @@
-"""Open elements and the present block: what opens, closes and ends what."""
+"""Open elements and the present block: which tags open and close elements, and when a block ends."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def push(page: ScannedPage, tag: Any, node: Any, fresh: Any, start: Offset) -> N
 
 @kernel
 def pop_to(page: ScannedPage, depth: Any, at: Offset) -> None:
-    """Closes the elements from the stack's place `depth` on."""
+    """Close the elements from place `depth` of the stack on."""
     state, stack = page.state, page.stack
     finish(page, at)
     while state[OPEN] > depth:
@@ -98,7 +98,7 @@ def pop_to(page: ScannedPage, depth: Any, at: Offset) -> None:
 
 @inlined
 def end_link(page: ScannedPage) -> None:
-    """Ends the open link, if there is one."""
+    """End the open link, if there is one."""
     state = page.state
     mark, here = state[OPEN_MARK], state[HERE]
     if state[LINK] > 0 and mark >= 0:
@@ -110,7 +110,7 @@ def end_link(page: ScannedPage) -> None:
 
 @kernel
 def close_implied(page: ScannedPage, tag: Any, at: Offset) -> None:  # noqa: C901
-    """What a start tag ends: an open paragraph, the item, row or cell before, a heading."""
+    """Close what a start tag ends: an open paragraph, the previous item, row or cell, a heading."""
     last, state = page.last, page.state
     table = last[_TABLE]
     if names.CLOSES_P[tag] and last[_P] > state[SCOPE]:
@@ -146,7 +146,7 @@ def close_implied(page: ScannedPage, tag: Any, at: Offset) -> None:  # noqa: C90
 
 @kernel
 def line_break(page: ScannedPage, at: Offset) -> None:
-    """A line ends; two breaks in a row end the block, as authors mean them for paragraphs."""
+    """End a line. Two breaks in a row end the block: authors mean a paragraph by them."""
     state = page.state
     if state[HERE] == page.blocks[state[BLOCK], START]:
         return
@@ -163,14 +163,14 @@ def line_break(page: ScannedPage, at: Offset) -> None:
 
 @kernel
 def finish(page: ScannedPage, at: Offset) -> None:
-    """Ends the present block at the place `at` of the HTML; without text it goes on being the present one."""
+    """End the present block at the byte `at` of the HTML. A block without text stays the present one."""
     state, blocks, text = page.state, page.blocks, page.text
     block = state[BLOCK]
     start, here = blocks[block, START], state[HERE]
     while here > start and text[here - 1] <= 32:
         blocks[block, LINES] -= text[here - 1] == 10
         here -= 1
-    if state[LINK] > 0 and state[OPEN_MARK] >= 0:  # white space before the link is gone
+    if state[LINK] > 0 and state[OPEN_MARK] >= 0:  # the white space before the link was removed
         page.marks[state[OPEN_MARK], MARK_AT] = min(page.marks[state[OPEN_MARK], MARK_AT], here)
     node = blocks[block, NODE]
     state[IN_BOLD] = state[SPACE_DUE] = state[BREAKS] = 0

@@ -1,8 +1,8 @@
-"""Which parts of a page are main text: our own reading of pages of many kinds and languages, block by block.
+"""Which parts of a page are main text: we read pages of many kinds and languages, block by block.
 
 `annotated.jsonl` has a line for each page: source (`train` = `pages.parquet`, `crawl`), id (sha256, WARC record id),
 kind, language, and the kept ranges of bytes of the page's HTML in UTF-8, without any of its text. No range means that
-the page has no main text. What was kept and left out, by kind of page, is in `classifiers/models/BLOCKS.md`.
+the page has no main text. What was kept and what was left out, by kind of page, is in `classifiers/models/BLOCKS.md`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Annotation:
-    """`kept` in order, without overlap."""
+    """The kept ranges of one page, in order, without overlap."""
 
     kind: str
     language: str
@@ -41,7 +41,7 @@ def read(source: Literal["train", "crawl"]) -> dict[str, Annotation]:
 
 
 def labels(page: ScannedPage, kept: Ranges) -> Float32s:
-    """1 for each block most of whose HTML lies in a kept range, 0 for the others and the page's title."""
+    """1 for each block with most of its HTML in a kept range; 0 for the others and the page's title."""
     spans = page.blocks[: page.state[SIZE], HTML : HTML_END + 1]
     inside = np.zeros(len(spans), np.int64)
     for start, end in kept:

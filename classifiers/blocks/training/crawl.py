@@ -1,4 +1,4 @@
-"""Training pages from a crawl: WARC files, and `truth.parquet` beside them with the main text of some pages."""
+"""Training pages from a crawl: WARC files, and `truth.parquet` in the same folder with the main text of some pages."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 from classifiers.blocks.training import annotated
 from classifiers.blocks.training.data import TrainingPage, row, site, start_of
 
-KINDS = ("article", "forum")  # whose truths are of crawled pages; the others are texts put into a frame
+KINDS = ("article", "forum")  # kinds whose truths are of crawled pages; the others are texts put into a frame
 
 
 def read(folder: Path, held_out: Path, known: set[str]) -> list[TrainingPage]:
-    """Annotated pages, and those with a true text, less those that `known` (sha256) has.
+    """Annotated pages and pages with a true text, without those in `known` (sha256).
 
-    `held_out` is a benchmark's `ground-truth.json`: pages of its sites, or that begin like a text of it, are not taken.
+    `held_out` is a benchmark's `ground-truth.json`: pages of its sites, or that begin like one of its texts, stay out.
     """
     sites, starts = _held_out(held_out)
     known_kept = annotated.read("crawl")
@@ -32,7 +32,7 @@ def read(folder: Path, held_out: Path, known: set[str]) -> list[TrainingPage]:
 
 
 def _held_out(file: Path) -> tuple[set[str], set[str]]:
-    """Sites and starts of texts; pages without a site, and texts too short to tell, are none of them."""
+    """Sites and starts of texts, without pages that have no site and texts that are too short to recognise."""
     truths = json.loads(file.read_text(encoding="utf-8")).values()
     return {site(t["url"]) for t in truths} - {""}, {start_of(t["articleBody"]) for t in truths} - {""}
 

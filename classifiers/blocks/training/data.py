@@ -1,4 +1,4 @@
-"""The pages a model is trained on: where they are, which belong together.
+"""The pages that a model is trained on: where they are, and which belong together.
 
 `pages.parquet` has columns html, url, expected_text, page_type, source_repo and sha256. Pages that share a site, a
 canonical site, or the start of their text (datasets copy each other's pages) are one group, which no fold divides.
@@ -25,14 +25,14 @@ _CANONICAL = re.compile(
 )
 _ARCHIVED = re.compile(r"^https?://[\w.-]*archive\.org/web/[^/]+/")
 _NO_HOST = ("unknown.invalid", "localhost")
-_START = 120  # letters of a text that tell it from others
+_START = 120  # letters by which a text is recognised
 
 
 @dataclass(frozen=True)
 class TrainingPage:
-    """A page to learn from. `truth` = "" where nobody said what its main text is.
+    """A page to learn from. `truth` is "" if its main text is unknown.
 
-    `kept` are the ranges of `html` that are main text where the page was annotated, which says more than a text does.
+    `kept` are the ranges of `html` that are main text, if the page was annotated; they say more than a text does.
     """
 
     html: bytes
@@ -44,7 +44,7 @@ class TrainingPage:
 
 
 def read(path: Path) -> tuple[list[TrainingPage], set[str]]:
-    """The pages of `pages.parquet`, their HTML as UTF-8; and the SHA-256 of what they were before."""
+    """The pages of `pages.parquet` with their HTML as UTF-8, and the SHA-256 of the original HTML."""
     columns = ["html", "url", "expected_text", "page_type", "source_repo", "sha256"]
     rows = pq.read_table(path, columns=columns).to_pylist()
     known = annotated.read("train")
@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[list[TrainingPage], set[str]]:
 
 
 def row(html: bytes, facts: dict[str, Any], annotation: annotated.Annotation | None) -> TrainingPage:
-    """A page by the facts of its table; the annotation of a page says its kind too."""
+    """A page from its row of the table. If it is annotated, the annotation says its kind too."""
     kind = annotation.kind if annotation else facts["page_type"] or ""
     kept = annotation.kept if annotation else None
     return TrainingPage(
@@ -61,7 +61,7 @@ def row(html: bytes, facts: dict[str, Any], annotation: annotated.Annotation | N
 
 
 def decoded(html: bytes) -> bytes:
-    """UTF-8 of a page: as it is, or by the charset that it declares."""
+    """The page as UTF-8: as it is, or decoded by the charset that it declares."""
     html = html.removeprefix(codecs.BOM_UTF8)
     try:
         html.decode()
@@ -77,7 +77,7 @@ def decoded(html: bytes) -> bytes:
 
 
 def site(url: str) -> str:
-    """The registrable domain, roughly; "" where the address is none of a site's own."""
+    """The registrable domain, roughly; "" if the address does not belong to a site."""
     try:
         host = (urlsplit(_ARCHIVED.sub("", url)).hostname or "").lower()
     except ValueError:
@@ -90,7 +90,7 @@ def site(url: str) -> str:
 
 
 def groups(rows: Iterable[TrainingPage]) -> list[int]:
-    """A number for each page, the same for pages that belong together."""
+    """A group number for each page, the same for pages that belong together."""
     parents: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -121,7 +121,7 @@ def _keys(row: TrainingPage) -> Iterator[str]:
 
 
 def start_of(text: str) -> str:
-    """The letters that a text begins with; "" of one too short to be told from others."""
+    """The first letters of a text; "" if it is too short to be recognised."""
     letters = "".join(filter(str.isalnum, text[:1000]))[:_START]
     return letters if len(letters) == _START else ""
 

@@ -1,4 +1,4 @@
-"""What of a page's blocks is main text: the share of a block's words that stand in 4-grams of the true text."""
+"""Which of a page's blocks are main text: the share of a block's words that are in 4-grams of the true text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from classifiers.kernels.arrays import Float32s
 
 N = 4
-# Where words are not spaced, every character counts as one.
+# In scripts without spaces every character counts as a word.
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 
@@ -21,7 +21,7 @@ def words(text: str) -> list[str]:
 
 
 def grams(found: list[str]) -> list[tuple[str, ...]]:
-    """The 4-grams of a text, in order; a shorter text is one gram, an empty one none."""
+    """The 4-grams of a text, in order. A shorter text is one gram; an empty one has none."""
     if len(found) < N:
         return [tuple(found)] if found else []
     return list(zip(*(found[k:] for k in range(N)), strict=False))
@@ -30,8 +30,8 @@ def grams(found: list[str]) -> list[tuple[str, ...]]:
 def labelled(texts: Iterable[str], truth: str) -> tuple[Float32s, Float32s]:
     """For each block: the share of its words in a 4-gram of the truth, and how many words it has.
 
-    4-grams go across blocks, so that a short heading is known by the paragraph behind it; a block that is a whole line
-    of the truth counts in full.
+    4-grams cross the borders of blocks, so that a short heading is recognised by the paragraph after it. A block that
+    is a whole line of the truth counts in full.
     """
     blocks = [words(text) for text in texts]
     known = set(grams(words(truth)))
@@ -52,7 +52,7 @@ def sizes(texts: Iterable[str]) -> Float32s:
 
 
 def _covered(stream: list[str], known: set[tuple[str, ...]]) -> Any:
-    """For each word, is one of the 4-grams that it is part of known?"""
+    """For each word, whether a known 4-gram contains it."""
     found = np.fromiter((gram in known for gram in grams(stream)), bool) if len(stream) >= N else np.zeros(0, bool)
     covered = np.zeros(len(stream), bool)
     for k in range(N if len(found) else 0):
@@ -61,7 +61,7 @@ def _covered(stream: list[str], known: set[tuple[str, ...]]) -> Any:
 
 
 def score(truth: str, found: str) -> tuple[float, float, float]:
-    """Precision, recall and F1 of the multisets of 4-grams; 1 where nothing was to be found and nothing was."""
+    """Precision, recall and F1 of the multisets of 4-grams; 1 if there was nothing to find and nothing was found."""
     from collections import Counter
 
     wanted, got = Counter(grams(words(truth))), Counter(grams(words(found)))

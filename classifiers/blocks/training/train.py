@@ -21,14 +21,14 @@ from classifiers.blocks.training import annotated, data, labels
 from classifiers.blocks.trees import Trees
 from classifiers.kernels.arrays import Bytes, Float32s
 
-WEAK_WEIGHT = 0.25  # of a page without a truth of its own, which counts 1
-NEGATIVES = 0.5  # of the blocks without main text that are trained on; they count for the others
+WEAK_WEIGHT = 0.25  # of a page that trafilatura labels; one with a truth has 1
+NEGATIVES = 0.5  # share of the blocks without main text that is trained on; they count for the others too
 Text = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
 class BoostingOptions:
-    """`folds` are of groups; `rounds` = trees, of each stage."""
+    """Options of lightgbm. `folds` are folds of groups; `rounds` are trees of each stage."""
 
     folds: int = 3
     rounds: int = 120
@@ -41,7 +41,7 @@ class BoostingOptions:
 
 @dataclass
 class LabelledPage:
-    """A page with its labels. `weight` is that of the whole page, divided among its blocks."""
+    """A page with its labels. `weight` is the weight of the whole page, divided among its blocks."""
 
     page: layout.ScannedPage
     labels: Float32s
@@ -51,13 +51,13 @@ class LabelledPage:
     fold: int
 
     def weights(self) -> Float32s:
-        """Long blocks count more, but not by their length: a page's menu is to be learnt too."""
+        """The weight of each block: more for long ones, but less than by length, so that menus are learnt too."""
         roots = np.sqrt(self.sizes + 1)
         return np.asarray(roots * (self.weight / max(roots.sum(), 1e-9)), np.float32)
 
 
 def samples(rows: Sequence[data.TrainingPage], weak: Text, folds: int) -> list[LabelledPage]:
-    """Pages with labels, by their truth or else by the text that `weak` finds; pages without either are left out."""
+    """Pages with labels from their truth, or else from the text that `weak` finds. Pages with neither are left out."""
     numbers = data.groups(rows)
     by_fold = data.folds(numbers, folds)
     found = []
@@ -86,7 +86,7 @@ def _labelled(row: data.TrainingPage, page: layout.ScannedPage, weak: Text) -> t
 
 
 def trimmed(html: Bytes) -> layout.ScannedPage:
-    """The page read, without the room that it did not need."""
+    """The page as it was read, without unused room."""
     page = layout.new_page(html)
     scan.read(html, page)
     size, nodes = int(page.state[layout.SIZE]), int(page.state[layout.NODES])
@@ -114,7 +114,7 @@ def counted(found: Sequence[LabelledPage]) -> CueCounts:
 def fit(
     found: Sequence[LabelledPage], parameters: BoostingOptions = BoostingOptions(), with_folds: bool = False
 ) -> tuple[BlockModel, dict[int, BlockModel]]:
-    """A model of all these pages, and `with_folds` by fold one of the pages outside of it."""
+    """A model of all these pages and, if `with_folds`, for each fold a model of the pages outside of it."""
     counts = counted(found)
     folds = sorted({s.fold for s in found}) if with_folds else []
     by_fold = {fold: _model([s for s in found if s.fold != fold], counts, parameters) for fold in folds}
@@ -134,7 +134,7 @@ def _model(found: Sequence[LabelledPage], counts: CueCounts, parameters: Boostin
 
 
 def _unseen(found: Sequence[LabelledPage], rows: Sequence[Float32s], parameters: BoostingOptions) -> list[Float32s]:
-    """The first stage's scores of each page, by trees that were grown on the pages of the other folds."""
+    """The first stage's scores of each page, by trees grown on the pages of the other folds."""
     folds = data.folds([s.group for s in found], parameters.folds)
     scores: dict[int, Float32s] = {}
     for fold in sorted(set(folds)):
@@ -197,5 +197,5 @@ def _trained(
 
 
 def _taken(sample: LabelledPage, seed: int) -> Any:
-    """All blocks of main text, and some of the others, which are many and much alike."""
+    """All blocks of main text, and some of the others, which are many and alike."""
     return (sample.labels > 0) | (np.random.default_rng(seed).random(len(sample.labels)) < NEGATIVES)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers.normalise.kernel import LONGEST
-from classifiers.normalise.normalise import Form, cut, disguises, normalised, packed, profane_words, whole
+from classifiers.normalise.disguise import listed
+from classifiers.normalise.line import LONGEST
+from classifiers.normalise.normalise import Form, cut_lines, disguises, normalised, packed, profane_words, whole
 
 FORMS: list[Form] = ["words_v1", "folded_v1"]
 anything = st.text(max_size=60)
@@ -52,7 +53,7 @@ def test_compatible_and_differently_composed_texts_are_equal(words: list[str]) -
 
 @given(st.lists(anything | odd, max_size=4), forms, st.integers(0, 6), st.integers(7, 20))
 def test_cutting_keeps_every_word_and_its_order(texts: list[str], form: Form, least: int, most: int) -> None:
-    lines = cut(*packed(texts), form, least, most)
+    lines = cut_lines(*packed(texts), form, least, most)
     for row, text in enumerate(texts):
         edges = lines.offsets[lines.rows[row] : lines.rows[row + 1] + 1]
         found = [lines.data[a:b].tobytes().decode() for a, b in pairwise(edges)]
@@ -66,7 +67,7 @@ def test_cutting_keeps_every_word_and_its_order(texts: list[str], form: Form, le
 
 def test_lines_end_where_lines_and_sentences_do() -> None:
     text = "One two three. Four five!\nSix seven\neight nine ten? Yes 3.5 is no end."
-    lines = cut(*packed([text]), "words_v1", 3, 50)
+    lines = cut_lines(*packed([text]), "words_v1", 3, 50)
     assert lines.data.tobytes().decode().splitlines() == [
         "one two three", "four five six seven", "eight nine ten", "yes 3 5 is no end",
     ]  # fmt: skip
@@ -127,8 +128,11 @@ def test_the_list_is_sorted_by_length_and_plain() -> None:
     assert len(words) > 50
     assert all(re.fullmatch(r"[a-z]{3,}", word) for word in words)
     table = disguises()
-    for number, word in enumerate(words):
-        assert table.sizes[len(word)] <= number < table.sizes[len(word) + 1]
+    for word in words:
+        points, first, last = [*map(ord, word)], table[len(word)], table[len(word) + 1]
+        assert points in table[first:last].reshape(-1, len(word)).tolist()
+        assert listed(np.array(points), 0, len(word), table)
+    assert not listed(np.array([*map(ord, "meadow")]), 0, 6, table)
 
 
 HOSTILE = [
@@ -143,7 +147,7 @@ def test_hostile_texts_come_through(text: bytes) -> None:
         lines = whole(np.array([0, len(text)]), np.frombuffer(text, np.uint8), form)
         words = lines.data.tobytes().decode().split()
         assert all(len(word) <= LONGEST for word in words)
-        pieces = cut(np.array([0, len(text)]), np.frombuffer(text, np.uint8), form)
+        pieces = cut_lines(np.array([0, len(text)]), np.frombuffer(text, np.uint8), form)
         assert b" ".join(pieces.data.tobytes().split()).decode().split() == words or form == "folded_v1"
 
 

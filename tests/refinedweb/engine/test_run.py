@@ -46,8 +46,8 @@ def call(request: pytest.FixtureRequest) -> Call:
     return found
 
 
-def demonstrated(call: Call, out: Path) -> Path:
-    shown = call("demo", out)
+def demonstrated(call: Call, out: Path, *options: str) -> Path:
+    shown = call("demo", out, *options)
     assert "documents in" in shown.stdout
     assert str(out) in shown.stdout
     return out
@@ -232,10 +232,13 @@ def test_what_deduplication_did_can_be_looked_at(demo: Path) -> None:
     assert "no document with the id" in refinedweb("explain", "nothing", "--run", demo, code=2).stderr
 
 
-def test_corpora_of_other_worker_counts_are_byte_identical(demo: Path, by_ray: Call, tmp_path: Path) -> None:
-    both, one = demonstrated(by_ray, tmp_path / "both"), tmp_path / "one"
-    by_ray("run", "refinedweb", *sample.crawl_files(), one, *AGAIN, "--workers", "1")
-    assert corpus_bytes(one) == corpus_bytes(both) == corpus_bytes(demo)
+@pytest.mark.parametrize("workers", [(), pytest.param(("--workers", "1"), marks=pytest.mark.slow)], ids=["all", "one"])
+def test_corpora_of_other_worker_counts_are_byte_identical(
+    demo: Path, by_ray: Call, tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    """Two at once and one of Ray's, and the one that is this process."""
+    out = demonstrated(by_ray, tmp_path / "out", *workers)
+    assert corpus_bytes(out) == corpus_bytes(demo)
 
 
 def test_the_demo_does_with_planted_pages_what_their_truth_says(demo: Path) -> None:

@@ -1,4 +1,4 @@
-"""Runs the kernels over texts that end at a page of memory that may not be touched: a read behind one is a signal.
+"""Runs the kernels over texts that end at a protected page of memory, so that a read past the end raises a signal.
 
 python -m tests.stages.extraction.guarded kernels|control
 """
@@ -24,7 +24,7 @@ STOPS, ROWS = np.stack([stop_slots(("a",))]), np.zeros(1, np.int64)
 
 
 def use(column: pa.Array) -> None:
-    """The column through every kernel that takes texts."""
+    """Pass the column through every kernel that takes texts."""
     chunked = pa.chunked_array([column])
     for other in (False, True):
         measure_repetition(chunked, other, other)

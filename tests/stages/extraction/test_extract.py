@@ -1,4 +1,4 @@
-"""Extraction: the engines' own texts, the form of the corpus, images, and that one page never depends on another."""
+"""Extraction: the texts are the engines' own, in the form of the corpus; images; no page depends on another."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from resiliparse.extract.html2text import extract_plain_text
 
 from stages.extract import Extract
 from stages.extraction import images
-from stages.extraction.engines import Unparsable, html_parser, well_formed
+from stages.extraction.engines import Unparsable, well_formed
 from stages.extraction.formatting import formatted, without_urls
+from stages.extraction.parser import html_parser
 from stages.extraction.xpath import Screened, screened
 from stages.schema import documents
 from tests.stages.extraction.pages import CONTENT, SENTENCE, page, paragraphs, spanned
@@ -36,7 +37,7 @@ def outcome(html: bytes, url: str | None = "https://example.org/a/b", **params: 
 
 
 def plain(html: bytes, params: dict[str, Any]) -> str:
-    """What the engine's own function says of the page, without any of ours."""
+    """What the engine's own function extracts from the page, without any of our changes."""
     if params.get("engine") == "resiliparse":
         return str(extract_plain_text(html.decode(), main_content=True, alt_texts=False, comments=False))
     favor = params.get("favor", "precision")
@@ -61,7 +62,7 @@ def test_the_text_is_the_engines_own_in_the_form_of_the_corpus(params: dict[str,
 
 @engines
 def test_a_page_does_not_depend_on_the_pages_before_it(params: dict[str, Any]) -> None:
-    """Repeated segments in other orders: an engine that remembers them would answer otherwise."""
+    """Repeated segments in different orders: an engine that remembers them would give different texts."""
     pages = [page(paragraphs(n % 4 + 1)) for n in range(8)] * 2
     stage = Extract(**params)
     alone = {html: outcome(html, **params) for html in pages}
@@ -279,5 +280,5 @@ def test_cells_that_span_more_than_any_table_are_cells_of_one_place() -> None:
 
 
 def test_spans_of_real_tables_stay() -> None:
-    """The limit is 20 times what the crawl has."""
+    """The limit is 20 times the most that the crawl has."""
     assert outcome(spanned(20, 5))["text"] != outcome(spanned(20, 1))["text"]

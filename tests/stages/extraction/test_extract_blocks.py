@@ -1,4 +1,4 @@
-"""The engine `blocks`: what it keeps, the form of its text, its parameters, and that no page does it harm."""
+"""The engine `blocks`: what it keeps, the form of its text, its parameters, and that no page harms it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def outcome(html: bytes, **params: Any) -> dict[str, Any]:
 
 def article(inside: str) -> bytes:
     menu = "".join(f"<li><a href='/{n}'>Section {n}</a></li>" for n in range(12))
-    rest = paragraphs(3).replace("Part", "Later")  # what a page holds twice is kept once
+    rest = paragraphs(3).replace("Part", "Later")  # what a page contains twice is kept once
     return (
         f"<html><head><title>The flood - Valley News</title></head><body><nav class='menu'><ul>{menu}</ul></nav>"
         f"<main><article><h1>The flood</h1>{paragraphs(4)}{inside}{rest}</article></main>"
@@ -161,7 +161,7 @@ def test_labels_are_shares_of_the_truth() -> None:
 
 
 def test_a_tag_of_one_long_word_is_read_once() -> None:
-    """The square of a million would take hours."""
+    """Quadratic time for a million characters would be hours."""
     word = "a-" * 500_000
     row = outcome(article(f"<p>See <img src=x.png {word}><a href=y {word}>it</a></p>"), links=True)
     assert ["https://example.org/a/y", "it"] in row["links"]
@@ -169,7 +169,7 @@ def test_a_tag_of_one_long_word_is_read_once() -> None:
 
 
 def test_mutated_pages_do_no_harm() -> None:
-    """Pieces of pages cut out, doubled, and put elsewhere; `benchmarks.extractor fuzz` tries as many as one likes."""
+    """Pieces of pages are cut out, doubled and moved; `benchmarks.extractor fuzz` tries any number of them."""
     rng = random.Random(1)
     source = article("<table><tr><td>a<td>b</table><!-- x --><pre>\n y</pre><svg><path d='x'/></svg>&eacute;&#8217;")
     for _ in range(150):

@@ -1,4 +1,4 @@
-"""The texts that the engine `blocks` makes of lists, tables, code, forums and languages, to the letter.
+"""The exact texts that the engine `blocks` makes of lists, tables, code, forums and languages.
 
 Another model may leave out other blocks; what is kept has this form.
 """

@@ -1,4 +1,4 @@
-"""The child process: whatever a page or the outside does to it costs at most that page, and never changes another's."""
+"""The child process: whatever a page or the outside does to it costs at most that page, and never affects another."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[3]
 GOOD = page(paragraphs(4))
 QUICK = Extract(engine="resiliparse")  # its child starts in a tenth of a second
 SLOW = page("<div>" * 5_000 + SENTENCE)  # about a second of resiliparse's CPU time
-ENDLESS = page("<div>" * 30_000 + SENTENCE)  # a minute of it
-TANGLED = page("<div><a href=x>link text here</a>" * 1500)  # ten seconds of trafilatura's
+ENDLESS = page("<div>" * 30_000 + SENTENCE)  # a minute of that
+TANGLED = page("<div><a href=x>link text here</a>" * 1500)  # ten seconds of trafilatura's CPU time
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def _no_child_is_left() -> Iterator[None]:
 
 
 def extraction_processes() -> list[psutil.Process]:
-    """Zygotes and their children."""
+    """The zygotes and their children."""
     found = psutil.Process().children(recursive=True)
     return [each for each in found if each.is_running() and "stages.extraction.child" in arguments(each)]
 
@@ -78,7 +78,7 @@ def in_background(act: Callable[[], None]) -> threading.Thread:
 
 
 def when_started(stage: Extract, act: Callable[[psutil.Process], None], delay: float) -> threading.Thread:
-    """Does something to the stage's child `delay` seconds after it began to work."""
+    """Do something to the stage's child `delay` seconds after it began to work."""
     known = supervisor.supervisor(stage.settings())
 
     def wait() -> None:
@@ -126,7 +126,7 @@ def test_a_hostile_page_costs_itself_within_its_deadline(engine: Any, kinds: Ite
     assert len(set(found.column("text").to_pylist()[1::2])) == 1
     allowed = {None, "extract_timeout", "extract_memory", "no_main_text", "unparsable_html"}
     assert set(verdicts[::2]) <= allowed, dict(zip(hostile, verdicts[::2], strict=True))
-    spent = sum(end[:4]) - sum(start[:4])  # own and finished children's, user and system
+    spent = sum(end[:4]) - sum(start[:4])  # of this process and its finished children, user and system time
     assert spent < len(hostile) * (0.5 + 4), "a page took more than its deadline and the start of a child"
 
 
@@ -145,7 +145,7 @@ def test_a_deadline_grows_with_the_page_up_to_its_limit() -> None:
 
 
 def test_a_deadline_is_of_cpu_time() -> None:
-    """A child that is stopped for longer than the deadline has not spent it."""
+    """A child that is stopped for longer than the deadline has not used it up."""
     stage = Extract(engine="resiliparse", deadline_seconds=3, seconds_per_mb=1000)
 
     def pause(child: psutil.Process) -> None:
@@ -172,7 +172,7 @@ def test_a_failed_allocation_that_aborts_the_child_is_memory() -> None:
 
 
 def test_what_earlier_pages_left_in_memory_condemns_nobody() -> None:
-    """A page that fits alone also fits behind one that filled the memory, whatever the batches are."""
+    """A page that fits alone also fits after one that filled the memory, whatever the batches are."""
     sizes = [n * 3_000_000 for n in range(1, 4)]
     pages = [b"<p>" + b"word " * size for size in sizes]
     stage = Extract(engine="resiliparse", memory_mb=160)
@@ -375,7 +375,7 @@ def test_a_forked_process_has_a_child_of_its_own(tmp_path: Path) -> None:
 
 
 def test_libraries_cannot_write_into_the_answers() -> None:
-    """The child's stdout is its stderr, and neither reaches the parent's."""
+    """The child's stdout is its stderr, and neither reaches that of the parent."""
     code = (
         "import os\nfrom stages.extraction import child\ncontrol = child.private_socket()\n"
         "print('noise', flush=True)\nos.system('echo more noise')\ncontrol.send(b'answer')\nprint(input())\n"

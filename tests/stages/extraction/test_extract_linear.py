@@ -1,4 +1,4 @@
-"""The work that a page costs grows with its size: counted in Python's calls, which do not depend on the machine."""
+"""The work for a page is linear in its size. It is counted in Python calls, which do not depend on the machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.stages.extraction.counted_calls import PAGES
 
 
 def test_work_grows_with_the_page_and_not_with_its_square() -> None:
-    """In a process of its own, as the engine changes trafilatura for all of a process."""
+    """Runs in its own process, because the engine changes trafilatura for the whole process."""
     code = "import json; from tests.stages.extraction.counted_calls import calls; print(json.dumps(calls()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

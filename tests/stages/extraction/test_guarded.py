@@ -1,4 +1,4 @@
-"""No kernel reads behind the text that it was given."""
+"""No kernel reads past the end of its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graphs for the tests of connected components, and the answer by plain means."""
+"""Graphs for the tests of connected components, and a plain computation of the components."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from classifiers.kernels.arrays import UInt64s
 
 Edge = tuple[int, int]
 
-# Small numbers meet each other, large ones use all 64 bits, addresses (shard << 32 | row) vary in a few.
+# Small numbers occur repeatedly, large ones use all 64 bits, and addresses (shard << 32 | row) vary in a few bits.
 nodes = st.one_of(
     st.integers(0, 12),
     st.integers(0, 2**64 - 1),
@@ -56,7 +56,7 @@ SHAPES: dict[str, Callable[[int, np.random.Generator], Iterable[Edge]]] = {
 
 
 def shaped(shape: str, count: int, in_order: bool = False) -> tuple[UInt64s, UInt64s]:
-    """A graph of that shape whose nodes have random 64-bit names, ascending along the shape where `in_order`."""
+    """A graph of that shape whose nodes have random 64-bit names, which ascend along the shape if `in_order`."""
     rng = np.random.default_rng(len(shape))
     names = rng.integers(0, 1 << 64, count + 1, dtype=np.uint64)
     a, b = arrays(SHAPES[shape](count, rng))

@@ -1,4 +1,4 @@
-"""Connected components: the answer of plain Python, whatever the order, the chunks or the direction of the edges."""
+"""Connected components are those of plain Python, whatever the order, the chunks or the direction of the edges."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_labels_are_the_oracles_whatever_the_order_chunks_and_direction(edges: l
 
 
 def components_by_spreading(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
-    """Labels by another way, for large graphs: the smaller label goes over each edge until nothing changes."""
+    """Labels by another method, for large graphs: the smaller label crosses each edge until nothing changes."""
     nodes, ends = np.unique(np.concatenate((a, b)), return_inverse=True)
     left, right = ends[: len(a)], ends[len(a) :]
     label = np.arange(len(nodes))
@@ -127,7 +127,7 @@ def test_grouped_edges_are_the_stars_of_the_groups(rows: list[Row], with_checks:
 @pytest.mark.parametrize("different", [1, 2, 5_000, 40_000, 1 << 40])
 @pytest.mark.parametrize("with_checks", [False, True])
 def test_grouped_edges_of_many_rows_are_those_of_a_sort(different: int, with_checks: bool) -> None:
-    """Many buckets; from one group to hardly any; keys that differ in their low bits only, as in no hash."""
+    """Many buckets; from a single group to hardly any; keys that differ only in their low bits, unlike any hash."""
     rng = np.random.default_rng(different)
     keys, checks, nodes = rng.integers(0, [[different], [2], [1 << 62]], (3, 50_000), np.uint64)
     found = np.stack(grouped_edges(keys, checks if with_checks else None, nodes), axis=1)

@@ -1,4 +1,4 @@
-"""The kernels' ground: views of Arrow columns, tables of code points, decoding, splitting, and safety on bad bytes."""
+"""The basis of the kernels: views of Arrow columns, tables of code points, decoding, splitting, safety on bad bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from stages.kernels.words import new_words, split_words
 from tests.stages import oracle
 from tests.stages.texts import texts
 
-# All that Unicode assigns, and a sample of the private and empty planes.
+# All that Unicode assigns, and a sample of the private and unassigned planes.
 POINTS = (*range(0xD800), *range(0xE000, 0x34000), *range(0x34000, 0xE0000, 61), *range(0xE0000, 0xE1000), 0x10FFFF)
 EVERY_CHARACTER = list(map(chr, POINTS))
 TYPES = [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()]
@@ -46,12 +46,10 @@ def expected(values: list[str | None]) -> list[bytes]:
 
 
 @given(rows, st.sampled_from(TYPES), st.integers(0, 3), st.integers(0, 3))
-def test_views_read_what_the_column_holds(
-    values: list[str | None], kind: pa.DataType, before: int, behind: int
-) -> None:
+def test_views_read_what_the_column_holds(values: list[str | None], kind: pa.DataType, before: int, after: int) -> None:
     array = pa.array([None if value is None else value.encode() for value in values], pa.binary()).cast(kind)
-    part = array[before : max(before, len(values) - behind)]
-    assert read(part) == expected(values[before : max(before, len(values) - behind)])
+    part = array[before : max(before, len(values) - after)]
+    assert read(part) == expected(values[before : max(before, len(values) - after)])
     assert read(pa.chunked_array([part, array, array[:0]], kind)) == read(part) + read(array)
 
 
@@ -197,7 +195,7 @@ def test_a_kernel_without_a_place_for_its_cache_still_compiles() -> None:
 
 
 def test_the_cache_belongs_to_all_sources_of_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel's machine code holds that of the functions it calls: when their file changes, the cache's name does."""
+    """A kernel's machine code includes that of functions it calls: if their file changes, the cache's name does."""
     assert digest_of(Path(words.__file__)) in split_words._cache._cache_file._index_name  # type: ignore[attr-defined]
     package = tmp_path / "called"
     package.mkdir()

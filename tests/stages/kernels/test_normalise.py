@@ -17,7 +17,7 @@ from stages.kernels.shingles import Shingles, shared_shingles, text_shingles, to
 from tests.stages import oracle
 from tests.stages.texts import texts
 
-# All that Unicode assigns, a part of the blocks where characters are alike, and a sample of the empty planes.
+# All that Unicode assigns, part of the blocks with uniform characters, and a sample of the unassigned planes.
 ALIKE = (range(0x3500, 0x9F00), range(0xAD00, 0xD700), range(0x20100, 0x2F700), range(0x30000, 0x110000))
 EVERY_CHARACTER = [
     chr(point)
@@ -49,7 +49,7 @@ any_text = st.one_of(texts, odd_texts, st.text(max_size=40))
 
 
 def plain(text: str) -> str:
-    """Lower case one for one, NFD of each code point, no Mn, no P, single spaces, none outside."""
+    """Lower case one for one, NFD of each code point, no Mn, no P, single spaces, and none at the ends."""
     kept = [
         part
         for character in fold(text)
@@ -78,7 +78,7 @@ def test_normalised_is_the_plain_reading(values: list[str]) -> None:
 
 
 def test_every_character_of_unicode() -> None:
-    """Each between letters, between letters that stand alone, and alone: its text and its words."""
+    """The text and the words of each: between letters, between letters that stand alone, and by itself."""
     values = [f"a{c}b 中{c}の{c} {c} 中{c}x" for c in EVERY_CHARACTER]
     found, counts = normalised(pa.array(values)).to_pylist(), np.diff(text_shingles(pa.array(values), 1).offsets)
     assert found == list(map(plain, values))
@@ -96,7 +96,7 @@ def test_every_character_of_unicode() -> None:
         ("각", "\u1100\u1161\u11a8"),
         ("…¡!—", ""),
         ("\xa0\u2003\u3000", ""),
-        ("$5 + 3€ = 😀", "$5 + 3€ = 😀"),  # symbols are no punctuation
+        ("$5 + 3€ = 😀", "$5 + 3€ = 😀"),  # symbols are not punctuation
     ],
 )
 def test_normalised_texts(text: str, normal: str) -> None:
@@ -112,7 +112,7 @@ def test_normalising_again_changes_nothing(text: str) -> None:
 @settings(max_examples=200)
 @given(st.lists(any_text, min_size=1, max_size=4), st.integers(1, 6))
 def test_shingles_are_those_of_the_plain_reading(values: list[str], ngram: int) -> None:
-    """As many as there, in its order: the same hash exactly where the n-gram is the same."""
+    """As many of them, in the same order; hashes are equal exactly if the n-grams are."""
     found, expected = rows_of(text_shingles(pa.array(values), ngram)), [plain_shingles(v, ngram) for v in values]
     assert list(map(len, found)) == list(map(len, expected))
     pairs = {(h, gram) for row, grams in zip(found, expected, strict=True) for h, gram in zip(row, grams, strict=True)}
@@ -120,7 +120,7 @@ def test_shingles_are_those_of_the_plain_reading(values: list[str], ngram: int) 
 
 
 def test_words_of_every_length_and_ending() -> None:
-    """Hashed eight bytes at a time: words that differ in one byte, at any place, or in their length only."""
+    """Words are hashed eight bytes at a time: they differ in one byte, at any place, or only in their length."""
     words = ["a" * size for size in range(1, 40)] + ["a" * k + "b" + "a" * (20 - k) for k in range(21)] + ["a\0", "\0a"]
     hashes = text_shingles(pa.array([" ".join(words)]), 1).hashes
     assert len(set(hashes.tolist())) == len(words)
@@ -188,7 +188,7 @@ def test_what_is_not_utf8_is_replaced(wrong: bytes) -> None:
 
 
 def test_most_words_that_bytes_can_make_fit() -> None:
-    """Letters alone beside single letters: two words of four bytes, the densest there is; and its worst growth."""
+    """Lone letters next to single letters: two words in four bytes, the densest possible; and the worst growth."""
     for text in ("a " * 50, "中a" * 50, "a", "中", "각" * 50, "a中" * 50, " a" * 50):
         assert np.diff(text_shingles(pa.array([text] * 3), 1).offsets).tolist() == [len(plain_shingles(text, 1))] * 3
     assert rows_of(text_shingles(pa.array([b"\xff" * 99, b"\xff\xe4\xb8\xad" * 25], pa.binary()), 1))[1]

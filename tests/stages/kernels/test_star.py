@@ -1,4 +1,4 @@
-"""Large-star and small-star through a shuffle of any number of partitions: the labels of union-find."""
+"""Large-star and small-star, shuffled over any number of partitions, give the labels of union-find."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Operation = Callable[[UInt64s, UInt64s], Stars]
 
 
 def shuffled(rows: Pair, operation: Operation, partitions: int) -> Stars:
-    """The operation over each partition of the rows by node, and what all wrote."""
+    """Apply the operation to each partition of the rows by node; the output of all partitions."""
     node, neighbour = rows
     home = (node ^ (node >> np.uint64(32))) % np.uint64(partitions)
     stars = [operation(node[home == part], neighbour[home == part]) for part in range(partitions)]
@@ -30,7 +30,7 @@ def shuffled(rows: Pair, operation: Operation, partitions: int) -> Stars:
 
 
 def rounds(a: UInt64s, b: UInt64s, partitions: int) -> list[Stars]:
-    """The edges after each round, the last without a change."""
+    """The edges after each round; the last round changes nothing."""
     found = [Stars(a, b, 1)]
     while found[-1].changed:
         large = shuffled(both_directions(found[-1].a, found[-1].b), large_star, partitions)
@@ -66,7 +66,7 @@ def test_large_graphs_converge_in_few_rounds(shape: str, in_order: bool) -> None
 
 
 def forest_labels(a: UInt64s, b: UInt64s) -> Pair:
-    """(node, label) of all nodes but the labels themselves, by union-find."""
+    """(node, label) of all nodes except the labels themselves, by union-find."""
     components = Components()
     components.add(a, b)
     nodes, labels = components.labels()

@@ -1,4 +1,4 @@
-"""Line-wise corrections: each rule at its limit in several scripts, and an independent reading of the whole stage."""
+"""Line-wise corrections: each rule at its limit in several scripts, and an independent version of the whole stage."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PROSE = "A sentence that no rule has a quarrel with, long enough to carry the wo
 
 
 def run(text: str | None, **params: object) -> tuple[str | None, str | None, float]:
-    """Text, drop and removed fraction after the stage."""
+    """The text, the drop reason and the removed fraction after the stage."""
     out = LineCorrections(**params)(documents(text=[text]))  # type: ignore[arg-type]
     fraction = out.column("lines_v1.removed_words_fraction")[0].as_py()
     return out.column("text")[0].as_py(), out.column("drop")[0].as_py(), fraction
 
 
 def survives(line: str, **params: object) -> bool:
-    """Does the line stay, as it is, between two lines that do?"""
+    """Whether the line stays unchanged between two lines that do."""
     text, _, _ = run(f"{PROSE}\n{line}\n{PROSE}", **params)
     assert text in (f"{PROSE}\n{line}\n{PROSE}", f"{PROSE}\n{PROSE}")
     return text != f"{PROSE}\n{PROSE}"
@@ -37,7 +37,7 @@ def survives(line: str, **params: object) -> bool:
     ("line", "stays"),
     [
         ("ABC def", True),  # 3 of 7
-        ("ABCD def", True),  # 4 of 8: exactly a half
+        ("ABCD def", True),  # 4 of 8: exactly half
         ("ABCDE def", False),  # 5 of 9
         ("  ABCDE def  ", False),  # white space around the line does not count
         ("A B C D e", True),  # white space inside it does: 4 of 9
@@ -272,7 +272,7 @@ TEXTS = st.one_of(st.lists(LINES, max_size=12).map("\n".join), st.text(max_size=
 @given(st.lists(st.none() | TEXTS, max_size=6), st.integers(0, 6))
 @settings(max_examples=150)
 def test_the_stage_agrees_with_its_description(texts: list[str | None], cut: int) -> None:
-    """Any batching gives what the rules give, written once more over Python strings."""
+    """Any batching gives the same as the rules written a second time over Python strings."""
     stage = LineCorrections()
     column = pa.chunked_array([texts[:cut], [], texts[cut:]], pa.string())
     out = stage(documents(text=texts).set_column(9, "text", column))
@@ -284,7 +284,7 @@ def test_the_stage_agrees_with_its_description(texts: list[str | None], cut: int
 
 
 def described(text: str) -> str:
-    """The rules again: classify, edit, then join without idle blank lines."""
+    """The rules again: classify, edit, then join without needless blank lines."""
     marks: list[str | None] = [line_of(line) for line in text.split("\n")]
     if [line for line in marks if line is not None] == text.split("\n"):
         return text
@@ -316,7 +316,7 @@ def line_of(line: str) -> str | None:
 
 
 def count(text: str) -> int:
-    """Words with a letter, mark or number; a Han letter with its marks is one, and what stands between two of them."""
+    """Words with a letter, mark or number; a Han letter with its marks is one, so is what is between two."""
     words: list[list[str]] = []
     for run in text.split():
         words.append([])

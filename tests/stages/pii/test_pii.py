@@ -1,4 +1,4 @@
-"""Personal data: every rule at its limit, names in several scripts, and nothing changed but what was found."""
+"""Personal data: every rule at its limit, names in several scripts, and only what was found is changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOKENS = {"email": "<E>", "ipv4": "<4>", "ipv6": "<6>", "phone": "<P>"}
 
 
 def masked(text: str, **params: object) -> str | None:
-    """The text with tokens for what was found; the counts must say the same."""
+    """The text with tokens for what was found; the counts must agree."""
     out = PersonalData(**{**TOKENS, **params})(documents(text=[text]))  # type: ignore[arg-type]
     result: str = out.column("text")[0].as_py()
     for column, tokens in (("pii_emails", ("<E>",)), ("pii_ips", ("<4>", "<6>")), ("pii_phones", ("<P>",))):
@@ -143,7 +143,7 @@ def test_addresses_that_are_not_public() -> None:
 @settings(max_examples=150)
 def test_public_is_what_the_registry_calls_global(value: int) -> None:
     address = ipaddress.IPv4Address(value)
-    if value >> 8 == 0xC00000:  # 192.0.0.0/24: its few global anycast addresses name no one either
+    if value >> 8 == 0xC00000:  # 192.0.0.0/24: its few global anycast addresses identify no one either
         return
     public = address.is_global and not address.is_multicast
     assert masked(str(address)) == ("<4>" if public else str(address))
@@ -215,7 +215,7 @@ def test_only_what_was_found_changes_in_any_batching(texts: list[str | None], cu
 
 @given(st.lists(TEXTS.map(lambda text: "".join(text.split())), max_size=6))
 def test_a_second_pass_finds_nothing(words: list[str]) -> None:
-    """Addresses that touch can hide one another; between white space each word has one verdict."""
+    """Addresses that touch can hide each other; between white space each word has one verdict."""
     stage = PersonalData(phones=True)
     once = stage(documents(text=[word for word in words if word.count("@") < 2]))
     twice = stage(once)

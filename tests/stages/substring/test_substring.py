@@ -28,7 +28,7 @@ TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def oracle(texts: list[str | None], length: int, keep_first: bool) -> Found:
-    """Every window in a dictionary; of texts of words and ASCII punctuation."""
+    """Every window in a dictionary, for texts of words and ASCII punctuation."""
     where = defaultdict(list)
     tokens = [list(TOKEN.finditer(text or "")) for text in texts]
     for row, matches in enumerate(tokens):
@@ -43,7 +43,7 @@ def oracle(texts: list[str | None], length: int, keep_first: bool) -> Found:
 
 
 def intervals(text: str, characters: set[int]) -> list[dict[str, int]]:
-    """Maximal runs of character numbers, as bytes."""
+    """The maximal runs of character numbers, in bytes."""
     edges = sorted(at for at in range(len(text) + 1) if ((at in characters) != (at - 1 in characters)))
     bytes_at = [len(text[:at].encode()) for at in edges]
     return [{"start": a, "end": b} for a, b in zip(bytes_at[::2], bytes_at[1::2], strict=True)]
@@ -55,7 +55,7 @@ def find(texts: list[str | None], **params: Any) -> Found:
 
 
 def in_phases(stage: Substring, texts: list[str | None], seed: int) -> Found:
-    """As the engine does it: documents in shards and batches, records shuffled and in partitions."""
+    """Run the phases as the engine does: documents in shards and batches, records shuffled and partitioned."""
     rng = np.random.default_rng(seed)
     docs = documents(text=texts)
     cuts = [0, *sorted(rng.integers(0, len(texts) + 1, 3).tolist()), len(texts)]
@@ -78,7 +78,7 @@ def batched(shards: list[pa.Table], rng: np.random.Generator) -> Iterator[tuple[
 
 
 def partitions(records: pa.Table, rng: np.random.Generator) -> list[pa.Table]:
-    """By the high bits of the first column; the records of each in any order."""
+    """Partitions by the high bits of the first column, each with its records in any order."""
     records = records.take(pa.array(rng.permutation(records.num_rows)))
     of = records.column(0).to_numpy() >> np.uint64(61)
     return [records.filter(pa.array(of == part)) for part in range(PARTITIONS)]
@@ -86,7 +86,7 @@ def partitions(records: pa.Table, rng: np.random.Generator) -> list[pa.Table]:
 
 @st.composite
 def corpora(draw: st.DrawFn) -> list[str | None]:
-    """Texts of few different tokens: passages of a common source, runs of one token, periods, Thue-Morse, chance."""
+    """Texts of few different tokens: passages from one source, runs of one token, periods, Thue-Morse, random."""
     letters = draw(st.sampled_from(["ab", "abc.", "abcdefgh,", SCRIPTS["cyrillic"]]))
     source = draw(st.lists(st.sampled_from(letters), min_size=8, max_size=40))
     passage = st.tuples(st.integers(0, 30), st.integers(0, 40)).map(lambda at: source[at[0] : sum(at)])
@@ -121,7 +121,7 @@ def test_shards_batches_and_partitions_do_not_matter(
 
 
 def planted(seed: int, documents: int = 60) -> list[str | None]:
-    """Documents of random words with passages of 30 to 200 tokens copied between them, and their texts of words."""
+    """Documents of random words, with passages of 30 to 200 tokens copied between them, and their texts."""
     rng = np.random.default_rng(seed)
     words = [[word("latin", int(n)) for n in rng.integers(0, 3000, rng.integers(0, 500))] for _ in range(documents)]
     for _ in range(documents):
@@ -184,7 +184,7 @@ def test_two_in_twenty_seven_positions_are_signed_and_spread_over_partitions() -
 
 @pytest.mark.parametrize("keep_first", [False, True])
 def test_many_copies_cost_a_check_for_each_context_only(keep_first: bool) -> None:
-    """5,000 copies between words of their own: an occurrence at an edge has its own context, those inside one."""
+    """5,000 copies between different words: each occurrence at an edge has its own context, those inside share one."""
     passage = chance_text(6, 120)
     texts = [f"{word('greek', n)} {passage} {word('cyrillic', n)}" for n in range(5_000)]
     stage, records = signed(texts, keep_first=keep_first)
@@ -279,15 +279,15 @@ def test_words_around_a_cut_do_not_fuse() -> None:
 
 
 def reason(texts: list[str | None], shared: int = 3, **params: Any) -> str | None:
-    """Of the first text, with spans of so many words of `word`."""
-    alone = re.search(r"[一-龥]|[^\w\s]", texts[0] or "") is not None  # a token each character, else each word
+    """The reason for the first text, with spans of this many words `word`."""
+    alone = re.search(r"[一-龥]|[^\w\s]", texts[0] or "") is not None  # a token per character, else per word
     found: str | None = applied(texts, length=4 * shared if alone else shared, **params).column("drop")[0].as_py()
     return found
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_too_little_left(script: str) -> None:
-    """Words of four characters: five of them are 20, white space does not count."""
+    """Words of four characters: five of them are 20, because white space does not count."""
     shared, own = (" ".join(word(script, n) for n in numbers) for numbers in (range(3), range(10, 15)))
     assert reason([f"{shared} {own}", shared]) is None
     assert reason([f"{shared} {own[:-1]}", shared]) == "mostly_duplicated_text"
