@@ -53,7 +53,7 @@ class Trial:
     def quiet(self, out: str) -> str:
         """Nothing happens."""
         job = self.job(out)
-        assert job.wait(0, PATIENCE) == 0, job.told()
+        assert job.wait(0, PATIENCE) == 0, job.output()
         return f"the other hosts ended with {job.wait(1, 60)} and {job.wait(2, 60)}"
 
     def lost(self, out: str) -> str:
@@ -63,7 +63,7 @@ class Trial:
         since = time.monotonic()
         self.net.cut(1)
         job.hosts[2].kill()
-        assert job.wait(0, PATIENCE) == 0, job.told()
+        assert job.wait(0, PATIENCE) == 0, job.output()
         took = time.monotonic() - since
         self.net.mend(1)
         return f"{took:.0f} s after the losses; the host that was cut off ended with {job.wait(1, 120)}"
@@ -76,7 +76,7 @@ class Trial:
             cluster.end(host)
         before = ledger(out)
         again = self.job(out)
-        assert again.wait(0, PATIENCE) == 0, again.told()
+        assert again.wait(0, PATIENCE) == 0, again.output()
         after = ledger(out)
         kept = sum(after.get(key) == etag for key, etag in before.items())
         assert kept == len(before), "a record was written a second time"

@@ -194,7 +194,6 @@ BANNED = [
 # Phrases that are data (texts to be found, words of a model) and not ours: (file, phrase), with the reason.
 DATA = {
     ("jobs/audit/form.py", "beside"): "a column of the form's CSV",
-    ("jobs/audit/samples.py", "beside"): "the field that fills that column",
     ("refinedweb/storage/s3_sums.py", "beside"): "a value in the metadata of objects that are stored already",
 }
 CODE = ("refinedweb", "stages", "classifiers", "jobs", "benchmarks")

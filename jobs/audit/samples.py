@@ -29,8 +29,8 @@ NAME_DIGITS = 12  # hexadecimal, of an item's name: no two of a million items sh
 class Item:
     """One document to judge. `stage` and `reason` say what removed it (`corpus`, `kept`: nothing did).
 
-    `count`: how many documents of the run have this stage and reason; `beside`: if it is a duplicate, the text that was
-    kept instead; if it was cut, the spans.
+    `count`: how many documents of the run have this stage and reason. The last field is what to compare the text with:
+    for a duplicate the text that was kept instead, for a document that was cut the spans.
     """
 
     item: str

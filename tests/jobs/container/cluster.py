@@ -67,7 +67,7 @@ class Job:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{NAMES[host]} does not end\n{self.output()}") from None
 
-    def told(self) -> str:
+    def output(self) -> str:
         """The last output of every host."""
         logs = [self._folder / f"{name}.log" for name in NAMES]
         return "\n".join(f"--- {log.stem}\n{log.read_text(errors='replace')[-3000:]}" for log in logs if log.exists())
