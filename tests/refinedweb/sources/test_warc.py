@@ -244,7 +244,7 @@ def test_an_empty_file_has_no_rows_and_no_damage(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "found"),
-    [(b"PK\x03\x04rest", "ZIP"), (b"hello there", "hello there"), (gzip.compress(b"<html>"), "<html>")],
+    [(b"PK\x03\x04rest", "ZIP"), (b"hello there", "hello there"), (gzip.compress(b"<html>", mtime=0), "<html>")],
 )
 def test_an_unknown_format_says_what_was_found_and_what_is_supported(data: bytes, found: str) -> None:
     with pytest.raises(ShardError, match=r"(?s)some/file.*" + found + r".*supported are WARC.*Parquet.*JSON"):
