@@ -8,6 +8,7 @@ paths.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import NewType
 
@@ -17,12 +18,25 @@ from stages.errors import ConfigError
 Asset = NewType("Asset", str)
 
 _MARK = "#sha256="
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def split_pin(asset: str) -> tuple[str, str | None]:
-    """The path and the pinned digest (None if the asset is not pinned)."""
+    """The path and the pinned digest (None if the asset is not pinned). Raises ConfigError for a bad digest.
+
+    Digests come from recipes and runs of others and become names of folders: nothing but 64 hex digits passes.
+    """
     path, mark, digest = asset.partition(_MARK)
-    return path, digest if mark else None
+    if not mark:
+        return path, None
+    if _DIGEST.fullmatch(digest) is None:
+        raise ConfigError(f"{asset!r}: after {_MARK} come the 64 hex digits of the content, not {digest!r}")
+    return path, digest.lower()
+
+
+def with_pin(path: str, digest: str) -> Asset:
+    """The asset at `path`, pinned to `digest`."""
+    return Asset(f"{path}{_MARK}{digest}")
 
 
 def digest_of(path: Path) -> str:
@@ -43,7 +57,7 @@ def pin(asset: str) -> Asset:
     found = digest_of(Path(path))
     if digest not in (None, found):
         raise ConfigError(f"{path} has sha256 {found}, but the recipe pins {digest}; use the file that was pinned")
-    return Asset(f"{path}{_MARK}{found}")
+    return with_pin(path, found)
 
 
 @cached_by_path(maxsize=256)

@@ -8,21 +8,13 @@ is signed again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import pyarrow.parquet as pq
 
-from refinedweb.ledger.layout import (
-    CORPUS,
-    JSON_SUFFIX,
-    PARQUET_SUFFIX,
-    RECORDS,
-    RUN_FILE,
-    index_folder,
-    ledger_folder,
-)
-from refinedweb.ledger.manifest import load_or_none
+from refinedweb.ledger.layout import CORPUS, JSON_SUFFIX, PARQUET_SUFFIX, RECORDS, index_folder, ledger_folder
+from refinedweb.ledger.run_file import RunFile, run_or_none
 from refinedweb.shard.index_format import KEY_PARAMETERS
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, open_store
@@ -45,7 +37,7 @@ def index_files(stage: Clustered, paths: tuple[str, ...]) -> list[IndexFile]:
 def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
     store = open_store(path)
     prefix = ""
-    run = load_or_none(store, RUN_FILE)
+    run = run_or_none(store)
     if run is not None:
         _check_finished(path, store, run)
         prefix = f"{index_folder(stage.name)}/"
@@ -58,11 +50,11 @@ def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
         yield store, Input(store.uri(info.key), info.etag, info.size)
 
 
-def _check_finished(path: str, store: Store, run: Mapping[str, Any]) -> None:
-    last = run["steps"][-1]["name"]
+def _check_finished(path: str, store: Store, run: RunFile) -> None:
+    last = run.steps[-1].name
     done = sum(1 for info in store.list(ledger_folder(last, RECORDS)) if info.key.endswith(JSON_SUFFIX))
-    if done < len(run["inputs"]):
-        raise ConfigError(f"the run at {path} is not finished ({done} of {len(run['inputs'])} shards); finish it")
+    if done < len(run.inputs):
+        raise ConfigError(f"the run at {path} is not finished ({done} of {len(run.inputs)} shards); finish it")
 
 
 def _checked(store: Store, item: Input, stage: Clustered) -> int:

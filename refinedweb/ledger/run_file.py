@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,8 +12,11 @@ from refinedweb.ledger.layout import RUN_FILE
 from refinedweb.ledger.manifest import load_or_none
 from refinedweb.recipe.plan import Step
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import open_store
+from refinedweb.storage import Store, open_store
+from stages.base import STAGE_NAME
 from stages.errors import ConfigError
+
+STEP_NAME = re.compile(rf"[0-9]{{2,4}}-(filter|corpus|{STAGE_NAME.pattern})")
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class RunFile:
 
     @classmethod
     def from_json(cls, loaded: dict[str, Any]) -> RunFile:
+        """Raises ConfigError for a name that cannot be a step's or a stage's: they become names of folders."""
         steps = [Step.from_json(step) for step in loaded["steps"]]
+        _check_names(steps)
         return cls(**{**loaded, "inputs": [Input(*item) for item in loaded["inputs"]], "steps": steps})
 
     @property
@@ -43,10 +50,38 @@ class RunFile:
         return self.recipe_name == "refinedweb"
 
 
+def run_or_none(store: Store) -> RunFile | None:
+    """The run in this store, or None. Raises ConfigError for a `run.json` that is not one."""
+    try:
+        loaded = load_or_none(store, RUN_FILE)
+        return None if loaded is None else RunFile.from_json(loaded)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{store.uri(RUN_FILE)} does not describe a run: {error!r}; was it written by hand?"
+        ) from error
+
+
 def open_run(out: str) -> RunFile:
     """Read the run below `out`. Raises ConfigError if there is none."""
     store = open_store(out)
-    loaded = load_or_none(store, RUN_FILE)
-    if loaded is None:
+    run = run_or_none(store)
+    if run is None:
         raise ConfigError(f"no run at {store.root}: there is no {RUN_FILE}; give the output of `refinedweb run`")
-    return RunFile.from_json(loaded)
+    return run
+
+
+def _check_names(steps: Sequence[Step]) -> None:
+    if not steps:
+        raise ConfigError(f"{RUN_FILE} has no steps; was it made by hand?")
+    known = {step.name for step in steps}
+    for step in steps:
+        _check_name("step", step.name, STEP_NAME)
+        for stage in step.stages:
+            _check_name("stage", stage, STAGE_NAME)
+        if not known.issuperset(filter(None, (step.reads, *step.applies))):
+            raise ConfigError(f"{RUN_FILE}: {step.name} follows on steps that the run does not have")
+
+
+def _check_name(what: str, name: str, form: re.Pattern[str]) -> None:
+    if form.fullmatch(name) is None:
+        raise ConfigError(f"{RUN_FILE} has a {what} called {name[:80]!r}; such names have the form {form.pattern}")

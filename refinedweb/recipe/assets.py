@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import typing
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from refinedweb.recipe.asset_cache import cached, keep, partial_folder
 from refinedweb.storage import Missing, Store, split_uri
-from stages.assets import Asset, pin, split_pin
+from refinedweb.storage.os_errors import explained
+from stages.assets import Asset, digest_of, pin, split_pin, with_pin
 from stages.errors import ConfigError
 
 COPY_BYTES = 8 << 20  # read from the store at a time: a model of gigabytes never fills the memory
@@ -23,10 +24,10 @@ def pin_assets(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
         if pinned.get(name) is not None:
             path, digest = split_pin(pinned[name])
             if path.startswith("s3://"):
-                _, digest = split_pin(pin(pinned[name].replace(path, str(_fetch(path, digest)))))
-                pinned[name] = Asset(f"{path}#sha256={digest}")
+                pinned[name] = with_pin(path, _fetch(path, digest).parent.name)
             else:
-                pinned[name] = pin(pinned[name].replace(path, os.path.abspath(path)))
+                local = os.path.abspath(path)
+                pinned[name] = pin(local if digest is None else with_pin(local, digest))
     return pinned
 
 
@@ -36,7 +37,8 @@ def localise(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
     for name in _asset_fields(cls):
         if local.get(name) is not None and local[name].startswith("s3://"):
             path, digest = split_pin(local[name])
-            local[name] = Asset(f"{_fetch(path, digest)}#sha256={digest}")
+            copy = _fetch(path, digest)
+            local[name] = with_pin(str(copy), copy.parent.name)
     return local
 
 
@@ -46,33 +48,39 @@ def _asset_fields(cls: type[Any]) -> list[str]:
 
 
 def _fetch(uri: str, digest: str | None) -> Path:
-    """Return the local copy of a remote file or folder, which is fetched once per digest and machine."""
-    folder = Path(os.environ.get("REFINEDWEB_CACHE", Path.home() / ".cache" / "refinedweb")) / "assets"
-    target = folder / (digest if digest is not None else uuid.uuid4().hex) / uri.rstrip("/").rpartition("/")[2]
-    if digest is not None and target.exists():
-        return target
-    partial = target.parent.with_name(f"{target.parent.name}.{uuid.uuid4().hex}")
+    """Return the local copy of a remote file or folder, below its digest; fetched once per digest and machine.
+
+    Raises ConfigError if what is there is not what was pinned.
+    """
     store, key = split_uri(uri.rstrip("/"))
-    objects = _objects(store, key)
-    for name in objects:
+    name = uri.rstrip("/").rpartition("/")[2]
+    if digest is not None and (copy := cached(digest, name)) is not None:
+        return copy
+    with partial_folder() as partial:
+        fetched = partial / name
+        _download(store, key, fetched)
+        found = digest_of(fetched)
+        if digest not in (None, found):
+            raise ConfigError(f"{uri} has sha256 {found}, but the recipe pins {digest}; use the object that was pinned")
+        return keep(fetched, found)
+
+
+def _download(store: Store, key: str, target: Path) -> None:
+    for name in _objects(store, key):
         if ".." in name.split("/") or "\0" in name:
             raise ConfigError(f"{store.uri(name)!r} cannot be a file name here: it would lead out of its folder")
-        copy = partial / target.name / name.removeprefix(key).lstrip("/") if name != key else partial / target.name
+        copy = target if name == key else target / name.removeprefix(key).lstrip("/")
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with store.open(name) as source, copy.open("wb") as out:
+        with store.open(name) as source, explained(str(copy)), copy.open("wb") as out:
             while chunk := source.read(COPY_BYTES):
                 out.write(chunk)
-    if not target.parent.exists():
-        partial.rename(target.parent)
-        return target
-    return target if target.exists() else partial / target.name
 
 
 def _objects(store: Store, key: str) -> list[str]:
     try:
         return [store.info(key).key]
     except Missing:
-        below = [info.key for info in store.list(key + "/")]
+        below = [info.key for info in store.list(key + "/") if not info.key.endswith("/")]
     if not below:
         raise ConfigError(f"no model or list at {store.uri(key)}; give the name of an existing object or prefix")
     return below

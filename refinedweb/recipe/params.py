@@ -9,6 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from stages.assets import Asset, split_pin
 from stages.errors import ConfigError, nearest
 
 T = TypeVar("T")
@@ -48,6 +49,9 @@ def instance(cls: type[T], params: Mapping[str, Any], where: str) -> T:
 def _to_type(hint: Any, value: Any) -> Any:
     """The value in the declared type. Raises TypeError or ValueError if it does not fit."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Asset:
+        split_pin(_to_type(str, value))  # what is not a digest is refused as it is read, not when it is used
+        return value
     if isinstance(hint, typing.NewType):
         return _to_type(hint.__supertype__, value)
     if origin in (typing.Union, types.UnionType):

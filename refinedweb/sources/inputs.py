@@ -18,6 +18,7 @@ from typing import NamedTuple
 import zstandard
 
 from refinedweb.storage import Missing, ObjectInfo, Store, open_store, split_uri
+from refinedweb.storage.keys import checked_key
 from refinedweb.storage.local import LocalStore
 from stages.errors import ConfigError
 
@@ -69,7 +70,7 @@ def _expand(spec: str, base: str | None) -> tuple[list[Input], list[str]]:
         return _globbed(store, key), []
     if PATHS_LIST.search(key):
         return _listed(store, key, base), []
-    if isinstance(store, LocalStore) and os.path.isdir(store.uri(key)):
+    if not key or (isinstance(store, LocalStore) and os.path.isdir(store.uri(key))):
         return _folder(store, key)
     try:
         return [_input(store, store.info(key))], []
@@ -95,7 +96,7 @@ def masked(spec: str) -> str:
 
 def _folder(store: Store, key: str) -> tuple[list[Input], list[str]]:
     objects = list(store.list(f"{key}/" if key else ""))
-    if any(info.key == f"{key}/{RUN_FILE}" for info in objects):
+    if any(info.key == f"{key}/{RUN_FILE}".lstrip("/") for info in objects):
         raise ConfigError(f"{store.uri(key)} is the output of a run; name its corpus: {store.uri(key)}/{CORPUS}")
     for _, pattern in KINDS:
         taken = [info for info in objects if pattern.search(info.key.lower())]
@@ -150,4 +151,4 @@ def _lines(store: Store, key: str) -> Iterator[str]:
 
 
 def _input(store: Store, info: ObjectInfo) -> Input:
-    return Input(store.uri(info.key), info.etag, info.size)
+    return Input(store.uri(checked_key(info.key)), info.etag, info.size)

@@ -19,6 +19,7 @@ from typing import BinaryIO, Self
 import xxhash
 
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, StoredObject
+from refinedweb.storage.keys import checked_key, checked_prefix
 from refinedweb.storage.os_errors import explained
 from stages.errors import ConfigError
 
@@ -37,8 +38,12 @@ class LocalStore:
     def uri(self, key: str) -> str:
         return os.path.join(self.root, key) if key else self.root
 
+    def path(self, key: str) -> str:
+        """Where the object lies. Raises ConfigError for a key that leads elsewhere."""
+        return os.path.join(self.root, checked_key(key))
+
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        folder, _, _ = prefix.rpartition("/")
+        folder, _, _ = checked_prefix(prefix).rpartition("/")
         for key, entry in _walk(self.uri(folder), folder):
             if key.startswith(prefix):
                 with suppress(FileNotFoundError):  # another driver has deleted it
@@ -46,15 +51,15 @@ class LocalStore:
 
     def info(self, key: str) -> ObjectInfo:
         try:
-            with explained(self.uri(key)):
-                return _info(key, os.stat(self.uri(key)))
+            with explained(self.path(key)):
+                return _info(key, os.stat(self.path(key)))
         except (FileNotFoundError, NotADirectoryError):
             raise Missing(f"no file {self.uri(key)}") from None
 
     def get(self, key: str) -> tuple[bytes, str]:
         try:
-            with explained(self.uri(key)):
-                data = Path(self.uri(key)).read_bytes()
+            with explained(self.path(key)):
+                data = Path(self.path(key)).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise Missing(f"no file {self.uri(key)}") from None
         return data, _etag(data)
@@ -68,10 +73,10 @@ class LocalStore:
     def put_new(self, key: str, data: bytes) -> str:
         temporary = self._temporary(key)
         try:
-            with explained(self.uri(key)):
+            with explained(self.path(key)):
                 _write_synced(temporary, data)
-                os.link(temporary, self.uri(key))
-                _sync_folder(self.uri(key))
+                os.link(temporary, self.path(key))
+                _sync_folder(self.path(key))
         except FileExistsError:
             raise Exists(f"{self.uri(key)} exists") from None
         finally:
@@ -91,8 +96,8 @@ class LocalStore:
 
     def open(self, key: str, *, random: bool = False) -> BinaryIO:
         try:
-            with explained(self.uri(key)):
-                return open(self.uri(key), "rb", buffering=0 if random else READ_AHEAD)
+            with explained(self.path(key)):
+                return open(self.path(key), "rb", buffering=0 if random else READ_AHEAD)
         except (FileNotFoundError, IsADirectoryError):
             raise Missing(f"no file {self.uri(key)}") from None
 
@@ -100,15 +105,15 @@ class LocalStore:
         return LocalSink(self, key)
 
     def delete(self, key: str) -> None:
-        with suppress(FileNotFoundError), explained(self.uri(key)):
-            os.unlink(self.uri(key))
+        with suppress(FileNotFoundError), explained(self.path(key)):
+            os.unlink(self.path(key))
 
     def tidy(self) -> None:
         shutil.rmtree(os.path.join(self.root, TEMPORARY), ignore_errors=True)
 
     def _temporary(self, key: str) -> Path:
         folder = Path(self.root, TEMPORARY)
-        for needed in (os.path.dirname(self.uri(key)), str(folder)):
+        for needed in (os.path.dirname(self.path(key)), str(folder)):
             _make_folder(needed)
         return folder / uuid.uuid4().hex
 
@@ -126,7 +131,7 @@ class LocalSink:
     """A `Sink` into a file."""
 
     def __init__(self, store: LocalStore, key: str) -> None:
-        self._final = store.uri(key)
+        self._final = store.path(key)
         self._path = store._temporary(key)
         with explained(self._final):
             self._file = self._path.open("xb")  # closed by finish or discard

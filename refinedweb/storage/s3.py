@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, TypeVar, cast
 
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo
+from refinedweb.storage.keys import checked_key, checked_prefix
 from refinedweb.storage.s3_client import client, request_payer
 from refinedweb.storage.s3_pace import again, back_off, once, pace_of
 from refinedweb.storage.s3_streams import MultipartSink, RangeReader, checked_body
@@ -63,7 +64,7 @@ class S3Store:
         return f"{self.root}/{key}" if key else self.root
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        within = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
+        within = {"Bucket": self._bucket, "Prefix": self._prefix + checked_prefix(prefix)}
         arguments: dict[str, Any] = {**within, "MaxKeys": LIST_KEYS, **request_payer()}
         while True:
             page = self._call(prefix, lambda: client().list_objects_v2(**arguments))
@@ -120,7 +121,7 @@ class S3Store:
         """Does nothing: a bucket's life-cycle rule aborts uploads that were never completed."""
 
     def _at(self, key: str) -> dict[str, Any]:
-        return {"Bucket": self._bucket, "Key": self._prefix + key, **request_payer()}
+        return {"Bucket": self._bucket, "Key": self._prefix + checked_key(key), **request_payer()}
 
     def _call(self, key: str, call: Callable[[], R]) -> R:
         return again(self.uri(key), call)

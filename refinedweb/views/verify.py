@@ -16,7 +16,7 @@ from refinedweb.ledger.run_file import RunFile, open_run
 from refinedweb.ledger.totals import combined, is_complete, ledger_folders
 from refinedweb.recipe.plan import Step
 from refinedweb.storage import Missing, Store, open_store
-from stages.errors import ShardError
+from stages.errors import ConfigError, ShardError
 
 CHUNK_BYTES = 8 << 20  # read at a time when hashing: large enough for S3, small next to a worker's memory
 RECORDS_TOGETHER = 256  # records whose objects are checked in parallel
@@ -157,6 +157,8 @@ def _object_problem(store: Store, output: Output, quick: bool) -> list[str]:
         rows = _rows(store, output)
     except Missing:
         return [f"{store.uri(output.key)} is missing, but its record stands"]
+    except ConfigError as error:  # a key that leads out of the run
+        return [f"a record names what cannot be an object of this run: {error}"]
     except (OSError, ValueError, Damaged) as error:
         return [f"{store.uri(output.key)} cannot be read: {error}"]
     return [] if rows == output.rows else [f"{store.uri(output.key)}: {rows} rows, its record says {output.rows}"]

@@ -1,0 +1,29 @@
+"""Which keys a store takes: names that stay below its root, however they came in.
+
+Keys come from records, runs and listings that others made. `..` and a leading `/` lead out of a local root, a NUL ends
+a name early, and `.` and empty parts give one object two names. S3 takes them all literally, but what is copied from
+there to a disk would not stay where it should: so both stores refuse the same keys.
+"""
+
+from __future__ import annotations
+
+from stages.errors import ConfigError
+
+_NO_PARTS = frozenset(("", ".", ".."))
+
+
+def checked_key(key: str) -> str:
+    """The key of one object. Raises ConfigError if it is not the plain name of something below the root."""
+    if "\0" in key or not _NO_PARTS.isdisjoint(key.split("/")):
+        raise ConfigError(f"{key!r} is not the key of an object: {_RULE}")
+    return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """The beginning of keys: its last part may be empty or cut short. Raises ConfigError if no key begins so."""
+    if "\0" in prefix or not _NO_PARTS.isdisjoint(prefix.split("/")[:-1]):
+        raise ConfigError(f"{prefix!r} is not a prefix of keys: {_RULE}")
+    return prefix
+
+
+_RULE = "its parts between / must be names, none of them empty, '.' or '..', and without a NUL"
