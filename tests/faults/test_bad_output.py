@@ -186,7 +186,10 @@ def without_privileges() -> list[str]:
 
 
 @pytest.mark.parametrize("what", ["output", "input"])
-def test_a_forbidden_place_is_wrong_use_and_named(what: str, files: list[Path], tmp_path: Path) -> None:
+def test_a_forbidden_place_is_wrong_use_and_named(
+    what: str, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REFINEDWEB_ADDRESS", raising=False)  # the workers of the tests' own cluster have privileges
     place, file = tmp_path / "place", tmp_path / "in.jsonl"
     shutil.copy(files[-1], file)
     place.mkdir()

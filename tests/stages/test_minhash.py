@@ -331,8 +331,8 @@ def test_layouts() -> None:
         ({"bands": 3, "rows": 0}, "rows must be at least 1, not 0"),
         ({"bands": 3, "rows": 2, "threshold": 0.5}, "give either"),
         ({"ngram": 0}, "ngram must be at least 1, not 0"),
-        ({"threshold": 0.0}, "threshold is a Jaccard similarity"),
-        ({"verify": 1.5}, "verify is a Jaccard similarity"),
+        ({"threshold": 0.0}, "threshold must be a Jaccard similarity"),
+        ({"verify": 1.5}, "verify must be a Jaccard similarity"),
     ],
 )
 def test_wrong_parameters_are_refused(params: dict[str, Any], message: str) -> None:

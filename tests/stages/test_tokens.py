@@ -168,5 +168,5 @@ def test_a_real_vocabulary(tmp_path: Path) -> None:
     assert tokens_of(["one é two!", ""], Asset(str(path))) == [["one", "é", "two", "!"], []]
     path.write_text("{}")
     open_tokenizer.cache_clear()
-    with pytest.raises(ConfigError, match=r"no tokenizer\.json"):
+    with pytest.raises(ConfigError, match=r"not a tokenizer\.json"):
         blocks(["text"], Asset(str(path)))
