@@ -22,7 +22,7 @@ from classifiers.patches import name_cache
 F = TypeVar("F", bound=Callable[..., Any])
 
 OURS = ("classifiers", "stages")  # what other packages hold is watched by no digest: they are versioned
-_IMPORT = re.compile(r"^(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w.]+).*)$", re.M)
+_IMPORT = re.compile(r"^(?:from ([\w.]+) import (?:\(([^()]*+)\)|(.*))|import ([\w.]+).*)$", re.M)
 
 
 def kernel(function: F) -> F:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SIMULATIONS = 3  # with different seeds: the middle one is shown, the others are its spread
 BREAKS = 1  # exit code
 UNITS = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-SIZE = re.compile(r"(\d+)\s*x\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)", re.IGNORECASE)
+SIZE = re.compile(r"(?<!\d)(\d++)\s*+x\s*+(\d++(?:\.\d++)?+)\s*+([KMGT]?I?B)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

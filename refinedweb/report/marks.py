@@ -13,8 +13,10 @@ MOST_SHOWN = 700  # characters of an excerpt
 AROUND = 160  # characters shown before the first mark
 LONG_WORD = 20  # characters: what is marked if a text's words are too long on average
 WORD = re.compile(r"\S+")
-LINE = re.compile(r"[^\n]*\S[^\n]*")
-PARAGRAPH = re.compile(r"(?:[^\n]|\n(?!\n))*\S(?:[^\n]|\n(?!\n))*")
+# Both begin where a line or a paragraph does: tried from every blank of a long run, they would take its square.
+LINE = re.compile(r"^[^\S\n]*+\S[^\n]*+", re.M)
+PARAGRAPH = re.compile(r"(?:\A|(?<=\n)(?=\n))(?:[^\S\n]|\n(?!\n))*+\S(?:[^\n]++|\n(?!\n))*+")
+ELLIPSIS_END = re.compile(r"(?:…|(?<!\.)\.\.\.++)[ \t]*+$", re.M)
 ELLIPSIS = re.compile(r"…|\.\.\.+")
 BULLETS = re.compile(r"^[ \t]*[•‣▶◀◦■□▪▫–*-]", re.M)
 GRAMS = re.compile(r"(top|duplicate)_(\d+)grams?")
@@ -109,7 +111,7 @@ def _longest(text: str) -> Iterable[Span]:
 
 
 def _ellipsis_ends(text: str) -> Iterable[Span]:
-    return [found.span() for found in re.finditer(r"(?:…|\.\.\.+)[ \t]*$", text, re.M)]
+    return [found.span() for found in ELLIPSIS_END.finditer(text)]
 
 
 RULES: dict[str, Callable[[str], Iterable[Span]]] = {

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-_IMAGE = re.compile(r"!\[(.*)\]\((.*)\)")
+_IMAGE = re.compile(r"!\[((?:(?!\]\().)*+)\]\((.*)\)")
 _TAG = re.compile(r"</?[a-z0-9]+")
 
 

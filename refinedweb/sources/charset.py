@@ -38,8 +38,8 @@ _WIDE_PLACES = (
     ("utf-16-le", (0, 2), (1, 3)),
     ("utf-16-be", (1, 3), (0, 2)),
 )
-_META = re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{2,40})""", re.I)
-_XML = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([A-Za-z0-9_:.\-]{2,40})""", re.I)
+_META = re.compile(rb"""<meta[^>]{0,400}?charset\s*+=\s*+["']?+\s*+([A-Za-z0-9_:.\-]{2,40}+)""", re.I)
+_XML = re.compile(rb"""^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+["']\s*+([A-Za-z0-9_:.\-]{2,40}+)""", re.I)
 _TAG = re.compile(r"<[a-zA-Z!?/][a-zA-Z-]")
 _DECLARATIONS = 8192  # first bytes that may hold a declaration (the standard says 1024; pages are sloppier)
 _SEQUENCE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")

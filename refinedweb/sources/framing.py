@@ -25,7 +25,7 @@ class Framing:
 
 
 _WARC_START = rb"(?i:WARC)/\d{1,2}\.\d{1,3}[ \t]*\r*\n"
-_ARC_START = rb"(?:filedesc:|[A-Za-z][A-Za-z0-9+.\-]{1,30}:[^\r\n]{0,15000} \d{12,18} )[^\r\n]{0,1000}\r*\n"
+_ARC_START = rb"(?:filedesc:|[A-Za-z][A-Za-z0-9+.\-]{1,30}:[^\r\n]{0,15000} \d{12,18} )[^\r\n]{0,1000}+\r*+\n"
 WARC = Framing(
     "WARC", re.compile(_WARC_START), re.compile(rb"\n(" + _WARC_START + rb"[A-Za-z])"), BLANK_LINE, parse_fields
 )

@@ -12,7 +12,7 @@ Fields = dict[str, str]
 HEAD_BYTES = 1 << 18  # of an HTTP response's head: Chrome's limit
 
 # The end of a block of fields: an empty line, with the line endings that careless writers use.
-BLANK_LINE = re.compile(rb"\r*\n\r*\n")
+BLANK_LINE = re.compile(rb"\n\r*+\n")
 _DATE = re.compile(
     r"(\d{4})(?:-?(\d\d)(?:-?(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]?(\d{1,9}))?)?)?)?)?"
     r"\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?",
@@ -20,25 +20,28 @@ _DATE = re.compile(
 )
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d+)?[ \t]+(\d{3})\b[^\n]*")
 _MEDIA_TYPE_END = re.compile(r"[;,\s]")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.I)
+_CHARSET = re.compile(r"""charset\s*+=\s*+["']?+\s*+([^\s"';,]++)""", re.I)
 # url ip date type length; version 2 has more columns between type and length. URLs and types may contain spaces.
-_ARC_LINE = re.compile(
-    rb"(?P<url>\S.*?) (?P<ip>\S+) (?P<date>\d{12,18}) (?P<mime>\S*)(?: .*)? (?P<length>\S+)[ \t\r]*$"
-)
+_ARC_COLUMNS = re.compile(rb" (?P<ip>\S++) (?P<date>\d{12,18}) (?P<mime>\S*+)(?= )")
+_ARC_LENGTH = re.compile(rb" (?P<length>\S++)[ \t\r]*+$")
+_FIELD = 1024  # characters of a field that are looked at: more is not a media type
 
 
 def parse_fields(block: bytes) -> Fields:
     """Parse `name: value` lines; names in lower case. Folded lines are joined, and the first of equal names counts."""
     fields: Fields = {}
+    folded: dict[str, list[str]] = {}
     name = None
     for line in decode_header(block).split("\n"):
         if line[:1] in (" ", "\t") and name is not None:
-            fields[name] += " " + line.strip()
+            folded.setdefault(name, [fields[name]]).append(line.strip())
             continue
         key, colon, value = line.partition(":")
         name = key.strip().lower() if colon and key.strip().lower() not in fields else None
         if name is not None:
             fields[name] = value.strip()
+    for name, lines in folded.items():
+        fields[name] = " ".join(lines)
     return fields
 
 
@@ -53,12 +56,12 @@ def decode_header(block: bytes) -> str:
 def parse_arc_line(line: bytes) -> Fields:
     """Parse an ARC record's line to the equivalent WARC fields; an irregular line gives its first and last word."""
     line = line.rstrip(b"\r\n")
-    match = _ARC_LINE.match(line)
-    if match is None:
+    columns, last = _ARC_COLUMNS.search(line, 1), _ARC_LENGTH.search(line)
+    if columns is None or last is None or columns.end() > last.start() or line[:1].isspace():
         words = decode_header(line).split() or [""]
         return {"warc-target-uri": words[0], "content-length": words[-1]}
-    url, mime, length = (decode_header(match[name]) for name in ("url", "mime", "length"))
-    return {"warc-target-uri": url, "warc-date": match["date"].decode(), "x-arc-type": mime, "content-length": length}
+    url, mime, length = map(decode_header, (line[: columns.start()], columns["mime"], last["length"]))
+    return {"warc-target-uri": url, "warc-date": columns["date"].decode(), "x-arc-type": mime, "content-length": length}
 
 
 def content_length(fields: Mapping[str, str]) -> int | None:
@@ -118,5 +121,6 @@ def mime_and_charset(content_type: str | None) -> tuple[str, str | None]:
     """The lower-case media type (empty if there is none) and the charset parameter of a Content-Type field."""
     if content_type is None:
         return "", None
+    content_type = content_type[:_FIELD]
     charset = _CHARSET.search(content_type)
     return media_type(content_type), charset[1] if charset else None

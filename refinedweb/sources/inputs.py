@@ -8,6 +8,7 @@ shard numbers are the same on every machine.
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -114,10 +115,17 @@ def _globbed(store: Store, key: str) -> list[Input]:
 
 def _glob(pattern: str) -> Callable[[str], object]:
     """A matcher of keys. `*` and `?` stay within a folder, `**` crosses folders, `[…]` is a set of characters."""
-    parts = re.split(r"(\*\*/?|\*|\?|\[[^\]]+\])", pattern)
+    parts = re.split(r"(\*\*/?|\*|\?|\[[^\]]{1,100}\])", pattern)
     signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    wholes = [signs.get(part, part if part.startswith("[") else re.escape(part)) for part in parts]
+    stars = [at for at, part in enumerate(parts) if part.startswith("*")]
+    for at, following in itertools.pairwise(stars):
+        # What a star and the plain text after it match first will do: the next star takes whatever lies between.
+        sets = any(part.startswith("[") for part in parts[at + 1 : following])
+        if parts[at] == "*" and parts[following] != "**/" and not sets:
+            wholes[at], wholes[following - 1] = "(?>[^/]*?", wholes[following - 1] + ")"
     try:
-        return re.compile("".join(signs.get(p, p if p.startswith("[") else re.escape(p)) for p in parts) + "$").match
+        return re.compile("".join(wholes) + "$").match
     except re.error as error:
         raise ConfigError(f"{pattern!r} is not a pattern of file names: {error}") from error
 

@@ -21,7 +21,7 @@ from classifiers.blocks.training.annotated import Ranges
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _CANONICAL = re.compile(
-    rb"rel=[\"']?canonical[\"']?[^>]*href=[\"']?([^\"'> ]+)|og:url[\"'][^>]*content=[\"']([^\"'> ]+)"
+    rb"rel=[\"']?canonical[\"']?[^>]{0,1000}href=[\"']?([^\"'> ]+)|og:url[\"'][^>]{0,1000}content=[\"']([^\"'> ]+)"
 )
 _ARCHIVED = re.compile(r"^https?://[\w.-]*archive\.org/web/[^/]+/")
 _NO_HOST = ("unknown.invalid", "localhost")
