@@ -16,7 +16,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from refinedweb.engine.pool import ENVIRONMENT
+from refinedweb.engine.ray_pool import ENVIRONMENT
 from refinedweb.storage import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -286,7 +286,7 @@ def test_no_secret_of_the_environment_is_written_or_said(
 
 EMBEDDED = """
 import json, time, psutil
-from refinedweb.engine.pool import RayPool
+from refinedweb.engine.ray_pool import RayPool
 pool = RayPool(1, None, 10)
 pool.use(lambda task, payload, careful: time.sleep(1))
 pool.submit(1, None, False)

@@ -12,7 +12,7 @@ import time
 
 from jobs.patches import ray_program
 from refinedweb.engine.policy import OBJECT_STORE_BYTES
-from refinedweb.engine.pool import ENVIRONMENT
+from refinedweb.engine.ray_pool import ENVIRONMENT
 
 PORT = 6379  # of the head's control service; Ray's default
 NODE_PORT = 6380  # of the raylet on every host: fixed, so that it can be probed

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from refinedweb.engine.loop import Watch
 from refinedweb.engine.policy import recycle_of
-from refinedweb.engine.pool import Pool, RayPool
+from refinedweb.engine.pool import Pool
+from refinedweb.engine.ray_pool import RayPool
 from refinedweb.engine.start import start_or_resume
 from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.ledger.manifest import Totals

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from jobs.launch import image
-from refinedweb.engine.pool import ENVIRONMENT, RayPool
+from refinedweb.engine.ray_pool import ENVIRONMENT, RayPool
 from stages.errors import ConfigError
 
 DEPLOY = image.ROOT / "jobs" / "deploy"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from refinedweb.engine import loop, policy
 from refinedweb.engine.blocks import Blocks, block_numbers
 from refinedweb.engine.policy import FOREIGN_CHECKS, LARGE_TASK, LOOK_SECONDS, RAY_STARTS, TICK_SECONDS
-from refinedweb.engine.pool import _start
+from refinedweb.engine.ray_start import start_ray
 from refinedweb.ledger.claims import Claims, Holder, started_at, this_machine
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import ObjectInfo, Store, open_store
@@ -268,7 +268,7 @@ class SlowRay:
 
 def test_ray_gets_more_tries_to_start_where_the_machine_is_busy() -> None:
     slow = SlowRay(RAY_STARTS)
-    _start(slow, 2, None)
+    start_ray(slow, 2, None)
     assert slow.cleaned == RAY_STARTS - 1
     with pytest.raises(RetryError, match=r"did not start on this machine .* timed out .* run the same command again"):
-        _start(SlowRay(RAY_STARTS + 1), 2, None)
+        start_ray(SlowRay(RAY_STARTS + 1), 2, None)
