@@ -4,8 +4,8 @@ The answer is fastText's up to rounding: the vectors of a word and its n-grams a
 text's, so that a word that was seen before costs one look-up. White space is what fastText takes for it; the newline
 that would end a line is white space too, so a text is one line.
 
-The model's arrays are passed on as one tuple, which is cheap where it happens: once for each word that was not seen
-before, and for word n-grams. What runs for each byte takes plain arrays and positions.
+The model's arrays are one tuple. A call that passes it counts a reference to each of them, so what runs for each new
+word is inlined, and what runs for each byte takes plain arrays and positions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from classifiers.fasttext_files.model_file import Arrays
 from classifiers.kernels.arrays import Bytes, Float32s, Int, Int32s, Int64s, Offsets, UInt64s
 from classifiers.kernels.hash import FNV32_SEED, fnv32
-from classifiers.kernels.jit import kernel
+from classifiers.kernels.jit import inlined, kernel
 from classifiers.kernels.table import next_slot
 
 LONGEST_NGRAM = 16  # words
@@ -96,7 +96,7 @@ def ngram_row(found: Int, words: Int, kept: UInt64s, kept_before: Int32s, bucket
     return words + kept_before[bucket >> 6] + np.int64((below * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@kernel
+@inlined
 def add_ngrams(total: Float32s, at: Int, data: Bytes, first: Int, size: Int, model: Arrays) -> Int:
     """Add the vectors of the character n-grams of `<word>`. Returns how many they are."""
     words, rows, kept, kept_before = len(model.word_offsets) - 1, model.rows, model.kept, model.kept_before
@@ -131,7 +131,7 @@ def _is_eos(data: Bytes, first: Int, size: Int) -> bool:
     return size == len(_EOS) and same(data, first, _EOS, 0, size)
 
 
-@kernel
+@inlined
 def sum_word(total: Float32s, at: Int, data: Bytes, start: Int, size: Int, found: Int, model: Arrays) -> Int:
     """Write the sum of the vectors of a word and its n-grams. Returns how many they are; a label has none."""
     for k in range(model.rows.shape[1]):
