@@ -4,8 +4,8 @@ The answer is fastText's up to rounding: the vectors of a word and its n-grams a
 text's, so that a word that was seen before costs one look-up. White space is what fastText takes for it; the newline
 that would end a line is white space too, so a text is one line.
 
-The model's arrays are one tuple. Whoever takes them out of it counts a reference to each, so what runs for each word or
-byte takes plain arrays and positions.
+The model's arrays are one tuple. Taking them out of it counts a reference to each, so what runs for each word or byte
+takes plain arrays and positions.
 """
 
 from __future__ import annotations
@@ -168,23 +168,19 @@ def _embed_rows(
     rows, kept, kept_before, last = model.rows, model.kept, model.kept_before, np.zeros(LONGEST_NGRAM, np.uint64)
     words, starts, table = model.word_bytes, model.word_offsets, model.table
     numbers = np.array([model.lengths[0], model.lengths[1], model.buckets, len(starts) - 1], np.int64)
-    ending, end_seen, end_hash = np.zeros((1, rows.shape[1]), np.float32), np.zeros((1, 3), np.int64), _hash_of(_EOS)
-    end_seen[0, SIZE] = len(_EOS)
-    end_word = word_number(_EOS, 0, len(_EOS), end_hash, words, starts, table)
-    sum_word(ending, end_seen, 0, _EOS, end_word, rows, kept, kept_before, numbers)
+    ending, end_hash, end_count = _line_end(words, starts, table, rows, kept, kept_before, numbers)
     for row in range(len(offsets) - 1):
-        at, end, count, position = offsets[row], offsets[row + 1], end_seen[0, VECTORS], 0
+        at, end, count, position = offsets[row], offsets[row + 1], end_count, 0
         while at < end:
             first, found = at, FNV32_SEED
             while at < end and not is_space(data[at]):
                 found = fnv32(found, data[at])
                 at += 1
-            size = at - first
-            at += 1
+            size, at = at - first, at + 1
             if size == 0:
                 continue
             met[row] += 1
-            if size == len(_EOS) and _is_eos(data, first):  # the size first: it spares most words a call with arrays
+            if size == len(_EOS) and _is_eos(data, first):
                 break
             slot = np.int64(found) & (REMEMBERED - 1)
             if seen[slot, SIZE] != size or not same(data, seen[slot, FIRST], data, first, size):
@@ -200,6 +196,18 @@ def _embed_rows(
         count += _add_word_ngrams(embedded, row, last, end_hash, position, word_ngrams, model)
         for k in range(embedded.shape[1]):
             embedded[row, k] *= np.float32(1.0 / max(count, 1))
+
+
+@kernel
+def _line_end(
+    words: Bytes, starts: Int64s, table: Int32s, rows: Float32s, kept: UInt64s, kept_before: Int32s, numbers: Int64s
+) -> tuple[Float32s, Int, Int]:  # fmt: skip
+    """The word that ends a line: the sum of its vectors, its hash, and how many vectors it sums."""
+    total, found = np.zeros((1, rows.shape[1]), np.float32), _hash_of(_EOS)
+    seen = np.array([[0, len(_EOS), 0]], np.int64)
+    number = word_number(_EOS, 0, len(_EOS), found, words, starts, table)
+    sum_word(total, seen, 0, _EOS, number, rows, kept, kept_before, numbers)
+    return total, found, seen[0, VECTORS]
 
 
 @kernel
