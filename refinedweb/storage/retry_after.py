@@ -9,10 +9,10 @@ from email.utils import parsedate_to_datetime
 MOST_SECONDS = 30.0  # half a lease: whoever waits longer loses its claims
 
 
-def seconds_asked(header: str | None) -> float:
+def seconds_asked(header: str | None, most: float = MOST_SECONDS) -> float:
     """The seconds in a Retry-After header: whole, fractional, or until a date. 0 if it is missing or makes no sense.
 
-    At most `MOST_SECONDS`: a server that wants more says so again.
+    At most `most`: a server that wants more says so again.
     """
     if header is None:
         return 0.0
@@ -20,7 +20,7 @@ def seconds_asked(header: str | None) -> float:
         seconds = float(header)
     except ValueError:
         seconds = _until(header)
-    return min(max(seconds, 0.0), MOST_SECONDS) if math.isfinite(seconds) else 0.0
+    return min(max(seconds, 0.0), most) if math.isfinite(seconds) else 0.0
 
 
 def _until(date: str) -> float:
