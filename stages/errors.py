@@ -4,6 +4,7 @@ RefinedWebError
 ├── ConfigError      nothing was done; the user changes the call              (exit code 2)
 ├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
 ├── RetryError       the same call may succeed later: try again, with backoff
+│   └── Full         … once a person has made room: say so at once, and what is committed is safe
 └── CommitUnknown    a commit may or may not have happened: read again before acting
 
 A message says what, where (stage, shard, document id) and what to do.
@@ -29,6 +30,13 @@ class ShardError(RefinedWebError):
 
 class RetryError(RefinedWebError):
     """A temporary fault of something outside (network, store, worker)."""
+
+    wait_seconds = 0.0
+    """How long the other side asks to be left alone."""
+
+
+class Full(RetryError):
+    """The disk, its quota or the store's is used up. No wait helps until somebody makes room."""
 
 
 class CommitUnknown(RefinedWebError):
