@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from refinedweb.engine import policy
 from refinedweb.engine.loop import LoopProgress, Watch
-from refinedweb.engine.policy import PATIENCE_SECONDS, recycle_of
 from refinedweb.engine.pool import Pool
 from refinedweb.engine.ray_pool import RayPool
 from refinedweb.engine.start import start_or_resume
@@ -44,7 +44,7 @@ class RunSettings:
     workers: int | None = None
     address: str | None = None
     lease: float = LEASE_SECONDS
-    patience: float = PATIENCE_SECONDS
+    patience: float = policy.PATIENCE_SECONDS
 
 
 def execute(
@@ -54,7 +54,7 @@ def execute(
 
     def start() -> Pool:
         mean = sum(item.size for item in inputs) // len(inputs)
-        pool = RayPool(settings.workers, settings.address, recycle_of(mean))
+        pool = RayPool(settings.workers, settings.address, policy.recycle_of(mean))
         started()
         return pool
 
@@ -63,7 +63,7 @@ def execute(
 
 def execute_on(
     start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch,
-    patience: float = PATIENCE_SECONDS,
+    patience: float | None = None,
 ) -> RunResult:  # fmt: skip
     """`execute` on the workers of the pool that `start` returns; it is called when the first task needs them."""
     from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
@@ -72,6 +72,7 @@ def execute_on(
 
     check_index(recipe)
     run = start_or_resume(recipe, inputs, out)
+    patience = policy.PATIENCE_SECONDS if patience is None else patience
     store = PatientStore(open_store(out), patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
     result = RunResult(Totals())
     with Crew(recipe, run.inputs, start, lease, patience, watch) as crew:

@@ -20,8 +20,9 @@ from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import Store
+from refinedweb.storage import Store, split_uri
 from refinedweb.storage.patient import impatient
+from stages.errors import ConfigError, RefinedWebError
 
 
 @dataclass
@@ -48,14 +49,19 @@ class Crew:
         self._watch = watch
         self._pool: Pool | None = None
 
-    def run(self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work]) -> Done:
+    def run(
+        self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work],
+        check: Callable[[], None] = lambda: None,
+    ) -> Done:  # fmt: skip
         """Run all tasks of one ledger until each is committed, by any driver, or has failed. `work` is called with the
-        driver's name.
+        driver's name, `check` before the first attempt of all: it raises ConfigError if the setting is wrong.
         """
         ledger = Ledger(store, step)
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
             return Done()
+        if not committed:
+            check()
         claims = Claims(impatient(store), step, self._lease)  # a claim in doubt is not ours, and others hold theirs
         if self._pool is None:
             self._pool = self._start()
@@ -75,7 +81,30 @@ def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
     """Run one pass over all shards."""
     first = step.reads is None
     tasks = [Task(n, item if first else None, item.size) for n, item in enumerate(crew.inputs)]
-    return crew.run(store, step.name, tasks, block, lambda driver: LocalStep(store.root, step, crew.recipe, driver))
+    return crew.run(
+        store, step.name, tasks, block, lambda driver: LocalStep(store.root, step, crew.recipe, driver),
+        lambda: check_readable(crew.inputs if first else []),
+    )  # fmt: skip
+
+
+def check_readable(inputs: Sequence[Input]) -> None:
+    """Raises ConfigError if this machine may read none of a few inputs: then the call is wrong, and not a worker.
+
+    What else is wrong with an input concerns its own shard.
+    """
+    refusals: list[ConfigError] = []
+    for number in sorted({0, len(inputs) // 2, len(inputs) - 1}) if inputs else ():
+        store, key = split_uri(inputs[number].uri)
+        try:
+            with store.open(key) as stream:
+                stream.read(1)
+            return
+        except ConfigError as error:
+            refusals.append(error)
+        except (RefinedWebError, OSError):
+            return
+    if refusals:
+        raise refusals[0]
 
 
 def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
