@@ -177,7 +177,7 @@ class Loop:
     def _next(self, most_waiting: int) -> int | None:
         """The next task of our blocks, claiming another block if none is left.
 
-        None while so many tasks back off: the cause is probably shared, and would hit other blocks too.
+        None while this many tasks back off: the cause is probably shared, and would hit other blocks too.
         """
         while True:
             number = self._pop_ready()

@@ -12,7 +12,7 @@ from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, Ret
 Work = Callable[[int, Any, bool], Any]
 
 
-class Node(NamedTuple):
+class WorkerNode(NamedTuple):
     """A machine on which attempts run: how the pool calls it, and how a person does."""
 
     id: str
@@ -36,7 +36,7 @@ class TaskOutcome:
     kind: Literal["done", "retry", "config", "full", "failed", "raised", "died", "out_of_memory", "node_died"]
     record: Any = None
     error: str = ""
-    node: Node | None = None
+    node: WorkerNode | None = None
 
 
 class Pool(Protocol):

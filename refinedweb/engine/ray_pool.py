@@ -14,7 +14,7 @@ from collections.abc import Collection, Hashable
 from typing import Any, Literal
 
 from refinedweb.engine import policy
-from refinedweb.engine.pool import Node, TaskOutcome, Work, attempt
+from refinedweb.engine.pool import TaskOutcome, Work, WorkerNode, attempt
 from refinedweb.engine.ray_start import start_ray
 from refinedweb.patches import LOOPBACK_ENVIRONMENT, check_loopback_switch
 
@@ -130,5 +130,5 @@ def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcom
     import ray
 
     pa.set_cpu_count(1)  # a worker has one core
-    node = Node(ray.get_runtime_context().get_node_id(), socket.gethostname())
+    node = WorkerNode(ray.get_runtime_context().get_node_id(), socket.gethostname())
     return dataclasses.replace(attempt(work, task, payload, careful), node=node)
