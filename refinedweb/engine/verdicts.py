@@ -1,4 +1,4 @@
-"""What follows on an attempt that did not end in a record: is it held against the task, and how is it tried again?
+"""What follows on an attempt that did not end in a record: whether the task is to blame, and how it is tried again.
 
 A task fails for good only by its own fault. What a node refuses, another one may do; the death of a node says nothing
 about the task; where memory runs out, the task gets more cores, so that fewer neighbours share the node's memory.
