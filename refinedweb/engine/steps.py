@@ -10,8 +10,9 @@ from types import TracebackType
 from refinedweb.dedup import phases_of
 from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
 from refinedweb.dedup.planning import context_of
-from refinedweb.engine.loop import Loop, Task, Watch
+from refinedweb.engine.loop import Loop, Watch
 from refinedweb.engine.pool import Pool, Work
+from refinedweb.engine.verdicts import Task
 from refinedweb.ledger import layout
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
@@ -19,7 +20,9 @@ from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import Store
+from refinedweb.storage import Store, split_uri
+from refinedweb.storage.patient import impatient
+from stages.errors import ConfigError, RefinedWebError
 
 
 @dataclass
@@ -35,28 +38,35 @@ class Crew:
     """The workers of a run, started when the first task needs them, and what every step needs to know."""
 
     def __init__(
-        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, watch: Watch
-    ) -> None:
+        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, patience: float,
+        watch: Watch,
+    ) -> None:  # fmt: skip
         self.recipe = recipe
         self.inputs = inputs
         self._start = start
         self._lease = lease
+        self._patience = patience
         self._watch = watch
         self._pool: Pool | None = None
 
-    def run(self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work]) -> Done:
+    def run(
+        self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work],
+        check: Callable[[], None] = lambda: None,
+    ) -> Done:  # fmt: skip
         """Run all tasks of one ledger until each is committed, by any driver, or has failed. `work` is called with the
-        driver's name.
+        driver's name, `check` before the first attempt of all: it raises ConfigError if the setting is wrong.
         """
         ledger = Ledger(store, step)
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
             return Done()
-        claims = Claims(store, step, self._lease)
+        if not committed:
+            check()
+        claims = Claims(impatient(store), step, self._lease)  # a claim in doubt is not ours, and others hold theirs
         if self._pool is None:
             self._pool = self._start()
         self._pool.use(work(claims.owner))
-        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed).run()
+        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed, self._patience).run()
         return Done(progress.failed, progress.attempts, progress.deaths)
 
     def __enter__(self) -> Crew:
@@ -71,7 +81,30 @@ def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
     """Run one pass over all shards."""
     first = step.reads is None
     tasks = [Task(n, item if first else None, item.size) for n, item in enumerate(crew.inputs)]
-    return crew.run(store, step.name, tasks, block, lambda driver: LocalStep(store.root, step, crew.recipe, driver))
+    return crew.run(
+        store, step.name, tasks, block, lambda driver: LocalStep(store.root, step, crew.recipe, driver),
+        lambda: check_readable(crew.inputs if first else []),
+    )  # fmt: skip
+
+
+def check_readable(inputs: Sequence[Input]) -> None:
+    """Raises ConfigError if this machine may read none of a few inputs: then the call is wrong, and not a worker.
+
+    What else is wrong with an input concerns its own shard.
+    """
+    refusals: list[ConfigError] = []
+    for number in sorted({0, len(inputs) // 2, len(inputs) - 1}) if inputs else ():
+        store, key = split_uri(inputs[number].uri)
+        try:
+            with store.open(key) as stream:
+                stream.read(1)
+            return
+        except ConfigError as error:
+            refusals.append(error)
+        except (RefinedWebError, OSError):
+            return
+    if refusals:
+        raise refusals[0]
 
 
 def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
