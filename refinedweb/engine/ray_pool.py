@@ -13,7 +13,7 @@ from typing import Any
 
 from refinedweb.engine import policy
 from refinedweb.engine.pool import TaskOutcome, Work, attempt
-from refinedweb.engine.ray_start import start_ray
+from refinedweb.engine.ray_start import Say, import_ray, start_ray
 from refinedweb.patches import LOOPBACK_ENVIRONMENT, check_loopback_switch
 
 # Ray reads these when it is imported. The keep-alives: without them, a link that is silently cut hangs its tasks.
@@ -29,20 +29,21 @@ ENVIRONMENT = {
 
 
 class RayPool:
-    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster."""
+    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster. `say` is told what a
+    user should know of a slow start.
+    """
 
-    def __init__(self, workers: int | None, address: str | None, recycle: int) -> None:
+    def __init__(self, workers: int | None, address: str | None, recycle: int, say: Say = lambda text: None) -> None:
         settings = ENVIRONMENT if address is not None else {**ENVIRONMENT, **LOOPBACK_ENVIRONMENT}
         os.environ.update({name: value for name, value in settings.items() if name not in os.environ})
-        import ray
-
+        ray: Any = import_ray()
         if address is None:
             check_loopback_switch(ray)
         self._ray = ray
         self._workers = workers
         self._cluster = address is not None
         self._running: dict[Any, None] = {}
-        start_ray(ray, workers, address)
+        self._home = start_ray(ray, workers, address, say)
         remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
         self._submit = remote.remote
         self._work: Any = None
@@ -98,6 +99,8 @@ class RayPool:
         for handle in list(self._running):
             self.cancel(handle)
         self._ray.shutdown()
+        if self._home is not None:
+            self._home.close()
 
 
 def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
