@@ -84,7 +84,7 @@ def init_on_loopback(ray: Any, **settings: Any) -> None:
 def read_token_again(ray: Any) -> None:
     """Make Ray read RAY_AUTH_MODE and RAY_AUTH_TOKEN, which were changed. A Ray without tokens has nothing to read."""
     native = getattr(ray, "_raylet", None)
-    if hasattr(native, "AuthenticationTokenLoader"):
+    if native is not None and hasattr(native, "AuthenticationTokenLoader"):
         native.Config.initialize("")
         native.AuthenticationTokenLoader.instance().reset_cache()
 

@@ -1,4 +1,4 @@
-"""Starts Ray on this machine, or joins a running cluster. Whatever Ray raises becomes a message that says what to do."""
+"""Starts Ray here, or joins a running cluster. Whatever Ray raises becomes a message that says what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 from refinedweb.engine import machine, policy
@@ -24,7 +23,7 @@ HOPELESS = (ValueError, TypeError, AttributeError, ImportError)
 WITHOUT = "--workers 1 does without Ray"
 
 
-def import_ray() -> ModuleType:
+def import_ray() -> Any:
     """Raises ConfigError if Ray is not installed, or not for this machine."""
     try:
         import ray
@@ -76,7 +75,7 @@ def _check_listening(address: str) -> None:
 
 
 def _no_cluster(address: str, error: Exception) -> ConfigError:
-    return ConfigError(f"no Ray cluster at {address!r}: {error}; leave --address out to run on this machine")
+    return ConfigError(f"no Ray cluster at {address!r}: {_words(error)}; leave --address out to run on this machine")
 
 
 def _not_joined(address: str, error: Exception) -> RefinedWebError:
@@ -109,7 +108,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _words(error: BaseException) -> str:
-    """What the error says, in one line of bearable length: Ray puts pages into some errors, and tracebacks into others."""
+    """What the error says, in one line of bearable length: some of Ray's are pages, and others hold tracebacks."""
     text = str(error).strip()
     said = text.splitlines()[-1] if "Traceback (most recent" in text else text
     line = " ".join(said.split()).rstrip(".")

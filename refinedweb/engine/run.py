@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from refinedweb.engine.loop import Watch
-from refinedweb.engine.policy import recycle_of
+from refinedweb.engine.loop import LoopProgress, Watch
+from refinedweb.engine.policy import PATIENCE_SECONDS
 from refinedweb.engine.pool import Pool
-from refinedweb.engine.ray_pool import RayPool
+from refinedweb.engine.pools import start_pool
+from refinedweb.engine.ray_start import Say
 from refinedweb.engine.start import start_or_resume
 from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.ledger.manifest import Totals
@@ -16,6 +17,7 @@ from refinedweb.ledger.totals import is_complete, run_totals
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
+from refinedweb.storage.patient import PatientStore
 
 
 @dataclass
@@ -36,39 +38,48 @@ class RunResult:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Settings that do not influence the output: workers, the Ray cluster's address, the lease of claims in seconds."""
+    """Settings that do not influence the output: workers, the Ray cluster's address, the lease of claims and the
+    driver's patience with a store that does not answer, both in seconds; `go_on`: with one worker, where Ray cannot
+    start.
+    """
 
     workers: int | None = None
     address: str | None = None
     lease: float = LEASE_SECONDS
+    patience: float = PATIENCE_SECONDS
+    go_on: bool = False
 
 
 def execute(
-    recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch, started: Callable[[], None]
-) -> RunResult:
-    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up."""
+    recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch,
+    started: Callable[[], None], say: Say,
+) -> RunResult:  # fmt: skip
+    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up; `say` is
+    told what a user should know while they are not.
+    """
 
     def start() -> Pool:
-        mean = sum(item.size for item in inputs) // len(inputs)
-        pool = RayPool(settings.workers, settings.address, recycle_of(mean))
+        pool = start_pool(settings.workers, settings.address, inputs, settings.go_on, say)
         started()
         return pool
 
-    return execute_on(start, recipe, inputs, out, settings.lease, watch)
+    return execute_on(start, recipe, inputs, out, settings.lease, watch, settings.patience)
 
 
 def execute_on(
-    start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch
-) -> RunResult:
+    start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch,
+    patience: float = PATIENCE_SECONDS,
+) -> RunResult:  # fmt: skip
     """`execute` on the workers of the pool that `start` returns; it is called when the first task needs them."""
     from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
     from refinedweb.engine.card import write_card
     from refinedweb.engine.steps import Crew, run_global, run_local
 
     check_index(recipe)
-    run, store = start_or_resume(recipe, inputs, out), open_store(out)
+    run = start_or_resume(recipe, inputs, out)
+    store = PatientStore(open_store(out), patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
     result = RunResult(Totals())
-    with Crew(recipe, run.inputs, start, lease, watch) as crew:
+    with Crew(recipe, run.inputs, start, lease, patience, watch) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):
                 continue  # as a whole, because the shuffle objects of its phases are gone

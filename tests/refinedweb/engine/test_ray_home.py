@@ -1,4 +1,4 @@
-"""On a shared machine, nobody else enters the folder of a run's Ray or knows its token, and neither outlives the run."""
+"""Nobody else on the machine enters the folder of a run's Ray or knows its token, and neither outlives the run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_folder_is_private_and_the_token_fresh(below: Path, monkeypatch: pyt
         assert home.folder.parent == private
         assert stat.S_IMODE(private.stat().st_mode) == 0o700
         assert os.environ["RAY_AUTH_MODE"] == "token"
-        tokens.add(os.environ["RAY_AUTH_TOKEN"])
+        tokens.add(os.environ["RAY_AUTH_TOKEN"], lambda: None)
         home.close()
         assert os.environ["RAY_AUTH_MODE"] == "disabled"
         assert "RAY_AUTH_TOKEN" not in os.environ
@@ -106,7 +106,7 @@ import json, os, stat, subprocess, sys
 from pathlib import Path
 from refinedweb.engine.ray_pool import RayPool
 pool = RayPool(1, None, 10)
-pool.use(lambda task, payload, careful: os.environ["RAY_AUTH_TOKEN"])
+pool.use(lambda task, payload, careful: os.environ["RAY_AUTH_TOKEN"], lambda: None)
 pool.submit(1, None, False)
 while not (ended := pool.wait(1.0)):
     pass

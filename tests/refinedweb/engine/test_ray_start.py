@@ -185,7 +185,7 @@ except ConfigError as error:
             None,
             "3.99.0",
         ),
-        ("", "", "wants another token"),
+        pytest.param("", "", "wants another token", marks=pytest.mark.slow),
     ],
 )
 def test_a_real_cluster_says_what_it_does_not_accept(cluster: str, before: str, token: str | None, said: str) -> None:
