@@ -23,7 +23,7 @@ from refinedweb.engine import machine
 from refinedweb.engine.policy import OBJECT_STORE_BYTES
 from refinedweb.engine.ray_home import MOST_SOCKET_PATH, socket_path_length, temporary_folder
 from refinedweb.storage import Changed, Exists, open_store
-from stages.errors import CommitUnknown, RefinedWebError
+from stages.errors import CommitUnknown, ConfigError, RefinedWebError
 
 RACERS = 8  # processes that race for one object
 ROUNDS = 12  # races of each kind: one that ends well proves little
@@ -59,11 +59,12 @@ def check_machine() -> Iterator[Check]:
 
 def _ray_folders() -> Iterator[Check]:
     """Whether there is room for Ray's logs, sockets and shared memory."""
-    folder = temporary_folder()
-    free = shutil.disk_usage(folder).free
-    yield Check(
-        "free disk for Ray", free > LEAST_DISK, f"{free / GIB:.0f} GiB in {folder}", "make room, or set RAY_TMPDIR"
-    )
+    try:
+        folder = temporary_folder()
+    except ConfigError as error:
+        yield Check("free disk for Ray", False, str(error), "make a folder writable")
+        return
+    yield _free_disk(folder)
     length = socket_path_length(folder)
     yield Check(
         "Ray's socket paths", length <= MOST_SOCKET_PATH, f"up to {length} of {MOST_SOCKET_PATH} bytes below {folder}",
@@ -75,6 +76,15 @@ def _ray_folders() -> Iterator[Check]:
             "shared memory for Ray", shared >= OBJECT_STORE_BYTES, f"{shared / MIB:.0f} MiB in /dev/shm",
             "give the container more (docker run --shm-size=256m); Ray takes its temporary folder until then",
         )  # fmt: skip
+
+
+def _free_disk(folder: Path) -> Check:
+    name, advice = "free disk for Ray", "make room, or set RAY_TMPDIR to a folder with more"
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check(name, False, str(error), advice)
+    return Check(name, free > LEAST_DISK, f"{free / GIB:.0f} GiB in {folder}", advice)
 
 
 def _try(name: str, probe: Callable[[], str], advice: str) -> Check:

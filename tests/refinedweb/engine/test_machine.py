@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refinedweb.doctor import Check, check_machine
 from refinedweb.engine import machine
 from refinedweb.forecast.machines import machine as machine_of
 from tests.conftest import ROOT
@@ -109,3 +110,35 @@ def test_affinity_counts() -> None:
         ["taskset", "-c", "0", sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "1"
+
+
+def checked(name: str) -> Check:
+    return next(check for check in check_machine() if check.name == name)
+
+
+def test_doctor_counts_the_memory_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: 4 << 30)
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    found = checked("memory per core")
+    assert (found.fit, found.found) == (False, "1.0 GiB × 4")
+
+
+def test_doctor_names_what_to_set_where_rays_paths_are_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    assert checked("Ray's socket paths").fit
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    monkeypatch.setenv("RAY_TMPDIR", str(deep))
+    found = checked("Ray's socket paths")
+    assert not found.fit
+    assert "RAY_TMPDIR" in found.advice
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "none"))
+    assert not checked("free disk for Ray").fit
+
+
+def test_doctor_sees_the_shared_memory_that_docker_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "shared_memory", lambda: 64 << 20)
+    found = checked("shared memory for Ray")
+    assert (found.fit, found.found) == (False, "64 MiB in /dev/shm")
