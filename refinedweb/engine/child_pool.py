@@ -115,7 +115,7 @@ class _Child:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "refinedweb.engine.child", str(theirs.fileno()), str(_parent())],
                 stdin=subprocess.DEVNULL,
-                stdout=self._stderr,  # what a library prints is no answer of ours
+                stdout=self._stderr,  # libraries may print
                 stderr=self._stderr,
                 pass_fds=[theirs.fileno()],
                 env=_environment(),

@@ -130,7 +130,7 @@ def _memory_limits(folder: Path) -> Iterator[int]:
 
 
 def _number(word: str) -> int | None:
-    """None for `max`, for -1 and for what is no number."""
+    """The whole number that the word is; None for `max`, -1 and anything else."""
     return int(word) if re.fullmatch(r"[0-9]{1,19}", word) else None
 
 

@@ -21,8 +21,8 @@ def needs_ray(workers: int | None, address: str | None, inputs: Sequence[Input])
 
 
 def start_pool(workers: int | None, address: str | None, inputs: Sequence[Input], go_on: bool, say: Say) -> Pool:
-    """`go_on`: with one worker, where Ray cannot start on this machine. Raises ConfigError or RetryError where it
-    cannot and must.
+    """Start the workers. `go_on`: with one worker, if Ray cannot start on this machine. Raises ConfigError or
+    RetryError if there are no workers.
     """
     mean = sum(item.size for item in inputs) // len(inputs)
     recycle = policy.recycle_of(mean)

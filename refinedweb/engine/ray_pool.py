@@ -39,8 +39,8 @@ ENDINGS: dict[str, Literal["died", "out_of_memory", "full"]] = {
 
 
 class RayPool:
-    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster. `say` is told what a
-    user should know of a slow start.
+    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster. `say` shows the user
+    news of a slow start.
     """
 
     def __init__(self, workers: int | None, address: str | None, recycle: int, say: Say = lambda text: None) -> None:

@@ -54,8 +54,8 @@ def execute(
     recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch,
     started: Callable[[], None], say: Say,
 ) -> RunResult:  # fmt: skip
-    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up; `say` is
-    told what a user should know while they are not.
+    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up; `say`
+    shows the user news of a slow start.
     """
 
     def start() -> Pool:
