@@ -28,7 +28,7 @@ class Execution:
 
     `workers`: tasks to run in parallel (None: all cores); `address`: of a Ray cluster (None: this machine); `lease`:
     seconds until a claim expires; `patience`: seconds to wait for a store that does not answer; `base`: the prefix of
-    the entries in a list of paths; `metrics`: where to emit them.
+    the entries in a list of paths; `metrics`: where to emit them; `go_on`: with one worker, where Ray cannot start.
     """
 
     workers: int | None = None
@@ -38,6 +38,7 @@ class Execution:
     base: str | None = None
     as_json: bool = False
     metrics: tuple[str, ...] = ()
+    go_on: bool = False
 
 
 def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Execution) -> int:
@@ -47,11 +48,11 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
     display = Display(len(found.inputs), quiet=how.as_json)
     display.start(recipe, found, out)
     _stop_politely(display)
-    settings = RunSettings(how.workers, how.address, how.lease, how.patience)
+    settings = RunSettings(how.workers, how.address, how.lease, how.patience, how.go_on)
     watch = both(display.watch, meter)
     try:
         with display:
-            result = execute(recipe, found.inputs, out, settings, watch, display.ready)
+            result = execute(recipe, found.inputs, out, settings, watch, display.ready, display.say)
     except KeyboardInterrupt:
         click.echo("\nInterrupted: what is committed is safe. To resume, run the same command again:", err=True)
         click.echo(f"  refinedweb {shlex.join(sys.argv[1:])}", err=True)
@@ -65,13 +66,15 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
 
 def _stop_politely(display: Display) -> None:
     """Let SIGINT and SIGTERM end the run when it next updates the display. An exception that is raised at an arbitrary
-    place can get lost (Python ignores those within finalisers). The second signal does not wait.
+    place can get lost (Python ignores those within finalisers), but while workers start, which may take minutes,
+    nothing is updated. The second signal does not wait.
     """
 
     def stop(number: int, frame: object) -> None:
-        if display.interrupted:
-            raise KeyboardInterrupt
+        at_once = display.interrupted or not display.is_ready
         display.interrupted = True
+        if at_once:
+            raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError
 
 Work = Callable[[int, Any, bool], Any]
+Beat = Callable[[], None]  # renews the driver's claims if it is time to
 
 
 class WorkerNode(NamedTuple):
@@ -42,8 +43,10 @@ class TaskOutcome:
 class Pool(Protocol):
     """Runs tasks at the same time."""
 
-    def use(self, work: Work) -> None:
-        """Set what the tasks submitted from now on do."""
+    def use(self, work: Work, beat: Beat) -> None:
+        """Set what the tasks submitted from now on do. Where `wait` blocks for longer than it was asked to, it has
+        `beat` called several times a second meanwhile.
+        """
         ...
 
     def slots(self) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from refinedweb.engine import policy
 from refinedweb.engine.loop import LoopProgress, Watch
 from refinedweb.engine.pool import Pool
-from refinedweb.engine.ray_pool import RayPool
+from refinedweb.engine.pools import start_pool
+from refinedweb.engine.ray_start import Say
 from refinedweb.engine.start import start_or_resume
 from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.ledger.manifest import Totals
@@ -39,23 +40,27 @@ class RunResult:
 @dataclass(frozen=True)
 class RunSettings:
     """Settings that do not influence the output: workers, the Ray cluster's address, the lease of claims and the
-    driver's patience with a store that does not answer, both in seconds.
+    driver's patience with a store that does not answer, both in seconds; `go_on`: with one worker, where Ray cannot
+    start.
     """
 
     workers: int | None = None
     address: str | None = None
     lease: float = LEASE_SECONDS
     patience: float = policy.PATIENCE_SECONDS
+    go_on: bool = False
 
 
 def execute(
-    recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch, started: Callable[[], None]
-) -> RunResult:
-    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up."""
+    recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch,
+    started: Callable[[], None], say: Say,
+) -> RunResult:  # fmt: skip
+    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up; `say`
+    shows the user news of a slow start.
+    """
 
     def start() -> Pool:
-        mean = sum(item.size for item in inputs) // len(inputs)
-        pool = RayPool(settings.workers, settings.address, policy.recycle_of(mean))
+        pool = start_pool(settings.workers, settings.address, inputs, settings.go_on, say)
         started()
         return pool
 

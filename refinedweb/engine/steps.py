@@ -65,7 +65,7 @@ class Crew:
         claims = Claims(impatient(store), step, self._lease)  # a claim in doubt is not ours, and others hold theirs
         if self._pool is None:
             self._pool = self._start()
-        self._pool.use(work(claims.owner))
+        self._pool.use(work(claims.owner), claims.renew)
         progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed, self._patience).run()
         return Done(progress.failed, progress.attempts, progress.deaths)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from refinedweb.engine.inline import InlinePool
-from refinedweb.engine.pool import TaskOutcome, Work
+from refinedweb.engine.pool import Beat, TaskOutcome, Work
 from refinedweb.engine.run import RunResult, execute_on
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.sources import inputs
@@ -27,8 +27,8 @@ class HookedPool(InlinePool):
         self._before = before
         self._after = after
 
-    def use(self, work: Work) -> None:
-        super().use(work)
+    def use(self, work: Work, beat: Beat) -> None:
+        super().use(work, beat)
         if self._before is not None:
             self._before(work)
 
