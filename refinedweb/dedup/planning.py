@@ -30,8 +30,11 @@ KEY_BYTES = 24  # per key: the key, its check and an address
 SPAN_SHARE = 0.6  # bytes per byte of text: 40 for every 13th token, and likewise for paragraphs
 
 
-def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context:
-    """The context of a global step, as planned by the first driver. Raises ConfigError for an unusable index."""
+def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: frozenset[int] = frozenset()) -> Context:
+    """The context of a global step, as planned by the first driver. Raises ConfigError for an unusable index.
+
+    `lost`: shards that the step goes on without.
+    """
     key = layout.plan_key(step.name)
     planned: Any = load_or_none(store, key)
     if planned is None:
@@ -42,7 +45,7 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context
             planned = json.loads(store.get(key)[0])
     blocks = tuple(Block(*block) for block in planned["blocks"])
     index = tuple(Input(*item) for item in planned["index"])
-    return Context(store.root, step, recipe, blocks, planned["partitions"], index)
+    return Context(store.root, step, recipe, blocks, planned["partitions"], index, lost)
 
 
 def check_index(recipe: Recipe) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 from refinedweb.dedup import phases_of
-from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
+from refinedweb.dedup.context import Context
+from refinedweb.dedup.phase import Phase, PhaseWork, ledger_of
 from refinedweb.dedup.planning import context_of
 from refinedweb.engine.loop import Loop, Task, Watch
+from refinedweb.engine.losses import Losses
 from refinedweb.engine.pool import Pool, Work
 from refinedweb.ledger import layout
 from refinedweb.ledger.claims import Claims
@@ -35,24 +38,25 @@ class Crew:
     """The workers of a run, started when the first task needs them, and what every step needs to know."""
 
     def __init__(
-        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, watch: Watch
-    ) -> None:
+        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, watch: Watch,
+        losses: Losses,
+    ) -> None:  # fmt: skip
         self.recipe = recipe
         self.inputs = inputs
+        self.losses = losses
         self._start = start
         self._lease = lease
         self._watch = watch
         self._pool: Pool | None = None
 
-    def run(self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work]) -> Done:
+    def run(self, ledger: Ledger, tasks: Sequence[Task], block: int, work: Callable[[str], Work]) -> Done:
         """Run all tasks of one ledger until each is committed, by any driver, or has failed. `work` is called with the
         driver's name.
         """
-        ledger = Ledger(store, step)
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
             return Done()
-        claims = Claims(store, step, self._lease)
+        claims = Claims(ledger.store, ledger.step, self._lease)
         if self._pool is None:
             self._pool = self._start()
         self._pool.use(work(claims.owner))
@@ -68,32 +72,53 @@ class Crew:
 
 
 def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
-    """Run one pass over all shards."""
-    first = step.reads is None
-    tasks = [Task(n, item if first else None, item.size) for n, item in enumerate(crew.inputs)]
-    return crew.run(store, step.name, tasks, block, lambda driver: LocalStep(store.root, step, crew.recipe, driver))
+    """Run one pass over all shards. What fails is lost if the user accepts it."""
+    losses = crew.losses
+    losses.carry_over(step)
+    now = losses.inputs(step) if step.reads is None else [None] * len(crew.inputs)
+    tasks = [Task(n, now[n], item.size) for n, item in enumerate(crew.inputs)]
+    work = partial(LocalStep, store.root, step, crew.recipe)
+    done = crew.run(losses.ledger(step), tasks, block, work)
+    done.failed = losses.accept(step, done.failed)
+    return done
 
 
 def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
-    """Run the phases of a global step, each when the one before it is complete; then delete its shuffle objects."""
-    context = context_of(store, step, crew.recipe, len(crew.inputs))
-    total, phases = Done(), {}
-    for phase in phases_of(context):
-        done = _run_phase(crew, store, phase)
-        total.attempts += done.attempts
-        total.deaths += done.deaths
-        if done.failed:
-            total.failed = done.failed
+    """Run the phases of a global step, each when the one before it is complete; then delete its shuffle objects.
+
+    If a task cannot read its shards and the user accepts that they are lost, the phases go on without them.
+    """
+    total = Done()
+    while True:
+        context = context_of(store, step, crew.recipe, len(crew.inputs), crew.losses.skipped(step))
+        phases = _run_phases(crew, context, total)
+        if not total.failed:
+            break
+        shards = [shard for task in total.failed if task < context.new_blocks for shard in range(*context.blocks[task])]
+        if not crew.losses.accept_unreadable(step, shards, context.lost):
             return total
-        phases[phase.name] = phase.count
     store.put(layout.done_key(step.name), json.dumps(phases).encode())
     _clear(store, step, phases)
     return total
 
 
-def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
+def _run_phases(crew: Crew, context: Context, total: Done) -> dict[str, int]:
+    """Run phase by phase until one has failed tasks; adds up how they ended. Returns the phases that are complete."""
+    phases: dict[str, int] = {}
+    for phase in phases_of(context):
+        done = _run_phase(crew, phase)
+        total.failed = done.failed
+        total.attempts += done.attempts
+        total.deaths += done.deaths
+        if done.failed:
+            break
+        phases[phase.name] = phase.count
+    return phases
+
+
+def _run_phase(crew: Crew, phase: Phase) -> Done:
     tasks = [Task(number, None, 1) for number in range(phase.count)]
-    done = crew.run(store, folder_of(phase), tasks, 1, lambda driver: PhaseWork(phase, driver))
+    done = crew.run(ledger_of(phase), tasks, 1, lambda driver: PhaseWork(phase, driver))
     ledger_of(phase).roll_up(set(range(phase.count)) if not done.failed else set())
     return done
 

@@ -1,7 +1,7 @@
 """The ledger of one step: a commit record per task, created by a conditional put, so that exactly one writer wins.
 
 Objects are written first, then their record. A record never precedes its objects; an object without a record does not
-exist. Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed.
+exist. Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed + rows lost (see `gaps`).
 
 A rollup is the sum of the records of one full block of tasks. It is a pure function of the records, so it adds nothing
 to them and writing it twice is harmless; it spares `status` from reading 100,000 small objects.
@@ -46,7 +46,8 @@ class Record:
 
     `removed` counts rows by stage and reason, `skipped` counts input records that are not documents by their type;
     `facts` are other numbers that a later task needs. `damage` says where the input was broken (the shard is then
-    partial), `quarantined` names documents that killed a worker.
+    partial), `quarantined` names documents that killed a worker. `lost` says why, if the run goes on without the
+    shard; `rows_lost` of its documents had been counted by an earlier pass.
     """
 
     task: int
@@ -70,12 +71,14 @@ class Record:
     host: str = ""
     driver: str = ""
     committed_at: str = ""
+    lost: str = ""
+    rows_lost: int = 0
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def check(self) -> None:
         """Raises ShardError if the law of the ledger does not hold."""
         removed = sum(n for reasons in self.removed.values() for n in reasons.values())
-        if self.rows_in != self.rows_kept + removed:
+        if self.rows_in != self.rows_kept + removed + self.rows_lost:
             raise ShardError(
                 f"task {self.task} ({self.input_key}): {self.rows_in} rows in, but {self.rows_kept} kept and {removed} "
                 "removed; a stage changed the number of rows"
@@ -104,6 +107,8 @@ class Totals:
     seconds: float = 0.0
     partial: int = 0
     quarantined: int = 0
+    lost: int = 0
+    rows_lost: int = 0
     peak_memory: int = 0
     removed: Removed = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
@@ -121,6 +126,8 @@ class Totals:
                 seconds=record.seconds,
                 partial=int(bool(record.damage)),
                 quarantined=len(record.quarantined),
+                lost=int(bool(record.lost)),
+                rows_lost=record.rows_lost,
                 peak_memory=record.peak_memory,
                 removed=record.removed,
                 skipped=record.skipped,
@@ -139,7 +146,8 @@ class Totals:
 
 
 _SUMMED = (
-    "tasks", "rows_in", "rows_kept", "bytes_in", "bytes_kept", "bytes_written", "seconds", "partial", "quarantined"
+    "tasks", "rows_in", "rows_kept", "bytes_in", "bytes_kept", "bytes_written", "seconds", "partial", "quarantined",
+    "lost", "rows_lost",
 )  # fmt: skip
 
 
@@ -171,8 +179,8 @@ class Ledger:
 
     def failed(self) -> dict[int, str]:
         """The error message of every task that failed for good and has no record."""
-        failed = self._numbers(layout.FAILURES)
-        numbers = sorted(failed - self.recorded(failed))
+        noted = self.noted()
+        numbers = sorted(noted - self.recorded(noted))
         return {n: json.loads(self.store.get(self._key(layout.FAILURES, n))[0])["error"] for n in numbers}
 
     def record(self, task: int) -> Record:
@@ -187,6 +195,10 @@ class Ledger:
         with ThreadPoolExecutor(self.store.parallel) as pool:
             for some in chunks(tasks, ROLLUP):  # else the pool would hold every record that was not consumed yet
                 yield from pool.map(self.record, some)
+
+    def noted(self) -> set[int]:
+        """The tasks that failed for good at some time, whatever became of them."""
+        return self._numbers(layout.FAILURES)
 
     def commit(self, record: Record) -> Record:
         """Record the task as done. Returns the winner's record: another writer's, if that one came first.
@@ -203,7 +215,7 @@ class Ledger:
         return record
 
     def _same(self, winner: Record, loser: Record) -> Record:
-        if winner.outputs != loser.outputs:
+        if winner.outputs != loser.outputs and not winner.lost and not loser.lost:
             raise ShardError(
                 f"{self.store.uri(self._key(layout.RECORDS, loser.task))}: this task is committed with other outputs "
                 f"than were just computed (code {winner.code_version} then, {loser.code_version} now); run `refinedweb "
@@ -221,8 +233,9 @@ class Ledger:
         rolled = self._numbers(layout.ROLLUPS)
         covered: set[int] = set()
         for block in sorted(rolled):
-            covered.update(_tasks_of(block))
-            total.merge(self._rollup(block))
+            rollup, apart = self._rollup(block)
+            covered.update(set(_tasks_of(block)).difference(apart))
+            total.merge(rollup)
         for record in self.records(sorted(committed - covered)):
             total.add(record)
         return total
@@ -240,14 +253,20 @@ class Ledger:
         return sorted(set(full) - self._numbers(layout.ROLLUPS)) if full else []
 
     def roll_up_block(self, block: int) -> None:
-        """Write the sum of a full block's records."""
-        total = Totals()
+        """Write the sum of a full block's records. Those of lost shards stay apart, for they may be replaced."""
+        total, apart = Totals(), []
         for record in self.records(_tasks_of(block)):
-            total.add(record)
-        self.store.put(self._key(layout.ROLLUPS, block), json.dumps(dataclasses.asdict(total)).encode())
+            if record.lost:
+                apart.append(record.task)
+            else:
+                total.add(record)
+        rollup = {**dataclasses.asdict(total), "apart": apart}
+        self.store.put(self._key(layout.ROLLUPS, block), json.dumps(rollup).encode())
 
-    def _rollup(self, block: int) -> Totals:
-        return Totals(**json.loads(self.store.get(self._key(layout.ROLLUPS, block))[0]))
+    def _rollup(self, block: int) -> tuple[Totals, list[int]]:
+        loaded = json.loads(self.store.get(self._key(layout.ROLLUPS, block))[0])
+        apart = loaded.pop("apart", [])
+        return Totals(**loaded), apart
 
     def _key(self, kind: str, number: int) -> str:
         return layout.ledger_key(self.step, kind, number)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context, is_old
 from refinedweb.dedup.planning import context_of
+from refinedweb.ledger.gaps import skipped_by
 from refinedweb.ledger.layout import decisions_key
 from refinedweb.ledger.run_file import RunFile
 from refinedweb.recipe.load import of_content
@@ -42,7 +43,9 @@ class Decisions:
         self._step: Step = next(step for step in run.steps if step.kind == "global" and stage in step.stages)
         deciding = [name for step in run.steps if step.kind == "global" for name in step.stages]
         recipe = of_content(run.recipe, run.recipe_name, deciding)
-        self._context: Context = context_of(store, self._step, recipe, len(run.inputs))
+        self._context: Context = context_of(
+            store, self._step, recipe, len(run.inputs), skipped_by(store, run.steps, self._step)
+        )
         self._name = stage
 
     def table(self, shard: int) -> pa.Table | None:
