@@ -109,19 +109,23 @@ class Decisions:
         return [r for r in rows if (r["reason"] or r["spans"]) and reason in (None, r["reason"])]
 
     def _shown(self, shard: int, row: dict[str, Any]) -> DuplicatePair | CutDocument:
-        document = self._document(np.uint64(shard << 32 | row["row"]))
+        document = self._document(np.uint64(shard << 32 | row["row"]), row["id"])
         if row["kept_at"] is None:
             text = (document.get("text") or "").encode()
             spans = [text[s["start"] : s["end"]].decode("utf-8", "replace") for s in row["spans"] or ()]
             return CutDocument(self._name, row["reason"], document, spans)
-        kept = self._document(np.uint64(row["kept_at"]))
+        kept = self._document(np.uint64(row["kept_at"]), row["kept_id"])
         old = bool(is_old(np.array([row["kept_at"]], np.uint64))[0])
         alike, bands = self._compared(document.get("text"), kept.get("text"))
         return DuplicatePair(self._name, row["reason"], row["cluster_size"], document, kept, alike, bands, old)
 
-    def _document(self, address: np.uint64) -> dict[str, Any]:
-        """One document by its address, with what is known about it: an index of keys only knows its id."""
+    def _document(self, address: np.uint64, name: str) -> dict[str, Any]:
+        """One document by its address, with what is known about it: its id alone in an index of keys, or if its shard
+        was lost since.
+        """
         shard, row = int(address) >> 32, int(address) & 0xFFFFFFFF
+        if shard in self._context.lost:
+            return {"id": name}
         for docs in self._context.tables(shard, COLUMNS):
             found = docs.filter(pc.equal(docs.column(ROW), row))
             if found.num_rows:
