@@ -40,7 +40,7 @@ class RunCommand:
     out: str
 
     def accepting(self, shards: int) -> str:
-        """The command that goes on without so many failed shards."""
+        """The command that goes on without this number of failed shards."""
         return shlex.join(["refinedweb", *self.words, "--accept-failed", str(shards)])
 
     def again(self) -> str:

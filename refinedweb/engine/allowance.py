@@ -18,7 +18,7 @@ class Allowance:
     percent: float = 0.0
 
     def of(self, shards: int) -> int:
-        """The number for a run of this many shards. One must be left: a run of nothing is no result."""
+        """The number for a run of this many shards. At least one shard must be left."""
         return min(shards - 1, self.shards + int(shards * self.percent / 100 + 1e-9))
 
     @classmethod
