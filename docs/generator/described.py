@@ -38,8 +38,8 @@ RECORD = {
     "input_etag": "Its etag when it was read.",
     "input_size": "Its size in bytes.",
     "rows_in": "Documents that came in.",
-    "rows_kept": "Documents that went on. `rows_in` = `rows_kept` + the sum of `removed` + `rows_lost`, or the commit is "
-    "refused.",
+    "rows_kept": "Documents that went on. `rows_in` = `rows_kept` + the sum of `removed` + `rows_lost`, or there is no "
+    "commit.",
     "bytes_kept": "Bytes of their text.",
     "removed": "Documents removed: stage → reason → number.",
     "outputs": "The objects that were written.",
