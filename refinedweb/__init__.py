@@ -63,7 +63,8 @@ def run(
     """
     from refinedweb.engine.allowance import Allowance
     from refinedweb.engine.inline import InlinePool
-    from refinedweb.engine.run import RunSettings, carry_out
+    from refinedweb.engine.run import carry_out
+    from refinedweb.engine.settings import RunSettings
     from refinedweb.engine.start import begin
     from refinedweb.recipe.load import load as load_recipe
     from refinedweb.sources.inputs import InputSpecs

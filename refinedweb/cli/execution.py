@@ -15,7 +15,8 @@ from refinedweb.cli.progress import Display
 from refinedweb.cli.results import show_result
 from refinedweb.engine.allowance import Allowance
 from refinedweb.engine.metrics import both, meter_of
-from refinedweb.engine.run import RunSettings, execute
+from refinedweb.engine.run import execute
+from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.start import begin
 from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.recipe.recipe import Recipe
@@ -53,7 +54,7 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
     display = Display(len(run.inputs), quiet=how.as_json)
     display.start(recipe, FoundInputs(run.inputs, list(begun.left_out)), out)
     _stop_politely(display)
-    settings = RunSettings(how.workers, how.address, how.lease, how.accept)
+    settings = RunSettings(how.workers, how.address, how.lease, accept=how.accept)
     watch = both(display.watch, meter)
     try:
         with display:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from refinedweb.cli.results import counted
 from refinedweb.views.terminal import line
+from refinedweb.views.units import counted
 
 if TYPE_CHECKING:
     from refinedweb.engine.run import RunResult

@@ -6,7 +6,7 @@ there failed at each of them, or has a record by now. The record of a lost shard
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from refinedweb.engine.allowance import Allowance
@@ -19,7 +19,7 @@ from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.kept import kept_shards
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Missing, Store, split_uri
-from stages.errors import ShardError
+from stages.errors import RefinedWebError, ShardError
 
 
 class Losses:
@@ -45,13 +45,18 @@ class Losses:
             inputs[number] = _as_it_is_now(inputs[number])
         return inputs
 
+    def would_accept(self, step: Step, failed: Collection[int]) -> bool:
+        """Whether the run could go on without these shards of a pass, if they stay failed."""
+        lost = lost_shards(Ledger(self._store, step.name)) if failed and self._most else {}
+        return 0 < len(lost.keys() | set(failed)) <= self._most
+
     def accept(self, step: Step, failed: Mapping[int, str]) -> dict[int, str]:
         """Record the failed shards of a pass as lost, unless they are too many. Returns those that are still failed."""
         ledger = Ledger(self._store, step.name)
         recorded = ledger.recorded(failed)
         left = {number: error for number, error in failed.items() if number not in recorded}
-        needed = len(left) + len(lost_shards(ledger))
-        if left and needed > self._most:
+        if left and not self.would_accept(step, left):
+            needed = len(left) + len(lost_shards(ledger))
             self.acceptable = needed if needed < len(self._run.inputs) else None
             return left
         for number, error in left.items():
@@ -119,6 +124,6 @@ def _as_it_is_now(item: Input) -> Input:
     store, key = split_uri(item.uri)
     try:
         found = store.info(key)
-    except Missing:
+    except RefinedWebError:  # the task's own attempt will say what is wrong with it
         return item
     return Input(item.uri, found.etag, found.size)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from refinedweb.engine.allowance import Allowance
-from refinedweb.engine.loop import Watch
-from refinedweb.engine.policy import recycle_of
+from refinedweb.engine.loop import LoopProgress, Watch
+from refinedweb.engine.policy import PATIENCE_SECONDS, recycle_of
 from refinedweb.engine.pool import Pool
 from refinedweb.engine.ray_pool import RayPool
+from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.start import start_or_resume
-from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.manifest import Totals
 from refinedweb.ledger.run_file import RunFile
@@ -19,6 +18,7 @@ from refinedweb.ledger.totals import is_complete, run_totals
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
+from refinedweb.storage.patient import PatientStore
 
 
 @dataclass
@@ -42,18 +42,6 @@ class RunResult:
         return 3 if self.failed or self.lost or self.totals.partial or self.totals.quarantined else 0
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """Settings that do not influence the output of a task: workers, the Ray cluster's address, the lease of claims in
-    seconds, and how many failed shards the run may go on without.
-    """
-
-    workers: int | None = None
-    address: str | None = None
-    lease: float = LEASE_SECONDS
-    accept: Allowance = field(default_factory=Allowance)
-
-
 def execute(
     recipe: Recipe, run: RunFile, out: str, settings: RunSettings, watch: Watch, started: Callable[[], None]
 ) -> RunResult:
@@ -70,10 +58,10 @@ def execute(
 
 def execute_on(
     start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch,
-    accept: Allowance | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> RunResult:  # fmt: skip
     """Begin or resume the run of these inputs, and carry it out on the workers of the pool that `start` returns."""
-    settings = RunSettings(lease=lease, accept=accept or Allowance())
+    settings = RunSettings(lease=lease, patience=patience)
     return carry_out(start, recipe, start_or_resume(recipe, inputs, out), out, settings, watch)
 
 
@@ -85,10 +73,10 @@ def carry_out(
     from refinedweb.engine.losses import Losses
     from refinedweb.engine.steps import Crew, run_global, run_local  # kernels are expensive to import
 
-    store = open_store(out)
+    store = PatientStore(open_store(out), settings.patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
     result = RunResult(Totals())
     losses = Losses(store, run, recipe, settings.accept)
-    with Crew(recipe, run.inputs, start, settings.lease, watch, losses) as crew:
+    with Crew(recipe, run.inputs, start, settings, watch, losses) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):
                 continue  # as a whole, because the shuffle objects of its phases are gone

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import sleep
 from types import TracebackType
 
 from refinedweb.dedup import phases_of
 from refinedweb.dedup.context import Context
-from refinedweb.dedup.phase import Phase, PhaseWork, ledger_of
+from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
 from refinedweb.dedup.planning import context_of
-from refinedweb.engine.loop import Loop, Task, Watch
+from refinedweb.engine import policy
+from refinedweb.engine.blocks import block_numbers
+from refinedweb.engine.loop import Loop, LoopProgress, Watch
 from refinedweb.engine.losses import Losses
 from refinedweb.engine.pool import Pool, Work
+from refinedweb.engine.settings import RunSettings
+from refinedweb.engine.verdicts import Task
 from refinedweb.ledger import layout
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
@@ -23,6 +28,8 @@ from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store
+from refinedweb.storage.patient import impatient
+from refinedweb.views.units import counted
 
 
 @dataclass
@@ -38,14 +45,14 @@ class Crew:
     """The workers of a run, started when the first task needs them, and what every step needs to know."""
 
     def __init__(
-        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, watch: Watch,
+        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], settings: RunSettings, watch: Watch,
         losses: Losses,
     ) -> None:  # fmt: skip
         self.recipe = recipe
         self.inputs = inputs
         self.losses = losses
         self._start = start
-        self._lease = lease
+        self._settings = settings
         self._watch = watch
         self._pool: Pool | None = None
 
@@ -56,12 +63,28 @@ class Crew:
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
             return Done()
-        claims = Claims(ledger.store, ledger.step, self._lease)
+        claims = self._claims(ledger)
         if self._pool is None:
             self._pool = self._start()
         self._pool.use(work(claims.owner))
-        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed).run()
+        patience = self._settings.patience
+        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed, patience).run()
         return Done(progress.failed, progress.attempts, progress.deaths)
+
+    def _claims(self, ledger: Ledger) -> Claims:
+        """A claim in doubt is not ours, and others hold theirs."""
+        return Claims(impatient(ledger.store), ledger.step, self._settings.lease)
+
+    def await_others(self, ledger: Ledger, tasks: Sequence[Task], block: int, failed: Collection[int]) -> None:
+        """Wait while other drivers hold claims on tasks that failed here: they may yet finish them."""
+        claims, block_of = self._claims(ledger), block_numbers({task.number: task.size for task in tasks}, block)
+        while left := set(failed) - ledger.recorded(failed):
+            held = claims.claimed() - claims.silent()
+            if not held.intersection(block_of[number] for number in left):
+                return
+            trouble = f"{counted(len(left), 'shard')} failed here; another driver tries"
+            self._watch(LoopProgress(ledger.step, len(tasks), done=len(tasks) - len(left), trouble=trouble))
+            sleep(policy.LOOK_SECONDS)
 
     def __enter__(self) -> Crew:
         return self
@@ -78,7 +101,10 @@ def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
     now = losses.inputs(step) if step.reads is None else [None] * len(crew.inputs)
     tasks = [Task(n, now[n], item.size) for n, item in enumerate(crew.inputs)]
     work = partial(LocalStep, store.root, step, crew.recipe)
-    done = crew.run(losses.ledger(step), tasks, block, work)
+    ledger = losses.ledger(step)
+    done = crew.run(ledger, tasks, block, work)
+    if losses.would_accept(step, done.failed):
+        crew.await_others(ledger, tasks, block, done.failed)
     done.failed = losses.accept(step, done.failed)
     return done
 
@@ -91,7 +117,7 @@ def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
     total = Done()
     while True:
         context = context_of(store, step, crew.recipe, len(crew.inputs), crew.losses.skipped(step))
-        phases = _run_phases(crew, context, total)
+        phases = _run_phases(crew, store, context, total)
         if not total.failed:
             break
         shards = [shard for task in total.failed if task < context.new_blocks for shard in range(*context.blocks[task])]
@@ -102,11 +128,11 @@ def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
     return total
 
 
-def _run_phases(crew: Crew, context: Context, total: Done) -> dict[str, int]:
+def _run_phases(crew: Crew, store: Store, context: Context, total: Done) -> dict[str, int]:
     """Run phase by phase until one has failed tasks; adds up how they ended. Returns the phases that are complete."""
     phases: dict[str, int] = {}
     for phase in phases_of(context):
-        done = _run_phase(crew, phase)
+        done = _run_phase(crew, store, phase)
         total.failed = done.failed
         total.attempts += done.attempts
         total.deaths += done.deaths
@@ -116,9 +142,9 @@ def _run_phases(crew: Crew, context: Context, total: Done) -> dict[str, int]:
     return phases
 
 
-def _run_phase(crew: Crew, phase: Phase) -> Done:
+def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
     tasks = [Task(number, None, 1) for number in range(phase.count)]
-    done = crew.run(ledger_of(phase), tasks, 1, lambda driver: PhaseWork(phase, driver))
+    done = crew.run(Ledger(store, folder_of(phase)), tasks, 1, lambda driver: PhaseWork(phase, driver))
     ledger_of(phase).roll_up(set(range(phase.count)) if not done.failed else set())
     return done
 

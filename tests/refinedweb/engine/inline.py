@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from refinedweb.engine.allowance import Allowance
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.pool import TaskOutcome, Work
-from refinedweb.engine.run import RunResult, RunSettings, carry_out
+from refinedweb.engine.run import RunResult, carry_out
+from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.start import begin
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.sources.inputs import InputSpecs
