@@ -15,6 +15,7 @@ from refinedweb.cli.progress import Display
 from refinedweb.cli.results import show_result
 from refinedweb.engine.allowance import Allowance
 from refinedweb.engine.metrics import both, meter_of
+from refinedweb.engine.policy import PATIENCE_SECONDS
 from refinedweb.engine.run import execute
 from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.start import begin
@@ -30,14 +31,15 @@ class Execution:
     """How to run and what to print; none of it changes the output.
 
     `workers`: tasks to run in parallel (None: all cores); `address`: of a Ray cluster (None: this machine); `lease`:
-    seconds until a claim expires; `base`: the prefix of the entries in a list of paths; `metrics`: where to emit them;
-    `accept`: how many failed shards to go on without; `check`: list the inputs of a run that has begun; `command`: what
-    the user wrote, for messages.
+    seconds until a claim expires; `patience`: seconds to wait for a store that does not answer; `base`: the prefix of
+    the entries in a list of paths; `metrics`: where to emit them; `accept`: how many failed shards to go on without;
+    `check`: list the inputs of a run that has begun; `command`: what the user wrote, for messages.
     """
 
     workers: int | None = None
     address: str | None = None
     lease: float = LEASE_SECONDS
+    patience: float = PATIENCE_SECONDS
     base: str | None = None
     as_json: bool = False
     metrics: tuple[str, ...] = ()
@@ -54,7 +56,7 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
     display = Display(len(run.inputs), quiet=how.as_json)
     display.start(recipe, FoundInputs(run.inputs, list(begun.left_out)), out)
     _stop_politely(display)
-    settings = RunSettings(how.workers, how.address, how.lease, accept=how.accept)
+    settings = RunSettings(how.workers, how.address, how.lease, how.patience, how.accept)
     watch = both(display.watch, meter)
     try:
         with display:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from refinedweb.engine import policy
 from refinedweb.engine.loop import LoopProgress, Watch
-from refinedweb.engine.policy import PATIENCE_SECONDS, recycle_of
 from refinedweb.engine.pool import Pool
 from refinedweb.engine.ray_pool import RayPool
 from refinedweb.engine.settings import RunSettings
@@ -49,7 +49,7 @@ def execute(
 
     def start() -> Pool:
         mean = sum(item.size for item in run.inputs) // len(run.inputs)
-        pool = RayPool(settings.workers, settings.address, recycle_of(mean))
+        pool = RayPool(settings.workers, settings.address, policy.recycle_of(mean))
         started()
         return pool
 
@@ -58,10 +58,10 @@ def execute(
 
 def execute_on(
     start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch,
-    patience: float = PATIENCE_SECONDS,
+    patience: float | None = None,
 ) -> RunResult:  # fmt: skip
     """Begin or resume the run of these inputs, and carry it out on the workers of the pool that `start` returns."""
-    settings = RunSettings(lease=lease, patience=patience)
+    settings = RunSettings(lease=lease, patience=policy.PATIENCE_SECONDS if patience is None else patience)
     return carry_out(start, recipe, start_or_resume(recipe, inputs, out), out, settings, watch)
 
 

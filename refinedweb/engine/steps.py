@@ -27,9 +27,10 @@ from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import Store
+from refinedweb.storage import Store, split_uri
 from refinedweb.storage.patient import impatient
 from refinedweb.views.units import counted
+from stages.errors import ConfigError, RefinedWebError
 
 
 @dataclass
@@ -56,13 +57,18 @@ class Crew:
         self._watch = watch
         self._pool: Pool | None = None
 
-    def run(self, ledger: Ledger, tasks: Sequence[Task], block: int, work: Callable[[str], Work]) -> Done:
+    def run(
+        self, ledger: Ledger, tasks: Sequence[Task], block: int, work: Callable[[str], Work],
+        check: Callable[[], None] = lambda: None,
+    ) -> Done:  # fmt: skip
         """Run all tasks of one ledger until each is committed, by any driver, or has failed. `work` is called with the
-        driver's name.
+        driver's name, `check` before the first attempt of all: it raises ConfigError if the setting is wrong.
         """
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
             return Done()
+        if not committed:
+            check()
         claims = self._claims(ledger)
         if self._pool is None:
             self._pool = self._start()
@@ -98,15 +104,35 @@ def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
     """Run one pass over all shards. What fails is lost if the user accepts it."""
     losses = crew.losses
     losses.carry_over(step)
-    now = losses.inputs(step) if step.reads is None else [None] * len(crew.inputs)
-    tasks = [Task(n, now[n], item.size) for n, item in enumerate(crew.inputs)]
+    now = losses.inputs(step) if step.reads is None else []
+    tasks = [Task(n, now[n] if now else None, item.size) for n, item in enumerate(crew.inputs)]
     work = partial(LocalStep, store.root, step, crew.recipe)
     ledger = losses.ledger(step)
-    done = crew.run(ledger, tasks, block, work)
+    done = crew.run(ledger, tasks, block, work, lambda: check_readable(now))
     if losses.would_accept(step, done.failed):
         crew.await_others(ledger, tasks, block, done.failed)
     done.failed = losses.accept(step, done.failed)
     return done
+
+
+def check_readable(inputs: Sequence[Input]) -> None:
+    """Raises ConfigError if this machine may read none of a few inputs: then the call is wrong, and not a worker.
+
+    What else is wrong with an input concerns its own shard.
+    """
+    refusals: list[ConfigError] = []
+    for number in sorted({0, len(inputs) // 2, len(inputs) - 1}) if inputs else ():
+        store, key = split_uri(inputs[number].uri)
+        try:
+            with store.open(key) as stream:
+                stream.read(1)
+            return
+        except ConfigError as error:
+            refusals.append(error)
+        except (RefinedWebError, OSError):
+            return
+    if refusals:
+        raise refusals[0]
 
 
 def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
