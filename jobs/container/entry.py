@@ -230,7 +230,7 @@ class _Host:
         if code == 0:
             return 0
         if code == 3 and _is_complete(self._out):
-            self._say("complete, with quarantined documents or partial shards: `refinedweb status` names them")
+            self._say("complete, with quarantined documents, partial or lost shards: `refinedweb status` names them")
             return 0
         raise RefinedWebError(f"refinedweb run ended with exit code {code}: {errors}")
 

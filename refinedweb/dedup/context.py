@@ -64,7 +64,9 @@ def within(addresses: UInt64s, found: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Context:
-    """One global step of one run. `blocks` are ordered by shard; `index` are the files of earlier runs."""
+    """One global step of one run. `blocks` are ordered by shard; `index` are the files of earlier runs; `lost` shards
+    have no documents.
+    """
 
     out: str
     step: Step
@@ -72,6 +74,7 @@ class Context:
     blocks: tuple[Block, ...]
     partitions: int
     index: tuple[Input, ...] = ()
+    lost: frozenset[int] = frozenset()
 
     @cached_property
     def store(self) -> Store:
@@ -106,6 +109,8 @@ class Context:
         """The documents of a shard by row groups, with their numbers in `@row`, as this step sees them."""
         if shard >= OLD:
             yield from _index_tables(self.index[shard - OLD], columns)
+            return
+        if shard in self.lost:
             return
         for batch in self._kept.batches(shard, ["id", *columns]):
             yield batch.kept

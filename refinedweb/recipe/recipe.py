@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from refinedweb.recipe.plan import is_global
 from refinedweb.sources import SourceOptions
 from stages.base import Stage, build
 
@@ -74,6 +75,16 @@ class Recipe:
         """The stages with these names, in this order, and their parameters."""
         known = dict(self.stages)
         return tuple((name, known[name]) for name in names)
+
+    @property
+    def deduplicates(self) -> bool:
+        """Whether a stage compares documents with each other."""
+        return any(is_global(name) for name, _ in self.stages)
+
+    @property
+    def indexes(self) -> bool:
+        """Whether a stage can compare documents with those of earlier runs."""
+        return any("index" in values for _, values in self.stages)
 
     def build(self) -> list[Stage]:
         """Build the stages, ready to be called."""

@@ -13,10 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from refinedweb.ledger import layout
+from refinedweb.ledger.gaps import commit_filling
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.memory import peak_memory
 from refinedweb.ledger.version import code_version
-from refinedweb.recipe.plan import Step
+from refinedweb.recipe.plan import Step, is_whole
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Split, apply_stages
 from refinedweb.shard.index_format import index_schema
@@ -107,7 +108,8 @@ class _Pass:
             driver=self._step.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        return Ledger(self._store, self._step.step.name).commit(record)
+        ledger = Ledger(self._store, self._step.step.name)
+        return commit_filling(ledger, record) if is_whole(self._step.step) else ledger.commit(record)
 
     def _outputs(self, empty: pa.Table) -> ShardOutputs:
         """Writers with the columns that the stages give an empty table (which they must accept by law)."""

@@ -49,6 +49,28 @@ class FoundInputs:
     left_out: list[str]
 
 
+@dataclass(frozen=True)
+class InputSpecs:
+    """What a user named as inputs, and the prefix of the entries in a list of paths (None: the list's own place)."""
+
+    specs: tuple[str, ...]
+    base: str | None = None
+
+    def find(self, out: str) -> FoundInputs:
+        """List the files; see `find`."""
+        return find(self.specs, out=out, base=self.base)
+
+    def full(self) -> list[str]:
+        """The same in full, so that two drivers can compare what they were given without listing anything."""
+        names = [spec.rstrip("/") if spec.startswith("s3://") else _located(spec) for spec in self.specs]
+        return names if self.base is None else [*names, f"--base {_located(self.base)}"]
+
+
+def _located(spec: str) -> str:
+    store, key = _locate(spec)
+    return store.uri(key).rstrip("/")
+
+
 def find(specs: Iterable[str], *, out: str, base: str | None = None) -> FoundInputs:
     """Find all inputs that `specs` name, except files below `out`. Raises ConfigError if a spec names no file."""
     inputs: dict[str, Input] = {}
