@@ -31,6 +31,7 @@ from jobs.container.process import Signals, Stopped, run_watched
 from jobs.container.rendezvous import Ended, Meeting
 from jobs.container.secrets import fetch
 from jobs.launch import spec
+from jobs.launch.parts import index_words
 from stages.errors import ConfigError, RefinedWebError, RetryError
 
 ML_ROOT = "REFINEDWEB_ML_ROOT"
@@ -223,7 +224,7 @@ class _Host:
 
     def _drive(self, more: list[str], environment: dict[str, str]) -> int:
         """Run `refinedweb run` to its end. Raises RefinedWebError if it failed."""
-        command = [sys.executable, "-m", "refinedweb", "run", *self._words, *more]
+        command = [sys.executable, "-m", "refinedweb", "run", *self._words, *index_words(self._out), *more]
         if not more and self._settings.cpus is not None:
             command += ["--workers", str(self._settings.cpus)]
         return self._judged(*run_watched(command, environment, self._signals.pause))

@@ -50,6 +50,8 @@ class LaunchArguments:
     tags: tuple[str, ...]
     hours: float | None
     price: float | None
+    parts: int | None
+    chain: str | None
     again: bool
     dry_run: bool
     overrides: tuple[str, ...]
@@ -91,6 +93,8 @@ class LaunchArguments:
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="On the job; repeatable.")
 @click.option("--hours", type=float, help="How long you expect it to run, to estimate the cost.")
 @click.option("--price", type=float, help="$ per instance and hour, to estimate the cost.")
+@click.option("--parts", type=click.IntRange(2), help="Run the input in N parts, one job after the other.")
+@click.option("--chain", metavar="FILE", help="Where the parts are written down, here or on S3 [default: here].")
 @click.option("--again", is_flag=True, help="Start although the same launch completed before.")
 @click.option("--dry-run", is_flag=True, help="Print the request and the commands; change nothing.")
 @receives(LaunchArguments)
@@ -99,19 +103,27 @@ def launch(arguments: LaunchArguments) -> None:
 
     Builds and pushes the image of this checkout's commit unless ECR has it. The same command again starts no second
     job: it shows the existing one or, if that failed or was stopped, starts another that resumes from the ledger.
+
+    With --parts, it starts the first part; `job watch` carries the parts from the first to the last. Part N writes to
+    OUT/part-N and takes all earlier ones as its --index.
     """
+    from jobs.launch import in_parts, show, spec, submit
     from jobs.launch import plan as planning
-    from jobs.launch import show, spec, submit
     from jobs.launch.quota import check_quota
 
+    if arguments.chain is not None and arguments.parts is None:
+        raise click.UsageError("--chain goes with --parts")
     planned, region = _plan(arguments)
+    if arguments.kms_key is not None:
+        os.environ[spec.KMS_KEY] = arguments.kms_key  # for what the launch itself writes
     cost = planning.cost_line(planned.job.instances, arguments.hours, arguments.price)
     quota = check_quota(planned.job, region)
+    if arguments.parts is not None:
+        in_parts.launch(arguments, planned, region, f"{cost}, all parts together; quota: {quota}")
+        return
     if arguments.dry_run:
         show.dry_run(planned, region, cost, quota)
         return
-    if arguments.kms_key is not None:
-        os.environ[spec.KMS_KEY] = arguments.kms_key  # for what the launch itself writes
     launched = submit.launch(planned, submit.Aws(region), again=arguments.again)
     show.launched(launched, planned, region, cost)
 

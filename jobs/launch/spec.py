@@ -36,6 +36,7 @@ SHARE_NOTHING = "REFINEDWEB_SHARE_NOTHING"
 MIN_HOSTS = "REFINEDWEB_MIN_HOSTS"
 JOIN_SECONDS = "REFINEDWEB_JOIN_SECONDS"
 SECRET_OF = "REFINEDWEB_SECRET_"  # + NAME: the ARN of the value of the variable NAME
+PART_INDEX = "REFINEDWEB_PART_INDEX"  # 1: the parts before this one are its index
 OURS = (JOB, SECRET, SHARE_NOTHING, MIN_HOSTS, JOIN_SECONDS)
 KMS_KEY = "REFINEDWEB_S3_KMS_KEY"  # read by the storage: encrypts every object that is written
 
