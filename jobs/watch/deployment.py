@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
 from jobs.watch.chain import ChainJob
 from stages.errors import ConfigError
 
@@ -20,6 +22,17 @@ MEMBERS = {
     "ProcessingResources", "ResourceConfig", "StoppingCondition", "Environment", "Tags", "NetworkConfig", "VpcConfig",
     "ProcessingOutputConfig", "OutputDataConfig", "EnableManagedSpotTraining", "EnableInterContainerTrafficEncryption",
 }  # fmt: skip
+
+
+def written_by(words: Sequence[str]) -> str | None:
+    """OUT among a job's arguments; None if they are not those of a run."""
+    from refinedweb.cli.run import run
+
+    try:
+        paths = run.make_context("refinedweb run", list(words)).params["paths"]
+    except click.ClickException:
+        return None
+    return str(paths[-1]) if len(paths) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -59,12 +72,14 @@ class Deployment:
         request = link.request
         program = request.get("AppSpecification") or request.get("AlgorithmSpecification") or {}
         image = str(program.get("ImageUri") or program.get("TrainingImage") or "")
+        words = list(program.get("ContainerArguments") or [])
+        outs = [written_by(words), *([link.out] if link.out is not None else [])]
         plain = {"ImageUri", "TrainingImage", "TrainingInputMode", "ContainerArguments"}
         outputs = (request.get("ProcessingOutputConfig") or {}).get("Outputs", [])
         found = [
             ("role", request.get("RoleArn"), self.role) if request.get("RoleArn") != self.role else None,
             ("image", image, self.image) if not self._is_ours(image) else None,
-            ("OUT", link.out, f"what is below {self.prefix}") if not self._holds(link.out) else None,
+            *(("OUT", out, f"what is below {self.prefix}") for out in outs if not self._holds(out)),
             *(("member", name, "what `job launch` asks for") for name in sorted({*request} - MEMBERS)),
             *(("member", name, "the image's own entry point") for name in sorted({*program} - plain)),
             ("outputs", outputs, "jobs without any") if outputs else None,
