@@ -110,6 +110,7 @@ def launch(arguments: LaunchArguments) -> None:
     from jobs.launch import in_parts, show, spec, submit
     from jobs.launch import plan as planning
     from jobs.launch.quota import check_quota
+    from refinedweb.recipe.load import load as load_recipe
 
     if arguments.chain is not None and arguments.parts is None:
         raise click.UsageError("--chain goes with --parts")
@@ -119,7 +120,10 @@ def launch(arguments: LaunchArguments) -> None:
     cost = planning.cost_line(planned.job.instances, arguments.hours, arguments.price)
     quota = check_quota(planned.job, region)
     if arguments.parts is not None:
-        in_parts.launch(arguments, planned, region, f"{cost}, all parts together; quota: {quota}")
+        recipe = load_recipe(arguments.recipe, arguments.overrides, arguments.imports)
+        asked = in_parts.PartsAsked(arguments.parts, arguments.chain, recipe, arguments.paths[:-1], arguments.base)
+        told = f"{cost}, all parts together; quota: {quota}"
+        in_parts.launch(asked, planned, region, told, dry_run=arguments.dry_run)
         return
     if arguments.dry_run:
         show.dry_run(planned, region, cost, quota)

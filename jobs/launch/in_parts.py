@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import click
@@ -14,26 +15,33 @@ from jobs.watch.aws import SageMaker
 from jobs.watch.chain import ChainJob, load_chain
 from jobs.watch.deployment import IMAGE, PREFIX, ROLE
 from jobs.watch.watcher import Watcher
-from refinedweb.recipe.load import load as load_recipe
+from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import find
 from stages.errors import ConfigError
-
-if TYPE_CHECKING:
-    from jobs.launch.command import LaunchArguments
 
 SHOWN = 3  # parts of a dry run
 
 
-def launch(arguments: LaunchArguments, planned: LaunchPlan, region: str, cost: str) -> None:
+@dataclass(frozen=True)
+class PartsAsked:
+    """How many parts, where their chain is kept (None: in this folder), and what they are made of."""
+
+    number: int
+    chain: str | None
+    recipe: Recipe
+    inputs: tuple[str, ...]
+    base: str | None
+
+
+def launch(asked: PartsAsked, planned: LaunchPlan, region: str, cost: str, *, dry_run: bool) -> None:
     """Write the chain, unless it is there, and let a watcher look at it once: that starts what is to be started."""
-    assert arguments.parts is not None
-    digest = parts.launch_digest(planned, arguments.parts)
-    uri = arguments.chain or f"refinedweb-{digest}.chain.json"
+    digest = parts.launch_digest(planned, asked.number)
+    uri = asked.chain or f"refinedweb-{digest}.chain.json"
     _check_place(uri, planned.job.out)
     known = parts.read_chain(uri, digest)
-    found, lists = ([], {}) if known else _made(arguments, planned, arguments.parts)
+    found, lists = ([], {}) if known else _made(asked, planned)
     click.echo(f"Cost      {cost}")
-    if arguments.dry_run:
+    if dry_run:
         _show_dry(uri, found, known)
         return
     submit.prepare(planned, submit.Aws(region))
@@ -47,10 +55,9 @@ def launch(arguments: LaunchArguments, planned: LaunchPlan, region: str, cost: s
     click.echo(f"Go on     {_watch_command(uri, chain[0], region, planned.job.out)}")
 
 
-def _made(arguments: LaunchArguments, planned: LaunchPlan, number: int) -> tuple[list[Any], dict[str, str]]:
-    recipe = load_recipe(arguments.recipe, arguments.overrides, arguments.imports)
-    inputs = find(arguments.paths[:-1], out=arguments.paths[-1], base=arguments.base).inputs
-    return parts.links(planned, inputs, number, index=parts.takes_index(recipe))
+def _made(asked: PartsAsked, planned: LaunchPlan) -> tuple[list[Any], dict[str, str]]:
+    inputs = find(asked.inputs, out=planned.job.out, base=asked.base).inputs
+    return parts.links(planned, inputs, asked.number, index=parts.takes_index(asked.recipe))
 
 
 def _check_place(uri: str, out: str) -> None:

@@ -18,7 +18,7 @@ _ASSUMED = re.compile(r"(arn:aws[a-z-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
 
 
 def find_role(region: str, metadata: Path = METADATA) -> str:
-    """The role of the notebook, or of whoever calls AWS, if that is a role. Raises ConfigError if there is none."""
+    """The role of the notebook, or else the role whose credentials this process has. Raises ConfigError."""
     import boto3
     from botocore.config import Config
 

@@ -59,7 +59,7 @@ def chain_of(loaded: Any, where: str) -> list[ChainJob]:
 def load_chain(uri: str) -> tuple[str, list[ChainJob]]:
     """Where the chain's events are, and its links, from a JSON file on disk or S3. Raises ConfigError.
 
-    A chain below the output of one of its own jobs is refused: whoever may write there could start any job.
+    A chain below the output of one of its own jobs is refused: everybody who may write there could start any job.
     """
     store, key = split_uri(uri if uri.startswith("s3://") else os.path.abspath(uri))
     try:
@@ -80,7 +80,7 @@ def of_job(
     out: str, kind: Kind, name: str, request_of: Callable[[ChainJob], dict[str, Any]]
 ) -> tuple[str, list[ChainJob]]:
     """A chain of one job that is running already, and where its events are. `request_of` finds out its request, which
-    stays in memory: beside the corpus, others could read its variables, and change what is started next.
+    stays in memory: in a file next to the corpus, others could read its variables, and change what is started next.
     """
     key = "ProcessingJobName" if kind == "processing" else "TrainingJobName"
     request = request_of(ChainJob(kind, {key: name}))

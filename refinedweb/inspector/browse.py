@@ -170,7 +170,7 @@ def load_document(run: Run, at: str) -> tuple[SearchHit, dict[str, Any]] | None:
     if named is None or not row.isdecimal():
         return None
     if max(len(row), len(named[1])) > MOST_DIGITS:
-        raise BadAddress(f"{at[:80]!r} … is no address: a number in it has more than {MOST_DIGITS} digits")
+        raise BadAddress(f"{at[:80]!r} … cannot be an address: a number in it has more than {MOST_DIGITS} digits")
     store = run.store
     ledgers = [Ledger(store, step.name) for step in run.file.steps if step.kind == "local"]
     outputs = {output.key: (end, output) for end, output in _outputs(ledgers, int(named[1]))}
