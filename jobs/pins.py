@@ -19,7 +19,7 @@ DEPLOY = Path(__file__).parent / "deploy"
 LOCKS = ("requirements.lock", "build.lock", "tools.lock")
 PYTHON = "3.11"  # the base image's
 GLIBC = (17, 27, 28, 31, 34, 35, 36)  # 2.x of the platforms whose wheels run there: Debian 12 has 2.36
-_LINE = re.compile(r"([a-z0-9-]++)==([0-9a-z.]++)(?: --hash=sha256:([0-9a-f]{64}))?+")
+_PIN = re.compile(r"([a-z0-9-]++)==([0-9a-z.]++)(?: --hash=sha256:([0-9a-f]{64}))?+")
 TIMEOUT_SECONDS = 600
 
 
@@ -27,7 +27,7 @@ def pins(lock: Path) -> dict[str, tuple[str, str | None]]:
     """Version and hash of each package of a lock file. Raises ConfigError for any other line."""
     found = {}
     for number, line in enumerate(lock.read_text(encoding="utf-8").splitlines(), 1):
-        pin = _LINE.fullmatch(line)
+        pin = _PIN.fullmatch(line)
         if pin is None:
             raise ConfigError(f"{lock.name}, line {number}: {line[:60]!r} is not NAME==VERSION --hash=sha256:HASH")
         found[pin[1]] = (pin[2], pin[3])
