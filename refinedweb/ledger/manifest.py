@@ -101,7 +101,7 @@ class Ledger:
 
     def records(self, tasks: Iterable[int]) -> Iterator[Record]:
         """The records, in the order of `tasks`. Raises Unreadable."""
-        for found in self._readings(tasks):
+        for found in self.readings(tasks):
             if isinstance(found, Unreadable):
                 raise found
             yield found
@@ -163,7 +163,7 @@ class Ledger:
                 continue  # it is only a sum: the records say the same
             total.merge(rollup)
             covered.update(set(_tasks_of(block)).difference(rollup.apart))
-        for found in self._readings(sorted(committed - covered)):
+        for found in self.readings(sorted(committed - covered)):
             if isinstance(found, Unreadable):
                 total.unreadable.append(str(found))
             else:
@@ -185,7 +185,7 @@ class Ledger:
         Lost shards stay apart, for they may be replaced.
         """
         total = Rollup()
-        for found in self._readings(_tasks_of(block)):
+        for found in self.readings(_tasks_of(block)):
             if isinstance(found, Unreadable):
                 return False
             if found.lost:
