@@ -4,6 +4,8 @@ RefinedWebError
 ├── ConfigError      nothing was done; the user changes the call              (exit code 2)
 ├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
 ├── RetryError       the same call may succeed later: try again, with backoff
+│   └── Full         … once a person has made room: say so at once, and what is committed is safe
+├── Unfinished       the run ends before its work does: a person mends something, and the same command goes on
 └── CommitUnknown    a commit may or may not have happened: read again before acting
 
 A message says what, where (stage, shard, document id) and what to do.
@@ -29,6 +31,14 @@ class ShardError(RefinedWebError):
 
 class RetryError(RefinedWebError):
     """A temporary fault of something outside (network, store, worker)."""
+
+
+class Full(RetryError):
+    """The disk, its quota or the store's is used up. No wait helps until somebody makes room."""
+
+
+class Unfinished(RefinedWebError):
+    """No wait has helped: the run stops here, and what is committed is safe."""
 
 
 class CommitUnknown(RefinedWebError):

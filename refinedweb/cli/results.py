@@ -15,7 +15,7 @@ from rich.text import Text
 from refinedweb.ledger.manifest import Totals
 from refinedweb.views import funnel
 from refinedweb.views.terminal import line
-from refinedweb.views.units import size
+from refinedweb.views.units import counted, size
 
 if TYPE_CHECKING:
     from refinedweb.engine.run import RunResult
@@ -85,8 +85,3 @@ def _reasons(row: funnel.FunnelRow) -> str:
     items = [f"{line(reason, 80)} {n:,}" for reason, n in row.removed.items()]
     more = len(items) - MOST_REASONS
     return ", ".join(items[:MOST_REASONS]) + (f", {more} more" if more > 0 else "")
-
-
-def counted(n: int, what: str) -> str:
-    """`1 shard`, `2 shards`."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -143,6 +143,12 @@ class Blocks:
             if block in self.claims.mine:
                 self.claims.release(block, done=True)
 
+    def give_back_idle(self, running: set[int]) -> None:
+        """Release the blocks of ours in which no task is running: other drivers may have better nodes."""
+        busy = {self._block_of[number] for number in running}
+        for block in sorted(self.claims.mine - busy):
+            self.claims.release(block, done=False)
+
     def release(self) -> None:
         """Release every block of ours that is not finished."""
         for block in sorted(self.claims.mine):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from itertools import count
 from typing import Any
 
@@ -23,7 +23,13 @@ class InlinePool:
     def slots(self) -> int:
         return 1
 
-    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
+    def nodes(self) -> int:
+        return 1
+
+    def avoid(self, nodes: Collection[str]) -> None:
+        """There is nowhere else."""
+
+    def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
         handle = next(self._handles)
         self._waiting[handle] = (task, payload, careful)
         return handle

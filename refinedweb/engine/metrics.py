@@ -86,7 +86,9 @@ class Meter:
         self._before = (0, 0, 0, 0)
 
     def watch(self, progress: LoopProgress) -> None:
-        """Called by the loop several times a second."""
+        """Called by the loop several times a second, and without a step while the store holds up what is between."""
+        if not progress.step:
+            return
         if self._current is not None and self._current.step != progress.step:
             self.close()
         self._current = progress

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-from stages.errors import CommitUnknown, ConfigError, RefinedWebError, RetryError
+from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError
 
 Work = Callable[[int, Any, bool], Any]
 
 
+class Node(NamedTuple):
+    """A machine on which attempts run: how the pool calls it, and how a person does."""
+
+    id: str
+    name: str
+
+
 @dataclass(frozen=True)
 class TaskOutcome:
-    """How one attempt at a task ended. `died`: its worker died before it could say."""
+    """How one attempt at a task ended, and on which node (None: unknown, or the only one).
 
-    kind: Literal["done", "retry", "failed", "raised", "config", "died"]
+    done           its record is committed
+    retry          a fault that may pass
+    config, full   the node cannot work as it is: no access, no credentials, a wrong clock; no room on its disk
+    failed         the task cannot be finished, says its work
+    raised         an exception that nobody expected
+    died           its worker died before it could say
+    out_of_memory  its worker was ended because the node had no memory left
+    node_died      its node went away: preempted, restarted, cut off
+    """
+
+    kind: Literal["done", "retry", "config", "full", "failed", "raised", "died", "out_of_memory", "node_died"]
     record: Any = None
     error: str = ""
+    node: Node | None = None
 
 
 class Pool(Protocol):
@@ -32,8 +50,16 @@ class Pool(Protocol):
         """How many tasks can run at the same time, as things stand now."""
         ...
 
-    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
-        """Start an attempt and return its handle."""
+    def nodes(self) -> int:
+        """How many nodes there are, as things stand now."""
+        ...
+
+    def avoid(self, nodes: Collection[str]) -> None:
+        """Start the attempts that are submitted from now on elsewhere than on these nodes (ids)."""
+        ...
+
+    def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
+        """Start an attempt and return its handle. With more `cores` it has fewer neighbours on its node."""
         ...
 
     def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
@@ -55,6 +81,8 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
         return TaskOutcome("done", work(task, payload, careful))
     except ConfigError as error:
         return TaskOutcome("config", error=str(error))
+    except Full as error:
+        return TaskOutcome("full", error=str(error))
     except (RetryError, CommitUnknown, OSError) as error:
         return TaskOutcome("retry", error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:

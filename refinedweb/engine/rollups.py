@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from refinedweb.engine import policy
 from refinedweb.ledger.manifest import Ledger
+from refinedweb.storage.patient import impatient
+from stages.errors import RefinedWebError
 
 
 class RollUps:
@@ -18,7 +20,7 @@ class RollUps:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self._ledger = Ledger(impatient(ledger.store), ledger.step)
         self._thread = ThreadPoolExecutor(1)
         self._running: Future[set[int]] | None = None
         self._due = time.monotonic() + policy.ROLL_UP_SECONDS
@@ -35,8 +37,12 @@ class RollUps:
             return set()
         if not self._running.done():
             return set()
-        committed, self._running = self._running.result(), None
-        return committed
+        ended, self._running = self._running, None
+        try:
+            return ended.result()
+        except (RefinedWebError, OSError):  # only this rollup is lost: `status` reads more records until the next one
+            self._due = time.monotonic() + policy.ROLL_UP_SECONDS
+            return set()
 
     def _roll_up(self) -> set[int]:
         start = time.monotonic()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from refinedweb.engine.loop import Watch
-from refinedweb.engine.policy import recycle_of
+from refinedweb.engine.loop import LoopProgress, Watch
+from refinedweb.engine.policy import PATIENCE_SECONDS, recycle_of
 from refinedweb.engine.pool import Pool
 from refinedweb.engine.ray_pool import RayPool
 from refinedweb.engine.start import start_or_resume
@@ -16,6 +16,7 @@ from refinedweb.ledger.totals import is_complete, run_totals
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store
+from refinedweb.storage.patient import PatientStore
 
 
 @dataclass
@@ -36,11 +37,14 @@ class RunResult:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Settings that do not influence the output: workers, the Ray cluster's address, the lease of claims in seconds."""
+    """Settings that do not influence the output: workers, the Ray cluster's address, the lease of claims and the
+    driver's patience with a store that does not answer, both in seconds.
+    """
 
     workers: int | None = None
     address: str | None = None
     lease: float = LEASE_SECONDS
+    patience: float = PATIENCE_SECONDS
 
 
 def execute(
@@ -54,21 +58,23 @@ def execute(
         started()
         return pool
 
-    return execute_on(start, recipe, inputs, out, settings.lease, watch)
+    return execute_on(start, recipe, inputs, out, settings.lease, watch, settings.patience)
 
 
 def execute_on(
-    start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch
-) -> RunResult:
+    start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch,
+    patience: float = PATIENCE_SECONDS,
+) -> RunResult:  # fmt: skip
     """`execute` on the workers of the pool that `start` returns; it is called when the first task needs them."""
     from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
     from refinedweb.engine.card import write_card
     from refinedweb.engine.steps import Crew, run_global, run_local
 
     check_index(recipe)
-    run, store = start_or_resume(recipe, inputs, out), open_store(out)
+    run = start_or_resume(recipe, inputs, out)
+    store = PatientStore(open_store(out), patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
     result = RunResult(Totals())
-    with Crew(recipe, run.inputs, start, lease, watch) as crew:
+    with Crew(recipe, run.inputs, start, lease, patience, watch) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):
                 continue  # as a whole, because the shuffle objects of its phases are gone

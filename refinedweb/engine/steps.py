@@ -10,8 +10,9 @@ from types import TracebackType
 from refinedweb.dedup import phases_of
 from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
 from refinedweb.dedup.planning import context_of
-from refinedweb.engine.loop import Loop, Task, Watch
+from refinedweb.engine.loop import Loop, Watch
 from refinedweb.engine.pool import Pool, Work
+from refinedweb.engine.verdicts import Task
 from refinedweb.ledger import layout
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
@@ -20,6 +21,7 @@ from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store
+from refinedweb.storage.patient import impatient
 
 
 @dataclass
@@ -35,12 +37,14 @@ class Crew:
     """The workers of a run, started when the first task needs them, and what every step needs to know."""
 
     def __init__(
-        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, watch: Watch
-    ) -> None:
+        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, patience: float,
+        watch: Watch,
+    ) -> None:  # fmt: skip
         self.recipe = recipe
         self.inputs = inputs
         self._start = start
         self._lease = lease
+        self._patience = patience
         self._watch = watch
         self._pool: Pool | None = None
 
@@ -52,11 +56,11 @@ class Crew:
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
             return Done()
-        claims = Claims(store, step, self._lease)
+        claims = Claims(impatient(store), step, self._lease)  # a claim in doubt is not ours, and others hold theirs
         if self._pool is None:
             self._pool = self._start()
         self._pool.use(work(claims.owner))
-        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed).run()
+        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed, self._patience).run()
         return Done(progress.failed, progress.attempts, progress.deaths)
 
     def __enter__(self) -> Crew:

@@ -98,6 +98,10 @@ class Store(Protocol):
         """Delete the object if it exists."""
         ...
 
+    def throttled(self) -> str | None:
+        """Since when the store asks this process for fewer requests, in words; None if it does not."""
+        ...
+
     def tidy(self) -> None:
         """Remove what killed writers left over. Call it only when nobody writes any more."""
         ...

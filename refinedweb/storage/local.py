@@ -108,6 +108,9 @@ class LocalStore:
         with suppress(FileNotFoundError), explained(self.path(key)):
             os.unlink(self.path(key))
 
+    def throttled(self) -> str | None:
+        return None
+
     def tidy(self) -> None:
         shutil.rmtree(os.path.join(self.root, TEMPORARY), ignore_errors=True)
 

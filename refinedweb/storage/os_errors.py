@@ -7,25 +7,26 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stages.errors import ConfigError, RefinedWebError, RetryError
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError
 
 FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file is larger than the system allows",
 }
+MAKE_ROOM = "make room and run the same command again: what is committed is safe"
 FORBIDDEN = {
     errno.EACCES: "permission denied; change its owner or mode, or choose another place",
     errno.EPERM: "permission denied; change its owner or mode, or choose another place",
     errno.EROFS: "the file system is read-only; mount it writable, or choose another place",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ELOOP: "a symbolic link points to itself",
+    errno.EFBIG: "the file is larger than the system allows; raise `ulimit -f`, or choose another file system",
 }
 
 
 @contextmanager
 def explained(path: str) -> Iterator[None]:
-    """Turn an OSError into a ConfigError if it will persist, or a RetryError if it may pass.
+    """Turn an OSError into a ConfigError if it will persist, or a RetryError if it may pass (Full if it needs room).
 
     The four that say whether a file exists (FileExistsError …) are left to the caller.
     """
@@ -42,8 +43,7 @@ def explained(path: str) -> Iterator[None]:
 def translated(path: str, error: OSError) -> RefinedWebError:
     """The error that says what to do next. Raise it from the original, so that nothing of it is lost."""
     if error.errno in FULL:
-        then = "make room and run the same command again: what is committed is safe"
-        return RetryError(f"{path}: {FULL[error.errno]}; {then}")
+        return Full(f"{path}: {FULL[error.errno]}; {MAKE_ROOM}")
     if error.errno in FORBIDDEN:
         return ConfigError(f"{path}: {FORBIDDEN[error.errno]}")
     return RetryError(f"{path}: {error.strerror or os.strerror(error.errno or 0)}")

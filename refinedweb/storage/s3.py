@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo
 from refinedweb.storage.keys import checked_key, checked_prefix
 from refinedweb.storage.s3_client import client, request_payer
-from refinedweb.storage.s3_pace import again, back_off, once, pace_of
+from refinedweb.storage.s3_pace import again, back_off, once, pace_of, throttled
 from refinedweb.storage.s3_streams import MultipartSink, RangeReader, checked_body
 from refinedweb.storage.s3_sums import (
     SEPARATE,
@@ -116,6 +116,9 @@ class S3Store:
         self._call(key, lambda: client().delete_object(**self._at(key)))
         if not key.endswith(".json"):  # these are never large, and claims are deleted often
             self._call(key, lambda: client().delete_object(**self._at(sums_key(key))))
+
+    def throttled(self) -> str | None:
+        return throttled(self.root)
 
     def tidy(self) -> None:
         """Does nothing: a bucket's life-cycle rule aborts uploads that were never completed."""

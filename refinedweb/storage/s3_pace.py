@@ -27,6 +27,7 @@ MOST_RATE = 3500.0  # requests per second: what S3 promises for the writes of on
 LEAST_RATE = 0.5  # requests per second: a slow store must still show that it has recovered
 GROWTH = 1.02  # of the rate, per success: from one request per second to 3,500 in 412 of them
 MEASURED = 32  # requests whose times give the actual rate
+RECOVERED_SECONDS = 60.0  # without another SlowDown: then the store is no longer said to throttle
 
 
 class Pace:
@@ -40,6 +41,7 @@ class Pace:
         self._lock = threading.Lock()
         self._next = 0.0
         self._asked: deque[float] = deque(maxlen=MEASURED)
+        self._since = self._last = float("-inf")  # the first SlowDown of this storm, and the last one
         self.rate = MOST_RATE
 
     def take(self) -> None:
@@ -58,6 +60,14 @@ class Pace:
             span = self._asked[-1] - self._asked[0] if self._asked else 0.0
             asked = (len(self._asked) - 1) / span if span > 0 else self.rate
             self.rate = max(LEAST_RATE, min(self.rate, asked) / 2)
+            now = self._clock()
+            self._since = now if now - self._last > RECOVERED_SECONDS else self._since
+            self._last = now
+
+    def throttled(self) -> float | None:
+        """For how many seconds the store has asked for fewer requests; None if it has not for a while."""
+        now = self._clock()
+        return now - self._since if now - self._last <= RECOVERED_SECONDS else None
 
     def went_well(self) -> None:
         """After a success: let the rate grow."""
@@ -68,6 +78,23 @@ class Pace:
 def pace_of(prefix: str) -> Pace:
     """This process's bucket for a prefix."""
     return Pace()
+
+
+_slowed: dict[str, Pace] = {}  # by prefix: those that have ever got a SlowDown, which are few
+
+
+def throttled(root: str) -> str | None:
+    """Which prefix at or below `root` the store throttles now, and for how long; the one throttled longest."""
+    storms = [
+        (seconds, prefix)
+        for prefix, pace in list(_slowed.items())
+        if f"{prefix}/".startswith(f"{root.rstrip('/')}/") and (seconds := pace.throttled()) is not None
+    ]
+    if not storms:
+        return None
+    seconds, prefix = max(storms)
+    span = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"the store has asked for fewer requests for {span} ({prefix})"
 
 
 def again(uri: str, call: Callable[[], R]) -> R:
@@ -94,6 +121,7 @@ def once(uri: str, pace: Pace, call: Callable[[], R]) -> R:
         meaning = translated(uri, error)
         if isinstance(meaning, Throttled):
             pace.slowed()
+            _slowed[uri.rpartition("/")[0]] = pace
         raise meaning from error
     pace.went_well()
     return answer

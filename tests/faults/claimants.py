@@ -16,8 +16,9 @@ from typing import Any
 
 from refinedweb.engine import policy
 from refinedweb.engine.inline import InlinePool
-from refinedweb.engine.loop import Loop, Task
+from refinedweb.engine.loop import Loop
 from refinedweb.engine.pool import TaskOutcome
+from refinedweb.engine.verdicts import Task
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.storage import open_store

@@ -102,6 +102,22 @@ def test_a_hot_prefix_does_not_slow_the_others(proxy: Proxy, out: str) -> None:
     store.put("cold/a", b"x")
     assert pace_of(f"{out}/hot").rate < MOST_RATE / 2
     assert pace_of(f"{out}/cold").rate == MOST_RATE
+    assert f"({out}/hot)" in str(store.throttled())
+    assert open_store(f"{out}/cold").throttled() is None
+
+
+def test_how_long_a_store_has_throttled_is_said_until_it_has_stopped() -> None:
+    time = Time()
+    pace = Pace(time.clock, time.sleep)
+    assert pace.throttled() is None
+    for _ in range(5):
+        pace.slowed()
+        time.sleep(50)
+    assert pace.throttled() == 250
+    time.sleep(20)
+    assert pace.throttled() is None, "a minute without a SlowDown"
+    pace.slowed()
+    assert pace.throttled() == 0, "another storm"
 
 
 @pytest.mark.usefixtures("patient")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-from refinedweb.engine.loop import Loop, Task
+from refinedweb.engine.loop import Loop
 from refinedweb.engine.pool import TaskOutcome
+from refinedweb.engine.verdicts import Task
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import Store
@@ -97,8 +98,14 @@ class VirtualPool:
     def slots(self) -> int:
         return self._workers
 
-    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
-        assert not careful
+    def nodes(self) -> int:
+        return 1
+
+    def avoid(self, nodes: Collection[str]) -> None:
+        assert not nodes, "there is only one"
+
+    def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
+        assert (careful, cores) == (False, 1)
         assert len(self._running) < self._workers
         handle = next(self._handles)
         self._running[handle] = (self._time.now + payload, task)
