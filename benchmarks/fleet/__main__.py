@@ -1,9 +1,9 @@
-"""A fleet and what may befall it, in virtual time: `uv run python -m benchmarks.fleet --hosts 100 --shards 90000`.
+"""A fleet and its faults in virtual time: `uv run python -m benchmarks.fleet --hosts 100 --shards 90000 --seeds 1000`.
 
-Seed after seed, one fault per run (`--fault all` runs every fault with every seed), each compared with the run of the same
-seed without faults. Odd seeds are jobs in which every host runs a driver of its own; even seeds are clusters of ten
-hosts per driver. Prints a table per fault and what broke a law; exit code 1 if anything did. `--record FILE` keeps
-what is done, so that the same command goes on where it was stopped.
+Seed after seed, one fault per run (`--fault all` runs every fault with every seed), each compared with the run of the
+same seed without faults. In odd seeds every host runs a driver of its own, in even ones a driver has ten hosts. Prints
+a table, one row per fault, and which laws were broken; the exit code is then 1. `--record FILE` keeps what is done, so
+that the same command goes on where it was stopped.
 """
 
 from __future__ import annotations

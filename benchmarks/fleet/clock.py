@@ -1,7 +1,7 @@
 """Virtual time: many threads, of which only one runs at a time.
 
-A thread that sleeps gives the turn to the one that is due next. So a run of hours takes moments, and the same seed gives
-the same run. `in_virtual_time` makes the code of `refinedweb` use it, whichever way it imported its clocks.
+A thread that sleeps gives the turn to the one that is due next. So a run of hours takes moments, and the same seed
+gives the same run. `in_virtual_time` makes the code of `refinedweb` use it, whichever way it imported its clocks.
 """
 
 from __future__ import annotations
@@ -156,8 +156,9 @@ class VirtualTime:
         for real in self._all:
             real.join()
         self._idle, self._all = [], []
-        if self._errors:
-            raise self._errors[0]
+        errors, self._errors = self._errors, []
+        if errors:
+            raise errors[0]
 
 
 class Signal:
@@ -256,8 +257,8 @@ class VirtualExecutor:
 
 @contextmanager
 def in_virtual_time(extra: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
-    """Exchange clocks, sleeps and thread pools of all modules of `refinedweb`, and the first of each pair of
-    `extra` for the second, wherever they are imported or are a default. Threads that no VirtualTime began notice nothing.
+    """Exchange clocks, sleeps and thread pools of all modules of `refinedweb`, and the first of each pair of `extra`
+    for the second, wherever they are imported or are a default. Threads that no VirtualTime began notice nothing.
     """
     swaps = {id(old): new for old, new in _swaps(extra)}
     undo: list[Callable[[], object]] = []

@@ -1,6 +1,6 @@
 """What goes wrong in a fleet: each fault hits real code by what the store answers and by what becomes of nodes.
 
-A fault's `size` is what it takes from the fleet by itself, in seconds: how long it lasts for whoever it hits, and what a
+A fault's `size` is what it takes from the fleet by itself, in seconds: how long it lasts for those it hits, and what a
 restart or a lease costs once. `laws` holds the time that a run lost against it.
 """
 
@@ -37,9 +37,10 @@ class Window(Fault):
 
 
 class Storm(Window):
-    """The store throttles every request below a prefix for an hour."""
+    """For an hour the store lets one request in 30 below a prefix through, and asks for fewer with the others."""
 
     name = "throttling for an hour"
+    passes = 1 / 30
 
     def __init__(self, chance: random.Random, fleet: Fleet, base: float) -> None:
         del fleet
@@ -49,7 +50,19 @@ class Storm(Window):
 
     def strike(self, world: World, ask: Ask) -> Strike | None:
         hit = self.lasts(world) and ask.key.replace(world.step, "00-filter").startswith(self.prefix)
-        return Strike(refused(503, "SlowDown", ask.operation)) if hit else None
+        return Strike(refused(503, "SlowDown", ask.operation)) if hit and world.chance.random() >= self.passes else None
+
+
+class Outage(Storm):
+    """The store answers no request below a prefix for 25 minutes."""
+
+    name = "no answers for 25 min"
+    passes = 0.0
+
+    def __init__(self, chance: random.Random, fleet: Fleet, base: float) -> None:
+        super().__init__(chance, fleet, base)
+        self.size = 1500.0
+        self.end = self.start + self.size
 
 
 class StormAtStart(Storm):
@@ -213,7 +226,7 @@ class SmallMemory(Fault):
 
     def __init__(self, chance: random.Random, fleet: Fleet, base: float) -> None:
         self.hosts = third(chance, fleet)
-        self.memory = 10 * max(1, fleet.workers - 1)
+        self.memory = max(1, fleet.workers - 1)
         self.size = 0.25 * base + 4 * fleet.longest  # up to half of an attempt's time is lost with each
 
     def begin(self, world: World) -> None:
@@ -275,7 +288,7 @@ class RollingUpgrade(Fault):
                 return plain(key, with_field(data, epoch=7, lease={"seconds": 60}))
             return plain(key, data, metadata)
 
-        world.bucket.put = put  # type: ignore[method-assign]
+        setattr(world.bucket, "put", put)  # noqa: B010
         for driver in world.drivers:
             world.later(self.times[driver.host], lambda driver=driver: driver.kill(RESTART))
 
@@ -313,6 +326,6 @@ def third(chance: random.Random, fleet: Fleet) -> set[str]:
 
 
 KINDS = (
-    Storm, StormAtStart, LostAnswers, SlowKeys, Denied, NoCredentials, Preemption, Kills, WrongClocks, SickNodes,
-    SmallMemory, SlowNode, Foreign, RollingUpgrade, LostInputs,
+    Storm, Outage, StormAtStart, LostAnswers, SlowKeys, Denied, NoCredentials, Preemption, Kills, WrongClocks,
+    SickNodes, SmallMemory, SlowNode, Foreign, RollingUpgrade, LostInputs,
 )  # fmt: skip

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
 from benchmarks.fleet.clock import Process, Signal, VirtualTime
-from refinedweb.engine.pool import TaskOutcome, Work, attempt
+from refinedweb.engine.pool import Node, TaskOutcome, Work, attempt
 
 
 class OutOfMemory(BaseException):
@@ -18,7 +18,7 @@ class OutOfMemory(BaseException):
 
 
 @dataclass
-class Node:
+class Machine:
     """A machine with room for `slots` attempts."""
 
     name: str
@@ -26,13 +26,18 @@ class Node:
     slowness: float = 1.0  # times the usual seconds
     rate: float = 1.0
     offset: float = 0.0
-    memory: int = 1 << 60  # attempts' need that it can hold; see `Need`
+    memory: int = 1 << 60  # attempts that it can hold at the same time
     sick: str = ""  # the message of the ConfigError with which each attempt ends
     up: bool = True
     running: list[Running] = field(default_factory=list)
 
+    @property
+    def used(self) -> int:
+        """Slots that are not free."""
+        return sum(made.cores for made in self.running)
+
     def process(self) -> Process:
-        """A new process on this node."""
+        """A new process on it."""
         return Process(self.name, rate=self.rate, offset=self.offset)
 
 
@@ -44,14 +49,15 @@ class Running:
     task: int
     payload: Any
     careful: bool
-    node: Node | None = None
+    cores: int
+    node: Machine | None = None
     process: Process | None = None
 
 
 class FleetPool:
     """Attempts in virtual time on the nodes of one driver: in a job of its own one node, in a cluster many."""
 
-    def __init__(self, time: VirtualTime, nodes: Sequence[Node]) -> None:
+    def __init__(self, time: VirtualTime, nodes: Sequence[Machine]) -> None:
         self._time = time
         self._nodes = nodes
         self._work: Any = None
@@ -60,6 +66,7 @@ class FleetPool:
         self._ended: list[tuple[Hashable, TaskOutcome]] = []
         self._signal = Signal()
         self._handles = count()
+        self._avoided: Collection[str] = ()
 
     def use(self, work: Work) -> None:
         self._work = work
@@ -67,8 +74,15 @@ class FleetPool:
     def slots(self) -> int:
         return max(1, sum(node.slots for node in self._nodes if node.up))
 
-    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
-        made = Running(next(self._handles), task, payload, careful)
+    def nodes(self) -> int:
+        return max(1, sum(node.up for node in self._nodes))
+
+    def avoid(self, nodes: Collection[str]) -> None:
+        self._avoided = set(nodes)
+
+    def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
+        largest = max(node.slots for node in self._nodes)
+        made = Running(next(self._handles), task, payload, careful, min(cores, largest))
         self._running[made.handle] = made
         self._waiting.append(made)
         self.start_waiting()
@@ -85,16 +99,18 @@ class FleetPool:
             node.running.append(made)
             self._time.spawn(lambda made=made: self._live(made), made.process)
 
-    def _node_for(self, made: Running) -> Node | None:
-        del made
-        free = [node for node in self._nodes if node.up and len(node.running) < node.slots]
-        return max(free, key=lambda node: (node.slots - len(node.running), random.random()), default=None)
+    def _node_for(self, made: Running) -> Machine | None:
+        fit = [node for node in self._nodes if node.up and node.used + made.cores <= node.slots]
+        wanted = [node for node in fit if node.name not in self._avoided]
+        return max(wanted, key=lambda node: (node.slots - node.used, random.random()), default=None)
 
     def _live(self, made: Running) -> None:
         try:
             outcome = attempt(self._work, made.task, made.payload, made.careful)
         except OutOfMemory as error:
-            outcome = TaskOutcome("died", error=f"OutOfMemoryError: {error}")
+            outcome = TaskOutcome("out_of_memory", error=f"OutOfMemoryError: {error}")
+        if made.node is not None:
+            outcome = replace(outcome, node=Node(made.node.name, made.node.name))
         self._end(made, outcome)
 
     def _end(self, made: Running, outcome: TaskOutcome) -> None:
@@ -108,12 +124,12 @@ class FleetPool:
             made.node.running.remove(made)
         return self._running.pop(made.handle, None) is not None
 
-    def lose(self, node: Node) -> None:
+    def lose(self, node: Machine) -> None:
         """The node dies, and all that runs on it."""
         node.up = False
         for made in list(node.running):
             _kill(made)
-            self._end(made, TaskOutcome("died", error=f"NodeDiedError: {node.name} was preempted"))
+            self._end(made, TaskOutcome("node_died", error=f"NodeDiedError: {node.name} was preempted"))
 
     def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         if not self._ended:

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.fleet.bucket import Ask, Bucket, Client, Strike
 from benchmarks.fleet.clock import Killed, Process, TimeUp, VirtualTime, in_virtual_time, process, sleep
-from benchmarks.fleet.nodes import FleetPool, Node, OutOfMemory
+from benchmarks.fleet.nodes import FleetPool, Machine, OutOfMemory
 from refinedweb.engine import card, policy, run
 from refinedweb.ledger import claims, layout
 from refinedweb.ledger.manifest import Ledger, Output, Record
@@ -29,7 +29,6 @@ from stages.errors import ConfigError, RefinedWebError
 OUT, INPUTS = "fleet/run", "crawl/in"
 BACK_SECONDS = 600.0  # after which a driver that ended with an error is started again, as a scheduler would
 MOST_STARTS = 40  # of one driver
-NEED = 10  # memory of an ordinary attempt
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Ended:
 class Driver:
     """A driver on its host, with its nodes."""
 
-    def __init__(self, world: World, nodes: Sequence[Node]) -> None:
+    def __init__(self, world: World, nodes: Sequence[Machine]) -> None:
         self._world = world
         self.nodes = nodes
         self.host = nodes[0].name
@@ -101,7 +100,7 @@ class Driver:
     def _drive(self) -> None:
         world = self._world
         try:
-            result = run.execute_on(self._pool, world.recipe, world.inputs, f"s3://{OUT}", 60.0, lambda progress: None)
+            result = run.execute_on(self._pool, world.recipe, world.inputs, f"s3://{OUT}", 60.0, lambda seen: None)
         except (Killed, TimeUp):
             raise
         except Exception as error:  # whatever ends a driver is a finding
@@ -137,7 +136,7 @@ class World:
         self.time = VirtualTime(limit)
         self.bucket = Bucket()
         self.client = Client(self.bucket, partial(fault.strike, self))
-        self.nodes = [Node(f"host{n:03d}", fleet.workers) for n in range(fleet.hosts)]
+        self.nodes = [Machine(f"host{n:03d}", fleet.workers) for n in range(fleet.hosts)]
         self.by_name = {node.name: node for node in self.nodes}
         self.drivers = [Driver(self, self.nodes[n :: fleet.drivers]) for n in range(fleet.drivers)]
         self.ends: list[Ended] = []
@@ -205,9 +204,9 @@ class FleetWork:
         store.put(key, data)
         return Ledger(store, self._step.name).commit(record_of(shard, item, Output(key, 1, len(data), "c"), process()))
 
-    def _compute(self, node: Node, seconds: float) -> None:
+    def _compute(self, node: Machine, seconds: float) -> None:
         sleep(seconds / 2)
-        if len(node.running) * NEED > node.memory:
+        if len(node.running) > node.memory:
             raise OutOfMemory(f"{node.name} has no memory left")
         sleep(seconds / 2)
 
