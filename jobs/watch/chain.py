@@ -11,8 +11,8 @@ from typing import Any
 
 from jobs.launch.spec import LONGEST_NAME, Kind
 from refinedweb.ledger.layout import watch_folder
-from refinedweb.ledger.manifest import load_or_none
 from refinedweb.storage import Exists, Missing, open_store, split_uri
+from refinedweb.storage.json_objects import plain_of
 from stages.errors import ConfigError
 
 CHAIN = "chain.json"
@@ -76,8 +76,9 @@ def of_job(
     """A chain of one job that is running already. Its request, which `request_of` finds out, is kept below OUT."""
     home = f"{out.rstrip('/')}/{watch_folder(name)}"
     store = open_store(home)
-    loaded = load_or_none(store, CHAIN)
-    if loaded is None:
+    try:
+        loaded = plain_of(store.get(CHAIN)[0], store.uri(CHAIN), "delete it: it is found out anew")
+    except Missing:
         key = "ProcessingJobName" if kind == "processing" else "TrainingJobName"
         loaded = {"links": [{"kind": kind, "request": request_of(ChainJob(kind, {key: name})), "out": out}]}
         with suppress(Exists):  # another watcher did the same

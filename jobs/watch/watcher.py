@@ -15,14 +15,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from jobs.watch.chain import ChainJob, load_chain
 from jobs.watch.decide import Event, Policy, Seen, decide
-from refinedweb.ledger.manifest import load_or_none
+from refinedweb.ledger.layout import JSON_SUFFIX, numbered, task_name
 from refinedweb.recipe.params import instance
-from refinedweb.storage import Exists, Store, open_store
+from refinedweb.storage import Exists, Missing, Store, open_store
+from refinedweb.storage.json_objects import Unreadable, load_object
 from stages.errors import CommitUnknown, ConfigError
 
 EVENTS = "events"
@@ -60,6 +62,15 @@ class LedgerProgress:
     tasks: int
     failed: int
     finished: bool
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """When the number of committed tasks of a link became what it is."""
+
+    link: int
+    tasks: int
+    since: float
 
 
 @dataclass
@@ -122,23 +133,28 @@ class Watcher:
         """When the number of committed tasks last changed, as far as any watcher saw it. This is only a mark: two
         watchers may overwrite each other's, and in the worst case a job is given more time.
         """
-        known = load_or_none(store, MARK)
-        if known is not None and (known["link"], known["tasks"]) == (link, tasks):
-            return float(known["since"])
-        store.put(MARK, json.dumps({"link": link, "tasks": tasks, "since": now}).encode())
+        with suppress(Missing, Unreadable):  # then it is written again
+            known = load_object(_Mark, store.get(MARK)[0], store.uri(MARK), "")
+            if (known.link, known.tasks) == (link, tasks):
+                return known.since
+        store.put(MARK, json.dumps(asdict(_Mark(link, tasks, now))).encode())
         return now
 
 
 def read_events(store: Store) -> list[Event]:
-    """All events, in order."""
-    found = [json.loads(store.get(info.key)[0]) for info in store.list(f"{EVENTS}/")]
-    return [Event(**{**event, "log": tuple(event["log"])}) for event in found]
+    """All events, in order. Raises Unreadable for one that is not."""
+    return [_event(store, info.key) for _, info in numbered(store, f"{EVENTS}/")]
+
+
+def _event(store: Store, key: str) -> Event:
+    remedy = "delete it and the events after it: the watcher decides again from what it sees"
+    return load_object(Event, store.get(key)[0], store.uri(key), remedy)
 
 
 def record(store: Store, number: int, event: Event) -> bool:
     """Write the n-th event. False if another watcher wrote it, or may have written it."""
     try:
-        store.put_new(f"{EVENTS}/{number:06d}.json", json.dumps(asdict(event)).encode())
+        store.put_new(f"{EVENTS}/{task_name(number)}{JSON_SUFFIX}", json.dumps(asdict(event)).encode())
     except (Exists, CommitUnknown):
         return False
     return True

@@ -106,4 +106,5 @@ def _clear(store: Store, step: Step, phases: dict[str, int]) -> None:
     """Delete the shuffle objects: nobody reads them once the decisions are written."""
     for name in phases:
         for info in list(store.list(layout.shuffle_folder(layout.phase_folder(step.name, name)))):
-            store.delete(info.key)
+            if layout.is_own(info.key):
+                store.delete(info.key)

@@ -8,9 +8,9 @@ between the two. The last pass writes the corpus; the others write what they kee
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from stages.base import registry
 
@@ -29,10 +29,6 @@ class Step:
     reads: str | None = None
     applies: tuple[str, ...] = ()
     last: bool = False
-
-    @classmethod
-    def from_json(cls, loaded: Mapping[str, Any]) -> Step:
-        return cls(**{**loaded, "stages": tuple(loaded["stages"]), "applies": tuple(loaded["applies"])})
 
 
 def is_global(stage: str) -> bool:

@@ -100,11 +100,16 @@ def _folder(store: Store, key: str) -> tuple[list[Input], list[str]]:
     if any(info.key == f"{key}/{RUN_FILE}".lstrip("/") for info in objects):
         raise ConfigError(f"{store.uri(key)} is the output of a run; name its corpus: {store.uri(key)}/{CORPUS}")
     for _, pattern in KINDS:
-        taken = [info for info in objects if pattern.search(info.key.lower())]
+        taken = [info for info in objects if pattern.search(info.key.lower()) and not is_hidden(info.key)]
         if taken:
             others = {info.key for info in objects} - {info.key for info in taken}
             return [_input(store, info) for info in taken], sorted(map(store.uri, others))
     return [], [store.uri(info.key) for info in objects]
+
+
+def is_hidden(key: str) -> bool:
+    """Whether a file is another program's: `._a.warc.gz` of macOS, `.nfs0000…`. Only its own name makes it an input."""
+    return key.startswith(".", key.rfind("/") + 1)
 
 
 def _globbed(store: Store, key: str) -> list[Input]:
