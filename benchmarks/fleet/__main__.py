@@ -16,18 +16,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.fleet.faults import KINDS
-from benchmarks.fleet.laws import NAMES, Verdict, base_of, verdict
+from benchmarks.fleet.laws import Job, Verdict, judged
 from benchmarks.fleet.simulation import Fleet
-
-
-class Job(NamedTuple):
-    """One seed: its fleet, and the faults to run it with."""
-
-    fleet: Fleet
-    faults: tuple[str, ...]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     jobs = [job for job in jobs_of(options) if not {(name, job.fleet.seed) for name in job.faults} <= done.keys()]
     start = time.monotonic()
     with multiprocessing.get_context("spawn").Pool(options.processes, maxtasksperchild=20) as pool:
-        for number, verdicts in enumerate(pool.imap_unordered(run, jobs), 1):
+        for number, verdicts in enumerate(pool.imap_unordered(judged, jobs), 1):
             done.update({(each.fault, each.seed): each for each in verdicts})
             write(options.record, verdicts)
             for each in verdicts:
@@ -70,11 +63,6 @@ def jobs_of(options: argparse.Namespace) -> Iterator[Job]:
         else:
             chosen = tuple(name for name in names if options.fault == "all" or name.startswith(options.fault))
             yield Job(fleet, chosen)
-
-
-def run(job: Job) -> list[Verdict]:
-    base = base_of(job.fleet)
-    return [verdict(job.fleet, NAMES[name], base) for name in job.faults]
 
 
 def table(verdicts: Sequence[Verdict]) -> Iterator[str]:

@@ -260,16 +260,12 @@ def in_virtual_time(extra: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
     """Exchange clocks, sleeps and thread pools of all modules of `refinedweb`, and the first of each pair of `extra`
     for the second, wherever they are imported or are a default. Threads that no VirtualTime began notice nothing.
     """
-    swaps = {id(old): new for old, new in _swaps(extra)}
-    undo: list[Callable[[], object]] = []
-    modules = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] == "refinedweb"]
+    swaps = list(_swaps(extra))
     try:
-        for module in [*modules, time]:
-            _swap(module, swaps, undo)
+        _swap_all({id(old): new for old, new in swaps})
         yield
-    finally:
-        for step in reversed(undo):
-            step()
+    finally:  # in all modules again: those that were imported in the meantime have the simulation's objects too
+        _swap_all({id(new): old for old, new in swaps})
 
 
 def _swaps(extra: Sequence[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
@@ -278,24 +274,26 @@ def _swaps(extra: Sequence[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
     yield from extra
 
 
-def _swap(module: ModuleType, swaps: dict[int, Any], undo: list[Callable[[], object]]) -> None:
+def _swap_all(swaps: dict[int, Any]) -> None:
+    for name, module in [*sys.modules.items(), ("refinedweb", time)]:
+        if name.partition(".")[0] == "refinedweb":
+            _swap(module, swaps)
+
+
+def _swap(module: ModuleType, swaps: dict[int, Any]) -> None:
     for name, value in list(vars(module).items()):
         if id(value) in swaps:
-            undo.append(lambda name=name, value=value: setattr(module, name, value))
             setattr(module, name, swaps[id(value)])
         own = getattr(value, "__module__", None) == module.__name__
         functions = vars(value).values() if isinstance(value, type) and own else [value]
         for function in functions:
             if isinstance(function, FunctionType):
-                _swap_defaults(function, swaps, undo)
+                _swap_defaults(function, swaps)
 
 
-def _swap_defaults(function: FunctionType, swaps: dict[int, Any], undo: list[Callable[[], object]]) -> None:
-    old = function.__defaults__
-    if old is not None and any(id(value) in swaps for value in old):
-        undo.append(lambda: setattr(function, "__defaults__", old))
-        function.__defaults__ = tuple(swaps.get(id(value), value) for value in old)
-    named = dict(function.__kwdefaults__ or {})
+def _swap_defaults(function: FunctionType, swaps: dict[int, Any]) -> None:
+    if any(id(value) in swaps for value in function.__defaults__ or ()):
+        function.__defaults__ = tuple(swaps.get(id(value), value) for value in function.__defaults__ or ())
+    named = function.__kwdefaults__ or {}
     if any(id(value) in swaps for value in named.values()):
-        undo.append(lambda: setattr(function, "__kwdefaults__", named))
         function.__kwdefaults__ = {name: swaps.get(id(value), value) for name, value in named.items()}

@@ -7,6 +7,7 @@ restart or a lease costs once. `laws` holds the time that a run lost against it.
 from __future__ import annotations
 
 import random
+import re
 import zlib
 
 from botocore.exceptions import ConnectionClosedError, NoCredentialsError, ReadTimeoutError
@@ -295,8 +296,8 @@ class RollingUpgrade(Fault):
 
 def _writer(data: bytes) -> str | None:
     """The host whose claim or record this is; None for other objects."""
-    at = data.find(b"host")
-    return data[at : at + 7].decode() if data.startswith(b"{") and at > 0 and data[at + 4 : at + 7].isdigit() else None
+    found = re.search(rb"host\d{3}", data) if data.startswith(b"{") else None
+    return None if found is None else found[0].decode()
 
 
 class LostInputs(Fault):

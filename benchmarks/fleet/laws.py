@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from random import Random
+from typing import NamedTuple
 
 from benchmarks.fleet.clock import TimeUp
 from benchmarks.fleet.faults import KINDS, LostInputs
@@ -38,8 +40,6 @@ class Verdict:
 
 def verdict(fleet: Fleet, kind: type[Fault], base: float) -> Verdict:
     """Run a fleet with a fault and hold it against the laws; `base` is the end of the run without it."""
-    from random import Random
-
     fault = kind(Random(f"{kind.name} {fleet.seed}"), fleet, base)  # type: ignore[call-arg]
     world = World(fleet, fault, limit=3 * base + 5 * fault.size + 4 * 3600)
     found = Verdict(kind.name, fleet.seed, fleet.drivers, size=fault.size)
@@ -116,3 +116,16 @@ def claims_left(world: World) -> list[str]:
 
 
 NAMES = {kind.name: kind for kind in KINDS}
+
+
+class Job(NamedTuple):
+    """One seed: its fleet, and the names of the faults to run it with."""
+
+    fleet: Fleet
+    faults: tuple[str, ...]
+
+
+def judged(job: Job) -> list[Verdict]:
+    """The verdict on the run with each of the faults."""
+    base = base_of(job.fleet)
+    return [verdict(job.fleet, NAMES[name], base) for name in job.faults]

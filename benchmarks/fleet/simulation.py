@@ -15,7 +15,7 @@ from benchmarks.fleet.bucket import Ask, Bucket, Client, Strike
 from benchmarks.fleet.clock import Killed, Process, TimeUp, VirtualTime, in_virtual_time, process, sleep
 from benchmarks.fleet.nodes import FleetPool, Machine, OutOfMemory
 from refinedweb.engine import card, policy, run
-from refinedweb.ledger import claims, layout
+from refinedweb.ledger import holder, layout
 from refinedweb.ledger.manifest import Ledger, Output, Record
 from refinedweb.recipe.load import load
 from refinedweb.recipe.recipe import Recipe
@@ -227,8 +227,8 @@ def simulated(world: World) -> Iterator[None]:
         (s3_pace.pace_of, _pace_of),
         (local_step.LocalStep, partial(FleetWork, world)),
         (card.write_card, lambda *given: ""),
-        (claims.this_machine, lambda: f"{process().host} {id(process())}"),
-        (claims.started_at, lambda pid: "1"),
+        (holder.this_machine, lambda: f"{process().host} {id(process())}"),
+        (holder.started_at, lambda pid: "1"),
     ]
     state, settings = random.getstate(), (policy.TICK_SECONDS, policy.ROLL_UP_SECONDS)
     random.seed(f"{world.fault.name} {world.fleet.seed}")
