@@ -105,6 +105,11 @@ def check_store(uri: str) -> Iterator[Check]:
         yield _rights(uri, folder)
         if uri.startswith("s3://"):
             yield _checksums(store.uri(f"{folder}/sums"))
+        else:
+            system = _file_system(store.root)
+            yield system
+            if not system.fit:
+                return  # nobody could race
         with ProcessPoolExecutor(RACERS, mp_context=spawn, initializer=_line_up, initargs=(line,)) as pool:
             list(pool.map(_warm, [uri] * RACERS))
             yield _raced("atomic create", lambda number: _creators(pool, uri, folder, number))
@@ -114,6 +119,13 @@ def check_store(uri: str) -> Iterator[Check]:
             store.delete(info.key)
         if not uri.startswith("s3://"):
             Path(store.root, folder).rmdir()
+
+
+def _file_system(root: str) -> Check:
+    from refinedweb.storage.local_calls import LOCKS_ADVICE, what_it_can
+
+    fit, found = what_it_can(root)
+    return Check("file system", fit, found, LOCKS_ADVICE)
 
 
 def _checksums(uri: str) -> Check:

@@ -32,6 +32,9 @@ class ShardError(RefinedWebError):
 class RetryError(RefinedWebError):
     """A temporary fault of something outside (network, store, worker)."""
 
+    wait_seconds = 0.0
+    """How long the other side asks to be left alone."""
+
 
 class Full(RetryError):
     """The disk, its quota or the store's is used up. No wait helps until somebody makes room."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import click
 
 from refinedweb.cli.options import ADDRESS, imports_option, overrides_option, receives, workers_option
 
+KMS_KEY = "REFINEDWEB_S3_KMS_KEY"  # which the workers get too
 METRICS = "REFINEDWEB_METRICS"
 LEASE_SECONDS = 60.0  # the engine's default (`refinedweb.ledger.claims`), which is too expensive to import for --help
 
@@ -28,6 +30,7 @@ class RunArguments:
     lease: float
     as_json: bool
     metrics: tuple[str, ...]
+    kms_key: str | None
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -63,6 +66,9 @@ class RunArguments:
     envvar=METRICS,
     help="Emit progress: to stdout for CloudWatch, or to a file for Prometheus; repeatable.",
 )
+@click.option(
+    "--kms-key", metavar="ARN|ID", help="Encrypt every object that is written to S3 with this KMS key (SSE-KMS)."
+)
 @receives(RunArguments)
 def run(arguments: RunArguments) -> int:
     """Run RECIPE over INPUT... and write everything below OUT.
@@ -77,6 +83,10 @@ def run(arguments: RunArguments) -> int:
 
     if len(arguments.paths) < 2:
         raise click.UsageError("give at least one INPUT and then OUT")
+    if arguments.kms_key is not None:
+        if not arguments.paths[-1].startswith("s3://"):
+            raise click.UsageError("--kms-key encrypts objects on S3, and OUT is not there")
+        os.environ[KMS_KEY] = arguments.kms_key
     recipe = load_recipe(arguments.recipe, arguments.settings, arguments.imports, arguments.index)
     from refinedweb.cli.execution import Execution, execute_recipe  # with Ray: a wrong recipe is reported before that
 

@@ -17,6 +17,7 @@ from refinedweb.engine import policy
 from refinedweb.engine.pool import Node, TaskOutcome, Work, attempt
 from refinedweb.engine.ray_start import start_ray
 from refinedweb.patches import LOOPBACK_ENVIRONMENT, check_loopback_switch
+from refinedweb.storage.settings import store_settings
 
 # Ray reads these when it is imported. The keep-alives: without them, a link that is silently cut hangs its tasks.
 ENVIRONMENT = {
@@ -60,7 +61,7 @@ class RayPool:
         self._elsewhere: dict[str, Any] = {}
 
     def use(self, work: Work) -> None:
-        self._work = self._ray.put(work)
+        self._work = self._ray.put((work, store_settings()))
 
     def slots(self) -> int:
         """The number of cores here; on a cluster twice that and one, because a cluster that scales itself grows only
@@ -125,9 +126,12 @@ class RayPool:
         self._ray.shutdown()
 
 
-def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
+def _in_worker(shipped: tuple[Work, dict[str, str]], task: int, payload: Any, careful: bool) -> TaskOutcome:
     import pyarrow as pa
     import ray
+
+    work, settings = shipped
+    os.environ.update(settings)
 
     pa.set_cpu_count(1)  # a worker has one core
     node = Node(ray.get_runtime_context().get_node_id(), socket.gethostname())
