@@ -39,6 +39,7 @@ class Process:
     rate: float = 1.0  # seconds that its clock shows per second
     offset: float = 0.0  # seconds by which its clock was wrong at the start
     paces: dict[str, Any] = field(default_factory=dict)
+    number: int = field(default_factory=count().__next__)
 
 
 @dataclass

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import statistics
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
+from unittest import mock
 
 from benchmarks.fleet.bucket import Ask, Bucket, Client, Strike
 from benchmarks.fleet.clock import Killed, Process, TimeUp, VirtualTime, in_virtual_time, process, sleep
@@ -223,23 +225,41 @@ def record_of(shard: int, item: Input, output: Output, of: Process) -> Record:
 def simulated(world: World) -> Iterator[None]:
     """Let the code of `refinedweb` run in this world."""
     swaps = [
-        (s3_client.client, lambda: world.client),
+        (s3_client.client, _SharedClient(world.client)),
         (s3_pace.pace_of, _pace_of),
         (local_step.LocalStep, partial(FleetWork, world)),
         (card.write_card, lambda *given: ""),
-        (holder.this_machine, lambda: f"{process().host} {id(process())}"),
+        (holder.this_machine, lambda: f"{process().host} {process().number}"),
         (holder.started_at, lambda pid: "1"),
     ]
+    s3_pace._answered.clear()
     state, settings = random.getstate(), (policy.TICK_SECONDS, policy.ROLL_UP_SECONDS)
     random.seed(f"{world.fault.name} {world.fleet.seed}")
     policy.TICK_SECONDS = world.fleet.tick
     policy.ROLL_UP_SECONDS = max(settings[1], world.fleet.shards / 25)  # a listing of all records takes its time here
     try:
-        with in_virtual_time(swaps):
+        with in_virtual_time(swaps), mock.patch.object(uuid, "uuid4", _uuid4):
             yield
     finally:
         policy.TICK_SECONDS, policy.ROLL_UP_SECONDS = settings
         random.setstate(state)
+
+
+def _uuid4() -> uuid.UUID:
+    return uuid.UUID(int=random.getrandbits(128))
+
+
+class _SharedClient:
+    """What stands for `s3_client.client`: every process has the same client, and a new one is the same again."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __call__(self) -> Client:
+        return self._client
+
+    def cache_clear(self) -> None:
+        """There is nothing to forget."""
 
 
 def _pace_of(prefix: str) -> Pace:

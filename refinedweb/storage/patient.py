@@ -151,12 +151,11 @@ class PatientStore:
 
     def _wait(self, attempt: int, error: RefinedWebError) -> None:
         """Back off, a random time so that drivers that fail together don't come back together."""
-        left = random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 9))
-        while left > 0:
-            if threading.get_ident() == self._thread:  # claims and displays are not made for several threads
-                self.meanwhile(self.throttled() or f"waiting for the store: {error}")
+        until = self._clock() + random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 9))
+        while (left := until - self._clock()) > 0:
             self._sleep(min(TURN, left))
-            left -= TURN
+            if threading.get_ident() == self._thread:  # claims and displays are not made for several threads
+                self.meanwhile(self.throttled() or f"waiting for the store: {error}")  # may itself take a minute
 
 
 def impatient(store: Store) -> Store:
