@@ -9,12 +9,15 @@ from __future__ import annotations
 import random
 import re
 import zlib
+from collections import Counter
 
 from botocore.exceptions import ConnectionClosedError, NoCredentialsError, ReadTimeoutError
 
 from benchmarks.fleet.bucket import Ask, Strike, refused, with_field
+from benchmarks.fleet.clock import process
 from benchmarks.fleet.simulation import INPUTS, OUT, Fault, Fleet, World
 from refinedweb.ledger import layout
+from refinedweb.storage.s3_client import READ_SECONDS
 
 LEASE = 60.0
 HOUR = 3600.0
@@ -79,19 +82,25 @@ class StormAtStart(Storm):
 
 
 class LostAnswers(Fault):
-    """3 % of all requests get no answer: half of them have had their effect."""
+    """3 % of all requests get no answer: half are reset, the others have their effect and are waited for in vain.
+
+    Its size is what the driver that is hit worst waits in vain: it asks for one thing after the other.
+    """
 
     name = "3 % of answers lost"
 
     def __init__(self, chance: random.Random, fleet: Fleet, base: float) -> None:
-        self.size = 0.06 * base + LEASE
+        self.size = LEASE
+        self.waited: Counter[int] = Counter()
 
     def strike(self, world: World, ask: Ask) -> Strike | None:
         if world.chance.random() > 0.03:
             return None
         if world.chance.random() < 0.5:
             return Strike(ConnectionClosedError(endpoint_url="simulated"))
-        return Strike(ReadTimeoutError(endpoint_url="simulated"), effect=True, seconds=60.0)
+        self.waited[process().number] += 1
+        self.size = LEASE + READ_SECONDS * max(self.waited.values())
+        return Strike(ReadTimeoutError(endpoint_url="simulated"), effect=True, seconds=READ_SECONDS)
 
 
 class SlowKeys(Fault):

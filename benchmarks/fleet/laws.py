@@ -42,12 +42,12 @@ def verdict(fleet: Fleet, kind: type[Fault], base: float) -> Verdict:
     """Run a fleet with a fault and hold it against the laws; `base` is the end of the run without it."""
     fault = kind(Random(f"{kind.name} {fleet.seed}"), fleet, base)  # type: ignore[call-arg]
     world = World(fleet, fault, limit=3 * base + 5 * fault.size + 4 * 3600)
-    found = Verdict(kind.name, fleet.seed, fleet.drivers, size=fault.size)
+    found = Verdict(kind.name, fleet.seed, fleet.drivers)
     try:
         world.run()
     except TimeUp:
         found.problems.append("the run does not end")
-    found.end, found.lost = world.end, world.end - base
+    found.end, found.lost, found.size = world.end, world.end - base, fault.size
     found.requests = max(asked(world).values())
     found.problems += [*_shards(world, found), *_drivers(world, found), *_costs(world, found)]
     return found

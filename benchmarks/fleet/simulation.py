@@ -167,10 +167,10 @@ class World:
 
     def run(self) -> None:
         """Run to the end. A run that does not end within the limit raises TimeUp."""
-        self.fault.begin(self)
-        for driver in self.drivers:
-            driver.start(random.uniform(0, 5))
         with simulated(self):
+            self.fault.begin(self)
+            for driver in self.drivers:
+                driver.start(random.uniform(0, 5))
             self.time.run()
 
     @property
