@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo
 from refinedweb.storage.keys import checked_key, checked_prefix
 from refinedweb.storage.s3_client import client, request_payer
-from refinedweb.storage.s3_errors import present
+from refinedweb.storage.s3_errors import head_of, present
 from refinedweb.storage.s3_pace import again, back_off, once, pace_of, throttled
 from refinedweb.storage.s3_streams import MultipartSink, RangeReader, checked_body
 from refinedweb.storage.s3_sums import (
@@ -133,7 +133,7 @@ class S3Store:
 
     def _head(self, key: str) -> dict[str, Any]:
         at = self._at(key)
-        return self._call(key, lambda: present(client().head_object(**at), "ETag", "ContentLength"))
+        return self._call(key, lambda: present(head_of(at), "ETag", "ContentLength"))
 
     def _sums(self, key: str, head: dict[str, Any]) -> bytes | None:
         """The block sums of an object of ours. None for other objects, or if its writer has not stored them yet."""

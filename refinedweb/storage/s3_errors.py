@@ -18,6 +18,8 @@ from refinedweb.storage.retry_after import seconds_asked
 from refinedweb.storage.s3_client import client
 from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError
 
+MOST_WORDS = 300  # characters of a server's message that ours repeats
+
 
 class Throttled(RetryError):
     """The store wants fewer requests under this prefix."""
@@ -73,6 +75,7 @@ _RESTORE = "the object is archived: restore it (`aws s3api restore-object`), or 
 _REST = "the store wants fewer requests at a time"
 _LIMIT = "this object breaks a limit of the store"
 
+_MUTE = {"400", "403"}  # the statuses that have many reasons
 _CODES: dict[str, Rule] = {
     **dict.fromkeys(("NoSuchKey", "NoSuchVersion", "NotFound"), Rule(Missing)),
     "PreconditionFailed": Rule(Changed),
@@ -156,15 +159,17 @@ def translated(uri: str, error: Exception) -> RefinedWebError:
     if isinstance(error, _CREDENTIALS):
         return Unproven(f"{uri}: {error}; for public buckets set AWS_NO_SIGN_REQUEST=YES")
     if isinstance(error, NotS3Error) or (isinstance(error, ResponseParserError) and not _is_xml(str(error))):
-        where = client().meta.endpoint_url
-        return Unproven(
-            f"{uri}: what answers at {where} does not speak S3; check AWS_ENDPOINT_URL and proxies ({error})"
-        )
+        return _no_s3(uri, str(error))
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Unproven(f"{uri}: {error}; set AWS_CA_BUNDLE to your authority's certificate, and check the clock")
     if isinstance(error, _PASSING):
         return RetryError(f"{uri}: {error}")
     return ConfigError(f"{uri}: {error}; check the AWS settings")  # the request could not even be made
+
+
+def _no_s3(uri: str, found: str) -> Unproven:
+    where = client().meta.endpoint_url
+    return Unproven(f"{uri}: what answers at {where} does not speak S3: {found}; check AWS_ENDPOINT_URL and proxies")
 
 
 def _is_xml(message: str) -> bool:
@@ -177,17 +182,25 @@ def _refused(uri: str, error: boto.ClientError) -> RefinedWebError:
     said: dict[str, Any] = dict(error.response.get("Error", {}))
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     headers: dict[str, str] = metadata.get("HTTPHeaders", {})
-    code, status = str(said.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
+    code, status = _plain(said.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
     rule = rule_of(status or (int(code) if code.isdigit() else 0), code, error.operation_name)
+    if code == "500" and "xml" not in headers.get("content-type", "xml"):
+        return _no_s3(uri, f"a {headers['content-type']}")  # boto3 makes it a 500, whatever its status was
     if rule.error is Missing:
         return Missing(f"no object {uri}")
-    text = " ".join(str(said.get("Message", "")).split())[:300]
+    text = _plain(said.get("Message", ""))
     answer = f"the store answered {code or status}" + (f" ({status})" if status and code != str(status) else "")
     advice = _region_of(said, headers) if rule.advice == _REGION else rule.advice
     meaning = rule.error("; ".join(filter(None, (f"{uri}: {answer}: {text}" if text else f"{uri}: {answer}", advice))))
     if isinstance(meaning, RetryError):
         meaning.wait_seconds = seconds_asked(headers.get("retry-after"))
     return meaning
+
+
+def _plain(said: object) -> str:
+    """A server's words, on one line and not too many."""
+    words = "".join(letter if letter.isprintable() else " " for letter in str(said)).split()
+    return " ".join(words)[:MOST_WORDS]
 
 
 def _region_of(said: dict[str, Any], headers: dict[str, str]) -> str:
@@ -197,6 +210,16 @@ def _region_of(said: dict[str, Any], headers: dict[str, str]) -> str:
         return f"the bucket is in {region}: set AWS_DEFAULT_REGION={region}"
     endpoint = said.get("Endpoint")
     return f"{_REGION}; the store names {endpoint}" if endpoint else _REGION
+
+
+def head_of(at: dict[str, Any]) -> dict[str, Any]:
+    """The head of an object. A refused HEAD has no body that says why, so a GET asks for the reason."""
+    try:
+        return dict(client().head_object(**at))
+    except boto.ClientError as error:
+        if error.response["Error"]["Code"] in _MUTE:
+            client().get_object(**at, Range="bytes=0-0")["Body"].close()
+        raise
 
 
 def present(answer: dict[str, Any], *fields: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import xxhash
 
 from refinedweb.storage.base import Missing, StoredObject
 from refinedweb.storage.s3_client import client, encryption
-from refinedweb.storage.s3_errors import UploadGone, present
+from refinedweb.storage.s3_errors import UploadGone, head_of, present
 from refinedweb.storage.s3_sums import (
     SEPARATE,
     SUMS,
@@ -126,7 +126,7 @@ class MultipartSink:
     def finish(self) -> StoredObject:
         if self._upload is None:
             request = {**self._at, **checked_body(bytes(self._buffer))}
-            self._call(lambda: client().put_object(**request))
+            self._call(lambda: etag_of(client().put_object(**request)))
         else:
             if self._buffer:
                 self._send(bytes(self._buffer))
@@ -153,7 +153,7 @@ class MultipartSink:
         raise RetryError(f"s3://{self._at['Bucket']}/{self._at['Key']}: its upload in parts is gone; write it again")
 
     def _head(self) -> Any:
-        return self._call(lambda: present(client().head_object(**self._at), "ETag", "Metadata"))
+        return self._call(lambda: present(head_of(self._at), "ETag", "Metadata"))
 
     def discard(self) -> None:
         if self.closed:

@@ -48,6 +48,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.001)
     monkeypatch.setattr(policy, "LOOK_SECONDS", 0.005)
     s3_pace.pace_of.cache_clear()
+    s3_pace._slowed.clear()
     yield
     s3_pace.pace_of.cache_clear()
 

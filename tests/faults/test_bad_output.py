@@ -23,7 +23,7 @@ from refinedweb.engine import start as engine_start
 from refinedweb.shard import local_step
 from refinedweb.storage import local
 from refinedweb.views.verify import verify
-from stages.errors import ConfigError, RetryError, ShardError
+from stages.errors import ConfigError, Full, RetryError, ShardError
 from tests.conftest import ROOT
 from tests.faults.disk import RECIPE, again
 from tests.refinedweb.cli.command import command, corpus_bytes
@@ -116,7 +116,7 @@ def test_what_a_full_disk_costs_is_said_and_room_mends_it(
     out = tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local.os, "fsync", Faulty(os.fsync, errno.ENOSPC, 9, float("inf")))
-        with pytest.raises(RetryError, match="the disk is full; make room and run the same command again") as caught:
+        with pytest.raises(Full, match="the disk is full; make room and run the same command again") as caught:
             run(RECIPE, files, out)
     assert str(out) in str(caught.value)
     ok(again(files, out))

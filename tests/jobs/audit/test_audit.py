@@ -168,6 +168,19 @@ def test_slack_that_wants_patience_gets_it(slack: Slack, tmp_path: Path) -> None
     assert len(slack.calls) == 4
 
 
+@pytest.mark.parametrize("header", ["1.5", "", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", None])
+def test_slack_may_write_its_wish_in_any_way(
+    slack: Slack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str | None
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("jobs.audit.slack.time.sleep", waits.append)
+    headers = {} if header is None else {"Retry-After": header}
+    slack.script = [(429, headers, {"ok": False, "error": "ratelimited"})]
+    assert post(client("t", slack.url), "C1", open_store(str(tmp_path)), ITEMS[:1]) == 1
+    asked = 1.5 if header == "1.5" else 0.0
+    assert asked <= max(waits) <= asked + 1.0
+
+
 def test_an_interrupted_audit_goes_on(slack: Slack, tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     slack.script = [
