@@ -13,6 +13,7 @@ import click
 from refinedweb.cli.progress import Display
 from refinedweb.cli.results import show_result
 from refinedweb.engine.metrics import both, meter_of
+from refinedweb.engine.policy import PATIENCE_SECONDS
 from refinedweb.engine.run import RunSettings, execute
 from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.recipe.recipe import Recipe
@@ -26,12 +27,14 @@ class Execution:
     """How to run and what to print; none of it changes the output.
 
     `workers`: tasks to run in parallel (None: all cores); `address`: of a Ray cluster (None: this machine); `lease`:
-    seconds until a claim expires; `base`: the prefix of the entries in a list of paths; `metrics`: where to emit them.
+    seconds until a claim expires; `patience`: seconds to wait for a store that does not answer; `base`: the prefix of
+    the entries in a list of paths; `metrics`: where to emit them.
     """
 
     workers: int | None = None
     address: str | None = None
     lease: float = LEASE_SECONDS
+    patience: float = PATIENCE_SECONDS
     base: str | None = None
     as_json: bool = False
     metrics: tuple[str, ...] = ()
@@ -44,7 +47,7 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
     display = Display(len(found.inputs), quiet=how.as_json)
     display.start(recipe, found, out)
     _stop_politely(display)
-    settings = RunSettings(how.workers, how.address, how.lease)
+    settings = RunSettings(how.workers, how.address, how.lease, how.patience)
     watch = both(display.watch, meter)
     try:
         with display:

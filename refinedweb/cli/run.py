@@ -12,6 +12,7 @@ from refinedweb.cli.options import ADDRESS, imports_option, overrides_option, re
 KMS_KEY = "REFINEDWEB_S3_KMS_KEY"  # which the workers get too
 METRICS = "REFINEDWEB_METRICS"
 LEASE_SECONDS = 60.0  # the engine's default (`refinedweb.ledger.claims`), which is too expensive to import for --help
+PATIENCE_MINUTES = 30.0  # `PATIENCE_SECONDS` in `refinedweb.engine.policy`
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class RunArguments:
     base: str | None
     imports: tuple[str, ...]
     lease: float
+    patience: float
     as_json: bool
     metrics: tuple[str, ...]
     kms_key: str | None
@@ -57,6 +59,13 @@ class RunArguments:
 @imports_option
 @click.option(
     "--lease", type=click.FloatRange(1), default=LEASE_SECONDS, show_default=True, help="Seconds until a claim expires."
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=PATIENCE_MINUTES,
+    show_default=True,
+    help="Minutes to wait for a store that throttles or does not answer.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
@@ -94,6 +103,7 @@ def run(arguments: RunArguments) -> int:
         workers=arguments.workers,
         address=arguments.address,
         lease=arguments.lease,
+        patience=60 * arguments.patience,
         base=arguments.base,
         as_json=arguments.as_json,
         metrics=arguments.metrics,

@@ -95,7 +95,7 @@ class Loop:
     def run(self) -> LoopProgress:
         """Run until every task is committed, by any driver, or has failed for good here."""
         if isinstance(self._ledger.store, PatientStore):
-            self._ledger.store.meanwhile = self._meanwhile
+            self._ledger.store.while_waiting(self._meanwhile)
         try:
             while self._blocks.pending:  # attempts that outlast it were done by others, or are twins that hang
                 self._blocks.claims.renew()
@@ -137,18 +137,29 @@ class Loop:
         limit = self._limit(all_sick)
         if lasted < limit or (self._running and lasted < policy.HUNG * limit):
             return  # an attempt that is still running may be on a node that is well
-        committed = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
         raise Unfinished(
-            f"{counted(all_sick.nodes, 'node')} cannot work, and none can: {all_sick.name} says: {all_sick.error}. "
-            f"{committed} of {counted(self.progress.total, self.progress.noun)} are committed; mend this and run the "
-            "same command again, which goes on from there"
+            self._ending(
+                f"no node can work: {all_sick.name}, one of {all_sick.nodes} that tried, says: {all_sick.error}"
+            )
         )
+
+    def _ending(self, why: str) -> str:
+        committed = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
+        total = counted(self.progress.total, self.progress.noun)
+        then = "mend this and run the same command again: it goes on from there"
+        return f"{why}. {committed} of {total} are committed; {then}"
+
+    def _has_untried(self) -> bool:
+        """Whether there are tasks that this driver has not tried: what stops all that it has tried would stop them."""
+        running = {attempt.number for attempt in self._running.values()}
+        return any(n not in running and not self._states[n].error for n in self._blocks.pending)
 
     def _limit(self, all_sick: Sickness) -> float:
         """Seconds to wait for nodes that refuse: a wrong setting shows at the start, and room comes by hand only."""
         if all_sick.full and self._ledger.store.root in all_sick.error:
             return policy.FULL_SECONDS
-        at_start = len(self._blocks.pending) + len(self.progress.failed) == self.progress.total
+        untouched = len(self._blocks.pending) + len(self.progress.failed) == self.progress.total
+        at_start = untouched and not self._blocks.shared
         return policy.SICK_START_SECONDS if at_start else min(self._patience, policy.SICK_SECONDS)
 
     def _probe(self) -> None:
@@ -234,6 +245,8 @@ class Loop:
         if self._verdicts.may_go_on(state, outcome):
             self._queue.append(number)
             return
+        if outcome.kind == "retry" and self._nodes.succeeded <= state.retried_since and self._has_untried():
+            raise Unfinished(self._ending(f"no task has ended well for a long time, at last: {outcome.error}"))
         self.progress.failed[number] = outcome.error
         self._ledger.fail(number, outcome.error)
         self._blocks.settle(number)

@@ -79,17 +79,16 @@ class Nodes:
             self._ill[node.id] = outcome
             self._refused += 1
         enough = len(state.failing) >= policy.FAILURES[outcome.kind] and state.aside_until <= now
-        if enough and self._fails_alone(node.id, state, outcome):
+        if enough and self._fails_alone(node.id, state):
             state.times_aside += 1
             span = policy.PROBATION_SECONDS * 2.0 ** min(state.times_aside - 1, 9)
             state.aside_until = now + min(policy.MOST_PROBATION_SECONDS, span)
 
-    def _fails_alone(self, node: str, state: _State, outcome: TaskOutcome) -> bool:
-        """Whether other nodes do well; of refusals, it is enough that the others have not refused too."""
-        others = [other for name, other in self._states.items() if name != node]
-        if any(other.succeeded >= state.since for other in others):
-            return True
-        return outcome.kind in ABOUT_NODES and set(self._ill) <= {node, *self.aside()}
+    def _fails_alone(self, node: str, state: _State) -> bool:
+        """Whether other nodes do well, or have at least not failed yet."""
+        aside = self.aside()
+        others = [other for name, other in self._states.items() if name != node and name not in aside]
+        return any(other.succeeded >= state.since for other in others) or not any(other.failing for other in others)
 
     def aside(self) -> dict[str, str]:
         """The nodes that get no tasks now, each with its last error."""

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from refinedweb.engine.policy import block_of
+from refinedweb.engine import policy
 from refinedweb.ledger.layout import RUN_FILE
 from refinedweb.ledger.run_file import RunFile, open_run
 from refinedweb.ledger.version import code_version
@@ -14,6 +14,7 @@ from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Exists, Store, open_store
+from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
 
 SHOWN_DIFFERENCES = 6  # lines in a refusal; the rest is only counted
@@ -21,14 +22,14 @@ SHOWN_DIFFERENCES = 6  # lines in a refusal; the rest is only counted
 
 def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFile:
     """Write `run.json`, or check that the existing one says the same. Raises ConfigError if it does not."""
-    store = open_store(out)
+    store = PatientStore(open_store(out), policy.PATIENCE_SECONDS)  # all drivers of a fleet ask for it at once
     wanted = RunFile(
         recipe=recipe.content(),
         recipe_name=recipe.name,
         fingerprint=recipe.fingerprint(),
         code_version=code_version(),
         inputs=list(inputs),
-        block=block_of(len(inputs)),
+        block=policy.block_of(len(inputs)),
         steps=steps_of([name for name, _ in recipe.stages]),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         token=uuid.uuid4().hex,
@@ -36,7 +37,7 @@ def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFil
     try:
         store.put_new(RUN_FILE, wanted.to_json())
     except Exists:
-        found = open_run(out)
+        found = store.repeat(lambda: open_run(out))
         _check_same(store, found, wanted)
         return found
     _check_store(store)

@@ -2,10 +2,15 @@
 
 Used only for a shard whose task died or raised before: a child process takes a second to start. Stages do not depend on
 batch boundaries (a law), so the surviving documents come out as they always would.
+
+Whatever kills processes from outside (the kernel when memory runs out, an operator) must not decide what is in the
+corpus. So the last document is blamed only if it fails TRIES times, each time in a fresh child that has just run the
+stages over no documents. A child that dies before that has met no document, and says nothing about one.
 """
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -19,7 +24,11 @@ from stages.base import drop_where
 from stages.errors import ConfigError, RetryError, ShardError
 
 MOST = 100  # documents quarantined per shard: if more fail, the stage is broken and not the documents
+TRIES = 3  # of the last document of a bisection
+READY_TRIES = 8  # children in a row that die before they have met a document: then the machine is out of memory
+WAIT_SECONDS = 0.25  # before the second try; doubled by each further one, as whoever kills needs time to finish
 QUARANTINE = "quarantine"
+NOT_THE_DOCUMENT = (ConfigError, RetryError, ImportError, OSError)  # what is missing is missing for all documents
 
 Stages = tuple[tuple[str, dict[str, Any]], ...]
 
@@ -40,6 +49,7 @@ class Careful:
         self._stages = stages
         self._imports = imports
         self._child: ProcessPoolExecutor | None = None
+        self._confirmed: set[str] = set()  # exceptions that a fresh child has raised too
         self.poison: list[Poison] = []
 
     def apply(self, docs: pa.Table) -> list[Split]:
@@ -48,17 +58,45 @@ class Careful:
             return [self._in_child(docs)]
         except BrokenProcessPool:
             self.close()
-            return self._halve(docs, "worker_crash", "the process died")
-        except (ConfigError, RetryError):
+        except NOT_THE_DOCUMENT:
             raise
         except Exception as error:  # whatever a stage raises costs only the document that made it
-            return self._halve(docs, "stage_error", f"{type(error).__name__}: {error}")
-
-    def _halve(self, docs: pa.Table, reason: str, error: str) -> list[Split]:
+            if docs.num_rows == 1 and _said(error) in self._confirmed:
+                return [self._quarantine(docs, "stage_error", _said(error))]
         if docs.num_rows == 1:
-            return [self._quarantine(docs, reason, error)]
+            return [self._tried_again(docs)]
         half = docs.num_rows // 2
         return self.apply(docs.slice(0, half)) + self.apply(docs.slice(half))
+
+    def _tried_again(self, doc: pa.Table) -> Split:
+        """The split of a document that has failed once. It is quarantined if it fails each time."""
+        reason = error = ""
+        self.close()
+        for attempt in range(1, TRIES):
+            time.sleep(WAIT_SECONDS * 2 ** (attempt - 1))
+            self._make_ready(doc.slice(0, 0))
+            try:
+                return self._in_child(doc)
+            except BrokenProcessPool:
+                self.close()
+                reason, error = "worker_crash", "the process died"
+            except NOT_THE_DOCUMENT:
+                raise
+            except Exception as raised:
+                reason, error = "stage_error", _said(raised)
+        self._confirmed.add(error)
+        return self._quarantine(doc, reason, error)
+
+    def _make_ready(self, empty: pa.Table) -> None:
+        """Have a child that has run the stages over no documents. Raises RetryError if every child dies before that."""
+        for attempt in range(READY_TRIES):
+            try:
+                self._in_child(empty)
+                return
+            except BrokenProcessPool:
+                self.close()
+                time.sleep(WAIT_SECONDS * 2**attempt)
+        raise RetryError(f"{READY_TRIES} processes in a row died before they read a document; is there enough memory?")
 
     def _quarantine(self, docs: pa.Table, reason: str, error: str) -> Split:
         self.poison.append(Poison(docs.column("id")[0].as_py(), error))
@@ -76,6 +114,10 @@ class Careful:
         if self._child is not None:
             self._child.shutdown(wait=True, cancel_futures=True)
             self._child = None
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _apply(stages: Stages, imports: tuple[str, ...], docs: pa.Table) -> Split:

@@ -42,12 +42,16 @@ class PatientStore:
         self.itself = store
         self.root = store.root
         self.parallel = store.parallel
-        self.meanwhile = meanwhile
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
-        self._thread = threading.get_ident()
         self._answered = False
+        self.while_waiting(meanwhile)
+
+    def while_waiting(self, meanwhile: Callable[[str], None]) -> None:
+        """Call `meanwhile` while a call from this thread waits. (Claims and displays are not made for several.)"""
+        self._meanwhile = meanwhile
+        self._thread = threading.get_ident()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A worker gets the store itself: what it cannot do now, another one does."""
@@ -59,14 +63,15 @@ class PatientStore:
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """A listing that breaks off is begun again, without what it has already given."""
         last = ""
-        pages = iter(self.itself.list(prefix))
+        pages: Iterator[ObjectInfo] | None = None
 
         def following() -> ObjectInfo | None:
             nonlocal pages
+            pages = iter(self.itself.list(prefix)) if pages is None else pages
             try:
                 return next((info for info in pages if info.key > last), None)
             except RefinedWebError:
-                pages = iter(self.itself.list(prefix))
+                pages = None
                 raise
 
         while (info := self.repeat(following)) is not None:
@@ -152,10 +157,10 @@ class PatientStore:
     def _wait(self, attempt: int, error: RefinedWebError) -> None:
         """Back off, a random time so that drivers that fail together don't come back together."""
         until = self._clock() + random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 9))
-        while (left := until - self._clock()) > 0:
+        while (left := until - self._clock()) > 0:  # by the clock: in a storm, to renew claims takes a minute itself
+            if threading.get_ident() == self._thread:
+                self._meanwhile(self.throttled() or f"waiting for the store: {error}")
             self._sleep(min(TURN, left))
-            if threading.get_ident() == self._thread:  # claims and displays are not made for several threads
-                self.meanwhile(self.throttled() or f"waiting for the store: {error}")  # may itself take a minute
 
 
 def impatient(store: Store) -> Store:
