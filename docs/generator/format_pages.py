@@ -128,6 +128,10 @@ _OBJECTS = (
     ("`<step>/rollup/<block>.json`", "The sum of 1,000 records, so that `status` need not read each of them."),
     ("`<step>/failed/<task>.json`", "Why a task failed for good. The next call of `run` attempts it again."),
     ("`<step>/claims/<block>.json`", "Which driver works on a block of tasks, while the run goes on."),
+    (
+        "`<step>/drivers/<driver>.json`",
+        "The heartbeat of a driver, and which blocks it holds, while the run goes on.",
+    ),
     ("`<step>/plan.json`", "How a global step is divided into blocks and partitions."),
     ("`<step>/phases.json`", "Says that a global step is complete, and how many tasks each of its phases had."),
     ("`index/<stage>/<shard>.parquet`", "The keys of the corpus, for later runs (`write_index = true`)."),

@@ -66,7 +66,7 @@ def show_funnel(stages: list[str], totals: Totals, *, faithful: bool) -> None:
 
 
 def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None:
-    """Print what is wrong, if anything: partial shards, quarantined documents, failed shards."""
+    """Print what is wrong, if anything: partial shards, quarantined documents, lost records, failed shards."""
     if totals.partial:
         click.secho(
             f"{counted(totals.partial, 'shard')} partial: the input is damaged (see `damage` in its record)",
@@ -74,6 +74,10 @@ def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None
         )
     if totals.quarantined:
         click.secho(f"{counted(totals.quarantined, 'document')} quarantined: they killed or broke a stage", fg="yellow")
+    for error in totals.unreadable[:MOST_ERRORS]:
+        click.secho(f"Not counted: {line(error, 1000)}", fg="red")
+    if totals.unreadable:
+        click.secho(f"{counted(len(totals.unreadable), 'record')} cannot be read", fg="red")
     for number, error in list(failed.items())[:MOST_ERRORS]:
         click.secho(f"Shard {number} failed: {line(error, 1000)}", fg="red")
     if failed:

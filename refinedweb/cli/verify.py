@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from refinedweb.views.terminal import line, printable
+
 if TYPE_CHECKING:
     from refinedweb.views.verify import Verdict
 
@@ -47,12 +49,18 @@ def _show(verdict: Verdict) -> None:
     click.echo(f"{done:,} of {verdict.tasks:,} tasks committed, {verdict.objects:,} objects, {verdict.size:,} bytes")
     click.echo(f"{totals.rows_in:,} rows in = {totals.rows_kept:,} kept + {removed:,} removed")
     for problem in verdict.problems:
-        click.secho(f"Problem: {problem}", fg="red")
+        click.secho(f"Problem: {printable(problem)}", fg="red")
     if len(verdict.code_versions) > 1:
         by = ", ".join(f"{version} ({n:,} tasks)" for version, n in sorted(verdict.code_versions.items()))
         click.secho(f"Written by more than one version of the code: {by}", fg="yellow")
     if verdict.unrecorded:
-        shown = ", ".join(verdict.unrecorded[:SHOWN_OBJECTS])
-        click.echo(f"{len(verdict.unrecorded)} objects without a record (of unfinished attempts; harmless): {shown}")
+        click.echo(_named(verdict.unrecorded, "without a record (of unfinished attempts; harmless)"))
+    if verdict.foreign:
+        click.echo(_named(verdict.foreign, "of other programs (harmless: nobody reads them)"))
     if verdict.pending:
         click.secho(f"{verdict.pending:,} tasks are not done: run the same `refinedweb run` again", fg="yellow")
+
+
+def _named(keys: list[str], what: str) -> str:
+    shown = ", ".join(line(key) for key in keys[:SHOWN_OBJECTS])
+    return f"{len(keys):,} objects {what}: {shown}{', …' if len(keys) > SHOWN_OBJECTS else ''}"

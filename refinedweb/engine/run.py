@@ -31,8 +31,9 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0: done. 3: finished with quarantined documents, or with partial or failed shards."""
-        return 3 if self.failed or self.totals.partial or self.totals.quarantined else 0
+        """0: done. 3: finished with quarantined documents, partial or failed shards, or unreadable records."""
+        totals = self.totals
+        return 3 if self.failed or totals.partial or totals.quarantined or totals.unreadable else 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def execute_on(
                 result.failed, result.failed_step = done.failed, step.name
                 break
     result.totals = run_totals(store, run.steps, roll_up=True)
-    if not result.failed:
+    if not result.failed and not result.totals.unreadable:
         write_card(store, run, result.totals)
         store.tidy()
     return result

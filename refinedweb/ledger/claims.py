@@ -8,8 +8,8 @@ The clocks of different machines are never compared. On the holder's own machine
 once. A holder lists the claims as often as its heart beats, so it notices when one of its blocks was taken over.
 
 Losing a claim costs double work, never a wrong answer: outputs are deterministic, and the ledger accepts one record per
-task. So a claim in doubt (the store's answer was lost, or it refused) counts as not ours, a listing that failed is no
-news, and a heartbeat that failed is tried again soon. A store that refuses everything for PATIENCE_SECONDS ends the
+task. So a claim in doubt (the store's answer was lost, or it refused) counts as not ours, a listing that failed
+changes nothing, and a heartbeat that failed is tried again soon. A store that refuses everything for PATIENCE_SECONDS ends the
 driver, with the store's own words.
 
 What the two objects may lack, for whatever reason:
@@ -30,7 +30,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 from refinedweb.ledger import layout
-from refinedweb.ledger.holder import UNKNOWN, Heartbeat, Holder, Watched
+from refinedweb.ledger.holder import UNKNOWN, Heartbeat, Holder, Sightings
 from refinedweb.storage import Changed, Exists, Missing, Store
 from refinedweb.storage.json_objects import Unreadable, load_object
 from stages.errors import CommitUnknown, ConfigError, Full, RetryError
@@ -67,8 +67,8 @@ class Claims:
         self._confirmed: dict[int, str] = {}  # the etag with which a listing shows a claim that is known to be ours
         self._beats = 0
         self._next_beat = float("-inf")
-        self._claims: Watched[int] = Watched()
-        self._hearts: Watched[str] = Watched()
+        self._claims: Sightings[int] = Sightings()
+        self._hearts: Sightings[str] = Sightings()
         self._read: dict[int, _Read] = {}
         self._asked: dict[str, str] = {}  # the version of a silent driver's heartbeat that we read
         self._left: dict[int, set[str]] = {}  # the silent drivers that held a block by their last heartbeat

@@ -74,7 +74,7 @@ class _Seen(NamedTuple):
     since: float
 
 
-class Watched(Generic[Name]):
+class Sightings(Generic[Name]):
     """Objects that are listed again and again, and for how long each has not changed, by the watcher's clock."""
 
     def __init__(self) -> None:

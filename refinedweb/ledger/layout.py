@@ -21,7 +21,7 @@
 The ledger of a pass is in the folder `<step>`, that of a phase of a global step in `<step>/<phase>`.
 
 Other programs leave objects in any folder: `._000000.json` (macOS), `.nfs0000…`, `Thumbs.db`, a 0-byte `manifest/`. So
-whoever lists a folder takes the names that have exactly the form which is written here, and leaves the others alone.
+who lists a folder takes the names that have exactly the form which is written here, and leaves the others alone.
 """
 
 from __future__ import annotations

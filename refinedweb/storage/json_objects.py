@@ -1,8 +1,7 @@
 """Dataclasses from JSON objects that another version of the code may have written.
 
-In a rolling upgrade old and new code read each other's objects. So a field that is not known is ignored, and one that is
-missing has its default; but what is there has the type that the dataclass declares, or the object is not what it should
-be.
+In a rolling upgrade old and new code read each other's objects. So a field that is not known is ignored, and one that
+is missing has its default. But what is there has the type that the dataclass declares, or the object is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Unreadable(ShardError):
 
 
 def load_object(cls: type[T], data: bytes, where: str, remedy: str) -> T:
-    """The dataclass from a JSON object. Raises Unreadable, naming `where` it is, what is wrong with it, and `remedy`."""
+    """The dataclass from a JSON object. Raises Unreadable: `where` it is, what is wrong with it, and the `remedy`."""
     return from_plain(cls, plain_of(data, where, remedy), where, remedy)
 
 
@@ -81,6 +80,11 @@ _NAMES: dict[Any, str] = {
 }  # fmt: skip
 
 
+_PLAIN: dict[Any, frozenset[type]] = {
+    int: frozenset([int]), str: frozenset([str]), float: frozenset([int, float])
+}  # fmt: skip
+
+
 def _wrong(value: Any, wanted: str) -> ValueError:
     shown = repr(value)
     return ValueError(f"{shown if len(shown) <= SHOWN else shown[:SHOWN] + '…'} is not {wanted}")
@@ -125,8 +129,14 @@ def _of_dict(hint: Any) -> Reader:
     is_dict = _exact(dict)
     if hint is Any:
         return is_dict
-    item = reader_of(hint)
-    return lambda value: {key: item(each) for key, each in is_dict(value).items()}
+    item, plain = reader_of(hint), _PLAIN.get(hint, frozenset())
+
+    def read(value: Any) -> Any:
+        if plain.issuperset(map(type, is_dict(value).values())):
+            return value  # counts, of which a record has many
+        return {key: item(each) for key, each in value.items()}
+
+    return read
 
 
 def _of_named_tuple(cls: Any) -> Reader:
@@ -151,15 +161,15 @@ def _of_dataclass(cls: Any) -> Reader:
     required = {field.name for field in fields if field.default is none and field.default_factory is none}
 
     def read(value: Any) -> Any:
-        if missing := required - is_dict(value).keys():
-            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         known: dict[str, Any] = {}
-        for name, reader in readers.items():
-            if name in value:
+        for name, each in is_dict(value).items():
+            if name in readers:
                 try:
-                    known[name] = reader(value[name])
+                    known[name] = readers[name](each)
                 except ValueError as error:
                     raise ValueError(f"{name}: {error}") from None
+        if not known.keys() >= required:
+            raise ValueError(f"it lacks {', '.join(sorted(required - known.keys()))}")
         return cls(**known)
 
     return read

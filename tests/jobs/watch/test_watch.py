@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from jobs.watch.chain import ChainJob, chain_of, load_chain, of_job
 from jobs.watch.decide import Event, Policy, Seen, decide
 from jobs.watch.watcher import LedgerProgress, Watcher, read_events
 from refinedweb.storage import open_store
+from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ConfigError, RetryError
 from tests.jobs.watch.requests import request
 from tests.jobs.watch.stubs import StubbedAws
@@ -108,6 +110,24 @@ def test_watchers_that_die_never_run_two_jobs_and_come_to_an_end(
     assert launches == list(range(1, len(launches) + 1))
     assert len(launches) <= Policy().attempts
     assert set(world.jobs) == {"job" if n == 1 else f"job-{n}" for n in launches}
+
+
+def test_events_of_another_version_and_foreign_objects_end_no_watcher(tmp_path: Path) -> None:
+    world = World(random.Random(1), mortal=False)
+    store = open_store(str(tmp_path))
+    newer = {**asdict(Event("launch", at=1.0)), "of_a_newer_version": [1]}
+    store.put("events/000000.json", json.dumps(newer).encode())
+    store.put("events/000001.json", b'{"action": "done"}')
+    for name in ("._000000.json", ".nfs0001", "1.json", "000002.json.tmp"):
+        store.put(f"events/{name}", b"")
+    store.put("seen.json", b"")
+    assert read_events(store) == [Event("launch", at=1.0), Event("done")]
+    watcher = Watcher(str(tmp_path), [link("job", "out")], world, clock=lambda: 2.0, progress=world.progress)
+    assert watcher.tick().action == "finish"
+    assert read_events(store)[2].action == "finish"
+    store.put("events/000002.json", b"")
+    with pytest.raises(Unreadable, match=r"000002\.json is empty .* delete it"):
+        watcher.tick()
 
 
 def test_of_two_watchers_at_once_one_decides(tmp_path: Path) -> None:

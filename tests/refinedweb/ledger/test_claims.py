@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from refinedweb.ledger import claims as claims_module
 from refinedweb.ledger.claims import Claims
-from refinedweb.ledger.holder import Holder, Watched, started_at, this_machine
+from refinedweb.ledger.holder import Holder, Sightings, started_at, this_machine
 from refinedweb.storage import Store, open_store
 from stages.errors import CommitUnknown, ConfigError, Full, RetryError
 from tests.refinedweb.ledger.records import Clock
@@ -344,7 +344,7 @@ def test_a_full_disk_is_said_at_once(tmp_path: Any) -> None:
 @given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(["a", "b", ""])), min_size=1, max_size=30))
 def test_what_is_silent_did_not_change_for_a_lease(history: list[tuple[int, str]]) -> None:
     """An object is silent exactly if all listings of a whole lease showed the same of it."""
-    watched, now, shown = Watched[int](), 0.0, [(0.0, "")]
+    watched, now, shown = Sightings[int](), 0.0, [(0.0, "")]
     for seconds, etag in history:
         now += seconds
         shown.append((now, etag))
