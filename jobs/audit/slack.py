@@ -59,10 +59,10 @@ def _rate_limit_handler() -> RetryHandler:
             self, *, state: RetryState, request: HttpRequest, response: HttpResponse | None = None,
             error: Exception | None = None,
         ) -> None:  # fmt: skip
-            headers = {} if response is None else {name.lower(): value for name, value in response.headers.items()}
-            asked = headers.get("retry-after") or [None]
+            headers = [] if response is None else response.headers.items()
+            asked = [value[0] for name, value in headers if name.lower() == "retry-after" and value]
             state.next_attempt_requested = True
-            time.sleep(seconds_asked(asked[0], MOST_WAIT) + random.uniform(0.0, JITTER))
+            time.sleep(seconds_asked(asked[0] if asked else None, MOST_WAIT) + random.uniform(0.0, JITTER))
             state.increment_current_attempt()
 
     return Patient(max_retry_count=RETRIES)

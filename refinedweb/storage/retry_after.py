@@ -6,7 +6,7 @@ import math
 import time
 from email.utils import parsedate_to_datetime
 
-MOST_SECONDS = 30.0  # half a lease: whoever waits longer loses its claims
+MOST_SECONDS = 30.0  # half a lease: a driver that sleeps for longer loses its claims
 
 
 def seconds_asked(header: str | None, most: float = MOST_SECONDS) -> float:
