@@ -81,8 +81,12 @@ class VirtualTime:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Give the turn away for `seconds`."""
-        self._wait(_thread(), seconds)
+        """Give the turn away for `seconds`. A thread that this time did not begin is alone, and moves it on."""
+        thread = getattr(_here, "thread", None)
+        if thread is None:
+            self.now += max(0.0, seconds)
+        else:
+            self._wait(thread, seconds)
 
     def _wait(self, thread: _Thread, seconds: float) -> None:
         due = self._due

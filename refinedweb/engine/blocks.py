@@ -72,9 +72,9 @@ class Blocks:
         random, and among more of them with every refusal, so that drivers that start together don't all try the same.
         """
         while self._given_back:
-            block = self._given_back.pop()
-            if block in self._members and self.claims.take_over(block):
-                return self._begin(block)
+            ours = self._given_back.pop()
+            if ours in self._members and self.claims.take_over(ours):
+                return self._begin(ours)
         if self._looked is None and (left := self._look()) is not None:
             return left
         for refusals in range(policy.CLAIM_TRIES):

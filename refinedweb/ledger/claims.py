@@ -9,8 +9,8 @@ once. A holder lists the claims as often as its heart beats, so it notices when 
 
 Losing a claim costs double work, never a wrong answer: outputs are deterministic, and the ledger accepts one record per
 task. So a claim in doubt (the store's answer was lost, or it refused) counts as not ours, a listing that failed
-changes nothing, and a heartbeat that failed is tried again soon. A store that refuses everything for PATIENCE_SECONDS ends the
-driver, with the store's own words.
+changes nothing, and a heartbeat that failed is tried again soon. A store that refuses everything for PATIENCE_SECONDS
+ends the driver, with the store's own words.
 
 What the two objects may lack, for whatever reason:
 
