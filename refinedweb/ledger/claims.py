@@ -8,15 +8,15 @@ The clocks of different machines are never compared. On the holder's own machine
 once. A holder lists the claims as often as its heart beats, so it notices when one of its blocks was taken over.
 
 Losing a claim costs double work, never a wrong answer: outputs are deterministic, and the ledger accepts one record per
-task. So a claim in doubt (the store's answer was lost, or it refused) counts as not ours, a listing that failed
-changes nothing, and a heartbeat that failed is tried again soon. A store that refuses everything for PATIENCE_SECONDS
-ends the driver, with the store's own words.
+task. So a claim in doubt (the store's answer was lost, or it refused) counts as not ours, a listing that failed changes
+nothing, and a heartbeat that failed is tried again soon. A store that refuses everything for PATIENCE_SECONDS ends the
+driver, with the store's own words.
 
 What the two objects may lack, for whatever reason:
 
 - A claim without a heartbeat (of an older version, which renews each claim; or its heartbeat was deleted) lives as long
   as the claim itself changes. A driver whose heartbeat was deleted writes it again.
-- A claim that cannot be read (0 bytes) is held by nobody knows whom, and runs out like any other.
+- A claim that cannot be read (0 bytes) is held by an unknown driver, and runs out like any other.
 - Code of an older version takes our claims for silent after a lease, as it knows no heartbeats: it does work twice.
 """
 
