@@ -11,8 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from refinedweb.storage.s3_errors import FAULTS
 from refinedweb.storage.s3_client import client
+from refinedweb.storage.s3_errors import FAULTS
 
 MOST_PAGES = 20  # of 1,000 entries each, of one listing: enough to know that there are many
 UPLOAD_DAYS = 7  # longer than any upload takes

@@ -329,7 +329,7 @@ def test_a_store_that_refuses_all_is_waited_for_and_then_said(tmp_path: Any) -> 
     assert not ours.take(0), "one answer, and the patience is new"
     clock.now += claims_module.PATIENCE_SECONDS + 1
     with pytest.raises(
-        RetryError, match=r"for 30 minutes the store has refused every claim, lately with: AccessDenied"
+        RetryError, match=r"for 90 minutes the store has refused every claim, lately with: AccessDenied"
     ):
         ours.take(0)
 
