@@ -203,8 +203,9 @@ def huffman(counts: list[int]) -> tuple[Int32s, Int32s]:
 
 
 def hash_table(words: list[bytes]) -> Int32s:
-    """The words' numbers, each at `hash & (size - 1)` or the next free slot. Raises ValueError for words that collide so often
-    that they must have been made for it: every text would have to search through them.
+    """The words' numbers, each at `hash & (size - 1)` or the next free slot.
+
+    Raises ValueError for words that collide so often that they must be made for it: every text would search them all.
     """
     size = 1 << max(4, (2 * len(words)).bit_length())
     table = np.full(size, -1, np.int32)
