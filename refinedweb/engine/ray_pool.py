@@ -103,5 +103,8 @@ class RayPool:
 def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     import pyarrow as pa
 
+    from refinedweb.shard.deadline import expendable
+
     pa.set_cpu_count(1)  # a worker has one core
+    expendable()
     return attempt(work, task, payload, careful)
