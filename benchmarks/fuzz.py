@@ -26,12 +26,13 @@ from pathlib import Path
 from typing import Any
 
 TARGETS = ("warc", "arc", "jsonl", "parquet", "payload", "charset", "trafilatura", "resiliparse", "url", "recipe",
-           "label", "language", "blocks", "shuffle")  # fmt: skip
+           "label", "language", "shuffle")  # fmt: skip
 LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1")  # seconds, MB, bytes
 # Our modules, and those that parse pages in Python; neither what numba compiles nor numba itself.
-INSTRUMENTED = ["refinedweb.sources", "refinedweb.dedup.shuffle", "classifiers.fasttext_files", "refinedweb.recipe.load", "refinedweb.recipe.params", "stages.urls.normalise",
-                "stages.extraction.engines", "stages.extraction.formatting", "stages.extraction.images",
-                "stages.extraction.xpath", "trafilatura", "justext"]  # fmt: skip
+INSTRUMENTED = ["refinedweb.sources", "refinedweb.dedup.shuffle", "refinedweb.recipe.load", "refinedweb.recipe.params",
+                "classifiers.fasttext_files", "stages.urls.normalise", "stages.extraction.engines",
+                "stages.extraction.formatting", "stages.extraction.images", "stages.extraction.xpath", "trafilatura",
+                "justext"]  # fmt: skip
 
 Try = Callable[[bytes], None]
 
@@ -136,18 +137,17 @@ def recipe() -> Try:
 
 def model(name: str) -> Try:
     """A model file scores, or is refused by name. With NUMBA_BOUNDSCHECK=1, no kernel reads outside of it."""
-    from classifiers.blocks.model import BadModel
     from classifiers.fasttext_files.model_file import UnsupportedModel
     from tests.security import models
 
-    score = {"label": models.score_label, "language": models.score_language, "blocks": models.score_blocks}[name]
+    score = {"label": models.score_label, "language": models.score_language}[name]
     file = Path(tempfile.mkdtemp(), "model")
 
     def load(data: bytes) -> None:
         file.write_bytes(data)
         try:
             score(file)
-        except (UnsupportedModel, BadModel) as error:
+        except UnsupportedModel as error:
             assert str(error)
 
     return load
@@ -178,7 +178,7 @@ def target(name: str) -> Try:
     made["shuffle"] = shuffle_object
     if name in ("trafilatura", "resiliparse"):
         return extractor(name)
-    if name in ("label", "language", "blocks"):
+    if name in ("label", "language"):
         return model(name)
     return made[name]() if name in made else reader(name)
 
@@ -204,7 +204,6 @@ def seeds(name: str) -> list[bytes]:
         "recipe": [path.read_bytes() for path in SHIPPED.glob("*.toml")],
         "label": [models.MODELS[kind][0]() for kind in ("norms", "word n-grams")],
         "language": [models.MODELS[kind][0]() for kind in ("softmax", "tree", "pruned")],
-        "blocks": [models.blocks_file()],
         "shuffle": [piece(Path(tempfile.mkdtemp()))],
     }
     return readers or found.get(name) or [http(), sample.crawl_files()[0].read_bytes()[:5000]]
