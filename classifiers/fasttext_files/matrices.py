@@ -19,7 +19,7 @@ _VALUES = 256  # of a code in a byte
 
 
 class BinaryReader:
-    """Reads little-endian values from the mapped file, from front to back. Raises ValueError where it is cut."""
+    """Reads little-endian values from the mapped file, from front to back. Raises ValueError if it is cut."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data

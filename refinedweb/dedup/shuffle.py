@@ -161,8 +161,9 @@ def _hash(data: Any) -> bytes:
 
 
 class ShuffleReader:
-    """Reads one shuffle object, opened once. Raises Damaged if it is gone, truncated or altered, or is not what its
-    writer would have written: a checksum only shows that nothing changed since, whoever wrote it.
+    """Reads one shuffle object, opened once. Raises Damaged if it is gone, truncated or altered.
+
+    An object that `ShuffleWriter` would not have written is damaged too: a checksum says nothing about its author.
     """
 
     def __init__(self, store: Store, key: str, schema: pa.Schema | None = None) -> None:
@@ -229,7 +230,7 @@ class ShuffleReader:
             table: pa.Table = pa.ipc.open_stream(pa.py_buffer(part)).read_all()
             table.validate(full=True)  # its offsets and texts too: kernels and Arrow's own functions check none
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._damaged(f"partition {piece['partition']} is no table: {error}") from None
+            raise self._damaged(f"partition {piece['partition']} is not a table: {error}") from None
         if table.num_rows != piece["rows"]:
             raise self._damaged(f"partition {piece['partition']} has {table.num_rows} rows, not {piece['rows']}")
         if self._schema is not None and table.schema != self._schema:

@@ -28,7 +28,7 @@ from stages.errors import ConfigError, RetryError, ShardError
 MOST = 100  # documents quarantined per shard: if more fail, the stage is broken and not the documents
 TRIES = 3  # of the last document of a bisection
 READY_TRIES = 8  # children in a row that die before they have met a document: then the machine is out of memory
-WAIT_SECONDS = 0.25  # before the second try; doubled by each further one, as whoever kills needs time to finish
+WAIT_SECONDS = 0.25  # before the second try; doubled by each further one, as what kills needs time to finish
 QUARANTINE = "quarantine"
 NOT_THE_DOCUMENT = (ConfigError, RetryError, ImportError, OSError)  # what is missing is missing for all documents
 

@@ -1,4 +1,4 @@
-"""No document takes a pass hostage: one that takes the stages too long is removed, alone, by the CPU time that it takes."""
+"""No document takes a pass hostage: one that takes too long is removed, alone, by the CPU time that it takes."""
 
 from __future__ import annotations
 
