@@ -1,9 +1,10 @@
 """Secrets for hashes of foreign text that only have to tell texts apart, so that nobody can make texts that collide.
 
 An attacker who knows a hash can write a document whose words all meet in one slot of a table, where each look-up then
-walks past all the words before it. So tables over foreign texts take their slots from a hash with numbers that are drawn
-anew for each table. They decide where an entry lies and never what comes out: equality is decided by the keys or bytes,
-and entries are numbered in the order of the text. Hashes that are written down (ids, keys, signatures) have no secret.
+walks past all the words before it. So tables over foreign texts take their slots from a hash with numbers that are
+drawn anew for each table. They decide where an entry lies and never what comes out: equality is decided by the keys or
+bytes, and entries are numbered in the order of the text. Hashes that are written down (ids, keys, signatures) have no
+secret.
 
 A secret is an argument of the kernels. A constant would be compiled into the machine code that lies on disk.
 """
