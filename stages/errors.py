@@ -4,6 +4,7 @@ RefinedWebError
 ├── ConfigError      nothing was done; the user changes the call              (exit code 2)
 ├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
 ├── RetryError       the same call may succeed later: try again, with backoff
+│   ├── Throttled    … after longer pauses: the store wants fewer requests, whoever sends them
 │   └── Full         … once a person has made room: say so at once, and what is committed is safe
 ├── Unfinished       the run ends before its work does: a person mends something, and the same command goes on
 └── CommitUnknown    a commit may or may not have happened: read again before acting
@@ -34,6 +35,10 @@ class RetryError(RefinedWebError):
 
     wait_seconds = 0.0
     """How long the other side asks to be left alone."""
+
+
+class Throttled(RetryError):
+    """The store wants fewer requests. It may want that for an hour, and says nothing about what it was asked for."""
 
 
 class Full(RetryError):

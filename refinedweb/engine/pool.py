@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError
+from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError, Throttled
 
 Work = Callable[[int, Any, bool], Any]
 Beat = Callable[[], None]  # renews the driver's claims if it is time to
@@ -26,6 +26,7 @@ class TaskOutcome:
 
     done           its record is committed
     retry          a fault that may pass
+    throttled      the store wanted fewer requests
     config, full   the node cannot work as it is: no access, no credentials, a wrong clock; no room on its disk
     failed         the task cannot be finished, says its work
     raised         an exception that nobody expected
@@ -34,7 +35,9 @@ class TaskOutcome:
     node_died      its node went away: preempted, restarted, cut off
     """
 
-    kind: Literal["done", "retry", "config", "full", "failed", "raised", "died", "out_of_memory", "node_died"]
+    kind: Literal[
+        "done", "retry", "throttled", "config", "full", "failed", "raised", "died", "out_of_memory", "node_died"
+    ]
     record: Any = None
     error: str = ""
     node: WorkerNode | None = None
@@ -87,11 +90,19 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     except Full as error:
         return TaskOutcome("full", error=str(error))
     except (RetryError, CommitUnknown, OSError) as error:
-        return TaskOutcome("retry", error=f"{type(error).__name__}: {error}")
+        kind: Literal["throttled", "retry"] = "throttled" if _is_throttled(error) else "retry"
+        return TaskOutcome(kind, error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:
         return TaskOutcome("failed", error=str(error))
     except Exception as error:  # reported with its place; a careful run then finds the document
         return TaskOutcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
+
+
+def _is_throttled(error: BaseException | None) -> bool:
+    """Also of a commit whose outcome is unknown because the store was throttling."""
+    while error is not None and not isinstance(error, Throttled):
+        error = error.__cause__
+    return error is not None
 
 
 def _place(error: Exception) -> str:
