@@ -4,7 +4,7 @@ RefinedWebError
 ├── ConfigError      nothing was done; the user changes the call              (exit code 2)
 ├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
 ├── RetryError       the same call may succeed later: try again, with backoff
-│   ├── Throttled    … after longer pauses: the store wants fewer requests, whoever sends them
+│   ├── Throttled    … after longer pauses: the store wants fewer requests from everybody
 │   └── Full         … once a person has made room: say so at once, and what is committed is safe
 ├── Unfinished       the run ends before its work does: a person mends something, and the same command goes on
 └── CommitUnknown    a commit may or may not have happened: read again before acting
