@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError, Throttled
+from refinedweb.storage.os_errors import FULL
+from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError, Throttled, WrongUse
 
 Work = Callable[[int, Any, bool], Any]
 Beat = Callable[[], None]  # renews the driver's claims if it is time to
@@ -27,6 +28,7 @@ class TaskOutcome:
     done           its record is committed
     retry          a fault that may pass
     throttled      the store wanted fewer requests
+    wrong_use      no node can do it: the user changes the call
     config, full   the node cannot work as it is: no access, no credentials, a wrong clock; no room on its disk
     failed         the task cannot be finished, says its work
     raised         an exception that nobody expected
@@ -36,7 +38,17 @@ class TaskOutcome:
     """
 
     kind: Literal[
-        "done", "retry", "throttled", "config", "full", "failed", "raised", "died", "out_of_memory", "node_died"
+        "done",
+        "retry",
+        "throttled",
+        "wrong_use",
+        "config",
+        "full",
+        "failed",
+        "raised",
+        "died",
+        "out_of_memory",
+        "node_died",
     ]
     record: Any = None
     error: str = ""
@@ -85,11 +97,15 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     """Make one attempt, and name its error by what the driver does next."""
     try:
         return TaskOutcome("done", work(task, payload, careful))
+    except WrongUse as error:
+        return TaskOutcome("wrong_use", error=str(error))
     except ConfigError as error:
         return TaskOutcome("config", error=str(error))
     except Full as error:
         return TaskOutcome("full", error=str(error))
     except (RetryError, CommitUnknown, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:  # of a library, say in the temporary folder
+            return TaskOutcome("full", error=str(error))
         kind: Literal["throttled", "retry"] = "throttled" if _is_throttled(error) else "retry"
         return TaskOutcome(kind, error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:

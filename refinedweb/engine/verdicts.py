@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from refinedweb.engine import policy
 from refinedweb.engine.nodes import HERE, Nodes
 from refinedweb.engine.pool import TaskOutcome
+from stages.errors import WrongUse
 
 
 class Task(NamedTuple):
@@ -61,8 +62,10 @@ class Verdicts:
         self._patience = patience
 
     def may_go_on(self, state: TaskState, outcome: TaskOutcome) -> bool:
-        """Prepare the state for the next attempt; False if there must not be one."""
+        """Prepare the state for the next attempt; False if there must not be one. Raises WrongUse."""
         state.error = outcome.error
+        if outcome.kind == "wrong_use":
+            raise WrongUse(outcome.error)
         if outcome.kind in ("retry", "throttled"):
             return self._retry(state, throttled=outcome.kind == "throttled")
         if outcome.kind in ("config", "full"):
