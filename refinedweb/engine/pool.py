@@ -114,11 +114,9 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
         return TaskOutcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
 
 
-def _is_throttled(error: BaseException | None) -> bool:
+def _is_throttled(error: Exception) -> bool:
     """Also of a commit whose outcome is unknown because the store was throttling."""
-    while error is not None and not isinstance(error, Throttled):
-        error = error.__cause__
-    return error is not None
+    return isinstance(error, Throttled) or isinstance(error.__cause__, Throttled)
 
 
 def _place(error: Exception) -> str:
