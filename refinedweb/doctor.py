@@ -135,6 +135,7 @@ def check_store(uri: str) -> Iterator[Check]:
         yield _rights(uri, folder)
         if uri.startswith("s3://"):
             yield _checksums(store.uri(f"{folder}/sums"))
+            yield from _piles(uri)
         else:
             system = _file_system(store.root)
             yield system
@@ -165,6 +166,13 @@ def _checksums(uri: str) -> Check:
     fit = etags_hold(uri)
     etags = "hold" if fit else "are not MD5s"
     return Check("checksums", fit, f"uploads {checked}, etags {etags}", "set REFINEDWEB_S3_ETAGS=opaque")
+
+
+def _piles(uri: str) -> Iterator[Check]:
+    from refinedweb.storage.s3_piles import piles
+
+    for pile in piles(uri):
+        yield Check(pile.name, pile.lifecycle is None, pile.found, f"let S3 remove them: {pile.lifecycle}")
 
 
 def _rights(uri: str, folder: str) -> Check:

@@ -53,7 +53,10 @@ class Execution:
 def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Execution) -> int:
     """Run or resume until everything is done, or until the user stops it. Returns the exit code."""
     meter = meter_of(how.metrics, out)
-    begun = begin(recipe, InputSpecs(tuple(specs), how.base), out, check=how.check, losses=how.accept != Allowance())
+    begun = begin(
+        recipe, InputSpecs(tuple(specs), how.base), out,
+        check=how.check, losses=how.accept != Allowance(), patience=how.patience,
+    )  # fmt: skip
     run = begun.run
     display = Display(len(run.inputs), quiet=how.as_json)
     display.start(recipe, FoundInputs(run.inputs, list(begun.left_out)), out)

@@ -13,7 +13,7 @@ from refinedweb.cli.options import ADDRESS, imports_option, overrides_option, re
 KMS_KEY = "REFINEDWEB_S3_KMS_KEY"  # which the workers get too
 METRICS = "REFINEDWEB_METRICS"
 LEASE_SECONDS = 60.0  # the engine's default (`refinedweb.ledger.claims`), which is too expensive to import for --help
-PATIENCE_MINUTES = 30.0  # `PATIENCE_SECONDS` in `refinedweb.engine.policy`
+PATIENCE_MINUTES = 90.0  # `PATIENCE_SECONDS` in `refinedweb.engine.policy`
 
 
 @dataclass(frozen=True)

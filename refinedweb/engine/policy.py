@@ -32,7 +32,7 @@ MOST_WAITING = 64  # tasks in back-off at which no further block is claimed: the
 
 # Patience: how long a driver goes on while nothing works, and when it stops giving tasks to a node.
 
-PATIENCE_SECONDS = 1800.0  # without an answer from the store, or a task that ends well: S3 throttles for up to an hour
+PATIENCE_SECONDS = 5400.0  # without an answer from the store, or a task that ends well: S3 throttles for up to an hour
 SICK_SECONDS = 600.0  # that every node refuses to work after a run has got under way: what passes, passes sooner
 SICK_START_SECONDS = 60.0  # the same before anything is committed: then the setting is probably wrong
 HUNG = 4  # times as long, if an attempt is still running then: it may be on a node that works, or hang
@@ -52,6 +52,7 @@ STRAGGLER_SECONDS = 60.0  # no attempt younger than this is repeated: it would c
 # Rollups written during a run.
 
 ROLL_UP_SECONDS = 60.0  # least time between the end of one rollup and the start of the next
+ROLL_UP_LEFT = 0.02  # chance at each turn that a driver sums up records of others: 100 drivers do twice a turn
 ROLL_UP_SHARE = 20  # times the duration of the last rollup, if that is longer: at most 1/20 of the time goes to them
 
 # Ray and its workers.

@@ -137,6 +137,9 @@ def _in_worker(shipped: tuple[Work, dict[str, str]], task: int, payload: Any, ca
     work, settings = shipped
     os.environ.update(settings)
 
+    from refinedweb.shard.deadline import expendable
+
     pa.set_cpu_count(1)  # a worker has one core
+    expendable()
     node = WorkerNode(ray.get_runtime_context().get_node_id(), socket.gethostname())
     return dataclasses.replace(attempt(work, task, payload, careful), node=node)

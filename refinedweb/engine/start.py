@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from refinedweb.engine.policy import block_of
+from refinedweb.engine import policy
 from refinedweb.ledger.layout import RUN_FILE
 from refinedweb.ledger.own_runs import note_own_run
 from refinedweb.ledger.run_file import RunFile, open_run, run_or_none
 from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
-from refinedweb.sources.inputs import Input, InputSpecs
+from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs
 from refinedweb.storage import Exists, Store, open_store
+from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
 
 SHOWN_DIFFERENCES = 6  # lines in a refusal; the rest is only counted
@@ -34,34 +35,43 @@ class Begun(NamedTuple):
     left_out: Sequence[str] = ()
 
 
-def begin(recipe: Recipe, specs: InputSpecs, out: str, *, check: bool = False, losses: bool = False) -> Begun:
+def begin(
+    recipe: Recipe, specs: InputSpecs, out: str, *, check: bool = False, losses: bool = False,
+    patience: float = policy.PATIENCE_SECONDS,
+) -> Begun:  # fmt: skip
     """Start the run of the inputs that `specs` name, or join it. `check`: list the inputs even to join. `losses`: the
-    user accepts that shards are lost, so inputs that are gone or changed are no reason to refuse. Raises ConfigError.
+    user accepts that shards are lost, so inputs that are gone or changed are no reason to refuse. `patience`: seconds
+    to wait for a store that does not answer. Raises ConfigError, Unfinished.
     """
     _check_index(recipe)
-    store = open_store(out)
+    store = PatientStore(open_store(out), patience)  # all drivers of a fleet ask for it at once
     run = run_or_none(store)
     if run is None:
-        found = specs.find(out)
+        found = _found(specs, out, patience)
         run = _created(store, _run_of(recipe, found.inputs, specs.full()))
         if run is not None:
             return Begun(run, False, found.left_out)
-        run = open_run(out)  # of the many drivers that started together, one was first
+        run = store.repeat(lambda: open_run(out))  # of the many drivers that started together, one was first
     _check_recipe(store, run, recipe)
     if not check and run.specs == specs.full():
         return Begun(run, True)
-    found = specs.find(out)
+    found = _found(specs, out, patience)
     _check_inputs(store, run, found.inputs, losses)
     return Begun(run, True, found.left_out)
+
+
+def _found(specs: InputSpecs, out: str, patience: float) -> FoundInputs:
+    """Patient with stores that do not answer. Wrong specs are an error at once: nothing has been read of them yet."""
+    return PatientStore(open_store(out), patience).repeat(lambda: specs.find(out))
 
 
 def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFile:
     """Write `run.json`, or check that the existing one says the same. Raises ConfigError if it does not."""
     _check_index(recipe)
-    store = open_store(out)
+    store = PatientStore(open_store(out), policy.PATIENCE_SECONDS)
     run = _created(store, _run_of(recipe, inputs, []))
     if run is None:
-        run = open_run(out)
+        run = store.repeat(lambda: open_run(out))
         _check_recipe(store, run, recipe)
         _check_inputs(store, run, inputs, losses=False)
     return run
@@ -80,7 +90,7 @@ def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFil
         fingerprint=recipe.fingerprint(),
         code_version=code_version(),
         inputs=list(inputs),
-        block=block_of(len(inputs)),
+        block=policy.block_of(len(inputs)),
         steps=steps_of([name for name, _ in recipe.stages]),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         token=uuid.uuid4().hex,

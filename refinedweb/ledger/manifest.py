@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,17 +59,19 @@ class Ledger:
         return self._numbers(layout.RECORDS)
 
     def recorded(self, tasks: Collection[int]) -> set[int]:
-        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read."""
+        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read, and
+        everything on these pages is returned, because drivers that learn of other blocks need not ask about them.
+        """
         if self.store.parallel == 1:
             return {task for task in tasks if self._exists(task)}
         prefixes = {self._key(layout.RECORDS, task)[: -len(layout.JSON_SUFFIX) - PAGE_DIGITS] for task in tasks}
         pages = (self.store.list(prefix) for prefix in sorted(prefixes))
         found = (layout.number_of(info.key) for page in pages for info in page)
-        return {number for number in found if number is not None}.intersection(tasks)
+        return {number for number in found if number is not None}
 
-    def _exists(self, task: int) -> bool:
+    def _exists(self, number: int, kind: str = layout.RECORDS) -> bool:
         try:
-            self.store.info(self._key(layout.RECORDS, task))
+            self.store.info(self._key(kind, number))
         except Missing:
             return False
         return True
@@ -101,7 +104,7 @@ class Ledger:
 
     def records(self, tasks: Iterable[int]) -> Iterator[Record]:
         """The records, in the order of `tasks`. Raises Unreadable."""
-        for found in self._readings(tasks):
+        for found in self.readings(tasks):
             if isinstance(found, Unreadable):
                 raise found
             yield found
@@ -163,7 +166,7 @@ class Ledger:
                 continue  # it is only a sum: the records say the same
             total.merge(rollup)
             covered.update(set(_tasks_of(block)).difference(rollup.apart))
-        for found in self._readings(sorted(committed - covered)):
+        for found in self.readings(sorted(committed - covered)):
             if isinstance(found, Unreadable):
                 total.unreadable.append(str(found))
             else:
@@ -172,7 +175,9 @@ class Ledger:
 
     def roll_up(self, committed: set[int]) -> int:
         """Write the rollups that are due. Returns how many."""
-        return sum(map(self.roll_up_block, self.due(committed)))
+        due = self.due(committed)  # in any order: other drivers end at the same time, and do the same
+        missing = (block for block in random.sample(due, len(due)) if not self._exists(block, layout.ROLLUPS))
+        return sum(map(self.roll_up_block, missing))
 
     def due(self, committed: set[int]) -> list[int]:
         """The full blocks of ROLLUP tasks that have no rollup yet."""
@@ -185,7 +190,7 @@ class Ledger:
         Lost shards stay apart, for they may be replaced.
         """
         total = Rollup()
-        for found in self._readings(_tasks_of(block)):
+        for found in self.readings(_tasks_of(block)):
             if isinstance(found, Unreadable):
                 return False
             if found.lost:

@@ -209,7 +209,7 @@ def test_what_others_finished_is_learned_page_by_page(tmp_path: Path) -> None:
     ledger = Ledger(store, STEP)
     for task in (3, 999, 1000, 1002, 5000, 123456, 1000001, 10000014):
         store.put(f"{STEP}/manifest/{task:06d}.json", record(task).to_json())
-    assert ledger.recorded([998, 999, 1000, 1001, 1002]) == {999, 1000, 1002}
+    assert ledger.recorded([998, 999, 1000, 1001, 1002]) == {3, 999, 1000, 1002}, "all that is on the two pages"
     assert ledger.recorded([123456, 1000001, 10000014, 10000015]) == {123456, 1000001, 10000014}
     assert ledger.recorded([]) == set()
     store.asked.clear()

@@ -40,7 +40,7 @@ def test_the_folder_is_private_and_the_token_fresh(below: Path, monkeypatch: pyt
         assert home.folder.parent == private
         assert stat.S_IMODE(private.stat().st_mode) == 0o700
         assert os.environ["RAY_AUTH_MODE"] == "token"
-        tokens.add(os.environ["RAY_AUTH_TOKEN"], lambda: None)
+        tokens.add(os.environ["RAY_AUTH_TOKEN"])
         home.close()
         assert os.environ["RAY_AUTH_MODE"] == "disabled"
         assert "RAY_AUTH_TOKEN" not in os.environ
