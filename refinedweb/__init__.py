@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["explain", "open", "run", "run_stage"]
 
 
-def open(out: str) -> Run:
-    """The run below `out` (local or s3://). Raises ConfigError if there is none."""
+def open(out: str, *, trust: bool = False) -> Run:
+    """The run below `out` (local or s3://). Raises ConfigError if there is none.
+
+    `trust`: open the models, lists and indexes that the run of somebody else names outside of it.
+    """
     from refinedweb.views.run import Run
 
-    return Run(out)
+    return Run(out, trust=trust)
 
 
 def explain(page: str | bytes, *, url: str | None = None, recipe: str | Recipe = "refinedweb") -> Explanation:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from refinedweb.cli.excerpts import SHOWN_CHARACTERS
-from refinedweb.cli.options import imports_option, json_option, overrides_option, receives
+from refinedweb.cli.options import imports_option, json_option, overrides_option, receives, trust_option
 from refinedweb.views.terminal import json_line, printable
 from refinedweb.views.terminal import line as one_line
 
@@ -32,6 +32,7 @@ class ExplainArguments:
     url: str | None
     out: str | None
     imports: tuple[str, ...]
+    trust: bool
     as_json: bool
 
     @property
@@ -47,6 +48,7 @@ class ExplainArguments:
 @click.option("--url", help="The page's URL, if PAGE is a file.")
 @click.option("--run", "out", metavar="OUT", help="Show what became of the document with this URL or id in a run.")
 @imports_option
+@trust_option
 @json_option
 @receives(ExplainArguments)
 def explain(arguments: ExplainArguments) -> int:
@@ -77,9 +79,10 @@ def explain(arguments: ExplainArguments) -> int:
 def _explain_run(out: str, arguments: ExplainArguments) -> int:
     from refinedweb.cli.pairs import show_histories
     from refinedweb.recipe.load import load_stages
+    from refinedweb.views.run import Run
 
     load_stages(arguments.imports)
-    return show_histories(out, arguments.page, as_json=arguments.as_json)
+    return show_histories(Run(out, trust=arguments.trust), arguments.page, as_json=arguments.as_json)
 
 
 def _is_url(page: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refinedweb.cli.excerpts import SHOWN_CHARACTERS
-from refinedweb.cli.options import imports_option, receives
+from refinedweb.cli.options import imports_option, receives, trust_option
 from refinedweb.views.terminal import json_line, printable
 from refinedweb.views.terminal import line as one_line
 
@@ -34,6 +34,7 @@ class InspectArguments:
     seed: int
     whole: bool
     imports: tuple[str, ...]
+    trust: bool
 
 
 @click.command()
@@ -58,6 +59,7 @@ class InspectArguments:
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives another sample.")
 @click.option("--whole", is_flag=True, help="Print whole texts.")
 @imports_option
+@trust_option
 @receives(InspectArguments)
 def inspect(arguments: InspectArguments) -> int:
     """Read what the run OUT kept and removed: on a page in the browser, or with --text or --json in the terminal.
@@ -72,7 +74,7 @@ def inspect(arguments: InspectArguments) -> int:
     from refinedweb.views.run import Run
 
     load_stages(arguments.imports)
-    run = Run(arguments.out)
+    run = Run(arguments.out, trust=arguments.trust)
     if not arguments.as_text and not arguments.as_json:
         return _serve(run, arguments)
     if arguments.stage is not None and (decisions := run.decisions(arguments.stage)) is not None:

@@ -23,6 +23,7 @@ def serve_page(
     if reason and query.stage in ("", CORPUS):
         raise ConfigError("--reason goes with --stage: give the stage that removed documents for it")
     inspector = Inspector(run, None if labels is None else Labels(labels), label_names)
+    inspector.build_stages()  # what may not be opened is asked for now, not at the first document
     try:
         listening = bound(port)
     except OSError as error:

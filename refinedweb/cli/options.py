@@ -20,6 +20,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print as JSO
 overrides_option = click.option(
     "--set", "overrides", metavar="STAGE.PARAM=VALUE", multiple=True, help="Change a parameter; repeatable."
 )
+trust_option = click.option(
+    "--trust", is_flag=True, help="Open models, lists, indexes and inputs that the run of somebody else names."
+)
 workers_option = click.option(
     "--workers",
     type=click.IntRange(1),

@@ -32,13 +32,11 @@ def show_decision(found: DuplicatePair | CutDocument, *, whole: bool, as_json: b
         _show_pair(found, whole)
 
 
-def show_histories(out: str, which: str, *, as_json: bool) -> int:
+def show_histories(run: Run, which: str, *, as_json: bool) -> int:
     """Print what became of the documents of a run that have this id or URL."""
     from refinedweb.ledger.layout import CORPUS
     from refinedweb.views.history import histories
-    from refinedweb.views.run import Run
 
-    run = Run(out)
     for history in histories(run, which):
         if as_json:
             events = [event.__dict__ for event in history.events]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from refinedweb.cli.options import imports_option, json_option, receives
+from refinedweb.cli.options import imports_option, json_option, receives, trust_option
 
 if TYPE_CHECKING:
     from refinedweb.forecast.forecast import Forecast, ForecastPlan
@@ -43,6 +43,7 @@ class PlanArguments:
     speed: float
     seed: int
     imports: tuple[str, ...]
+    trust: bool
     as_json: bool
 
 
@@ -71,6 +72,7 @@ class PlanArguments:
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives another simulation.")
 @imports_option
+@trust_option
 @json_option
 @receives(PlanArguments)
 def plan(arguments: PlanArguments) -> int:
@@ -115,7 +117,7 @@ def _forecast_plan(arguments: PlanArguments) -> ForecastPlan:
     from refinedweb.forecast.forecast import ForecastPlan
     from refinedweb.forecast.measured import measure
 
-    sample = measure(arguments.outs)
+    sample = measure(arguments.outs, trust=arguments.trust)
     volume = input_volume(arguments.wanted)
     return ForecastPlan(sample, volume, _machine(arguments), _conditions(sample, arguments), arguments.parts)
 

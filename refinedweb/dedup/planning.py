@@ -16,11 +16,13 @@ from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
+from refinedweb.recipe.trust import is_below
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Exists, Missing, Store
 from refinedweb.storage.json_objects import load_object
 from stages.base import Stage, build
 from stages.dedup import Clustered
+from stages.errors import ConfigError
 
 # A task's share of the shuffle, in bytes: a 32nd of it, so that many workers have a task while it is small; at least
 # 16 MiB, which is worth a task's start; and at most what a worker can hold when it is large.
@@ -53,7 +55,19 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: froz
             store.put_new(layout.plan_key(step.name), json.dumps(asdict(planned)).encode())
         except Exists:
             planned = _planned(store, step)
+    _check_index_names(store, step, recipe, planned)
     return Context(store.root, step, recipe, tuple(planned.blocks), planned.partitions, tuple(planned.index), lost)
+
+
+def _check_index_names(store: Store, step: Step, recipe: Recipe, planned: StepPlan) -> None:
+    """Raises ConfigError if `plan.json` names files that are not of the recipe's index: others may have written it."""
+    ((name, values),) = recipe.only(step.stages)
+    for item in planned.index:
+        if not any(is_below(item.uri, root) for root in values.get("index") or ()):
+            raise ConfigError(
+                f"{store.uri(layout.plan_key(step.name))} names {item.uri}, which is not in {name}.index of this run; "
+                "somebody changed it, so it is not read"
+            )
 
 
 def _planned(store: Store, step: Step) -> StepPlan:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from refinedweb.engine import policy
 from refinedweb.ledger.layout import RUN_FILE
+from refinedweb.ledger.own_runs import note_own_run
 from refinedweb.ledger.run_file import RunFile, open_run, run_or_none
 from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
@@ -104,6 +105,7 @@ def _created(store: Store, wanted: RunFile) -> RunFile | None:
     except Exists:
         return None
     _check_store(store)
+    note_own_run(wanted)
     return wanted
 
 

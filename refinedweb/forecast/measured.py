@@ -19,9 +19,11 @@ import numpy as np
 from classifiers.kernels.arrays import Float64s
 from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.manifest import Ledger, Record
+from refinedweb.ledger.own_runs import trust_in
 from refinedweb.ledger.run_file import RunFile, open_run
 from refinedweb.ledger.totals import ledger_folders
 from refinedweb.recipe.plan import Step
+from refinedweb.recipe.trust import Trust
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
 
@@ -80,6 +82,7 @@ class MeasuredSample:
     """
 
     run: RunFile
+    trust: Trust
     parts: list[MeasuredPart]
     start: float
     gap: float
@@ -88,12 +91,12 @@ class MeasuredSample:
     documents: int
 
 
-def measure(outs: Sequence[str]) -> MeasuredSample:
+def measure(outs: Sequence[str], *, trust: bool = False) -> MeasuredSample:
     """What finished runs of one recipe measured: the sums of the largest run, the rates of all.
 
     Raises ConfigError if a run is not finished, or ran another recipe.
     """
-    runs = sorted((_Run(out) for out in outs), key=lambda run: run.bytes_in)
+    runs = sorted((_Run(out, trust) for out in outs), key=lambda run: run.bytes_in)
     largest = runs[-1]
     for run in runs:
         if run.file.fingerprint != largest.file.fingerprint:
@@ -103,17 +106,18 @@ def measure(outs: Sequence[str]) -> MeasuredSample:
         raise ConfigError(f"{largest.out} has no committed task; let the sample run finish")
     documents = sum(record.rows_in for record in largest.records[parts[0].name])
     return MeasuredSample(
-        largest.file, parts, largest.start(), largest.gap(), largest.pause(), largest.bytes_in, documents
+        largest.file, largest.trust, parts, largest.start(), largest.gap(), largest.pause(), largest.bytes_in, documents
     )
 
 
 class _Run:
     """The records of one finished run."""
 
-    def __init__(self, out: str) -> None:
+    def __init__(self, out: str, trust: bool) -> None:
         self.out = out
         self.file = open_run(out)
         store = open_store(out)
+        self.trust = trust_in(store, self.file, given=trust)
         self.records: dict[str, list[Record]] = {}
         self.folders: list[tuple[str, Step]] = []
         for folder in ledger_folders(store, self.file.steps):

@@ -129,7 +129,8 @@ def _parts(size: float) -> float:
 
 def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict[str, Shuffle]:
     """What `dedup/planning.py` will plan for each global step, by the step's name."""
-    recipe = of_content(sample.run.recipe, sample.run.recipe_name, [n for s in sample.run.steps for n in s.stages])
+    deciding = [name for step in sample.run.steps if step.kind == "global" for name in step.stages]
+    recipe = of_content(sample.run.recipe, sample.run.recipe_name, deciding, sample.trust)
     passes = {part.name: part for part in sample.parts if part.step.kind == "local"}
     found = {}
     for step in sample.run.steps:

@@ -56,7 +56,7 @@ class Twins:
 
 @dataclass(frozen=True)
 class DocumentView:
-    """Everything that is shown of one document. `html`, `html_from`: its HTML source, and where that comes from.
+    """Everything that is shown of one document. `html`, `html_from`: its HTML source, and where that comes from or is.
     `note`: why there is no text, or what the text is.
     """
 
@@ -86,7 +86,7 @@ class DocumentReader:
         """The stages of the run, with its parameters and models."""
         if self._stages is None:
             file = self.run.file
-            self._stages = of_content(file.recipe, file.recipe_name, self.run.stages).build()
+            self._stages = of_content(file.recipe, file.recipe_name, self.run.stages, self.run.trust).build()
         return self._stages
 
     def view(self, hit: SearchHit, row: dict[str, Any]) -> DocumentView:
@@ -130,6 +130,8 @@ class DocumentReader:
         item = known.get(row.get("source") or "")
         if item is None or row.get("offset") is None or not 0 < (row.get("length") or 0) <= MOST_RECORD:
             return "", ""
+        if not self.run.trust.allows(item.uri):
+            return "", f"it is in {item.uri}; start `inspect` with --trust to read it from there"
         return _fetched(item, int(row["offset"]), int(row["length"]), str(row["id"]), self.run)
 
     def _decided(self, hit: SearchHit) -> tuple[list[Twins], list[CutDocument]]:

@@ -62,6 +62,10 @@ class Inspector:
         self._hits: tuple[Query, SearchResult] | None = None
         self.token = secrets.token_urlsafe(24)
 
+    def build_stages(self) -> None:
+        """Build the stages of the run. Raises ConfigError if one is not known here or may not be opened."""
+        self._reader.stages()
+
     def app(self, port: int) -> Starlette:
         """The application, for a server that listens on `port`."""
         routes = [

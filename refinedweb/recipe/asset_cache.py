@@ -31,8 +31,13 @@ _PARTIAL = ".partial-"
 
 def cache_folder() -> Path:
     """The folder of the copies, which is made if need be. Raises ConfigError if it is another user's."""
+    return private_folder("assets")
+
+
+def private_folder(name: str) -> Path:
+    """A folder of this user alone, which is made if need be. Raises ConfigError if it is another user's."""
     base = Path(os.environ.get("REFINEDWEB_CACHE", Path.home() / ".cache" / "refinedweb"))
-    folder = base / "assets"
+    folder = base / name
     try:
         with explained(str(folder)):
             base.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
@@ -44,7 +49,7 @@ def cache_folder() -> Path:
         raise ConfigError(f"{folder}: a file is where a folder is needed; set REFINEDWEB_CACHE to another") from error
     if found.st_uid != os.geteuid():
         raise ConfigError(
-            f"{folder} belongs to user {found.st_uid}, who could exchange the models in it; set REFINEDWEB_CACHE to a "
+            f"{folder} belongs to user {found.st_uid}, who could change what is in it; set REFINEDWEB_CACHE to a "
             "folder of your own"
         )
     return folder

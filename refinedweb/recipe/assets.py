@@ -20,7 +20,7 @@ COPY_BYTES = 8 << 20  # read from the store at a time: a model of gigabytes neve
 def pin_assets(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """Return `params` with every asset pinned to its present content. Raises ConfigError if one is missing."""
     pinned = dict(params)
-    for name in _asset_fields(cls):
+    for name in asset_fields(cls):
         if pinned.get(name) is not None:
             path, digest = split_pin(pinned[name])
             if path.startswith("s3://"):
@@ -34,7 +34,7 @@ def pin_assets(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
 def localise(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """Return `params` with every `s3://` asset replaced by the path of this machine's copy."""
     local = dict(params)
-    for name in _asset_fields(cls):
+    for name in asset_fields(cls):
         if local.get(name) is not None and local[name].startswith("s3://"):
             path, digest = split_pin(local[name])
             copy = _fetch(path, digest)
@@ -42,7 +42,8 @@ def localise(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
     return local
 
 
-def _asset_fields(cls: type[Any]) -> list[str]:
+def asset_fields(cls: type[Any]) -> list[str]:
+    """The parameters of a stage that are models or lists."""
     hints = typing.get_type_hints(cls)
     return [name for name, hint in hints.items() if hint is Asset or Asset in typing.get_args(hint)]
 

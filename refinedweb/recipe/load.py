@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from refinedweb.recipe import params
-from refinedweb.recipe.assets import pin_assets
+from refinedweb.recipe.assets import asset_fields, pin_assets
 from refinedweb.recipe.recipe import Recipe, RunOptions
+from refinedweb.recipe.trust import Trust
 from refinedweb.sources import SourceOptions
 from refinedweb.storage import Missing, open_store, split_uri
+from stages.assets import split_pin
 from stages.base import build, registry
 from stages.errors import ConfigError, nearest
 
@@ -78,10 +80,11 @@ def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), 
     return _resolve(raw, imports)
 
 
-def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str]) -> Recipe:
+def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str], trust: Trust) -> Recipe:
     """Rebuild an earlier run's recipe from its `content`, with the `wanted` stages and models as they were pinned then.
 
-    Raises ConfigError for a stage that no module has registered: data never decides which code to load.
+    Raises ConfigError for a stage that no module has registered (data never decides which code to load), and for a
+    model, list or index that may not be opened: building a stage may open it.
     """
     load_stages()
     known, stages = registry(), []
@@ -95,8 +98,19 @@ def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str]) -> 
                 f"(--import MODULE; import it in Python), or use the version of refinedweb that made the run"
             )
         values = {key: value for key, value in table.items() if key != "name"}
-        stages.append((called, params.coerce(known[called], values, called)))
+        coerced = params.coerce(known[called], values, called)
+        _check_trusted(known[called], coerced, called, trust)
+        stages.append((called, coerced))
     return Recipe(name, tuple(stages))
+
+
+def _check_trusted(cls: type[Any], values: Mapping[str, Any], stage: str, trust: Trust) -> None:
+    """Raises ConfigError for a parameter that names something to open which may not be opened."""
+    for name in asset_fields(cls):
+        if values.get(name) is not None:
+            trust.check(split_pin(values[name])[0], f"{stage}.{name}")
+    for path in values.get("index") or ():
+        trust.check(path, f"{stage}.index")
 
 
 def _set_index(raw: dict[str, Any], index: Sequence[str]) -> None:

@@ -20,11 +20,13 @@ TOP_DOMAINS = 15  # rows of each table of domains
 TOP_LANGUAGES = 12  # rows of the table of languages; one more sums up the others
 
 
-def write_report(out: str, destination: str | None = None, compare: str | None = None) -> str:
+def write_report(out: str, destination: str | None = None, compare: str | None = None, *, trust: bool = False) -> str:
     """Write the report of the run below `out`, compared with the run below `compare`, to the file `destination` (by
-    default `OUT/report.html`). Returns where it is. Raises ConfigError if there is no run.
+    default `OUT/report.html`). Returns where it is. `trust`: open what the runs name outside of them. Raises
+    ConfigError if there is no run.
     """
-    html = render(Run(out), None if compare is None else Run(compare)).encode()
+    other = None if compare is None else Run(compare, trust=trust)
+    html = render(Run(out, trust=trust), other).encode()
     if destination is None:
         store, key = open_store(out), REPORT
     else:

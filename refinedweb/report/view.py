@@ -111,7 +111,7 @@ def gather(run: Run, *, examples: bool = True) -> View:
     states, totals = run.states(), run.totals()
     sample = sample_of(run)
     texts, facts = texts_of(sample), facts_of(sample)
-    stages = of_content(run.file.recipe, run.file.recipe_name, run.stages).build()
+    stages = of_content(run.file.recipe, run.file.recipe_name, run.stages, run.trust).build()
     rows = funnel.funnel(run.stages, totals, faithful=run.file.faithful)
     return View(
         run=run,

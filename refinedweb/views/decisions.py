@@ -17,6 +17,7 @@ from refinedweb.ledger.layout import decisions_key
 from refinedweb.ledger.run_file import RunFile
 from refinedweb.recipe.load import of_content
 from refinedweb.recipe.plan import Step
+from refinedweb.recipe.trust import Trust
 from refinedweb.storage import Missing, Store
 from refinedweb.storage.parquet import read_parquet
 from refinedweb.views.records import CutDocument, DuplicatePair
@@ -37,12 +38,12 @@ def _collapsed(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 class Decisions:
     """The decisions of the global step that `stage` belongs to, in one run."""
 
-    def __init__(self, store: Store, run: RunFile, stage: str) -> None:
+    def __init__(self, store: Store, run: RunFile, stage: str, trust: Trust) -> None:
         self._store = store
         self._run = run
         self._step: Step = next(step for step in run.steps if step.kind == "global" and stage in step.stages)
         deciding = [name for step in run.steps if step.kind == "global" for name in step.stages]
-        recipe = of_content(run.recipe, run.recipe_name, deciding)
+        recipe = of_content(run.recipe, run.recipe_name, deciding, trust)
         self._context: Context = context_of(
             store, self._step, recipe, len(run.inputs), skipped_by(store, run.steps, self._step)
         )

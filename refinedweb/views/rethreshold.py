@@ -18,7 +18,8 @@ import pyarrow as pa
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.ledger.manifest import Totals
 from refinedweb.ledger.run_file import RunFile
-from refinedweb.recipe.load import load_stages
+from refinedweb.recipe.load import of_content
+from refinedweb.recipe.trust import Trust
 from refinedweb.views.frame import Frame
 from stages.base import Limit, Measured, build, measure_column, verdicts
 from stages.errors import ConfigError
@@ -33,6 +34,7 @@ class MeasuredRun(Protocol):
 
     out: str
     file: RunFile
+    trust: Trust
 
     @property
     def stages(self) -> list[str]: ...
@@ -195,27 +197,20 @@ def _moves_of(
 
 
 def _params(run: MeasuredRun, name: str) -> dict[str, Any]:
-    table = next(table for table in run.file.recipe["stages"] if table["name"] == name)
-    return {key: value for key, value in table.items() if key != "name"}
+    ((_, values),) = of_content(run.file.recipe, run.file.recipe_name, [name], run.trust).stages
+    return values
 
 
 def _limits(run: MeasuredRun, name: str, values: Mapping[str, Any]) -> list[Limit]:
-    load_stages()
-    built = build(name, _as_given(values))
+    built = build(name, values)
     if not isinstance(built, Measured):
         raise ConfigError(f"{name} does not decide by measures with limits; {_measured(run)}")
     return list(built.limits())
 
 
 def _measured(run: MeasuredRun) -> str:
-    load_stages()
-    names = [name for name in run.stages if isinstance(build(name, _as_given(_params(run, name))), Measured)]
+    names = [name for name in run.stages if isinstance(build(name, _params(run, name)), Measured)]
     return f"those of this run that do: {', '.join(names) or 'none'}"
-
-
-def _as_given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as stages take them: tuples for the lists of a run's file."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _plain(value: Any) -> Any:

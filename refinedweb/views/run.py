@@ -14,6 +14,7 @@ import xxhash
 from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.layout import CORPUS, removed_folders
 from refinedweb.ledger.manifest import Ledger, Output, Totals
+from refinedweb.ledger.own_runs import trust_in
 from refinedweb.ledger.run_file import open_run
 from refinedweb.ledger.totals import StepState, is_complete, ledger_folders, run_totals, step_states, totals_of
 from refinedweb.storage import open_store
@@ -40,13 +41,18 @@ class DecisionList(list["DuplicatePair | CutDocument"]):
 
 
 class Run:
-    """The run below `out`. Only committed objects are read."""
+    """The run below `out`. Only committed objects are read.
 
-    def __init__(self, out: str) -> None:
+    Of what lies outside of `out`, nothing is opened unless this user made the run, or says `trust`: whoever wrote
+    `run.json` chose the names.
+    """
+
+    def __init__(self, out: str, *, trust: bool = False) -> None:
         self.out = out
         self.file = open_run(out)
         self.stages = [stage["name"] for stage in self.file.recipe["stages"]]
         self.store = open_store(out)
+        self.trust = trust_in(self.store, self.file, given=trust)
 
     def totals(self) -> Totals:
         """The sums of the commit records that all passes have written so far."""
@@ -139,7 +145,7 @@ class Run:
             return None
         from refinedweb.views.decisions import Decisions  # kernels are expensive to import
 
-        return Decisions(self.store, self.file, name)
+        return Decisions(self.store, self.file, name, self.trust)
 
     def stage(self, name: str) -> str:
         """The full name of a stage of the run: `minhash` stands for `minhash_v1`. Raises ConfigError if it has none."""
