@@ -50,9 +50,10 @@ class Crew:
         """
         ledger = Ledger(store, step)
         committed = ledger.committed()
-        if committed.issuperset(task.number for task in tasks):
-            return Done()
         claims = Claims(store, step, self._lease)
+        if committed.issuperset(task.number for task in tasks):
+            claims.clear()  # of drivers that died after the last commit
+            return Done()
         if self._pool is None:
             self._pool = self._start()
         self._pool.use(work(claims.owner))
