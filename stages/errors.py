@@ -1,10 +1,11 @@
 """Errors, named by what the engine does next.
 
 RefinedWebError
-├── ConfigError      nothing was done; the user changes the call              (exit code 2)
+├── ConfigError      the user changes the call, or mends a machine            (exit code 2)
+│   └── WrongUse     … the call: no machine can do it, so no other one is tried
 ├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
 ├── RetryError       the same call may succeed later: try again, with backoff
-│   ├── Throttled    … after longer pauses: the store wants fewer requests, whoever sends them
+│   ├── Throttled    … after longer pauses: the store wants fewer requests from everybody
 │   └── Full         … once a person has made room: say so at once, and what is committed is safe
 ├── Unfinished       the run ends before its work does: a person mends something, and the same command goes on
 └── CommitUnknown    a commit may or may not have happened: read again before acting
@@ -24,6 +25,10 @@ class RefinedWebError(Exception):
 
 class ConfigError(RefinedWebError):
     """Wrong use or configuration, found before any work was done."""
+
+
+class WrongUse(ConfigError):
+    """The documents are not what a step needs: the same on every machine, so that no other one has to be tried."""
 
 
 class ShardError(RefinedWebError):

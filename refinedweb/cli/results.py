@@ -32,7 +32,8 @@ def show_result(recipe: Recipe, result: RunResult, out: str, *, as_json: bool) -
         from refinedweb.views.run import Run
 
         summary = funnel.status_json(Run(out).states(), result.totals)
-        click.echo(json.dumps({**summary, "failed": result.failed, "exit_code": result.exit_code}))
+        ends = {"failed": result.failed, "lost": result.lost, "exit_code": result.exit_code}
+        click.echo(json.dumps({**summary, **ends}))
         return
     show_funnel([name for name, _ in recipe.stages], result.totals, faithful=recipe.name == "refinedweb")
     if not result.failed:
@@ -83,6 +84,9 @@ def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None
     if failed:
         where = f" in {step}, and the steps after it wait" if step else ""
         click.secho(f"{counted(len(failed), 'shard')} failed{where}; the same command tries them again", fg="red")
+        click.echo(
+            "With --accept-failed N, a number or a share such as 1%, a run goes on without up to N failed shards."
+        )
 
 
 def _reasons(row: funnel.FunnelRow) -> str:

@@ -66,7 +66,7 @@ class Loop:
 
     def __init__(
         self, tasks: Sequence[Task], block: int, ledger: Ledger, claims: Claims, pool: Pool, watch: Watch,
-        committed: set[int] | None = None, patience: float = policy.PATIENCE_SECONDS,
+        committed: set[int] | None = None, patience: float | None = None,
     ) -> None:  # fmt: skip
         """`committed`: the tasks that have a record, if the caller has just listed them (the list can be long).
         `patience`: seconds without a success, of anyone, after which tasks that only wait are given up.
@@ -78,8 +78,8 @@ class Loop:
         committed = ledger.committed() if committed is None else committed
         self._now = claims.clock
         self._nodes = Nodes(self._now)
-        self._verdicts = Verdicts(self._nodes, self._now, pool.slots, patience)
-        self._patience = patience
+        self._patience = policy.PATIENCE_SECONDS if patience is None else patience
+        self._verdicts = Verdicts(self._nodes, self._now, pool.slots, self._patience)
         self._sickness: Sickness | None = None
         self._probes = 0
         self._next_probe = float("-inf")
@@ -137,11 +137,8 @@ class Loop:
         limit = self._limit(all_sick)
         if lasted < limit or (self._running and lasted < policy.HUNG * limit):
             return  # an attempt that is still running may be on a node that is well
-        raise Unfinished(
-            self._ending(
-                f"no node can work: {all_sick.name}, one of {all_sick.nodes} that tried, says: {all_sick.error}"
-            )
-        )
+        who = all_sick.name if all_sick.nodes == 1 else f"{all_sick.nodes} nodes, {all_sick.name} the last of them,"
+        raise Unfinished(self._ending(f"{who} cannot work: {all_sick.error}"))
 
     def _ending(self, why: str) -> str:
         committed = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
@@ -180,7 +177,7 @@ class Loop:
     def _next(self, most_waiting: int) -> int | None:
         """The next task of our blocks, claiming another block if none is left.
 
-        None while so many tasks back off: the cause is probably shared, and would hit other blocks too.
+        None while this many tasks back off: the cause is probably shared, and would hit other blocks too.
         """
         while True:
             number = self._pop_ready()

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from refinedweb.engine import policy
-from refinedweb.engine.pool import Node, TaskOutcome
+from refinedweb.engine.pool import TaskOutcome, WorkerNode
 
-HERE = Node("", "this machine")  # where a pool without nodes runs its attempts
+HERE = WorkerNode("", "this machine")  # where a pool without nodes runs its attempts
 ABOUT_NODES = ("config", "full")  # outcomes in which a node says that it cannot work as it is
 NEVER = float("-inf")
 
@@ -31,7 +31,7 @@ class _State:
 
 
 class Sickness(NamedTuple):
-    """Every node refuses to work, or so many that the cause must be shared.
+    """Every node refuses to work, or enough of them for the cause to be shared.
 
     `error`: what the node `name` said, the last one; `full`: they all want room; `attempts`: how many were refused.
     """
@@ -68,7 +68,7 @@ class Nodes:
         elif outcome.kind in policy.FAILURES:
             self._failed(node, state, task, outcome)
 
-    def _failed(self, node: Node, state: _State, task: int, outcome: TaskOutcome) -> None:
+    def _failed(self, node: WorkerNode, state: _State, task: int, outcome: TaskOutcome) -> None:
         now = self._clock()
         if not state.failing:
             state.since = now
@@ -99,7 +99,7 @@ class Nodes:
             if state.aside_until > now
         }
 
-    def suspected(self, node: Node | None, task: int) -> bool:
+    def suspected(self, node: WorkerNode | None, task: int) -> bool:
         """Whether other tasks than this one have failed on the node since its last success."""
         state = self._states.get((node or HERE).id)
         return state is not None and any(other != task for other in state.failing)

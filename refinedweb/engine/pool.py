@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError, Throttled
+from refinedweb.storage.os_errors import FULL
+from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError, Throttled, WrongUse
 
 Work = Callable[[int, Any, bool], Any]
+Beat = Callable[[], None]  # renews the driver's claims if it is time to
 
 
-class Node(NamedTuple):
+class WorkerNode(NamedTuple):
     """A machine on which attempts run: how the pool calls it, and how a person does."""
 
     id: str
@@ -26,6 +28,7 @@ class TaskOutcome:
     done           its record is committed
     retry          a fault that may pass
     throttled      the store wanted fewer requests
+    wrong_use      no node can do it: the user changes the call
     config, full   the node cannot work as it is: no access, no credentials, a wrong clock; no room on its disk
     failed         the task cannot be finished, says its work
     raised         an exception that nobody expected
@@ -35,18 +38,30 @@ class TaskOutcome:
     """
 
     kind: Literal[
-        "done", "retry", "throttled", "config", "full", "failed", "raised", "died", "out_of_memory", "node_died"
+        "done",
+        "retry",
+        "throttled",
+        "wrong_use",
+        "config",
+        "full",
+        "failed",
+        "raised",
+        "died",
+        "out_of_memory",
+        "node_died",
     ]
     record: Any = None
     error: str = ""
-    node: Node | None = None
+    node: WorkerNode | None = None
 
 
 class Pool(Protocol):
     """Runs tasks at the same time."""
 
-    def use(self, work: Work) -> None:
-        """Set what the tasks submitted from now on do."""
+    def use(self, work: Work, beat: Beat) -> None:
+        """Set what the tasks submitted from now on do. Where `wait` blocks for longer than it was asked to, it has
+        `beat` called several times a second meanwhile.
+        """
         ...
 
     def slots(self) -> int:
@@ -82,11 +97,15 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     """Make one attempt, and name its error by what the driver does next."""
     try:
         return TaskOutcome("done", work(task, payload, careful))
+    except WrongUse as error:
+        return TaskOutcome("wrong_use", error=str(error))
     except ConfigError as error:
         return TaskOutcome("config", error=str(error))
     except Full as error:
         return TaskOutcome("full", error=str(error))
     except (RetryError, CommitUnknown, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:  # of a library, say in the temporary folder
+            return TaskOutcome("full", error=str(error))
         kind: Literal["throttled", "retry"] = "throttled" if _is_throttled(error) else "retry"
         return TaskOutcome(kind, error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:

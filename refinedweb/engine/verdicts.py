@@ -1,4 +1,4 @@
-"""What follows on an attempt that did not end in a record: is it held against the task, and how is it tried again?
+"""What follows on an attempt that did not end in a record: whether the task is to blame, and how it is tried again.
 
 A task fails for good only by its own fault. What a node refuses, another one may do; the death of a node says nothing
 about the task; where memory runs out, the task gets more cores, so that fewer neighbours share the node's memory.
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from refinedweb.engine import policy
 from refinedweb.engine.nodes import HERE, Nodes
 from refinedweb.engine.pool import TaskOutcome
+from stages.errors import WrongUse
 
 
 class Task(NamedTuple):
@@ -61,8 +62,10 @@ class Verdicts:
         self._patience = patience
 
     def may_go_on(self, state: TaskState, outcome: TaskOutcome) -> bool:
-        """Prepare the state for the next attempt; False if there must not be one."""
+        """Prepare the state for the next attempt; False if there must not be one. Raises WrongUse."""
         state.error = outcome.error
+        if outcome.kind == "wrong_use":
+            raise WrongUse(outcome.error)
         if outcome.kind in ("retry", "throttled"):
             return self._retry(state, throttled=outcome.kind == "throttled")
         if outcome.kind in ("config", "full"):

@@ -38,7 +38,9 @@ from stages.errors import CommitUnknown, ConfigError, Full, RetryError
 LEASE_SECONDS = 60.0  # three beats: a holder that misses them all is dead, or too slow to be waited for
 BEATS = 3  # per lease
 BEATS_OF_TROUBLE = 12  # per lease, after one that failed
+LEAST_FRESH = 1.0  # seconds for which a listing counts, however short the lease: acting on it takes a few requests
 PATIENCE_SECONDS = 5400.0  # for which the store may refuse every claim: S3 throttles a new prefix for up to an hour
+FORBIDDEN_SECONDS = 120.0  # the same if it forbids them: a policy that is being changed takes a minute or two
 MOST_READS = 4  # heartbeats of the dead, read after one listing
 MOST_CHECKED = 64  # of our claims that look changed, read after one listing
 
@@ -93,9 +95,7 @@ class Claims:
         return {block for block in self._claims.names if self._is_stale(block) and self._is_left(block)}
 
     def doubt(self, block: int) -> int:
-        """How little is known about a block that another driver claims: 0 for one to take over, 1 for one that
-        did not change for a lease, 2 for one that did, 3 for one whose holder lives.
-        """
+        """About a block that another claims: 0 take it over, 1 it is silent, 2 it is not, 3 its holder lives."""
         stale = self._is_stale(block)
         if stale and self._is_left(block):
             return 0
@@ -228,7 +228,7 @@ class Claims:
 
     def _is_stale(self, block: int) -> bool:
         """Whether another's claim did not change for a lease. False if the last listing is too old to tell."""
-        if block in self._mine or self.clock() - self._claims.last > self._lease / BEATS:
+        if block in self._mine or self.clock() - self._claims.last > max(self._lease / BEATS, LEAST_FRESH):
             return False
         return self._claims.etag(block) is not None and self._claims.is_silent(block, self._lease)
 
@@ -286,10 +286,11 @@ class Claims:
             raise error
         if self._refused_since is None:
             self._refused_since = self.clock()
-        elif self.clock() - self._refused_since > PATIENCE_SECONDS:
+        patience = FORBIDDEN_SECONDS if isinstance(error, ConfigError) else PATIENCE_SECONDS
+        if self.clock() - self._refused_since > patience:
             raise RetryError(
-                f"{self._store.uri(self._step)}: for {PATIENCE_SECONDS / 60:.0f} minutes the store has refused every "
-                f"claim, lately with: {error}; what is committed is safe, run the same command again"
+                f"{self._store.uri(self._step)}: the store refused all claims for {patience / 60:.0f} minutes, at last "
+                f"with: {error}; what is committed is safe, run the same command again"
             ) from error
 
     def _holder(self, *, released: bool = False) -> bytes:

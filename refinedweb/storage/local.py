@@ -190,7 +190,7 @@ class LocalSink:
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         with explained(folder):
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            entries = sorted(os.scandir(folder), key=_place, reverse=True)
     except (FileNotFoundError, NotADirectoryError):
         return
     while entries:
@@ -201,6 +201,11 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 yield from _walk(entry.path, key)
         else:
             yield key, entry
+
+
+def _place(entry: os.DirEntry[str]) -> str:
+    """By what entries are sorted so that keys come in their order, as on S3: `a-b/c` is before `a/b`."""
+    return f"{entry.name}/" if entry.is_dir() else entry.name
 
 
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:

@@ -21,6 +21,8 @@ from stages.errors import ConfigError, RetryError
 from tests.conftest import ON_MOTO
 from tests.faults import proxy as faults
 from tests.faults.proxy import Proxy, Request
+from tests.faults.runs import put_input
+from tests.refinedweb.cli.command import refinedweb
 
 MD5 = s3_sums._md5
 
@@ -142,6 +144,16 @@ def test_everything_that_is_written_is_encrypted_without_a_key(
     monkeypatch.setenv(SSE, "AES256")
     write_all_kinds(out)
     assert [head.get("ServerSideEncryption") for head in heads(out)] == ["AES256"] * 5
+
+
+def test_a_run_is_encrypted_with_the_key_of_its_option(key: str, out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KMS_KEY, "")  # and so it is forgotten after the test
+    source = put_input(f"{out}-input")
+    refinedweb("run", "url_v1", source, out, "--kms-key", key)
+    found = list(heads(out))
+    assert len(found) > 3
+    assert {head.get("SSEKMSKeyId") for head in found} == {key}
+    assert "--kms-key" in refinedweb("run", "url_v1", source, "elsewhere", "--kms-key", key, code=2).stderr
 
 
 def test_settings_that_contradict_each_other_are_wrong_use(key: str, out: str, monkeypatch: pytest.MonkeyPatch) -> None:

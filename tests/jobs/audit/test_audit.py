@@ -93,6 +93,22 @@ def test_the_sheet_holds_no_formula_and_reads_back(texts: list[str]) -> None:
     assert read_scores("\ufeff" + filled.getvalue(), "f.csv", known) == [Score(i, "me", 4, True) for i in known]
 
 
+SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫", "\N{MINUS SIGN}"]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize("before", ["", " ", "\t", "\u3000", "\u200b", "'", '"', "a;", "a; ", "a\n", 'a";"', "\r\n"])
+def test_a_formula_is_defused_wherever_a_spreadsheet_splits_the_cell(sign: str, before: str) -> None:
+    made = sheet([Item("i", "s", "r", 1, "id", f"{before}{sign}cmd|' /C calc'!A0", "text")])
+    for delimiter in ",;":
+        cells = [cell for row in csv.reader(io.StringIO(made), delimiter=delimiter) for cell in row]
+        parts = [part for cell in cells for line in cell.splitlines() for part in line.split(";")]
+        assert not [part for part in parts if part.lstrip(" \u3000").startswith(tuple(SIGNS))]
+    [header, row] = csv.reader(io.StringIO(made))
+    assert all(f'"{name}"' in made for name in header), "quoted whole"
+    assert row[0] == "i"
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [

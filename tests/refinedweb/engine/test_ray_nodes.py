@@ -66,7 +66,7 @@ def test_two_nodes_of_which_one_is_avoided_and_then_killed(cluster: str, second_
         deadline = time.monotonic() + 60
         while pool.nodes() < 2 and time.monotonic() < deadline:
             time.sleep(0.5)
-        pool.use(works)
+        pool.use(works, lambda: None)
         first = [outcome.node for outcome in outcomes(pool, [None] * 8)]
         ids = {node.id for node in first if node is not None}
         assert len(ids) == 2

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from refinedweb.engine import loop, policy
 from refinedweb.engine.loop import Loop, LoopProgress
-from refinedweb.engine.pool import Node, TaskOutcome
+from refinedweb.engine.pool import TaskOutcome, WorkerNode
 from refinedweb.engine.rollups import RollUps
 from refinedweb.engine.verdicts import Task
 from refinedweb.ledger.claims import Claims
@@ -63,7 +63,7 @@ class NodesPool(VirtualPool):
     def _end(self, handle: Hashable, task: int) -> TaskOutcome:
         name, cores = self._on[handle]
         ending = self._behaviour(name, task, self._time.now, cores)
-        node = Node(name, f"host of {name}")
+        node = WorkerNode(name, f"host of {name}")
         if ending == "done":
             del self._running[handle]
             self.ends[task] = self._time.now

@@ -42,7 +42,7 @@ class VirtualPool:
         self.ends: dict[int, float] = {}
         self.begins: dict[int, float] = {}
 
-    def use(self, work: Any) -> None:
+    def use(self, work: Any, beat: Any) -> None:
         raise NotImplementedError
 
     def slots(self) -> int:

@@ -314,11 +314,18 @@ def test_no_refusal_leaves_the_claims(tmp_path: Any, error: Exception, call: str
     assert ours.take(2), "a claim of ours that was in doubt is ours after all"
 
 
-def test_a_store_that_refuses_all_is_waited_for_and_then_said(tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("error", "patience"),
+    [
+        (RetryError("SlowDown"), claims_module.PATIENCE_SECONDS),
+        (ConfigError("AccessDenied"), claims_module.FORBIDDEN_SECONDS),
+    ],
+)
+def test_a_store_that_refuses_all_is_waited_for_and_then_said(tmp_path: Any, error: Exception, patience: float) -> None:
     clock, real = Clock(), open_store(str(tmp_path))
-    store = Refusing(real, ConfigError("AccessDenied"), {"list", "get", "put", "put_new", "put_match"})
+    store = Refusing(real, error, {"list", "get", "put", "put_new", "put_match"})
     ours = Claims(store, STEP, clock=clock)  # type: ignore[arg-type]
-    while clock.now < claims_module.PATIENCE_SECONDS:
+    while clock.now < patience:
         assert not ours.take(0)
         ours.claimed()
         clock.now += 50
@@ -327,10 +334,8 @@ def test_a_store_that_refuses_all_is_waited_for_and_then_said(tmp_path: Any) -> 
     store.calls.add("list")
     clock.now += 50
     assert not ours.take(0), "one answer, and the patience is new"
-    clock.now += claims_module.PATIENCE_SECONDS + 1
-    with pytest.raises(
-        RetryError, match=r"for 90 minutes the store has refused every claim, lately with: AccessDenied"
-    ):
+    clock.now += patience + 1
+    with pytest.raises(RetryError, match=f"refused all claims for {patience / 60:.0f} minutes, at last with: {error}"):
         ours.take(0)
 
 
