@@ -258,9 +258,8 @@ def test_trust_opens_it(strange: Path, way: str, view: str, opened: str) -> None
     canary.mkdir()
     (canary / "en.txt").write_text("the\nof\n")
     NAMES[way](strange, str(canary))
-    with watched() as touched:
-        with suppress(RefinedWebError):  # a canary is no index
-            VIEWS[view](str(strange), True)
+    with watched() as touched, suppress(RefinedWebError):  # a canary is no index
+        VIEWS[view](str(strange), True)
     assert outside(touched, opened)
 
 
