@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from benchmarks.fleet.clock import Process, Signal, VirtualTime
-from refinedweb.engine.pool import Node, TaskOutcome, Work, attempt
+from refinedweb.engine.pool import Beat, TaskOutcome, Work, WorkerNode, attempt
 
 
 class OutOfMemory(BaseException):
@@ -68,7 +68,8 @@ class FleetPool:
         self._handles = count()
         self._avoided: Collection[str] = ()
 
-    def use(self, work: Work) -> None:
+    def use(self, work: Work, beat: Beat) -> None:
+        del beat
         self._work = work
 
     def slots(self) -> int:
@@ -110,7 +111,7 @@ class FleetPool:
         except OutOfMemory as error:
             outcome = TaskOutcome("out_of_memory", error=f"OutOfMemoryError: {error}")
         if made.node is not None:
-            outcome = replace(outcome, node=Node(made.node.name, made.node.name))
+            outcome = replace(outcome, node=WorkerNode(made.node.name, made.node.name))
         self._end(made, outcome)
 
     def _end(self, made: Running, outcome: TaskOutcome) -> None:

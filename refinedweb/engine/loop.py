@@ -242,7 +242,8 @@ class Loop:
         if self._verdicts.may_go_on(state, outcome):
             self._queue.append(number)
             return
-        if outcome.kind == "retry" and self._nodes.succeeded <= state.retried_since and self._has_untried():
+        waited = outcome.kind in ("retry", "throttled")
+        if waited and self._nodes.succeeded <= state.retried_since and self._has_untried():
             raise Unfinished(self._ending(f"no task has ended well for a long time, at last: {outcome.error}"))
         self.progress.failed[number] = outcome.error
         self._ledger.fail(number, outcome.error)

@@ -16,13 +16,9 @@ from refinedweb.storage.base import Changed, Missing
 from refinedweb.storage.os_errors import MAKE_ROOM
 from refinedweb.storage.retry_after import seconds_asked
 from refinedweb.storage.s3_client import client
-from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled
 
 MOST_WORDS = 300  # characters of a server's message that ours repeats
-
-
-class Throttled(RetryError):
-    """The store wants fewer requests under this prefix."""
 
 
 class UploadGone(RetryError):

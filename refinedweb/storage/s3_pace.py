@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from refinedweb.storage.base import Changed, Missing
 from refinedweb.storage.s3_client import renew
-from refinedweb.storage.s3_errors import FAULTS, Expired, Throttled, Unproven, UploadGone, translated
-from stages.errors import ConfigError, Full, RefinedWebError, RetryError
+from refinedweb.storage.s3_errors import FAULTS, Expired, Unproven, UploadGone, translated
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, Throttled
 
 R = TypeVar("R")
 

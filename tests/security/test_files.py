@@ -44,6 +44,7 @@ def test_a_list_of_paths_has_a_limit(name: str, tmp_path: Path) -> None:
         (gzip.compress(b"\xff\xfe"), "is not a list of paths"),
         (gzip.compress(b"x" * 5000), "a line has 5000 characters"),
     ],
+    ids=["cut", "damaged", "not text", "long"],
 )
 def test_a_damaged_list_of_paths_is_named(data: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.paths.gz").write_bytes(data)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from refinedweb.storage import Changed, Missing, s3_errors
 from refinedweb.storage.retry_after import MOST_SECONDS, seconds_asked
-from refinedweb.storage.s3_errors import Expired, Throttled, Unproven, UploadGone, rule_of, translated
-from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError
+from refinedweb.storage.s3_errors import Expired, Unproven, UploadGone, rule_of, translated
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled
 
 TRANSIENT_4XX = {408, 409, 425, 429}
 OTHERS = [
