@@ -1,8 +1,17 @@
-"""`inspect` without --text: a page in the browser."""
+"""`inspect` without --text: a page in the browser.
+
+Everybody on a machine can read the arguments of its programs, and the address of the page contains its secret. So the
+browser is not given the address but a file that only this user can read, which leads to it.
+"""
 
 from __future__ import annotations
 
+import html
+import tempfile
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -10,6 +19,7 @@ from refinedweb.inspector.browse import Query
 from refinedweb.inspector.labels import Labels
 from refinedweb.inspector.server import Inspector, address, bound, serve
 from refinedweb.ledger.layout import CORPUS
+from refinedweb.recipe.asset_cache import private_folder
 from refinedweb.views.run import Run
 from stages.errors import ConfigError
 
@@ -31,7 +41,26 @@ def serve_page(
     with listening:
         where = address(inspector, listening, query)
         click.echo(f"{where}\nThe address contains a secret: keep it to yourself. Ctrl-C ends the page.")
-        if browser:
-            webbrowser.open(where)
-        serve(inspector, listening)
+        if not browser:
+            serve(inspector, listening)
+            return 0
+        with leading_to(where) as file:
+            webbrowser.open(file.as_uri())
+            serve(inspector, listening)
     return 0
+
+
+@contextmanager
+def leading_to(address: str) -> Iterator[Path]:
+    """A page that only this user can read and that leads the browser to the address."""
+    quoted = html.escape(address)
+    page = (
+        f'<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="refresh" content="0;url={quoted}"><a href="{quoted}">The page of the run</a>'
+    )
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix="inspect-", suffix=".html", dir=private_folder("pages")
+    ) as file:  # mode 0600
+        file.write(page)
+        file.flush()
+        yield Path(file.name)
