@@ -38,7 +38,7 @@ def put_input(at: str) -> str:
 
 
 def run(spec: str, source: str, out: str) -> None:
-    """Run all of it, without a failed task. No heart beats again before it ends, so the requests are always the same."""
+    """Run all of it, without a failed task. No heart beats again before its end: the requests are always the same."""
     inline.ok(inline.run(spec, [source], out, lease=3600.0))  # type: ignore[list-item]
 
 
