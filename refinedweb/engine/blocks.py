@@ -61,6 +61,10 @@ class Blocks:
     def is_pending(self, number: int) -> bool:
         return number in self._sizes
 
+    def is_ours(self, number: int) -> bool:
+        """Whether this driver holds the block of the task."""
+        return self._block_of[number] in self.claims.mine
+
     def _weight(self, block: int) -> int:
         return sum(self._sizes[number] for number in self._members[block])
 

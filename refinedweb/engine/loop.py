@@ -126,7 +126,7 @@ class Loop:
             self._probes = 0
         elif before is None or before.attempts < self._sickness.attempts:
             self._blocks.give_back_idle({attempt.number for attempt in self._running.values()})
-            self._queue.clear()
+            self._queue = [number for number in self._queue if self._blocks.is_ours(number)]
             self._probes += 1
             self._next_probe = self._now() + backoff(self._probes)
         if self._sickness is not None:

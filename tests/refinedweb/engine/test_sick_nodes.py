@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator
@@ -75,6 +76,8 @@ class NodesPool(VirtualPool):
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     monkeypatch.setattr(policy, "ROLL_UP_SECONDS", 1e9)
+    monkeypatch.setattr(policy, "TICK_SECONDS", 1.0)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # nothing here is about power cuts
     clock = VirtualTime()
     monkeypatch.setattr(loop, "sleep", lambda seconds: clock.sleep(seconds))
     random.seed(5)
@@ -247,7 +250,7 @@ class Throttling:
         return called
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(begin=st.floats(1, 200), minutes=st.floats(1, 25))
 def test_a_store_that_throttles_costs_its_own_time(
     folders: Iterator[Path], time: VirtualTime, begin: float, minutes: float
