@@ -4,8 +4,8 @@ The answer is fastText's up to rounding: the vectors of a word and its n-grams a
 text's, so that a word that was seen before costs one look-up. White space is what fastText takes for it; the newline
 that would end a line is white space too, so a text is one line.
 
-The model's arrays are passed on as one tuple, which is cheap where it happens: once for each word that was not seen
-before, and for word n-grams. What runs for each byte takes plain arrays and positions.
+The model's arrays are one tuple. Taking them out of it counts a reference to each, so what runs for each word or byte
+takes plain arrays and positions.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _MULTIPLIER = np.uint64(116049371)  # of the hash of several words; fastText's
 _EOS = np.frombuffer(b"</s>", np.uint8)
 _LABEL = np.frombuffer(b"__label__", np.uint8)
 _BOW, _EOW = np.uint8(ord("<")), np.uint8(ord(">"))
+SHORTEST, LONGEST, BUCKETS, WORDS = range(4)  # of a model's numbers: of n-grams, in characters; of buckets; of words
 FIRST, SIZE, VECTORS = range(3)  # of a remembered word: where it is in the data, its bytes, how many vectors it sums
 
 
@@ -97,10 +98,12 @@ def ngram_row(found: Int, words: Int, kept: UInt64s, kept_before: Int32s, bucket
 
 
 @kernel
-def add_ngrams(total: Float32s, at: Int, data: Bytes, first: Int, size: Int, model: Arrays) -> Int:
+def add_ngrams(
+    total: Float32s, at: Int, data: Bytes, first: Int, size: Int, rows: Float32s, kept: UInt64s, kept_before: Int32s,
+    numbers: Int64s,
+) -> Int:  # fmt: skip
     """Add the vectors of the character n-grams of `<word>`. Returns how many they are."""
-    words, rows, kept, kept_before = len(model.word_offsets) - 1, model.rows, model.kept, model.kept_before
-    shortest, longest, buckets, added = model.lengths[0], model.lengths[1], model.buckets, 0
+    shortest, longest, buckets, words, added = numbers[SHORTEST], numbers[LONGEST], numbers[BUCKETS], numbers[WORDS], 0
     for start in range(size + 2):
         if 0 < start <= size and data[first + start - 1] & 0xC0 == 0x80:
             continue
@@ -127,23 +130,29 @@ def _is_label(data: Bytes, first: Int, size: Int) -> bool:
 
 
 @kernel
-def _is_eos(data: Bytes, first: Int, size: Int) -> bool:
-    return size == len(_EOS) and same(data, first, _EOS, 0, size)
+def _is_eos(data: Bytes, first: Int) -> bool:
+    return same(data, first, _EOS, 0, len(_EOS))
 
 
 @kernel
-def sum_word(total: Float32s, at: Int, data: Bytes, start: Int, size: Int, found: Int, model: Arrays) -> Int:
-    """Write the sum of the vectors of a word and its n-grams. Returns how many they are; a label has none."""
-    for k in range(model.rows.shape[1]):
-        total[at, k] = 0
-    number = word_number(data, start, size, found, model.word_bytes, model.word_offsets, model.table)
-    added = 0
+def sum_word(
+    sums: Float32s, seen: Int64s, slot: Int, data: Bytes, number: Int, rows: Float32s, kept: UInt64s,
+    kept_before: Int32s, numbers: Int64s,
+) -> None:  # fmt: skip
+    """Write the sum of the vectors of a word and its n-grams, and how many they are; a label has none.
+
+    `seen[slot]` says where the word is; `number` is its number in the dictionary, or -1.
+    """
+    first, size, added = seen[slot, FIRST], seen[slot, SIZE], 0
+    for k in range(rows.shape[1]):
+        sums[slot, k] = 0
     if number >= 0:
-        add(total, at, model.rows, number)
+        add(sums, slot, rows, number)
         added = 1
-    elif _is_label(data, start, size):
-        return 0
-    return added if _is_eos(data, start, size) else added + add_ngrams(total, at, data, start, size, model)
+    plain = number >= 0 or not _is_label(data, first, size)
+    if plain and not (size == len(_EOS) and _is_eos(data, first)):
+        added += add_ngrams(sums, slot, data, first, size, rows, kept, kept_before, numbers)
+    seen[slot, VECTORS] = added
 
 
 @kernel
@@ -156,9 +165,10 @@ def _embed_rows(
     `seen` and `sums` remember words by their hash: FIRST, SIZE, VECTORS and the sum of the vectors. The end of the
     line is a word too, and the last one of word n-grams.
     """
-    last, ending = np.zeros(LONGEST_NGRAM, np.uint64), np.zeros((1, model.rows.shape[1]), np.float32)
-    end_hash = _hash_of(_EOS)
-    end_count = sum_word(ending, 0, _EOS, 0, len(_EOS), end_hash, model)
+    rows, kept, kept_before, last = model.rows, model.kept, model.kept_before, np.zeros(LONGEST_NGRAM, np.uint64)
+    words, starts, table = model.word_bytes, model.word_offsets, model.table
+    numbers = np.array([model.lengths[0], model.lengths[1], model.buckets, len(starts) - 1], np.int64)
+    ending, end_hash, end_count = _line_end(words, starts, table, rows, kept, kept_before, numbers)
     for row in range(len(offsets) - 1):
         at, end, count, position = offsets[row], offsets[row + 1], end_count, 0
         while at < end:
@@ -166,17 +176,17 @@ def _embed_rows(
             while at < end and not is_space(data[at]):
                 found = fnv32(found, data[at])
                 at += 1
-            size = at - first
-            at += 1
+            size, at = at - first, at + 1
             if size == 0:
                 continue
             met[row] += 1
-            if _is_eos(data, first, size):
+            if size == len(_EOS) and _is_eos(data, first):
                 break
             slot = np.int64(found) & (REMEMBERED - 1)
             if seen[slot, SIZE] != size or not same(data, seen[slot, FIRST], data, first, size):
                 seen[slot, FIRST], seen[slot, SIZE] = first, size
-                seen[slot, VECTORS] = sum_word(sums, slot, data, first, size, found, model)
+                number = word_number(data, first, size, found, words, starts, table)
+                sum_word(sums, seen, slot, data, number, rows, kept, kept_before, numbers)
             add(embedded, row, sums, slot)
             count += seen[slot, VECTORS]
             if word_ngrams > 1 and not _is_label(data, first, size):
@@ -186,6 +196,18 @@ def _embed_rows(
         count += _add_word_ngrams(embedded, row, last, end_hash, position, word_ngrams, model)
         for k in range(embedded.shape[1]):
             embedded[row, k] *= np.float32(1.0 / max(count, 1))
+
+
+@kernel
+def _line_end(
+    words: Bytes, starts: Int64s, table: Int32s, rows: Float32s, kept: UInt64s, kept_before: Int32s, numbers: Int64s
+) -> tuple[Float32s, Int, Int]:  # fmt: skip
+    """The word that ends a line: the sum of its vectors, its hash, and how many vectors it sums."""
+    total, found = np.zeros((1, rows.shape[1]), np.float32), _hash_of(_EOS)
+    seen = np.array([[0, len(_EOS), 0]], np.int64)
+    number = word_number(_EOS, 0, len(_EOS), found, words, starts, table)
+    sum_word(total, seen, 0, _EOS, number, rows, kept, kept_before, numbers)
+    return total, found, seen[0, VECTORS]
 
 
 @kernel

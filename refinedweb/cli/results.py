@@ -15,7 +15,7 @@ from rich.text import Text
 from refinedweb.ledger.manifest import Totals
 from refinedweb.views import funnel
 from refinedweb.views.terminal import line
-from refinedweb.views.units import size
+from refinedweb.views.units import counted, size
 
 if TYPE_CHECKING:
     from refinedweb.engine.run import RunResult
@@ -32,7 +32,8 @@ def show_result(recipe: Recipe, result: RunResult, out: str, *, as_json: bool) -
         from refinedweb.views.run import Run
 
         summary = funnel.status_json(Run(out).states(), result.totals)
-        click.echo(json.dumps({**summary, "failed": result.failed, "exit_code": result.exit_code}))
+        ends = {"failed": result.failed, "lost": result.lost, "exit_code": result.exit_code}
+        click.echo(json.dumps({**summary, **ends}))
         return
     show_funnel([name for name, _ in recipe.stages], result.totals, faithful=recipe.name == "refinedweb")
     if not result.failed:
@@ -83,14 +84,12 @@ def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None
     if failed:
         where = f" in {step}, and the steps after it wait" if step else ""
         click.secho(f"{counted(len(failed), 'shard')} failed{where}; the same command tries them again", fg="red")
+        click.echo(
+            "With --accept-failed N, a number or a share such as 1%, a run goes on without up to N failed shards."
+        )
 
 
 def _reasons(row: funnel.FunnelRow) -> str:
     items = [f"{line(reason, 80)} {n:,}" for reason, n in row.removed.items()]
     more = len(items) - MOST_REASONS
     return ", ".join(items[:MOST_REASONS]) + (f", {more} more" if more > 0 else "")
-
-
-def counted(n: int, what: str) -> str:
-    """`1 shard`, `2 shards`."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -40,8 +40,11 @@ class StepPlan:
     index: list[Input]
 
 
-def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context:
-    """The context of a global step, as planned by the first driver. Raises ConfigError for an unusable index."""
+def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: frozenset[int] = frozenset()) -> Context:
+    """The context of a global step, as planned by the first driver. Raises ConfigError for an unusable index.
+
+    `lost`: shards that the step goes on without.
+    """
     try:
         planned = _planned(store, step)
     except Missing:
@@ -50,7 +53,7 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context
             store.put_new(layout.plan_key(step.name), json.dumps(asdict(planned)).encode())
         except Exists:
             planned = _planned(store, step)
-    return Context(store.root, step, recipe, tuple(planned.blocks), planned.partitions, tuple(planned.index))
+    return Context(store.root, step, recipe, tuple(planned.blocks), planned.partitions, tuple(planned.index), lost)
 
 
 def _planned(store: Store, step: Step) -> StepPlan:

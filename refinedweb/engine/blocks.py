@@ -48,6 +48,10 @@ class Blocks:
         self._free = sorted(self._members, key=lambda b: (self._largest[b], self._weight(b)))
         self._seen: set[int] = set()
         self._looked: float | None = None
+        self._held: set[int] = set()
+        self._given_back: list[int] = []
+        self.shared = False
+        """Whether another driver has been seen to hold a block."""
 
     @property
     def pending(self) -> dict[int, int]:
@@ -67,6 +71,10 @@ class Blocks:
         blocks come first, the ones with the largest tasks before the others. The choice among similar blocks is
         random, and among more of them with every refusal, so that drivers that start together don't all try the same.
         """
+        while self._given_back:
+            ours = self._given_back.pop()
+            if ours in self._members and self.claims.take_over(ours):
+                return self._begin(ours)
         if self._looked is None and (left := self._look()) is not None:
             return left
         for refusals in range(policy.CLAIM_TRIES):
@@ -75,8 +83,12 @@ class Blocks:
                 break
             self._seen.add(block)
             if self.claims.take(block):
-                return self._still_pending(block)
+                return self._begin(block)
         return self._look()
+
+    def _begin(self, block: int) -> list[int]:
+        self._held.add(block)
+        return self._still_pending(block)
 
     def _pop_free(self, refusals: int) -> int | None:
         """One of the first free blocks. Blocks that were seen at others or settled in the meantime are dropped here."""
@@ -102,7 +114,7 @@ class Blocks:
         if self._looked is not None and self.claims.clock() - self._looked < policy.LOOK_SECONDS:
             return None
         self._looked = self.claims.clock()
-        claimed = self.claims.claimed()
+        claimed = self._claimed()
         self._seen |= claimed
         foreign = self._seen.intersection(self._members) - self.claims.mine
         order = sorted(foreign, key=lambda b: (b in claimed, b in claimed and self.claims.doubt(b), random.random()))
@@ -110,10 +122,15 @@ class Blocks:
             left = self._still_pending(block)
             if left and (self.claims.take_over(block) if block in claimed else self.claims.take(block)):
                 self._looked = float("-inf")  # its holder may have left more
-                return self._still_pending(block)
+                return self._begin(block)
         if len(foreign - claimed) > policy.FOREIGN_CHECKS:
             self._looked = float("-inf")  # more blocks were finished than we checked
         return None
+
+    def _claimed(self) -> set[int]:
+        claimed = self.claims.claimed()
+        self.shared |= not claimed <= self._held
+        return claimed
 
     def _still_pending(self, block: int) -> list[int]:
         """The tasks of the block that have no record yet: another driver may have finished some before us."""
@@ -142,6 +159,16 @@ class Blocks:
             del self._members[block]
             if block in self.claims.mine:
                 self.claims.release(block, done=True)
+
+    def give_back_idle(self, running: set[int]) -> None:
+        """Release the blocks of ours in which no task is running: other drivers may have better nodes. Those that they
+        leave to us are the first that `take` takes again.
+        """
+        busy = {self._block_of[number] for number in running}
+        for block in sorted(self.claims.mine - busy):
+            self.claims.release(block, done=False)
+            self._given_back.append(block)
+        self._claimed()
 
     def release(self) -> None:
         """Release every block of ours that is not finished, and show no sign of life any more."""

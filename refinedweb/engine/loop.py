@@ -2,7 +2,10 @@
 
 The loop knows neither Ray nor stages: a `Pool` runs attempts, the `Ledger` says what is done, `Claims` say whose turn
 it is. A task whose worker dies is retried, then run carefully (which quarantines the document that kills it), then
-recorded as failed; the other tasks go on.
+recorded as failed; the other tasks go on. `Nodes` tells a sick node from a bad task, `Verdicts` say what follows.
+
+While every node refuses to work, the driver gives its blocks back, so that drivers elsewhere can have them, and tries
+one task now and then. It ends when that has lasted too long and nobody else gets on either.
 """
 
 from __future__ import annotations
@@ -13,23 +16,19 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import sleep
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from refinedweb.engine import policy
 from refinedweb.engine.blocks import Blocks
+from refinedweb.engine.nodes import Nodes, Sickness
 from refinedweb.engine.pool import Pool, TaskOutcome
 from refinedweb.engine.rollups import RollUps
+from refinedweb.engine.verdicts import Task, TaskState, Verdicts, backoff
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record, Totals
-from stages.errors import ConfigError, RefinedWebError
-
-
-class Task(NamedTuple):
-    """One task of a step: its number, what its work is called with, and its size in bytes, for scheduling."""
-
-    number: int
-    payload: Any
-    size: int
+from refinedweb.storage.patient import PatientStore
+from refinedweb.views.units import counted
+from stages.errors import RefinedWebError, Unfinished
 
 
 @dataclass
@@ -44,30 +43,22 @@ class LoopProgress:
     attempts: int = 0
     deaths: int = 0
     seen: Totals = field(default_factory=Totals)
+    trouble: str = ""
+    """What hinders the run now, for a person: the store throttles, a node is set aside, tasks wait."""
 
-
-@dataclass
-class _State:
-    """What is known about a task that is not settled."""
-
-    task: Task
-    deaths: int = 0
-    retries: int = 0
-    careful: bool = False
-    not_before: float = 0.0
+    @property
+    def noun(self) -> str:
+        """What one task is: a shard, or a part of a phase."""
+        return "task" if "/" in self.step else "shard"
 
 
 class _Attempt(NamedTuple):
     number: int
     since: float
+    cores: int
 
 
 Watch = Callable[[LoopProgress], None]
-
-
-def _backoff(retries: int) -> float:
-    """Seconds to wait before the retry of this number, counted from 1."""
-    return min(policy.MOST_BACKOFF_SECONDS, policy.BACKOFF_SECONDS * 2.0**retries)
 
 
 class Loop:
@@ -75,15 +66,24 @@ class Loop:
 
     def __init__(
         self, tasks: Sequence[Task], block: int, ledger: Ledger, claims: Claims, pool: Pool, watch: Watch,
-        committed: set[int] | None = None,
+        committed: set[int] | None = None, patience: float | None = None,
     ) -> None:  # fmt: skip
-        """`committed`: the tasks that have a record, if the caller has just listed them (the list can be long)."""
+        """`committed`: the tasks that have a record, if the caller has just listed them (the list can be long).
+        `patience`: seconds without a success, of anyone, after which tasks that only wait are given up.
+        """
         self._ledger = ledger
         self._pool = pool
         self._watch = watch
-        self._states = {task.number: _State(task) for task in tasks}
+        self._states = {task.number: TaskState(task) for task in tasks}
         committed = ledger.committed() if committed is None else committed
         self._now = claims.clock
+        self._nodes = Nodes(self._now)
+        self._patience = policy.PATIENCE_SECONDS if patience is None else patience
+        self._verdicts = Verdicts(self._nodes, self._now, pool.slots, self._patience)
+        self._sickness: Sickness | None = None
+        self._probes = 0
+        self._next_probe = float("-inf")
+        self._pending, self._progressed = len(tasks), self._now()
         self._blocks = Blocks({t.number: t.size for t in tasks}, committed, block, ledger, claims)
         self._queue: list[int] = []
         self._running: dict[Hashable, _Attempt] = {}
@@ -94,12 +94,15 @@ class Loop:
 
     def run(self) -> LoopProgress:
         """Run until every task is committed, by any driver, or has failed for good here."""
+        if isinstance(self._ledger.store, PatientStore):
+            self._ledger.store.while_waiting(self._meanwhile)
         try:
             while self._blocks.pending:  # attempts that outlast it were done by others, or are twins that hang
                 self._blocks.claims.renew()
+                self._look_after_nodes()
                 self._fill()
                 self._collect()
-                self._show()
+                self._show(self._trouble())
                 self._blocks.settle_all(self._rollups.tick())
             if not self.progress.failed:
                 self._blocks.claims.clear()
@@ -107,22 +110,78 @@ class Loop:
             self._give_back()
         return self.progress
 
-    def _fill(self) -> None:
-        slots = self._pool.slots() - len(self._running)
-        while slots > 0 and (number := self._next()) is not None:
+    def _meanwhile(self, reason: str) -> None:
+        """What goes on while the store keeps the driver waiting."""
+        self._blocks.claims.renew()
+        self._show(reason)
+
+    def _look_after_nodes(self) -> None:
+        """Keep tasks away from sick nodes. If all are sick, keep blocks for nobody, and end when it has lasted."""
+        nodes, aside = self._pool.nodes(), self._nodes.aside()
+        self._pool.avoid(aside if len(aside) < nodes else ())
+        if len(self._blocks.pending) < self._pending:
+            self._pending, self._progressed = len(self._blocks.pending), self._now()
+        before, self._sickness = self._sickness, self._nodes.sickness(nodes)
+        if self._sickness is None:
+            self._probes = 0
+        elif before is None or before.attempts < self._sickness.attempts:
+            self._blocks.give_back_idle({attempt.number for attempt in self._running.values()})
+            self._queue.clear()
+            self._probes += 1
+            self._next_probe = self._now() + backoff(self._probes)
+        if self._sickness is not None:
+            self._end_if_hopeless(self._sickness)
+
+    def _end_if_hopeless(self, all_sick: Sickness) -> None:
+        lasted = self._now() - max(all_sick.since, self._progressed)
+        limit = self._limit(all_sick)
+        if lasted < limit or (self._running and lasted < policy.HUNG * limit):
+            return  # an attempt that is still running may be on a node that is well
+        who = all_sick.name if all_sick.nodes == 1 else f"{all_sick.nodes} nodes, {all_sick.name} the last of them,"
+        raise Unfinished(self._ending(f"{who} cannot work: {all_sick.error}"))
+
+    def _ending(self, why: str) -> str:
+        committed = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
+        total = counted(self.progress.total, self.progress.noun)
+        then = "mend this and run the same command again: it goes on from there"
+        return f"{why}. {committed} of {total} are committed; {then}"
+
+    def _has_untried(self) -> bool:
+        """Whether there are tasks that this driver has not tried: what stops all that it has tried would stop them."""
+        running = {attempt.number for attempt in self._running.values()}
+        return any(n not in running and not self._states[n].error for n in self._blocks.pending)
+
+    def _limit(self, all_sick: Sickness) -> float:
+        """Seconds to wait for nodes that refuse: a wrong setting shows at the start, and room comes by hand only."""
+        if all_sick.full and self._ledger.store.root in all_sick.error:
+            return policy.FULL_SECONDS
+        untouched = len(self._blocks.pending) + len(self.progress.failed) == self.progress.total
+        at_start = untouched and not self._blocks.shared
+        return policy.SICK_START_SECONDS if at_start else min(self._patience, policy.SICK_SECONDS)
+
+    def _probe(self) -> None:
+        """Start one task, to see whether a node can work again."""
+        if not self._running and self._now() >= self._next_probe and (number := self._next(1)) is not None:
             self._submit(number)
-            slots -= 1
+
+    def _fill(self) -> None:
+        if self._sickness is not None:
+            self._probe()
+            return
+        slots = self._pool.slots() - sum(attempt.cores for attempt in self._running.values())
+        while slots > 0 and (number := self._next(policy.MOST_WAITING)) is not None:
+            slots -= self._submit(number)
         if slots > 0 and not self._queue:
             self._run_stragglers_again(slots)
 
-    def _next(self) -> int | None:
+    def _next(self, most_waiting: int) -> int | None:
         """The next task of our blocks, claiming another block if none is left.
 
-        None while MOST_WAITING tasks back off: the cause is probably shared, and would hit other blocks too.
+        None while this many tasks back off: the cause is probably shared, and would hit other blocks too.
         """
         while True:
             number = self._pop_ready()
-            if number is not None or len(self._queue) >= policy.MOST_WAITING:
+            if number is not None or len(self._queue) >= most_waiting:
                 return number
             taken = self._blocks.take()
             if taken is None:
@@ -138,11 +197,13 @@ class Loop:
         place = next((at for at, n in enumerate(self._queue) if self._states[n].not_before <= now), None)
         return None if place is None else self._queue.pop(place)
 
-    def _submit(self, number: int) -> None:
+    def _submit(self, number: int) -> int:
+        """Start an attempt. Returns the slots that it takes."""
         state = self._states[number]
-        handle = self._pool.submit(number, state.task.payload, state.careful)
-        self._running[handle] = _Attempt(number, self._now())
+        handle = self._pool.submit(number, state.task.payload, state.careful, state.cores)
+        self._running[handle] = _Attempt(number, self._now(), state.cores)
         self.progress.attempts += 1
+        return state.cores
 
     def _collect(self) -> None:
         if not self._running:
@@ -150,14 +211,14 @@ class Loop:
             return
         for handle, outcome in self._pool.wait(policy.TICK_SECONDS):
             attempt = self._running.pop(handle, None)
+            if attempt is not None:
+                self._nodes.note(attempt.number, outcome)
             if attempt is not None and self._blocks.is_pending(attempt.number):
                 self._settle(attempt, outcome)
             elif attempt is not None:
                 self._cancel_twins(attempt.number)  # we saw its record before its outcome
 
     def _settle(self, attempt: _Attempt, outcome: TaskOutcome) -> None:
-        if outcome.kind == "config":
-            raise ConfigError(outcome.error)
         if outcome.kind == "done":
             self._done(attempt, outcome.record)
         elif (record := self._blocks.record_of(attempt.number)) is not None:
@@ -172,32 +233,20 @@ class Loop:
         self._rates.append((self._now() - attempt.since) / max(1, size))
         self._cancel_twins(attempt.number)
         self.progress.seen.add(record)
+        self._rollups.note(attempt.number)
         self._blocks.settle(attempt.number)
 
     def _again_or_fail(self, number: int, outcome: TaskOutcome) -> None:
         state = self._states[number]
-        if self._may_go_on(state, outcome):
+        self.progress.deaths += outcome.kind in ("died", "out_of_memory")
+        if self._verdicts.may_go_on(state, outcome):
             self._queue.append(number)
             return
+        if outcome.kind == "retry" and self._nodes.succeeded <= state.retried_since and self._has_untried():
+            raise Unfinished(self._ending(f"no task has ended well for a long time, at last: {outcome.error}"))
         self.progress.failed[number] = outcome.error
         self._ledger.fail(number, outcome.error)
         self._blocks.settle(number)
-
-    def _may_go_on(self, state: _State, outcome: TaskOutcome) -> bool:
-        """Prepare the state for the next attempt; False if there must not be one."""
-        if outcome.kind == "retry":
-            state.retries += 1
-            state.not_before = self._now() + _backoff(state.retries)
-            return state.retries <= policy.RETRIES
-        if outcome.kind == "raised":
-            was_careful, state.careful = state.careful, True
-            return not was_careful
-        if outcome.kind == "died":
-            self.progress.deaths += 1
-            state.deaths += 1
-            state.careful = state.deaths >= policy.CAREFUL_DEATHS
-            return state.deaths < policy.MOST_DEATHS
-        return False
 
     def _run_stragglers_again(self, slots: int) -> None:
         """Give idle slots to tasks that take far longer than their size explains: their machine may be sick."""
@@ -222,7 +271,21 @@ class Loop:
             del self._running[handle]
             self._pool.cancel(handle)
 
-    def _show(self) -> None:
+    def _trouble(self) -> str:
+        """What hinders the run now; empty if nothing does."""
+        if self._sickness is not None:
+            return f"no node can work: {self._sickness.name}: {self._sickness.error}"
+        if (throttled := self._ledger.store.throttled()) is not None:
+            return throttled
+        if aside := self._nodes.aside():
+            return f"{counted(len(aside), 'node')} set aside: {next(iter(aside.values()))}"
+        waiting = [n for n in self._queue if self._states[n].not_before > self._now()]
+        if not waiting:
+            return ""
+        return f"{counted(len(waiting), self.progress.noun)} tried again later: {self._states[waiting[-1]].error}"
+
+    def _show(self, trouble: str) -> None:
+        self.progress.trouble = trouble
         self.progress.running = len(self._running)
         self.progress.done = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
         self._watch(self.progress)

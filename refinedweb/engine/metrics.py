@@ -86,7 +86,9 @@ class Meter:
         self._before = (0, 0, 0, 0)
 
     def watch(self, progress: LoopProgress) -> None:
-        """Called by the loop several times a second."""
+        """Called by the loop several times a second, and without a step while the store holds up what is between."""
+        if not progress.step:
+            return
         if self._current is not None and self._current.step != progress.step:
             self.close()
         self._current = progress
@@ -269,6 +271,9 @@ def of_status(run: str, states: Sequence[StepState], totals: Totals, failed: int
         MetricFamily("refinedweb_tasks", "gauge", "Tasks of the step, as far as they are known by now.",
                [(labels, state.total) for labels, state in at]),
         MetricFamily("refinedweb_tasks_failed", "gauge", "Tasks that failed for good.", [(whole, failed)]),
+        MetricFamily("refinedweb_shards_lost", "gauge", "Shards that the run went on without.", [(whole, totals.lost)]),
+        MetricFamily("refinedweb_documents_lost", "gauge", "Documents that were counted before their shard was lost.",
+               [(whole, totals.rows_lost)]),
         MetricFamily("refinedweb_documents_in", "gauge", "Documents read so far.", [(whole, totals.rows_in)]),
         MetricFamily("refinedweb_documents_kept", "gauge", "Documents kept so far.", [(whole, totals.rows_kept)]),
         MetricFamily("refinedweb_documents_removed", "gauge", "Documents removed, by stage and reason.", removed),

@@ -6,15 +6,18 @@ be read before anything is run again.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import socket
 import time
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Collection, Hashable
+from typing import Any, Literal
 
 from refinedweb.engine import policy
-from refinedweb.engine.pool import TaskOutcome, Work, attempt
-from refinedweb.engine.ray_start import start_ray
+from refinedweb.engine.pool import Beat, TaskOutcome, Work, WorkerNode, attempt
+from refinedweb.engine.ray_start import Say, import_ray, start_ray
 from refinedweb.patches import LOOPBACK_ENVIRONMENT, check_loopback_switch
+from refinedweb.storage.settings import store_settings
 
 # Ray reads these when it is imported. The keep-alives: without them, a link that is silently cut hangs its tasks.
 ENVIRONMENT = {
@@ -26,54 +29,78 @@ ENVIRONMENT = {
     "RAY_grpc_keepalive_time_ms": "10000",
     "RAY_grpc_keepalive_timeout_ms": "5000",
 }
+NODE_ID = "ray.io/node-id"  # the label that Ray gives every node
+# What Ray's errors say about an attempt. Any other is about what ran it: its node, its network, Ray itself.
+ENDINGS: dict[str, Literal["died", "out_of_memory", "full"]] = {
+    "WorkerCrashedError": "died",
+    "OutOfMemoryError": "out_of_memory",
+    "ObjectStoreFullError": "out_of_memory",
+    "OutOfDiskError": "full",
+}
 
 
 class RayPool:
-    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster."""
+    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster. `say` shows the user
+    news of a slow start.
+    """
 
-    def __init__(self, workers: int | None, address: str | None, recycle: int) -> None:
+    def __init__(self, workers: int | None, address: str | None, recycle: int, say: Say = lambda text: None) -> None:
         settings = ENVIRONMENT if address is not None else {**ENVIRONMENT, **LOOPBACK_ENVIRONMENT}
         os.environ.update({name: value for name, value in settings.items() if name not in os.environ})
-        import ray
-
+        ray = import_ray()
         if address is None:
             check_loopback_switch(ray)
         self._ray = ray
         self._workers = workers
         self._cluster = address is not None
         self._running: dict[Any, None] = {}
-        start_ray(ray, workers, address)
-        remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
-        self._submit = remote.remote
+        self._home = start_ray(ray, workers, address, say)
+        self._remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
         self._work: Any = None
-        self._cpus = 1
+        self._nodes: list[int] = []
         self._counted = float("-inf")
+        self._elsewhere: dict[str, Any] = {}
 
-    def use(self, work: Work) -> None:
-        self._work = self._ray.put(work)
+    def use(self, work: Work, beat: Beat) -> None:
+        del beat  # `wait` never blocks for long
+        self._work = self._ray.put((work, store_settings()))
 
     def slots(self) -> int:
         """The number of cores here; on a cluster twice that and one, because a cluster that scales itself grows only
         while tasks wait for more cores. (A standing request for cores would do that too, but it would outlive a killed
         driver, and so would the nodes and their bill.)
         """
-        cpus = self._cluster_cpus()
+        cpus = sum(self._cores())
         wanted = 2 * cpus + 1 if self._cluster else cpus
         return max(1, wanted if self._workers is None else min(wanted, self._workers))
 
-    def _cluster_cpus(self) -> int:
-        """The cluster's cores as of a moment ago: it takes a call to Ray's head, and thousands of tasks a second would
-        queue for it.
+    def nodes(self) -> int:
+        return max(1, len(self._cores()))
+
+    def _cores(self) -> list[int]:
+        """The cores of each node as of a moment ago: it takes a call to Ray's head, and thousands of tasks a second
+        would queue for it.
         """
         now = time.monotonic()
         if now - self._counted >= policy.CPU_COUNT_SECONDS:
-            self._counted, self._cpus = now, int(self._ray.cluster_resources().get("CPU", 0))
-        return self._cpus
+            found = (int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"])
+            self._counted, self._nodes = now, [cores for cores in found if cores > 0]
+        return self._nodes
 
-    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
-        handle: Hashable = self._submit(self._work, task, payload, careful)
+    def avoid(self, nodes: Collection[str]) -> None:
+        ids = ",".join(sorted(nodes))
+        self._elsewhere = {"label_selector": {NODE_ID: f"!in({ids})"}} if ids else {}
+
+    def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
+        options = {**self._elsewhere, **({"num_cpus": self._fitting(cores)} if cores > 1 else {})}
+        remote = self._remote.options(**options) if options else self._remote
+        handle: Hashable = remote.remote(self._work, task, payload, careful)
         self._running[handle] = None
         return handle
+
+    def _fitting(self, cores: int) -> int:
+        """As many cores as the largest node has: Ray would wait for more for ever."""
+        return max(1, min(cores, max(self._cores(), default=1)))
 
     def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         ready, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
@@ -86,7 +113,8 @@ class RayPool:
         try:
             outcome: TaskOutcome = self._ray.get(handle)
         except self._ray.exceptions.RayError as error:
-            return TaskOutcome("died", error=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+            said = (str(error).strip().splitlines() or [""])[0]
+            return TaskOutcome(ENDINGS.get(type(error).__name__, "node_died"), error=f"{type(error).__name__}: {said}")
         return outcome
 
     def cancel(self, handle: Hashable) -> None:
@@ -98,10 +126,20 @@ class RayPool:
         for handle in list(self._running):
             self.cancel(handle)
         self._ray.shutdown()
+        if self._home is not None:
+            self._home.close()
 
 
-def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
+def _in_worker(shipped: tuple[Work, dict[str, str]], task: int, payload: Any, careful: bool) -> TaskOutcome:
     import pyarrow as pa
+    import ray
+
+    work, settings = shipped
+    os.environ.update(settings)
+
+    from refinedweb.shard.deadline import expendable
 
     pa.set_cpu_count(1)  # a worker has one core
-    return attempt(work, task, payload, careful)
+    expendable()
+    node = WorkerNode(ray.get_runtime_context().get_node_id(), socket.gethostname())
+    return dataclasses.replace(attempt(work, task, payload, careful), node=node)

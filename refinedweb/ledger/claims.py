@@ -39,7 +39,7 @@ LEASE_SECONDS = 60.0  # three beats: a holder that misses them all is dead, or t
 BEATS = 3  # per lease
 BEATS_OF_TROUBLE = 12  # per lease, after one that failed
 LEAST_FRESH = 1.0  # seconds for which a listing counts, however short the lease: acting on it takes a few requests
-PATIENCE_SECONDS = 1800.0  # for which the store may refuse every claim: S3 throttles a new prefix for up to an hour
+PATIENCE_SECONDS = 5400.0  # for which the store may refuse every claim: S3 throttles a new prefix for up to an hour
 FORBIDDEN_SECONDS = 120.0  # the same if it forbids them: a policy that is being changed takes a minute or two
 MOST_READS = 4  # heartbeats of the dead, read after one listing
 MOST_CHECKED = 64  # of our claims that look changed, read after one listing
@@ -134,10 +134,9 @@ class Claims:
 
     def renew(self) -> None:
         """Beat, and see which blocks other drivers took over, once a third of the lease has passed."""
-        if self._beats and self.clock() >= self._next_beat:
-            self._beat()
-            if self._mine and self._list():
-                self._forget_the_lost()
+        due = self._beats and self.clock() >= self._next_beat
+        if due and self._beat() and self._mine and self._list():  # what refuses the one would refuse the other
+            self._forget_the_lost()
 
     def release(self, block: int, *, done: bool) -> None:
         """Give a block back: delete the claim if the block is finished, else mark it as free."""
@@ -178,11 +177,11 @@ class Claims:
         except _REFUSED as error:
             self._refused(error)
 
-    def _beat(self) -> None:
-        """Write our heartbeat if it is due: before the first claim, and then three times a lease."""
+    def _beat(self) -> bool:
+        """Write our heartbeat if it is due: before the first claim, and then three times a lease. False if refused."""
         now = self.clock()
         if now < self._next_beat:
-            return
+            return True
         self._beats += 1
         beat = Heartbeat(self.owner, self._beats, sorted(self._mine))
         try:
@@ -190,9 +189,10 @@ class Claims:
         except _REFUSED as error:
             self._next_beat = now + self._lease / BEATS_OF_TROUBLE
             self._refused(error)
-        else:
-            self._next_beat = now + self._lease / BEATS
-            self._refused_since = None
+            return False
+        self._next_beat = now + self._lease / BEATS
+        self._refused_since = None
+        return True
 
     def _list(self) -> bool:
         """See which claims and heartbeats there are. False if the store refuses: then nothing is known that was not."""

@@ -15,6 +15,7 @@
     <ledger>/drivers/<driver>.json            the heartbeat of a driver
     <ledger>/shuffle/<name>/<n>.shuffle       what a phase hands on to a later one
     jobs/recipes/<digest>.toml                recipes that cloud jobs were launched with
+    jobs/parts/<digest>.paths                 the inputs of one part of a run in parts
     jobs/watch/<job>/                         the events of a watched job
     jobs/<job>/                               how the hosts of a job find each other
 
@@ -221,3 +222,8 @@ def watch_folder(job: str) -> str:
 def job_recipe_key(digest: str) -> str:
     """The key of a recipe that a job was launched with, by its content."""
     return f"{JOBS}/recipes/{digest}.toml"
+
+
+def part_list_key(digest: str) -> str:
+    """The key of the list of one part's inputs, by its content."""
+    return f"{JOBS}/parts/{digest}.paths"

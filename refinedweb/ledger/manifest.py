@@ -1,7 +1,7 @@
 """The ledger of one step: a commit record per task, created by a conditional put, so that exactly one writer wins.
 
 Objects are written first, then their record. A record never precedes its objects; an object without a record does not
-exist. Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed.
+exist. Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed + rows lost (see `gaps`).
 
 A rollup is the sum of the records of one full block of tasks. It is a pure function of the records, so it adds nothing
 to them and writing it twice is harmless; it spares `status` from reading 100,000 small objects.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from itertools import islice
 from typing import TypeVar
 
 from refinedweb.ledger import layout
-from refinedweb.ledger.record import Output, Record, Removed, Totals
+from refinedweb.ledger.record import Output, Record, Removed, Rollup, Totals
 from refinedweb.storage import Exists, Missing, Store
 from refinedweb.storage.json_objects import Unreadable, load_object
 from stages.errors import ShardError
@@ -58,25 +59,27 @@ class Ledger:
         return self._numbers(layout.RECORDS)
 
     def recorded(self, tasks: Collection[int]) -> set[int]:
-        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read."""
+        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read, and
+        everything on these pages is returned, because drivers that learn of other blocks need not ask about them.
+        """
         if self.store.parallel == 1:
             return {task for task in tasks if self._exists(task)}
         prefixes = {self._key(layout.RECORDS, task)[: -len(layout.JSON_SUFFIX) - PAGE_DIGITS] for task in tasks}
         pages = (self.store.list(prefix) for prefix in sorted(prefixes))
         found = (layout.number_of(info.key) for page in pages for info in page)
-        return {number for number in found if number is not None}.intersection(tasks)
+        return {number for number in found if number is not None}
 
-    def _exists(self, task: int) -> bool:
+    def _exists(self, number: int, kind: str = layout.RECORDS) -> bool:
         try:
-            self.store.info(self._key(layout.RECORDS, task))
+            self.store.info(self._key(kind, number))
         except Missing:
             return False
         return True
 
     def failed(self) -> dict[int, str]:
         """The error message of every task that failed for good and has no record."""
-        failed = self._numbers(layout.FAILURES)
-        return {n: self._failure(n) for n in sorted(failed - self.recorded(failed))}
+        noted = self.noted()
+        return {n: self._failure(n) for n in sorted(noted - self.recorded(noted))}
 
     def _failure(self, task: int) -> str:
         key = self._key(layout.FAILURES, task)
@@ -89,10 +92,14 @@ class Ledger:
 
     def record(self, task: int) -> Record:
         """Read the record of a task. Raises Missing, or Unreadable if the object is not the record of this task."""
-        key = self._key(layout.RECORDS, task)
-        record = load_object(Record, self.store.get(key)[0], self.store.uri(key), _REMEDY)
+        return self.parsed(task, self.store.get(self._key(layout.RECORDS, task))[0])
+
+    def parsed(self, task: int, data: bytes) -> Record:
+        """The record that these bytes are. Raises Unreadable if they are not the record of this task."""
+        uri = self.store.uri(self._key(layout.RECORDS, task))
+        record = load_object(Record, data, uri, _REMEDY)
         if record.task != task:
-            raise Unreadable(f"{self.store.uri(key)} is the record of task {record.task}; {_REMEDY}")
+            raise Unreadable(f"{uri} is the record of task {record.task}; {_REMEDY}")
         return record
 
     def records(self, tasks: Iterable[int]) -> Iterator[Record]:
@@ -117,6 +124,10 @@ class Ledger:
         except Unreadable as error:
             return error
 
+    def noted(self) -> set[int]:
+        """The tasks that failed for good at some time, whatever became of them."""
+        return self._numbers(layout.FAILURES)
+
     def commit(self, record: Record) -> Record:
         """Record the task as done. Returns the winner's record: another writer's, if that one came first.
 
@@ -132,7 +143,7 @@ class Ledger:
         return record
 
     def _same(self, winner: Record, loser: Record) -> Record:
-        if winner.outputs != loser.outputs:
+        if winner.outputs != loser.outputs and not winner.lost and not loser.lost:
             raise ShardError(
                 f"{self.store.uri(self._key(layout.RECORDS, loser.task))}: this task is committed with other outputs "
                 f"than were just computed (code {winner.code_version} then, {loser.code_version} now); run `refinedweb "
@@ -150,10 +161,11 @@ class Ledger:
         covered: set[int] = set()
         for block in sorted(self._numbers(layout.ROLLUPS)):
             try:
-                total.merge(self.rollup(block))
+                rollup = self.rollup(block)
             except (Missing, Unreadable):
                 continue  # it is only a sum: the records say the same
-            covered.update(_tasks_of(block))
+            total.merge(rollup)
+            covered.update(set(_tasks_of(block)).difference(rollup.apart))
         for found in self.readings(sorted(committed - covered)):
             if isinstance(found, Unreadable):
                 total.unreadable.append(str(found))
@@ -163,7 +175,9 @@ class Ledger:
 
     def roll_up(self, committed: set[int]) -> int:
         """Write the rollups that are due. Returns how many."""
-        return sum(map(self.roll_up_block, self.due(committed)))
+        due = self.due(committed)  # in any order: other drivers end at the same time, and do the same
+        missing = (block for block in random.sample(due, len(due)) if not self._exists(block, layout.ROLLUPS))
+        return sum(map(self.roll_up_block, missing))
 
     def due(self, committed: set[int]) -> list[int]:
         """The full blocks of ROLLUP tasks that have no rollup yet."""
@@ -171,12 +185,18 @@ class Ledger:
         return sorted(set(full) - self._numbers(layout.ROLLUPS)) if full else []
 
     def roll_up_block(self, block: int) -> bool:
-        """Write the sum of a full block's records. False if one of them cannot be read: there is no sum then."""
-        total = Totals()
+        """Write the sum of a full block's records. False if one of them cannot be read: there is no sum then.
+
+        Lost shards stay apart, for they may be replaced.
+        """
+        total = Rollup()
         for found in self.readings(_tasks_of(block)):
             if isinstance(found, Unreadable):
                 return False
-            total.add(found)
+            if found.lost:
+                total.apart.append(found.task)
+            else:
+                total.add(found)
         plain = dataclasses.asdict(total)
         del plain["unreadable"]  # nothing is
         self.store.put(self._key(layout.ROLLUPS, block), json.dumps(plain).encode())
@@ -186,13 +206,13 @@ class Ledger:
         """The blocks that have a rollup."""
         return self._numbers(layout.ROLLUPS)
 
-    def rollup(self, block: int) -> Totals:
+    def rollup(self, block: int) -> Rollup:
         """The sum of a block's records. Raises Missing or Unreadable."""
         key = self._key(layout.ROLLUPS, block)
         data, _ = self.store.get(key)
         remedy = "delete it: the records have the same sums"
-        total = load_object(Totals, data, self.store.uri(key), remedy)
-        if total.tasks != ROLLUP:
+        total = load_object(Rollup, data, self.store.uri(key), remedy)
+        if total.tasks + len(total.apart) != ROLLUP:
             raise Unreadable(f"{self.store.uri(key)} has the sums of {total.tasks} tasks, not of {ROLLUP}; {remedy}")
         return total
 

@@ -29,7 +29,8 @@ class Record:
 
     `removed` counts rows by stage and reason, `skipped` counts input records that are not documents by their type;
     `facts` are other numbers that a later task needs. `damage` says where the input was broken (the shard is then
-    partial), `quarantined` names documents that killed a worker.
+    partial), `quarantined` names documents that killed a worker. `lost` says why, if the run goes on without the
+    shard; `rows_lost` of its documents had been counted by an earlier pass.
     """
 
     task: int
@@ -53,12 +54,14 @@ class Record:
     host: str = ""
     driver: str = ""
     committed_at: str = ""
+    lost: str = ""
+    rows_lost: int = 0
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def check(self) -> None:
         """Raises ShardError if the law of the ledger does not hold."""
         removed = sum(n for reasons in self.removed.values() for n in reasons.values())
-        if self.rows_in != self.rows_kept + removed:
+        if self.rows_in != self.rows_kept + removed + self.rows_lost:
             raise ShardError(
                 f"task {self.task} ({self.input_key}): {self.rows_in} rows in, but {self.rows_kept} kept and {removed} "
                 "removed; a stage changed the number of rows"
@@ -81,6 +84,8 @@ class Totals:
     seconds: float = 0.0
     partial: int = 0
     quarantined: int = 0
+    lost: int = 0
+    rows_lost: int = 0
     peak_memory: int = 0
     removed: Removed = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
@@ -99,6 +104,8 @@ class Totals:
                 seconds=record.seconds,
                 partial=int(bool(record.damage)),
                 quarantined=len(record.quarantined),
+                lost=int(bool(record.lost)),
+                rows_lost=record.rows_lost,
                 peak_memory=record.peak_memory,
                 removed=record.removed,
                 skipped=record.skipped,
@@ -117,8 +124,16 @@ class Totals:
         self.unreadable += other.unreadable
 
 
+@dataclass
+class Rollup(Totals):
+    """The sum of a full block's records, without those of the tasks that are kept `apart`."""
+
+    apart: list[int] = field(default_factory=list)
+
+
 _SUMMED = (
-    "tasks", "rows_in", "rows_kept", "bytes_in", "bytes_kept", "bytes_written", "seconds", "partial", "quarantined"
+    "tasks", "rows_in", "rows_kept", "bytes_in", "bytes_kept", "bytes_written", "seconds", "partial", "quarantined",
+    "lost", "rows_lost",
 )  # fmt: skip
 
 

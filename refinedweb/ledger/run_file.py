@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from refinedweb.ledger.layout import RUN_FILE, STEP_NAME
@@ -19,7 +19,10 @@ from stages.errors import ConfigError
 
 @dataclass(frozen=True)
 class RunFile:
-    """What a run is, written once: recipe, inputs (the number of an input is its shard), and how tasks are claimed."""
+    """What a run is, written once: recipe, inputs (the number of an input is its shard), and how tasks are claimed.
+
+    `specs` is what the user named as inputs: a driver that was given the same takes the list of inputs from here.
+    """
 
     recipe: dict[str, Any]
     recipe_name: str
@@ -30,6 +33,7 @@ class RunFile:
     steps: list[Step]
     created_at: str
     token: str
+    specs: list[str] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps]}

@@ -99,6 +99,8 @@ def combined(passes: Sequence[Totals]) -> Totals:
     for one in passes:
         total.merge(one)
     total.tasks, total.rows_in, total.bytes_in = passes[0].tasks, passes[0].rows_in, passes[0].bytes_in
-    total.rows_kept = total.rows_in - sum(n for reasons in total.removed.values() for n in reasons.values())
+    removed = sum(n for reasons in total.removed.values() for n in reasons.values())
+    total.rows_kept = total.rows_in - removed - total.rows_lost
+    total.lost = max(one.lost for one in passes)  # a pass loses what the passes before it lost
     total.bytes_kept = next((one.bytes_kept for one in reversed(passes) if one.tasks), 0)
     return total

@@ -53,6 +53,16 @@ def steps_of(stages: Sequence[str]) -> list[Step]:
     return steps
 
 
+def applied_by(steps: Sequence[Step], step: Step) -> Step:
+    """The pass that applies the decisions of a global step."""
+    return next(later for later in steps if step.name in later.applies)
+
+
+def is_whole(step: Step) -> bool:
+    """Whether a pass is the only step of its run: nothing else was made of what it left out."""
+    return step.reads is None and step.last
+
+
 def _step(before: list[Step], stages: list[str], kind: Literal["local", "global"], *, last: bool = False) -> Step:
     passes = [step for step in before if step.kind == "local"]
     reads = passes[-1].name if passes else None

@@ -2,10 +2,16 @@
 
 Used only for a shard whose task died or raised before: a child process takes a second to start. Stages do not depend on
 batch boundaries (a law), so the surviving documents come out as they always would.
+
+Whatever kills processes from outside (the kernel when memory runs out, an operator) must not decide what is in the
+corpus. So the last document is blamed only if it fails TRIES times, each time in a fresh child that has just run the
+stages over no documents. A child that dies before that has met no document, and says nothing about one.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -14,12 +20,17 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from refinedweb.shard.apply import Removal, Split, apply_stages
+from refinedweb.shard.deadline import cpu_limit, ended_by_limit
 from refinedweb.shard.stage_cache import built
 from stages.base import drop_where
 from stages.errors import ConfigError, RetryError, ShardError
 
 MOST = 100  # documents quarantined per shard: if more fail, the stage is broken and not the documents
+TRIES = 3  # of the last document of a bisection
+READY_TRIES = 8  # children in a row that die before they have met a document: then the machine is out of memory
+WAIT_SECONDS = 0.25  # before the second try; doubled by each further one, to outlast what kills from outside
 QUARANTINE = "quarantine"
+NOT_THE_DOCUMENT = (ConfigError, RetryError, ImportError, OSError)  # what is missing is missing for all documents
 
 Stages = tuple[tuple[str, dict[str, Any]], ...]
 
@@ -32,14 +43,17 @@ class Poison(NamedTuple):
 
 
 class Careful:
-    """`apply_stages` in a child process. `poison` lists the quarantined documents, whose `drop` is `worker_crash` or
-    `stage_error`.
+    """`apply_stages` in a child process. `poison` lists the quarantined documents, whose `drop` is `worker_crash`,
+    `stage_error`, or `stage_timeout` if a document alone takes more than `seconds` of CPU time.
     """
 
-    def __init__(self, stages: Stages, imports: tuple[str, ...]) -> None:
+    def __init__(self, stages: Stages, imports: tuple[str, ...], seconds: float = math.inf) -> None:
         self._stages = stages
         self._imports = imports
+        self._seconds = seconds
+        self._processes: list[Any] = []  # of the child: how it ended
         self._child: ProcessPoolExecutor | None = None
+        self._confirmed: set[str] = set()  # exceptions that a fresh child has raised too
         self.poison: list[Poison] = []
 
     def apply(self, docs: pa.Table) -> list[Split]:
@@ -47,18 +61,56 @@ class Careful:
         try:
             return [self._in_child(docs)]
         except BrokenProcessPool:
+            if self._spent() and docs.num_rows > 1:
+                return self.one_by_one(docs)
             self.close()
-            return self._halve(docs, "worker_crash", "the process died")
-        except (ConfigError, RetryError):
+        except NOT_THE_DOCUMENT:
             raise
         except Exception as error:  # whatever a stage raises costs only the document that made it
-            return self._halve(docs, "stage_error", f"{type(error).__name__}: {error}")
-
-    def _halve(self, docs: pa.Table, reason: str, error: str) -> list[Split]:
+            if docs.num_rows == 1 and _said(error) in self._confirmed:
+                return [self._quarantine(docs, "stage_error", _said(error))]
         if docs.num_rows == 1:
-            return [self._quarantine(docs, reason, error)]
+            return [self._tried_again(docs)]
         half = docs.num_rows // 2
         return self.apply(docs.slice(0, half)) + self.apply(docs.slice(half))
+
+    def one_by_one(self, docs: pa.Table) -> list[Split]:
+        """The same for a batch that takes too long: one of its halves would take as long again."""
+        self._make_ready(docs.slice(0, 0))
+        return [part for row in range(docs.num_rows) for part in self.apply(docs.slice(row, 1))]
+
+    def _tried_again(self, doc: pa.Table) -> Split:
+        """The split of a document that has failed once. It is quarantined if it fails each time."""
+        reason = error = ""
+        for attempt in range(1, TRIES):
+            time.sleep(WAIT_SECONDS * 2 ** (attempt - 1))
+            self.close()
+            self._make_ready(doc.slice(0, 0))
+            try:
+                return self._in_child(doc)
+            except BrokenProcessPool:
+                reason, error = "worker_crash", "the process died"
+                if self._spent():
+                    reason, error = "stage_timeout", f"it took more than {self._seconds:g} CPU seconds"
+            except NOT_THE_DOCUMENT:
+                raise
+            except Exception as raised:
+                reason, error = "stage_error", _said(raised)
+        self._confirmed.add(error)
+        if reason != "stage_error":
+            self.close()
+        return self._quarantine(doc, reason, error)
+
+    def _make_ready(self, empty: pa.Table) -> None:
+        """Have a child that has run the stages over no documents. Raises RetryError if every child dies before that."""
+        for attempt in range(READY_TRIES):
+            try:
+                self._in_child(empty)
+                return
+            except BrokenProcessPool:
+                self.close()
+                time.sleep(WAIT_SECONDS * 2**attempt)
+        raise RetryError(f"{READY_TRIES} processes in a row died before they read a document; is there enough memory?")
 
     def _quarantine(self, docs: pa.Table, reason: str, error: str) -> Split:
         self.poison.append(Poison(docs.column("id")[0].as_py(), error))
@@ -70,7 +122,18 @@ class Careful:
     def _in_child(self, docs: pa.Table) -> Split:
         if self._child is None:
             self._child = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        return self._child.submit(_apply, self._stages, self._imports, docs.combine_chunks()).result()
+        found = self._child.submit(_apply, self._stages, self._imports, docs.combine_chunks(), self._limit(docs))
+        self._processes = [*self._child._processes.values()]
+        return found.result()
+
+    def _limit(self, docs: pa.Table) -> float:
+        """No limit while a child gets ready: kernels may have to be compiled."""
+        return self._seconds if docs.num_rows else math.inf
+
+    def _spent(self) -> bool:
+        """Whether the child that just died had spent its limit."""
+        self.close()
+        return any(ended_by_limit(process.exitcode) for process in self._processes)
 
     def close(self) -> None:
         if self._child is not None:
@@ -78,5 +141,11 @@ class Careful:
             self._child = None
 
 
-def _apply(stages: Stages, imports: tuple[str, ...], docs: pa.Table) -> Split:
-    return apply_stages(built(stages, imports), docs, {})
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _apply(stages: Stages, imports: tuple[str, ...], docs: pa.Table, seconds: float) -> Split:
+    instances = built(stages, imports)
+    with cpu_limit(seconds):
+        return apply_stages(instances, docs, {})

@@ -1,6 +1,11 @@
-"""Bytes and seconds in the units that people use."""
+"""Numbers, bytes and seconds as people write them."""
 
 from __future__ import annotations
+
+
+def counted(n: int, what: str) -> str:
+    """`1 shard`, `2 shards`."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def size(value: float) -> str:

@@ -11,7 +11,8 @@ import xxhash
 
 from refinedweb.dedup.shuffle import Damaged, ShuffleReader
 from refinedweb.ledger import layout
-from refinedweb.ledger.manifest import Ledger, Output, Record, Totals, chunks
+from refinedweb.ledger.gaps import lost_to
+from refinedweb.ledger.manifest import Ledger, Output, Record, Removed, Totals, chunks
 from refinedweb.ledger.run_file import RunFile, open_run
 from refinedweb.ledger.totals import combined, is_complete, ledger_folders
 from refinedweb.recipe.plan import Step
@@ -29,8 +30,9 @@ class Verdict:
     """What `verify` found. `problems` are breaches of the ledger's laws; `pending` tasks have no record yet.
 
     `tasks` and `pending` count the shards of all passes; a global step counts as one task that is pending until it is
-    complete. `unrecorded`: objects that no record names. `foreign`: objects with names that a run does not give, which
-    nobody reads. `code_versions`: number of records by the code that wrote
+    complete. `lost`: why a shard is lost that the run goes on without. `unrecorded`: objects that no record names.
+    `foreign`: objects with names that a run does not give, which nobody reads. `code_versions`: number of records by
+    the code that wrote
     them. More than one is not a breach (what changes output gets a new name), but worth checking if outputs surprise.
     """
 
@@ -40,6 +42,7 @@ class Verdict:
     size: int = 0
     totals: Totals = field(default_factory=Totals)
     problems: list[str] = field(default_factory=list)
+    lost: dict[int, str] = field(default_factory=dict)
     unrecorded: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     code_versions: dict[str, int] = field(default_factory=dict)
@@ -62,6 +65,7 @@ class _Check:
 
     def run(self) -> Verdict:
         verdict = self._verdict
+        verdict.lost = lost_to(self._store, self._run.steps)
         sums: list[Totals] = []
         for step in self._run.steps:
             if step.kind == "global":
@@ -75,6 +79,7 @@ class _Check:
                 verdict.foreign.append(key)
             elif key.endswith(DATA) and key not in self._named:
                 verdict.unrecorded.append(key)
+        verdict.problems += _remains(self._store, verdict)
         return verdict
 
     def _local(self, step: Step) -> Totals:
@@ -87,7 +92,7 @@ class _Check:
             for record in records:
                 summed.add(record)
                 self._verdict.problems += _pass_problems(self._run, step, record)
-            self._objects([output for record in records for output in record.outputs])
+            self._objects([output for record in records for output in self._expected(step, record)])
         self._verdict.problems += _rollup_problems(ledger, committed, summed)
         return summed
 
@@ -100,6 +105,13 @@ class _Check:
                 self._count_version(found)
                 self._verdict.problems += _record_problems(self._run, found)
                 yield found
+
+    def _expected(self, step: Step, record: Record) -> list[Output]:
+        """The objects of a record. What a pass kept of a shard that was lost after it cannot be asked for."""
+        if record.task not in self._verdict.lost:
+            return record.outputs
+        self._named.update(output.key for output in record.outputs)
+        return [o for o in record.outputs if step.last or not o.key.startswith(f"{layout.kept_folder(step)}/")]
 
     def _global(self, step: Step) -> None:
         """Check the records of the step's phases and its decisions. Shuffle objects are gone once it is complete."""
@@ -144,11 +156,19 @@ def _pass_problems(run: RunFile, step: Step, record: Record) -> Iterator[str]:
     if kept != record.rows_kept:
         yield f"{where}: its record says {record.rows_kept} rows kept, but the objects it names have {kept}"
     removed = sum(output.rows for output in record.outputs if f"/{layout.REMOVED}/" in output.key)
-    if removed != record.rows_in - record.rows_kept:
-        yield (
-            f"{where}: its record says {record.rows_in - record.rows_kept} rows removed, but the objects it names "
-            f"have {removed}"
-        )
+    told = record.rows_in - record.rows_kept - record.rows_lost
+    if removed != told:
+        yield f"{where}: its record says {told} rows removed, but the objects it names have {removed}"
+
+
+def _remains(store: Store, verdict: Verdict) -> list[str]:
+    """Objects of lost shards in the corpus: no record names them, but who reads the folder would take them for it."""
+    keys = {layout.shard_key(layout.CORPUS, shard) for shard in verdict.lost}
+    return [
+        f"{store.uri(key)} is left over from an attempt at a shard that is lost; delete it"
+        for key in verdict.unrecorded
+        if key in keys
+    ]
 
 
 def _handover_problems(sums: list[Totals], step: Step) -> list[str]:
@@ -201,8 +221,12 @@ def _rollup_problems(ledger: Ledger, committed: set[int], summed: Totals) -> Ite
         except Unreadable as error:
             yield str(error)
     rolled = ledger.totals(committed)
-    if (rolled.rows_in, rolled.rows_kept, rolled.removed) != (summed.rows_in, summed.rows_kept, summed.removed):
+    if _books(rolled) != _books(summed):
         yield f"{ledger.store.uri(ledger.step)}/{layout.ROLLUPS} does not add up to the records; delete that folder"
+
+
+def _books(totals: Totals) -> tuple[int, int, int, Removed]:
+    return totals.rows_in, totals.rows_kept, totals.rows_lost, totals.removed
 
 
 def _objects_of(store: Store, run: RunFile) -> Iterator[str]:

@@ -16,8 +16,9 @@ from typing import Any
 
 from refinedweb.engine import policy
 from refinedweb.engine.inline import InlinePool
-from refinedweb.engine.loop import Loop, Task
+from refinedweb.engine.loop import Loop
 from refinedweb.engine.pool import TaskOutcome
+from refinedweb.engine.verdicts import Task
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.storage import open_store
@@ -58,7 +59,7 @@ def drive(root: str, tasks: int, block: int, fatal: int | None) -> None:
     def work(number: int, payload: Any, careful: bool) -> Record:
         return ledger.commit(record_of(number, claims.owner))
 
-    pool.use(work)
+    pool.use(work, claims.renew)
     Loop([Task(n, None, n) for n in range(tasks)], block, ledger, claims, pool, lambda progress: None).run()
 
 

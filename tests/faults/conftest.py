@@ -51,6 +51,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(claims, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(claims, "FORBIDDEN_SECONDS", 0.0)
     s3_pace.pace_of.cache_clear()
+    s3_pace._slowed.clear()
     yield
     s3_pace.pace_of.cache_clear()
 

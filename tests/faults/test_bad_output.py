@@ -23,7 +23,7 @@ from refinedweb.engine import start as engine_start
 from refinedweb.shard import local_step
 from refinedweb.storage import local
 from refinedweb.views.verify import verify
-from stages.errors import ConfigError, RetryError, ShardError
+from stages.errors import ConfigError, Full, RetryError, ShardError, Unfinished
 from tests.conftest import ROOT
 from tests.faults.disk import RECIPE, again
 from tests.refinedweb.cli.command import command, corpus_bytes
@@ -39,6 +39,8 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.0)
     monkeypatch.setattr(policy, "TICK_SECONDS", 0.001)
     monkeypatch.setattr(policy, "LOOK_SECONDS", 0.0)
+    for name in ("PATIENCE_SECONDS", "SICK_SECONDS", "SICK_START_SECONDS", "FULL_SECONDS"):
+        monkeypatch.setattr(policy, name, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def disturbed(name: str, number: int, first: int, times: float, files: list[Path
     """Whether the run came to its end, and how often it was disturbed."""
     faulty = Faulty(getattr(os, name), number, first, times)
     ended = False
-    with pytest.MonkeyPatch.context() as patch, suppress(KINDS[number], RetryError):
+    with pytest.MonkeyPatch.context() as patch, suppress(KINDS[number], RetryError, Unfinished):
         patch.setattr(local.os, name, faulty)
         ended = not again(files, out).failed
     return ended, faulty.failed
@@ -116,7 +118,7 @@ def test_what_a_full_disk_costs_is_said_and_room_mends_it(
     out = tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local.os, "fsync", Faulty(os.fsync, errno.ENOSPC, 9, float("inf")))
-        with pytest.raises(RetryError, match="the disk is full; make room and run the same command again") as caught:
+        with pytest.raises((Full, Unfinished), match="the disk is full; make room and run the same command") as caught:
             run(RECIPE, files, out)
     assert str(out) in str(caught.value)
     ok(again(files, out))
@@ -130,7 +132,7 @@ SMALL_DISK = """
 import shutil, subprocess, sys
 from pathlib import Path
 from refinedweb.engine import policy
-from stages.errors import RetryError
+from stages.errors import RetryError, Unfinished
 from tests.faults.disk import RECIPE, again
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.cli.command import corpus_bytes
@@ -141,7 +143,7 @@ mount("-o", "size=16k")
 try:
     run(RECIPE, files, disk / "out")
     raise SystemExit("16 kB were enough")
-except RetryError as error:
+except (RetryError, Unfinished) as error:
     assert "the disk is full; make room" in str(error), error
 mount("-o", "remount,ro,size=64m")
 try:

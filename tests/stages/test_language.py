@@ -16,6 +16,7 @@ from stages.assets import Asset, pin
 from stages.base import build
 from stages.errors import ConfigError
 from stages.language import GROUPS, Language, wanted
+from stages.language_gate import LanguageGate
 from stages.schema import documents
 from tests.stages.language_texts import TEXTS
 
@@ -113,4 +114,4 @@ def test_refused_parameters_are_explained(params: dict[str, Any], says: str) -> 
         build("language_v1", params)
     if "keep" in params:
         with pytest.raises(ConfigError, match=says):
-            build("language_gate_v1", params)
+            build(LanguageGate.name, params)

@@ -12,7 +12,7 @@ from classifiers.blocks.html import names
 from classifiers.blocks.html.layout import CHARS, FOUND, LINKED, NODE, PARENT, SIGNATURE, SIZE, TAG, TITLE, ScannedPage
 from classifiers.kernels.arrays import Float32s, Int, Int64s
 from classifiers.kernels.hash import FNV_PRIME
-from classifiers.kernels.jit import kernel
+from classifiers.kernels.jit import inlined, kernel
 
 _P = np.int64(names.TAGS["p"])
 # Totals of a node: characters, those in links, blocks, sentences.
@@ -84,8 +84,9 @@ def records(page: ScannedPage, totals: Float32s, features: Float32s) -> None:
     sums = np.zeros((len(keys), TOTALS), np.float32)
     places = np.zeros(count, np.int64)
     for node in range(1, count):
-        at = slot(keys, counts, _likeness(nodes, node))
-        keys[at] = _likeness(nodes, node)
+        key = _likeness(nodes, node)
+        at = slot(keys, counts, key)
+        keys[at] = key
         counts[at] += 1
         for k in range(TOTALS):
             sums[at, k] += totals[node, k]
@@ -109,7 +110,7 @@ def records(page: ScannedPage, totals: Float32s, features: Float32s) -> None:
             row[column.RECORD_SENTENCES] = sums[at, SENTENCES_IN] / counts[at]
 
 
-@kernel
+@inlined
 def _likeness(nodes: Int64s, node: Int) -> Int:
     """A hash of an element's tag and class and of its parent's: equal for the entries of a list."""
     parent = nodes[node, PARENT]

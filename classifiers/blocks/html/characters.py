@@ -25,6 +25,7 @@ from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import REPLACEMENT, put
 
 LT, GT, AMP, SLASH, BANG, QUESTION, DASH, HASH, SEMICOLON = (np.uint8(ord(c)) for c in "<>&/!?-#;")
+_LATIN_1 = np.uint8(0xC2)  # begins a no-break space, among others
 
 
 @kernel
@@ -58,7 +59,9 @@ def write(
     chars: Int = np.int64(0)
     while at < end and (data[at] != LT or at == first or any_byte):
         byte = data[at]
-        point, size = _character(data, at, end)
+        point, size = np.int64(byte), 1
+        if byte in (AMP, _LATIN_1):
+            point, size = _special(data, at, end)
         if point <= 32:
             if keep_space and (point == 32 or point == 9 or (point == 10 and here > start)):
                 text[here] = point
@@ -87,15 +90,14 @@ def write(
 
 
 @kernel
-def _character(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
+def _special(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
     """Code point of a reference, 32 for a no-break space, else the byte itself; and its size in bytes."""
-    byte = data[at]
-    if byte == AMP:
+    if data[at] == AMP:
         point, size = reference(data, at, end)
         return (np.int64(32) if point == 0xA0 else point), size
-    if byte == 0xC2 and at + 1 < end and data[at + 1] == 0xA0:
+    if at + 1 < end and data[at + 1] == 0xA0:
         return np.int64(32), 2
-    return np.int64(byte), 1
+    return np.int64(data[at]), 1
 
 
 @kernel

@@ -119,7 +119,7 @@ def _start_tag(data: Bytes, start: Offset, end: Offset, page: ScannedPage, unclo
     return at
 
 
-@kernel
+@inlined
 def _open_block(
     data: Bytes, start: Offset, at: Offset, end: Offset, page: ScannedPage, tag: Int, node: Int, fresh: bool
 ) -> None:  # fmt: skip

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.watch.aws import SageMaker
-from jobs.watch.chain import ChainJob, chain_of, load_chain, of_job
+from jobs.watch.chain import chain_of, load_chain, of_job
 from jobs.watch.decide import Event, Policy, Seen, decide
-from jobs.watch.watcher import LedgerProgress, Watcher, read_events
+from jobs.watch.watcher import LedgerProgress, Watcher, read_events, record
 from refinedweb.storage import open_store
 from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ConfigError, RetryError
@@ -258,12 +258,34 @@ def test_a_job_that_runs_already_is_launched_again_as_it_was(aws: StubbedAws, tm
     assert links[0].request == request("refinedweb-1")
     again = links[0].attempt(2).request
     assert again["ProcessingJobName"] == again["Environment"]["REFINEDWEB_JOB"] == "refinedweb-1-2"
-    assert of_job(str(tmp_path), "processing", "refinedweb-1", unwanted)[1] == links, "asked once, kept below OUT"
     assert home.startswith(str(tmp_path))
+    assert list(open_store(str(tmp_path)).list()) == [], "beside the corpus others could read and change the request"
 
 
-def unwanted(job: ChainJob) -> dict[str, Any]:
-    raise AssertionError("SageMaker was asked again")
+def test_a_file_beside_the_corpus_decides_nothing(aws: StubbedAws, tmp_path: Path) -> None:
+    evil = {"links": [{"kind": "processing", "request": request("evil"), "out": str(tmp_path)}]}
+    open_store(str(tmp_path)).put("jobs/watch/refinedweb-1/chain.json", json.dumps(evil).encode())
+    aws.describe("refinedweb-1", "InProgress")
+    assert [link.name for link in of_job(str(tmp_path), "processing", "refinedweb-1", aws.jobs.request_of)[1]] == [
+        "refinedweb-1"
+    ]
+
+
+@pytest.mark.parametrize("event", [Event("launch", 3), Event("stop", -1), Event("launch", 0, 0)])
+def test_an_event_about_no_job_of_the_chain_starts_nothing(aws: StubbedAws, tmp_path: Path, event: Event) -> None:
+    assert record(open_store(str(tmp_path)), 0, event)
+    with pytest.raises(ConfigError, match="which this chain does not have"):
+        Watcher(str(tmp_path), [link("job")], aws.jobs, clock=lambda: 0.0).tick()
+
+
+def test_what_was_given_up_goes_on_by_hand_with_all_its_attempts() -> None:
+    policy = Policy(attempts=2, again=True)
+    history = [launched(), launched(attempt=2, tasks=1), Event("give-up", 0, 2)]
+    assert action(history, seen("Failed"), policy=policy) == "launch 0/3"
+    history.append(launched(attempt=3, tasks=2))
+    assert action(history, seen("Failed", tasks=3), policy=policy) == "launch 0/4"
+    history.append(launched(attempt=4, tasks=3))
+    assert action(history, seen("Failed", tasks=4), policy=policy) == "give-up 0/4"
 
 
 @pytest.mark.parametrize("refusal", ["ThrottlingException", "ResourceLimitExceeded"])

@@ -19,14 +19,12 @@ from hypothesis import strategies as st
 
 from refinedweb.engine import loop, policy
 from refinedweb.engine.blocks import Blocks, block_numbers
-from refinedweb.engine.policy import FOREIGN_CHECKS, LARGE_TASK, LOOK_SECONDS, RAY_STARTS, TICK_SECONDS
-from refinedweb.engine.ray_start import start_ray
+from refinedweb.engine.policy import FOREIGN_CHECKS, LARGE_TASK, LOOK_SECONDS, TICK_SECONDS
 from refinedweb.ledger.claims import MOST_READS, Claims
 from refinedweb.ledger.holder import Holder, started_at, this_machine
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import ObjectInfo, Store, open_store
 from refinedweb.storage.local import LocalStore
-from stages.errors import RetryError
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.engine.virtual import STEP, VirtualTime, drive
 from tests.refinedweb.ledger.records import Clock, record
@@ -211,7 +209,7 @@ def test_what_others_finished_is_learned_page_by_page(tmp_path: Path) -> None:
     ledger = Ledger(store, STEP)
     for task in (3, 999, 1000, 1002, 5000, 123456, 1000001, 10000014):
         store.put(f"{STEP}/manifest/{task:06d}.json", record(task).to_json())
-    assert ledger.recorded([998, 999, 1000, 1001, 1002]) == {999, 1000, 1002}
+    assert ledger.recorded([998, 999, 1000, 1001, 1002]) == {3, 999, 1000, 1002}, "all that is on the two pages"
     assert ledger.recorded([123456, 1000001, 10000014, 10000015]) == {123456, 1000001, 10000014}
     assert ledger.recorded([]) == set()
     store.asked.clear()
@@ -260,28 +258,3 @@ def counting_keys(method: Any, asked: Counter[str]) -> Any:
             yield info
 
     return counted
-
-
-class SlowRay:
-    """Ray on a machine so busy that it is not up in time before the `good`-th try."""
-
-    def __init__(self, good: int) -> None:
-        self.left = good
-        self.cleaned = 0
-
-    def init(self, **settings: Any) -> None:
-        assert settings["address"] == "local"
-        self.left -= 1
-        if self.left > 0:
-            raise Exception("The current node timed out during startup.")
-
-    def shutdown(self) -> None:
-        self.cleaned += 1
-
-
-def test_ray_gets_more_tries_to_start_where_the_machine_is_busy() -> None:
-    slow = SlowRay(RAY_STARTS)
-    start_ray(slow, 2, None)
-    assert slow.cleaned == RAY_STARTS - 1
-    with pytest.raises(RetryError, match=r"did not start on this machine .* timed out .* run the same command again"):
-        start_ray(SlowRay(RAY_STARTS + 1), 2, None)

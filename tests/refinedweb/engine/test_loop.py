@@ -6,7 +6,7 @@ The pool is simulated, because the laws are about every order of events; `test_f
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refinedweb.engine import policy
-from refinedweb.engine.loop import Loop, LoopProgress, Task
+from refinedweb.engine.loop import Loop, LoopProgress
 from refinedweb.engine.policy import CAREFUL_DEATHS, MOST_DEATHS, RETRIES
 from refinedweb.engine.pool import TaskOutcome
+from refinedweb.engine.verdicts import Task
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import open_store
-from stages.errors import ConfigError
+from stages.errors import Unfinished
 from tests.refinedweb.ledger.records import record
 
 
@@ -30,6 +31,7 @@ from tests.refinedweb.ledger.records import record
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.0)
     monkeypatch.setattr(policy, "TICK_SECONDS", 0.001)
+    monkeypatch.setattr(policy, "LOOK_SECONDS", 0.0)
 
 
 class ScriptedPool:
@@ -46,7 +48,13 @@ class ScriptedPool:
     def slots(self) -> int:
         return self._slots
 
-    def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
+    def nodes(self) -> int:
+        return 1
+
+    def avoid(self, nodes: Collection[str]) -> None:
+        assert not nodes, "there is only one"
+
+    def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
         assert payload == f"input {task}"
         handle = next(self._handles)
         self._running[handle] = (task, careful)
@@ -90,7 +98,10 @@ def folders(tmp_path: Path) -> Iterator[Path]:
     return (tmp_path / str(n) for n in count())
 
 
-ENDINGS = ["done", "died", "retry", "failed", "raised", "died after commit", "doubt after commit"]
+ENDINGS = [
+    "done", "died", "retry", "failed", "raised", "died after commit", "doubt after commit", "config", "full",
+    "out_of_memory", "node_died",
+]  # fmt: skip
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -139,15 +150,20 @@ def test_an_exception_leads_straight_to_careful(tmp_path: Path) -> None:
     assert ledger.committed() == {0}
 
 
-def test_passing_faults_are_retried_a_bounded_number_of_times(tmp_path: Path) -> None:
-    progress, pool, _ = run(tmp_path, 1, {0: ["retry"] * 99})
-    assert len(pool.attempts) == RETRIES + 1
-    assert progress.failed == {0: "task 0: retry"}
+def test_passing_faults_are_retried_a_bounded_number_of_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "RETRY_SECONDS", 0.0)
+    progress, pool, _ = run(tmp_path, 9, {8: ["retry"] * 99})
+    assert [task for task, _ in pool.attempts].count(8) == RETRIES + 1
+    assert progress.failed == {8: "task 8: retry"}
 
 
-def test_wrong_configuration_ends_the_run_and_gives_claims_back(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="task 1: config"):
-        run(tmp_path, 3, {1: ["config"]})
+def test_what_every_node_refuses_ends_the_run_and_gives_claims_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "SICK_START_SECONDS", 0.0)
+    refused = {n: ["config"] * 99 for n in range(3)}
+    with pytest.raises(Unfinished, match=r"task \d: config.*0 of 3 shards are committed.*run the same command again"):
+        run(tmp_path, 3, refused)
     store = open_store(str(tmp_path))
     assert all(Claims(store, "00-x").take(block) for block in Claims(store, "00-x").claimed())
 
@@ -191,8 +207,8 @@ def test_idle_slots_run_stragglers_again_and_the_first_record_wins(
 
         hung: Hashable = None
 
-        def submit(self, task: int, payload: Any, careful: bool) -> Hashable:
-            handle = super().submit(task, payload, careful)
+        def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
+            handle = super().submit(task, payload, careful, cores)
             if task == 0 and self.hung is None:
                 self.hung = handle
             return handle
