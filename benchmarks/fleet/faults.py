@@ -16,6 +16,7 @@ from botocore.exceptions import ConnectionClosedError, NoCredentialsError, ReadT
 from benchmarks.fleet.bucket import Ask, Strike, refused, with_field
 from benchmarks.fleet.clock import process
 from benchmarks.fleet.simulation import INPUTS, OUT, Fault, Fleet, World
+from refinedweb.engine.allowance import Allowance
 from refinedweb.ledger import layout
 from refinedweb.storage.s3_client import READ_SECONDS
 
@@ -313,6 +314,7 @@ class LostInputs(Fault):
     """One input in 50 is deleted in mid-run, and as many are uploaded again with other bytes."""
 
     name = "inputs deleted or replaced"
+    accepted = Allowance(percent=10.0)
 
     def __init__(self, chance: random.Random, fleet: Fleet, base: float) -> None:
         some = chance.sample(range(fleet.shards), max(2, fleet.shards // 25))
