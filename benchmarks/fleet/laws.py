@@ -68,7 +68,7 @@ def _shards(world: World, found: Verdict) -> Iterator[str]:
     committed = {n for n, key in records.items() if key in keys}
     missing = [n for n in range(world.fleet.shards) if n not in committed and n not in reasons]
     found.unaccounted = len(missing)
-    found.gone = len(reasons - committed) + sum(b'"lost":"' in keys[records[n]].data for n in committed)
+    found.gone = len(reasons - committed) + sum(_is_lost(keys[records[n]].data) for n in committed)
     if missing:
         yield f"{len(missing)} shards have neither a record nor a reason, the first {missing[0]}"
     replaced = [n for n, key in records.items() if world.bucket.replaced[key]]
@@ -79,9 +79,13 @@ def _shards(world: World, found: Verdict) -> Iterator[str]:
         yield f"{found.gone} shards are lost, {allowed} at most were"
 
 
+def _is_lost(record: bytes) -> bool:
+    return b'"lost":"' in record and b'"lost":""' not in record
+
+
 def _drivers(world: World, found: Verdict) -> Iterator[str]:
     """No driver ends before the work does, but for reasons that a person must mend."""
-    early = [ended for ended in world.ends if ended.error or (ended.failed and not isinstance(world.fault, LostInputs))]
+    early = [ended for ended in world.ends if ended.error or ended.failed]
     found.ended = len(early)
     hosts: set[str] = getattr(world.fault, "hosts", set()) if world.fault.excused else set()
     wrong = [ended for ended in early if not _excused(ended, hosts)]

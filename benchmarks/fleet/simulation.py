@@ -17,6 +17,8 @@ from benchmarks.fleet.bucket import Ask, Bucket, Client, Strike
 from benchmarks.fleet.clock import Killed, Process, TimeUp, VirtualTime, in_virtual_time, process, sleep
 from benchmarks.fleet.nodes import FleetPool, Machine, OutOfMemory
 from refinedweb.engine import card, policy, run
+from refinedweb.engine.allowance import Allowance
+from refinedweb.engine.start import start_or_resume
 from refinedweb.ledger import holder, layout
 from refinedweb.ledger.manifest import Ledger, Output, Record
 from refinedweb.recipe.load import load
@@ -61,6 +63,7 @@ class Fault:
 
     name = "none"
     size = 0.0  # seconds that the fault itself takes from the fleet
+    accepted = Allowance()  # failed shards that the run goes on without
     excused = False  # whether drivers that it hits may end, with a message that says what a person must mend
 
     def begin(self, world: World) -> None:
@@ -102,7 +105,9 @@ class Driver:
     def _drive(self) -> None:
         world = self._world
         try:
-            result = run.execute_on(self._pool, world.recipe, world.inputs, f"s3://{OUT}", 60.0, lambda seen: None)
+            out, settings = f"s3://{OUT}", run.RunSettings(accept=world.fault.accepted)
+            begun = start_or_resume(world.recipe, world.inputs, out)
+            result = run.carry_out(self._pool, world.recipe, begun, out, settings, lambda seen: None)
         except (Killed, TimeUp):
             raise
         except Exception as error:  # whatever ends a driver is a finding

@@ -40,7 +40,7 @@ BEATS = 3  # per lease
 BEATS_OF_TROUBLE = 12  # per lease, after one that failed
 LEAST_FRESH = 1.0  # seconds for which a listing counts, however short the lease: acting on it takes a few requests
 PATIENCE_SECONDS = 5400.0  # for which the store may refuse every claim: S3 throttles a new prefix for up to an hour
-FORBIDDEN_SECONDS = 120.0  # the same if it forbids them: a policy that is being changed takes a minute or two
+FORBIDDEN_SECONDS = 600.0  # the same if it forbids them: as long as all else that a driver may be refused
 MOST_READS = 4  # heartbeats of the dead, read after one listing
 MOST_CHECKED = 64  # of our claims that look changed, read after one listing
 
