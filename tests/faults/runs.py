@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from refinedweb.engine.policy import PATIENCE_SECONDS
 from refinedweb.storage import open_store
 from tests.faults import proxy as faults
 from tests.faults.proxy import Plan, Request
@@ -37,9 +38,9 @@ def put_input(at: str) -> str:
     return f"{at}/docs.jsonl"
 
 
-def run(spec: str, source: str, out: str) -> None:
+def run(spec: str, source: str, out: str, patience: float = PATIENCE_SECONDS) -> None:
     """Run all of it, without a failed task. No heart beats again before its end: the requests are always the same."""
-    inline.ok(inline.run(spec, [source], out, lease=3600.0))  # type: ignore[list-item]
+    inline.ok(inline.run(spec, [source], out, lease=3600.0, patience=patience))  # type: ignore[list-item]
 
 
 def state(out: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import xxhash
 from refinedweb.storage import Changed, Exists, open_store, s3, s3_streams
 from refinedweb.storage.s3_client import client
 from refinedweb.storage.s3_sums import BLOCK, Corrupt, sums_key
-from stages.errors import CommitUnknown, ConfigError, RetryError
+from stages.errors import CommitUnknown, ConfigError, RetryError, Unfinished
 from tests.faults import proxy as faults
 from tests.faults.proxy import Plan, Proxy, Request
 from tests.faults.runs import KINDS, applies, exactly, put_input, run, state
@@ -284,8 +284,8 @@ def test_credentials_that_end_within_a_run_stop_it_and_it_resumes(
         proxy.begin(lambda request, n=number: kind if request.number >= n else None)  # type: ignore[misc]
         with monkeypatch.context() as patch:
             patch.setattr("refinedweb.ledger.holder.started_at", lambda pid: "a process that is dead by the next run")
-            with pytest.raises((ConfigError, RetryError), match=r"credentials|clock"):
-                run("url_v1", source, here)
+            with pytest.raises((ConfigError, RetryError, Unfinished), match=r"credentials|clock"):
+                run("url_v1", source, here, patience=0.1)
         proxy.begin()
         run("url_v1", source, here)
         assert state(here) == quiet

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from refinedweb.engine.allowance import Allowance
 from refinedweb.engine.inline import InlinePool
+from refinedweb.engine.policy import PATIENCE_SECONDS
 from refinedweb.engine.pool import Beat, TaskOutcome, Work
 from refinedweb.engine.run import RunResult, carry_out
 from refinedweb.engine.settings import RunSettings
@@ -45,12 +46,12 @@ class HookedPool(InlinePool):
 
 def run(
     spec: str, files: Iterable[Path], out: Path | str, *settings: str, pool: InlinePool | None = None,
-    index: Iterable[Path | str] = (), accept: int = 0, lease: float = LEASE_SECONDS,
+    index: Iterable[Path | str] = (), accept: int = 0, lease: float = LEASE_SECONDS, patience: float = PATIENCE_SECONDS,
 ) -> RunResult:  # fmt: skip
     """`refinedweb run` without Ray."""
     loaded = load_recipe(spec, ["keep_removed=full", *settings], index=[str(path) for path in index])
-    run_settings = RunSettings(accept=Allowance(accept), lease=lease)
-    begun = begin(loaded, InputSpecs(tuple(map(str, files))), str(out), losses=accept > 0)
+    run_settings = RunSettings(accept=Allowance(accept), lease=lease, patience=patience)
+    begun = begin(loaded, InputSpecs(tuple(map(str, files))), str(out), losses=accept > 0, patience=patience)
     return carry_out(lambda: pool or InlinePool(), loaded, begun.run, str(out), run_settings, lambda progress: None)
 
 
