@@ -28,7 +28,6 @@ from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, split_uri
-from refinedweb.storage.patient import impatient
 from refinedweb.views.units import counted
 from stages.errors import ConfigError, RefinedWebError
 
@@ -79,8 +78,7 @@ class Crew:
         return Done(progress.failed, progress.attempts, progress.deaths)
 
     def _claims(self, ledger: Ledger) -> Claims:
-        """A claim in doubt is not ours, and others hold theirs."""
-        return Claims(impatient(ledger.store), ledger.step, self._settings.lease)
+        return Claims(ledger.store, ledger.step, self._settings.lease)
 
     def await_others(self, ledger: Ledger, tasks: Sequence[Task], block: int, failed: Collection[int]) -> None:
         """Wait while other drivers hold claims on tasks that failed here: they may yet finish them."""

@@ -33,7 +33,8 @@ from refinedweb.ledger import layout
 from refinedweb.ledger.holder import UNKNOWN, Heartbeat, Holder, Sightings
 from refinedweb.storage import Changed, Exists, Missing, Store
 from refinedweb.storage.json_objects import Unreadable, load_object
-from stages.errors import CommitUnknown, ConfigError, Full, RetryError
+from refinedweb.storage.patient import impatient
+from stages.errors import CommitUnknown, ConfigError, Full, RetryError, Unfinished
 
 LEASE_SECONDS = 60.0  # three beats: a holder that misses them all is dead, or too slow to be waited for
 BEATS = 3  # per lease
@@ -44,6 +45,7 @@ FORBIDDEN_SECONDS = 600.0  # the same if it forbids them: as long as all else th
 MOST_READS = 4  # heartbeats of the dead, read after one listing
 MOST_CHECKED = 64  # of our claims that look changed, read after one listing
 
+_written: set[str] = set()  # roots of the stores to which this process has written: what they refuse now may pass
 _REFUSED = (RetryError, CommitUnknown, ConfigError, OSError)  # one object may be refused, and the next one not
 
 
@@ -61,7 +63,7 @@ class Claims:
         self, store: Store, step: str, lease: float = LEASE_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.owner = uuid.uuid4().hex
-        self._store = store
+        self._store = impatient(store)  # a claim in doubt is not ours; and patience renews claims while it waits
         self._step = step
         self._lease = lease
         self.clock = clock
@@ -192,6 +194,7 @@ class Claims:
             return False
         self._next_beat = now + self._lease / BEATS
         self._refused_since = None
+        _written.add(self._store.root)
         return True
 
     def _list(self) -> bool:
@@ -281,14 +284,16 @@ class Claims:
         return self._mine.pop(block, None)
 
     def _refused(self, error: Exception) -> None:
-        """Go on without an answer, unless only a person can help: the disk is full, or nothing has worked for long."""
-        if isinstance(error, Full):
+        """Go on without an answer, unless only a person can help: the disk is full, the store forbids this process's
+        first write, or nothing has worked for long.
+        """
+        if isinstance(error, Full) or (isinstance(error, ConfigError) and self._store.root not in _written):
             raise error
         if self._refused_since is None:
             self._refused_since = self.clock()
         patience = FORBIDDEN_SECONDS if isinstance(error, ConfigError) else PATIENCE_SECONDS
         if self.clock() - self._refused_since > patience:
-            raise RetryError(
+            raise Unfinished(
                 f"{self._store.uri(self._step)}: the store refused all claims for {patience / 60:.0f} minutes, at last "
                 f"with: {error}; what is committed is safe, run the same command again"
             ) from error

@@ -132,11 +132,13 @@ SMALL_DISK = """
 import shutil, subprocess, sys
 from pathlib import Path
 from refinedweb.engine import policy
+from refinedweb.ledger import claims
 from stages.errors import RetryError, Unfinished
 from tests.faults.disk import RECIPE, again
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.cli.command import corpus_bytes
 policy.BACKOFF_SECONDS = policy.LOOK_SECONDS = 0.0
+claims.FORBIDDEN_SECONDS = policy.SICK_START_SECONDS = policy.SICK_SECONDS = 1.0
 disk, files = Path(sys.argv[1]), sorted(Path(sys.argv[2]).iterdir())
 mount = lambda *options: subprocess.run(["mount", "-t", "tmpfs", *options, "none", disk], check=True)
 mount("-o", "size=16k")

@@ -19,7 +19,7 @@ from refinedweb.ledger import claims as claims_module
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.holder import Holder, Sightings, started_at, this_machine
 from refinedweb.storage import Store, open_store
-from stages.errors import CommitUnknown, ConfigError, Full, RetryError
+from stages.errors import CommitUnknown, ConfigError, Full, RetryError, Unfinished
 from tests.refinedweb.ledger.records import Clock
 
 STEP = "00-x"
@@ -323,6 +323,7 @@ def test_no_refusal_leaves_the_claims(tmp_path: Any, error: Exception, call: str
 )
 def test_a_store_that_refuses_all_is_waited_for_and_then_said(tmp_path: Any, error: Exception, patience: float) -> None:
     clock, real = Clock(), open_store(str(tmp_path))
+    assert Claims(real, "before").take(0), "this process has written there"
     store = Refusing(real, error, {"list", "get", "put", "put_new", "put_match"})
     ours = Claims(store, STEP, clock=clock)  # type: ignore[arg-type]
     while clock.now < patience:
@@ -335,8 +336,14 @@ def test_a_store_that_refuses_all_is_waited_for_and_then_said(tmp_path: Any, err
     clock.now += 50
     assert not ours.take(0), "one answer, and the patience is new"
     clock.now += patience + 1
-    with pytest.raises(RetryError, match=f"refused all claims for {patience / 60:.0f} minutes, at last with: {error}"):
+    with pytest.raises(Unfinished, match=f"refused all claims for {patience / 60:.0f} minutes, at last with: {error}"):
         ours.take(0)
+
+
+def test_a_store_that_forbids_the_first_write_of_a_process_is_not_waited_for(tmp_path: Any) -> None:
+    forbidden = Refusing(open_store(str(tmp_path)), ConfigError("read-only"), {"put", "put_new"})
+    with pytest.raises(ConfigError, match="read-only"):
+        Claims(forbidden, STEP).take(0)  # type: ignore[arg-type]
 
 
 def test_a_full_disk_is_said_at_once(tmp_path: Any) -> None:
