@@ -1,4 +1,5 @@
-"""Coverage-guided fuzzing of everything that reads foreign bytes: readers, payloads, charsets, pages, URLs, recipes.
+"""Coverage-guided fuzzing of everything that reads foreign bytes: readers, payloads, charsets, pages, URLs, recipes,
+model files and shuffle objects.
 
     python -m benchmarks.fuzz [--minutes 20 | --cases 100000] [--target warc ...] [--keep DIR]
 
@@ -24,12 +25,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TARGETS = ("warc", "arc", "jsonl", "parquet", "payload", "charset", "trafilatura", "resiliparse", "url", "recipe")
+TARGETS = ("warc", "arc", "jsonl", "parquet", "payload", "charset", "trafilatura", "resiliparse", "url", "recipe",
+           "label", "language", "shuffle")  # fmt: skip
 LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1")  # seconds, MB, bytes
 # Our modules, and those that parse pages in Python; neither what numba compiles nor numba itself.
-INSTRUMENTED = ["refinedweb.sources", "refinedweb.recipe.load", "refinedweb.recipe.params", "stages.urls.normalise",
-                "stages.extraction.engines", "stages.extraction.formatting", "stages.extraction.images",
-                "stages.extraction.xpath", "trafilatura", "justext"]  # fmt: skip
+INSTRUMENTED = ["refinedweb.sources", "refinedweb.dedup.shuffle", "refinedweb.recipe.load", "refinedweb.recipe.params",
+                "classifiers.fasttext_files", "stages.urls.normalise", "stages.extraction.engines",
+                "stages.extraction.formatting", "stages.extraction.images", "stages.extraction.xpath", "trafilatura",
+                "justext"]  # fmt: skip
 
 Try = Callable[[bytes], None]
 
@@ -132,11 +135,51 @@ def recipe() -> Try:
     return load
 
 
+def model(name: str) -> Try:
+    """A model file scores, or is refused by name. With NUMBA_BOUNDSCHECK=1, no kernel reads outside of it."""
+    from classifiers.fasttext_files.model_file import UnsupportedModel
+    from tests.security import models
+
+    score = {"label": models.score_label, "language": models.score_language}[name]
+    file = Path(tempfile.mkdtemp(), "model")
+
+    def load(data: bytes) -> None:
+        file.write_bytes(data)
+        try:
+            score(file)
+        except UnsupportedModel as error:
+            assert str(error)
+
+    return load
+
+
+def shuffle_object() -> Try:
+    """A piece with a right checksum is a sound table of the schema, or is refused."""
+    from refinedweb.dedup.shuffle import Damaged
+    from tests.security.test_files import SCHEMA, forged, tables_of
+
+    folder = Path(tempfile.mkdtemp())
+
+    def read(data: bytes) -> None:
+        try:
+            (found,) = tables_of(folder, forged([(0, 10, data)]))
+        except Damaged as error:
+            assert str(error)
+        else:
+            assert found.schema == SCHEMA
+            found.to_pylist()
+
+    return read
+
+
 def target(name: str) -> Try:
     """What a target tries with an input."""
     made: dict[str, Callable[[], Try]] = {"payload": payload, "charset": charset, "url": url, "recipe": recipe}
+    made["shuffle"] = shuffle_object
     if name in ("trafilatura", "resiliparse"):
         return extractor(name)
+    if name in ("label", "language"):
+        return model(name)
     return made[name]() if name in made else reader(name)
 
 
@@ -147,6 +190,8 @@ def seeds(name: str) -> list[bytes]:
     from tests.faults.poison import PAGES
     from tests.fuzz.seeds import SEEDS
     from tests.refinedweb.sources.archives import http
+    from tests.security import models
+    from tests.security.test_files import piece
 
     readers = [data for kind, data in SEEDS.items() if kind.startswith(name)]
     pages = [make()[:2000] for make in PAGES.values()]
@@ -157,6 +202,9 @@ def seeds(name: str) -> list[bytes]:
         "resiliparse": pages,
         "url": [b"http://u@example.org:80/a/../b?utm_source=x#y", "https://bücher.example/ü".encode(), b"//[::1]/%41"],
         "recipe": [path.read_bytes() for path in SHIPPED.glob("*.toml")],
+        "label": [models.MODELS[kind][0]() for kind in ("norms", "word n-grams")],
+        "language": [models.MODELS[kind][0]() for kind in ("softmax", "tree", "pruned")],
+        "shuffle": [piece(Path(tempfile.mkdtemp()))],
     }
     return readers or found.get(name) or [http(), sample.crawl_files()[0].read_bytes()[:5000]]
 

@@ -49,7 +49,7 @@ def build(folder: Path, shards: int) -> None:
 class Committing(InlinePool):
     """Commits a record for each shard, and does no other work."""
 
-    def use(self, work: Any) -> None:
+    def use(self, work: Any, beat: Any) -> None:
         ledger = Ledger(open_store(work.out), work.step.name)
         fingerprint = work.recipe.fingerprint()
 
@@ -70,7 +70,7 @@ class Committing(InlinePool):
                 )
             )
 
-        super().use(commit)
+        super().use(commit, beat)
 
 
 def simulate(source: str, out: str) -> None:

@@ -52,23 +52,28 @@ def run_stage(name: str, table: pa.Table | Frame, **params: Any) -> Frame:
 
 
 def run(
-    recipe: str | Recipe, inputs: Sequence[str], out: str, settings: Sequence[str] = (), index: Sequence[str] = ()
-) -> Run:
+    recipe: str | Recipe, inputs: Sequence[str], out: str, settings: Sequence[str] = (), index: Sequence[str] = (),
+    accept_failed: int | str = 0,
+) -> Run:  # fmt: skip
     """Run or resume `recipe` over `inputs` in this process, one task at a time, as `refinedweb run` does on all cores.
 
-    `settings`: `stage.param=value`, as for `--set`; `index`: earlier runs, as for `--index`. Raises ConfigError for
-    wrong use, ShardError if tasks failed for good.
+    `settings`: `stage.param=value`, as for `--set`; `index`: earlier runs, as for `--index`; `accept_failed`: how many
+    failed shards to go on without, as for `--accept-failed` (`run.lost()` names them). Raises ConfigError for wrong
+    use, ShardError if tasks failed for good.
     """
+    from refinedweb.engine.allowance import Allowance
     from refinedweb.engine.inline import InlinePool
-    from refinedweb.engine.run import execute_on
-    from refinedweb.ledger.claims import LEASE_SECONDS
+    from refinedweb.engine.run import carry_out
+    from refinedweb.engine.settings import RunSettings
+    from refinedweb.engine.start import begin
     from refinedweb.recipe.load import load as load_recipe
-    from refinedweb.sources import inputs as files
+    from refinedweb.sources.inputs import InputSpecs
     from stages.errors import ShardError
 
     loaded = load_recipe(recipe, settings, index=index) if isinstance(recipe, str) else recipe
-    found = files.find(inputs, out=out)
-    result = execute_on(InlinePool, loaded, found.inputs, out, LEASE_SECONDS, lambda progress: None)
+    accept = Allowance.parse(str(accept_failed))
+    begun = begin(loaded, InputSpecs(tuple(inputs)), out, losses=accept != Allowance())
+    result = carry_out(InlinePool, loaded, begun.run, out, RunSettings(accept=accept), lambda progress: None)
     if result.failed:
         raise ShardError(
             f"{len(result.failed)} tasks of {result.failed_step} failed: {next(iter(result.failed.values()))}"

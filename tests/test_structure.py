@@ -131,6 +131,7 @@ def test_a_class_name_that_stands_twice_is_seen() -> None:
 PUBLIC = {
     "refinedweb": ["explain", "open", "run", "run_stage"],
     "refinedweb.dedup": ["phases_of"],
+    "refinedweb.ledger.manifest": ["Ledger", "Output", "Record", "Removed", "Totals", "chunks"],
     "refinedweb.sources": ["Damage", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"],
     "refinedweb.storage": [
         "Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "open_store", "split_uri",

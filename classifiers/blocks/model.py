@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from classifiers.blocks.features.read import PageBlocks, read_blocks
 from classifiers.blocks.html.layout import TITLE, TOKEN_SLOTS, ScannedPage
 from classifiers.blocks.second import SECOND
 from classifiers.blocks.second import around as scores_around
-from classifiers.blocks.trees import Trees, pieces, probabilities
+from classifiers.blocks.trees import Trees, check, pieces, probabilities
 from classifiers.kernels.arrays import Float32s
 from classifiers.path_cache import cached_by_path
 
@@ -24,6 +26,8 @@ _STAGES = ("first", "second")
 _FEATURES = (*FEATURES, *SECOND)
 SHIPPED = Path(__file__).parent.parent / "models" / "blocks_v1.npz"
 LIKELY = 0.5  # a page with main text has a block with at least this score
+MOST_BYTES = 64 << 20  # of all arrays; those that ship have half a megabyte
+_DAMAGE = (KeyError, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 ALIVE = 0.02  # blocks with a lower score of the first stage are not shown to the second
 
 
@@ -106,16 +110,40 @@ def load(path: Path = SHIPPED) -> BlockModel:
 
 @cached_by_path(maxsize=4)
 def _load(path: Path) -> BlockModel:
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
     try:
+        arrays = _arrays(path)
         features = arrays["features"].tobytes().decode().split()
         cues = arrays["cues"].astype(np.float32) / 32
         first, second = (Trees(*(arrays[f"{stage}.{name}"] for name in Trees._fields)) for stage in _STAGES)
-    except (KeyError, UnicodeDecodeError) as error:
+        same_features = features == [*_FEATURES] and cues.shape == (TOKEN_SLOTS,)
+        if same_features:
+            check(first, len(FEATURES))
+            check(second, len(_FEATURES))
+    except _DAMAGE as error:
         raise BadModel(
             f"{path} is not a model of blocks ({error}); make one with python -m classifiers.blocks"
         ) from error
-    if features != [*_FEATURES] or len(cues) != TOKEN_SLOTS:
+    if not same_features:
         raise BadModel(f"{path} was trained on other features than this version has; train it again")
     return BlockModel(cues, first, second)
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """The arrays of the file, none of which may be larger than it says, and all of them together than MOST_BYTES."""
+    found, left = {}, MOST_BYTES
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            left -= info.file_size
+            if left < 0:
+                raise ValueError(f"more than {MOST_BYTES} bytes of arrays")
+            with archive.open(info) as member:
+                data = io.BytesIO(member.read(info.file_size))
+            version = np.lib.format.read_magic(data)
+            if version != (1, 0):
+                raise ValueError(f"{info.filename} has the version {version}")
+            shape, _, dtype = np.lib.format.read_array_header_1_0(data)
+            if math.prod(shape) * dtype.itemsize > info.file_size:
+                raise ValueError(f"{info.filename} is said to have {shape} values, in {info.file_size} bytes")
+            data.seek(0)
+            found[info.filename.removesuffix(".npy")] = np.lib.format.read_array(data, allow_pickle=False)
+    return found

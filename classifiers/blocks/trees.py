@@ -12,6 +12,7 @@ from classifiers.kernels.jit import kernel
 
 SURE = -4.0  # log-odds; a block with no more after half of the trees is not shown to the others
 PIECE = 8_192  # rows that are copied at a time, so that a huge page does not double its memory
+DEEPEST = 512  # levels of a tree
 CHUNK = 32  # rows whose features stay in a core's first cache while they walk through all trees
 
 
@@ -24,6 +25,29 @@ class Trees(NamedTuple):
     value: Float32s  # of a leaf
     roots: UInt32s
     depths: UInt16s
+
+
+_TYPES = dict(zip(Trees._fields, ("uint16", "float32", "uint32", "float32", "uint32", "uint16"), strict=True))
+
+
+def check(trees: Trees, features: int) -> None:
+    """Raises ValueError unless every walk stays within the nodes and the features, and ends."""
+    for name, values in trees._asdict().items():
+        wanted = _TYPES[name]
+        size = len(trees.depths) if name in ("roots", "depths") else len(trees.feature)
+        if values.dtype != wanted or values.shape != (size,):
+            raise ValueError(f"{name} has {values.shape} values of {values.dtype}, not ({size},) of {wanted}")
+    if not len(trees.roots) or not len(trees.feature):
+        raise ValueError("it has no trees")
+    nodes, child = np.arange(len(trees.feature)), trees.first_child.astype(np.int64)
+    leaf = child == nodes
+    onwards = (child > nodes) & (child + 1 < len(nodes))
+    if not (leaf | onwards).all() or not (trees.threshold[leaf] == np.inf).all():
+        raise ValueError("a node leads out of the trees, or back")
+    if trees.roots.max() >= len(nodes) or trees.depths.max() > DEEPEST or trees.feature.max() >= features:
+        raise ValueError(f"roots, depths or features beyond {len(nodes)} nodes, {DEEPEST} levels, {features} features")
+    if not np.isfinite(trees.value).all():
+        raise ValueError("the value of a leaf is not a number")
 
 
 def from_dump(dump: dict[str, Any]) -> Trees:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from classifiers.fasttext_files.embedding import LONGEST_NGRAM
-from classifiers.fasttext_files.model_file import Arrays, BinaryReader, UnsupportedModel, parameters_of, parts_of
+from classifiers.fasttext_files.matrices import BinaryReader
+from classifiers.fasttext_files.model_file import Arrays, UnsupportedModel, parameters_of, parts_of
 from classifiers.normalise.normalise import FORMS, Form
 from classifiers.path_cache import cached_by_path
 

@@ -1,6 +1,7 @@
 """A fastText model file as plain arrays (format version 12 of fastText's `src/{fasttext,dictionary,quantmatrix}.cc`).
 
 Reads what language identification needs: subword hashing, quantised or dense input, softmax or hierarchical softmax.
+Every number by which a kernel finds a row is checked here, since a file may come from anyone (see `matrices`).
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from classifiers.fasttext_files.matrices import MOST_COLUMNS, BinaryReader, read_matrix
 from classifiers.kernels.arrays import Bytes, Float32s, Int32s, Int64s, UInt64s
 from classifiers.kernels.hash import fnv32_of
 from classifiers.path_cache import cached_by_path
@@ -19,6 +21,9 @@ from classifiers.path_cache import cached_by_path
 MAGIC, VERSION = 793712314, 12
 HIERARCHICAL_SOFTMAX, SOFTMAX = 1, 3
 LABEL = 1
+MOST_BUCKETS = 1 << 28  # a bit for each is kept of a pruned model
+MOST_CHARACTERS = 64  # of an n-gram: every place of a word begins one of each length
+MOST_STEPS = 32  # per word on average, by which a word may miss its slot
 
 
 class UnsupportedModel(ValueError):
@@ -47,28 +52,6 @@ class LanguageModel:
     arrays: Arrays
 
 
-class BinaryReader:
-    """Reads little-endian values from the mapped file, from front to back."""
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data = data
-        self.at = 0
-
-    def array(self, dtype: Any, count: int) -> Any:
-        values = np.frombuffer(self.data, dtype, count, self.at).copy()
-        self.at += values.nbytes
-        return values
-
-    def value(self, dtype: str) -> Any:
-        return self.array(dtype, 1)[0].item()
-
-    def text(self) -> bytes:
-        end = self.data.find(b"\0", self.at)
-        found = self.data[self.at : end]
-        self.at = end + 1
-        return found
-
-
 class Parameters(NamedTuple):
     dim: int
     ws: int
@@ -90,7 +73,7 @@ def read(path: Path) -> LanguageModel:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _read(BinaryReader(data))
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise UnsupportedModel(f"{path}: {error}") from error
 
 
@@ -107,14 +90,31 @@ def parameters_of(reader: BinaryReader) -> Parameters:
         raise ValueError("not a fastText model of version 12")
     parameters = Parameters(*reader.array("<i4", 12).tolist())
     reader.value("<f8")
+    _check(parameters)
     return parameters
+
+
+def _check(parameters: Parameters) -> None:
+    """Raises ValueError for parameters by which the kernels would read outside of the model, or without end."""
+    if not 1 <= parameters.dim <= MOST_COLUMNS:
+        raise ValueError(f"vectors of {parameters.dim} numbers; 1 to {MOST_COLUMNS} are known")
+    if not 0 <= parameters.minn <= MOST_CHARACTERS or not 0 <= parameters.maxn <= MOST_CHARACTERS:
+        raise ValueError(f"n-grams of {parameters.minn} to {parameters.maxn} characters; at most {MOST_CHARACTERS}")
+    if parameters.word_ngrams < 1:
+        raise ValueError(f"word n-grams of {parameters.word_ngrams} words")
+    hashed = parameters.maxn > 0 or parameters.word_ngrams > 1
+    if not hashed <= parameters.bucket <= MOST_BUCKETS:
+        raise ValueError(f"{parameters.bucket} buckets for n-grams; 1 to {MOST_BUCKETS} are known")
 
 
 def parts_of(reader: BinaryReader, parameters: Parameters) -> tuple[tuple[str, ...], Arrays]:
     """What follows the head: the labels without `__label__`, and the arrays."""
     words, labels, counts, pruned = _dictionary(reader)
-    rows = _ordered(_matrix(reader, quantised=bool(reader.value("?"))), len(words), pruned)
-    output = _matrix(reader, quantised=bool(reader.value("?")))
+    if pruned is not None:
+        _check_pruned(pruned, parameters.bucket)
+    buckets = parameters.bucket if pruned is None else len(pruned)
+    rows = _ordered(read_matrix(reader, len(words) + buckets, parameters.dim), len(words), pruned)
+    output = read_matrix(reader, len(labels), parameters.dim)
     tree = parameters.loss == HIERARCHICAL_SOFTMAX
     left, right = huffman(counts) if tree else (np.zeros(0, np.int32),) * 2
     arrays = Arrays(
@@ -147,8 +147,18 @@ def _dictionary(reader: BinaryReader) -> tuple[list[bytes], list[bytes], list[in
             words.append(word)
     if (len(words), len(labels)) != (n_words, n_labels):
         raise ValueError("its dictionary is damaged")
+    if n_labels < 1:
+        raise ValueError("it has no labels")
     pruned = reader.array("<i4", 2 * pruned_size).reshape(-1, 2) if pruned_size >= 0 else None
     return words, labels, counts, pruned
+
+
+def _check_pruned(pruned: Int32s, buckets: int) -> None:
+    """Raises ValueError unless each pair is of another bucket, and the rows are numbered without a gap."""
+    bucket, row = np.sort(pruned[:, 0]), np.sort(pruned[:, 1])
+    within = len(pruned) == 0 or (bucket[0] >= 0 and bucket[-1] < buckets)
+    if not within or (np.diff(bucket) == 0).any() or (row != np.arange(len(row))).any():
+        raise ValueError(f"what pruning left does not fit {buckets} buckets and {len(pruned)} vectors")
 
 
 def _ordered(rows: Float32s, words: int, pruned: Int32s | None) -> Float32s:
@@ -162,38 +172,11 @@ def _ordered(rows: Float32s, words: int, pruned: Int32s | None) -> Float32s:
 def _kept(buckets: int, pruned: Int32s | None) -> tuple[UInt64s, Int32s]:
     if pruned is None:
         return np.zeros(0, np.uint64), np.zeros(0, np.int32)
-    bits = np.zeros(-(-buckets // 64) * 64, np.uint8)
-    bits[pruned[:, 0]] = 1
-    before = np.cumsum(bits.reshape(-1, 64).sum(axis=1), dtype=np.int32)
-    return np.packbits(bits, bitorder="little").view("<u8"), np.concatenate([[0], before[:-1]]).astype(np.int32)
-
-
-def _matrix(reader: BinaryReader, quantised: bool) -> Float32s:
-    if not quantised:
-        m, n = reader.array("<i8", 2).tolist()
-        dense: Float32s = reader.array("<f4", m * n).reshape(m, n)
-        return dense
-    with_norms = bool(reader.value("?"))
-    m, n = reader.array("<i8", 2).tolist()
-    codes = reader.array("u1", reader.value("<i4")).reshape(m, -1)
-    matrix = _decoded(codes, _centroids(reader))
-    if with_norms:
-        norm_codes = reader.array("u1", m)
-        matrix *= _centroids(reader)[0][norm_codes]
-    return matrix
-
-
-def _centroids(reader: BinaryReader) -> list[Float32s]:
-    """For each part of a vector, the 256 values that it can have (fastText's ProductQuantizer)."""
-    dim, parts, width, last = reader.array("<i4", 4).tolist()
-    values = reader.array("<f4", dim * 256)
-    widths = [*[width] * (parts - 1), last]
-    edges = np.cumsum([0, *widths]) * 256
-    return [values[edges[i] : edges[i + 1]].reshape(256, w) for i, w in enumerate(widths)]
-
-
-def _decoded(codes: Bytes, centroids: list[Float32s]) -> Float32s:
-    return np.ascontiguousarray(np.hstack([part[codes[:, i]] for i, part in enumerate(centroids)]))
+    bits = np.zeros(-(-max(buckets, 1) // 64), np.uint64)
+    word, bit = pruned[:, 0] >> 6, pruned[:, 0].astype(np.uint64) & np.uint64(63)
+    np.bitwise_or.at(bits, word, np.uint64(1) << bit)
+    before = np.cumsum(np.bincount(word, minlength=len(bits)))
+    return bits, np.concatenate([[0], before[:-1]]).astype(np.int32)
 
 
 def huffman(counts: list[int]) -> tuple[Int32s, Int32s]:
@@ -220,12 +203,18 @@ def huffman(counts: list[int]) -> tuple[Int32s, Int32s]:
 
 
 def hash_table(words: list[bytes]) -> Int32s:
-    """The words' numbers, each at `hash & (size - 1)` or the next free slot."""
+    """The words' numbers, each at `hash & (size - 1)` or the next free slot.
+
+    Raises ValueError for words that collide so often that they must be made for it: every text would search them all.
+    """
     size = 1 << max(4, (2 * len(words)).bit_length())
     table = np.full(size, -1, np.int32)
+    steps = 0
     for number, word in enumerate(words):
         at = fnv32_of(word) & (size - 1)
         while table[at] >= 0:
-            at = (at + 1) & (size - 1)
+            at, steps = (at + 1) & (size - 1), steps + 1
+            if steps > MOST_STEPS * len(words) + 1000:
+                raise ValueError("the hashes of its words collide")
         table[at] = number
     return table

@@ -1,9 +1,10 @@
 """Hash tables with open addressing and linear probing, for all kernels: where the search for a key starts and ends.
 
 A table consists of arrays that the caller owns, with a power of two of slots. At most half of the slots are taken, so
-searches are short. Tables differ in what a slot holds and how a free one is marked, so there is a `seek_…` for each
-kind: it moves from a slot to the first one that is free or holds the key. If equal keys may still be different entries
-(because their bytes are compared too), the caller moves to the `next_slot` and seeks again.
+searches are short, unless keys collide on purpose: a table of what strangers wrote takes its slots from a hash with a
+secret (`classifiers.kernels.secret`). Tables differ in what a slot holds and how a free one is marked, so there is a
+`seek_…` for each kind: it moves from a slot to the first one that is free or holds the key. If equal keys may still be
+different entries (because their bytes are compared too), the caller moves to the `next_slot` and seeks again.
 
 The `seek_…` functions are compiled into the kernels that call them: passing arrays costs more than most searches.
 """
@@ -16,6 +17,7 @@ import numpy as np
 
 from classifiers.kernels.arrays import Int, Int32s, UInt64s
 from classifiers.kernels.jit import inlined, kernel
+from classifiers.kernels.secret import Secret, new_secret
 
 LEAST_BITS = 4  # 16 slots: a smaller table would not be any faster
 _64, _32 = np.uint64(64), np.uint64(32)
@@ -28,12 +30,14 @@ class Slots(NamedTuple):
     value: Int32s
     generation: Int32s
     now: Int32s
+    secret: Secret
 
 
 def new_slots(entries: int) -> Slots:
     """A table for up to `entries` entries at a time."""
     size = 1 << table_bits(entries)
-    return Slots(np.zeros(size, np.uint64), np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(1, np.int32))
+    values, generations = np.zeros((2, size), np.int32)
+    return Slots(np.zeros(size, np.uint64), values, generations, np.zeros(1, np.int32), new_secret())
 
 
 @kernel

@@ -38,7 +38,8 @@ RECORD = {
     "input_etag": "Its etag when it was read.",
     "input_size": "Its size in bytes.",
     "rows_in": "Documents that came in.",
-    "rows_kept": "Documents that went on. `rows_in` = `rows_kept` + the sum of `removed`, or the commit is refused.",
+    "rows_kept": "Documents that went on. `rows_in` = `rows_kept` + the sum of `removed` + `rows_lost`, or there is no "
+    "commit.",
     "bytes_kept": "Bytes of their text.",
     "removed": "Documents removed: stage → reason → number.",
     "outputs": "The objects that were written.",
@@ -52,6 +53,8 @@ RECORD = {
     "host": "The machine on which it ran.",
     "driver": "Which driver had claimed it.",
     "committed_at": "When, UTC.",
+    "lost": "Why the run goes on without this shard (`--accept-failed`); empty for all others.",
+    "rows_lost": "Documents of a lost shard that an earlier pass had counted.",
     "token": "Unique to the attempt: shows whose put won if the store's answer was lost.",
 }
 
@@ -65,6 +68,7 @@ RUN_FILE = {
     "steps": "The steps: name, kind, stages, what each reads and which decisions it applies.",
     "created_at": "When, UTC.",
     "token": "Unique to the run.",
+    "specs": "What the user named as inputs, in full. A driver that was given the same takes `inputs` from here.",
 }
 
 # The pages of the reference: path, title, what each lists.

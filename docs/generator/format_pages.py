@@ -112,7 +112,8 @@ def ledger_page() -> str:
         _fields_table(manifest.Record, RECORD),
         "Each of `outputs` is an object: `key`, `rows`, `size` (bytes), `checksum`.",
         "## run.json",
-        "It is written once, when the run begins. A later call with another recipe or other inputs is refused.",
+        "It is written once, when the run begins. A later call with another recipe or other inputs is refused. "
+        "Files that are added to a folder later are no part of the run; `--check-inputs` names them.",
         _fields_table(run_file.RunFile, RUN_FILE),
         "## Other objects",
         markdown_table(["object", "what it is"], [list(row) for row in _OBJECTS]),
@@ -128,6 +129,10 @@ _OBJECTS = (
     ("`<step>/rollup/<block>.json`", "The sum of 1,000 records, so that `status` need not read each of them."),
     ("`<step>/failed/<task>.json`", "Why a task failed for good. The next call of `run` attempts it again."),
     ("`<step>/claims/<block>.json`", "Which driver works on a block of tasks, while the run goes on."),
+    (
+        "`<step>/drivers/<driver>.json`",
+        "The heartbeat of a driver, and which blocks it holds, while the run goes on.",
+    ),
     ("`<step>/plan.json`", "How a global step is divided into blocks and partitions."),
     ("`<step>/phases.json`", "Says that a global step is complete, and how many tasks each of its phases had."),
     ("`index/<stage>/<shard>.parquet`", "The keys of the corpus, for later runs (`write_index = true`)."),
@@ -151,7 +156,7 @@ def exit_codes_page() -> str:
         "# Exit codes\n\n"
         f"{markdown_table(['code', 'meaning'], rows)}\n\n"
         "`verify` returns `0` if everything holds, `1` if something does not, and `3` if everything that exists holds "
-        "but the run is not finished.\n\n"
+        "but the run is not finished, or went on without some shards.\n\n"
         f"## Errors\n\nIn Python, errors are named by what the engine does next.\n\n```text\n{tree}\n```\n\n"
         "A message says what happened, where (stage, shard, document) and what to do. A bad document is not an error: "
         "it has a [reason](reasons.md).\n"

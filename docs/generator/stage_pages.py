@@ -100,7 +100,7 @@ def source_reasons() -> list[str]:
 
 def quarantine_reasons() -> list[str]:
     """The reasons for which the engine sets documents aside (`quarantine`)."""
-    return sorted(re.findall(r"worker_crash|stage_error", careful.Careful.__doc__ or ""))
+    return sorted(re.findall(r"worker_crash|stage_error|stage_timeout", careful.Careful.__doc__ or ""))
 
 
 def stages_page(known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import html
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from jobs.audit.samples import Item, Score
@@ -22,6 +23,8 @@ ANSWERS = ("item", "who", "score", "wrong")
 COLUMNS = ("item", "stage", "reason", "url", "text", "beside", "who", "score", "wrong")
 TRUE, FALSE = {"1", "x", "yes", "true", "wrong"}, {"", "0", "no", "false"}
 CELL = 1000  # characters of a text in a cell of the CSV
+SIGNS = "=+-@\N{MINUS SIGN}"  # with which a formula begins
+BEFORE = " \N{IDEOGRAPHIC SPACE}\"'"  # what a spreadsheet may skip before them
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222;background:#fff}
@@ -39,8 +42,9 @@ const update=()=>{let n=0;for(const c of cards){const d=score(c)!==''||wrong(c);
 count.textContent=n+' of '+cards.length};
 document.addEventListener('change',update);update();
 document.getElementById('save').addEventListener('click',()=>{
-const who=document.getElementById('who').value.replace(/[",\\r\\n]/g,' ');
-const rows=cards.filter(c=>score(c)!==''||wrong(c)).map(c=>[c.dataset.item,who,score(c),wrong(c)?1:''].join(','));
+const who=document.getElementById('who').value.replace(/[",;\\r\\n]/g,' ').replace(/^[^\\p{L}\\p{N}]+/u,'');
+const rows=cards.filter(c=>score(c)!==''||wrong(c)).map(c=>
+[c.dataset.item,who,score(c),wrong(c)?1:''].map(v=>'"'+v+'"').join(','));
 const a=document.createElement('a');
 a.href=URL.createObjectURL(new Blob(['item,who,score,wrong\\n'+rows.join('\\n')+'\\n'],{type:'text/csv'}));
 a.download='scores.csv';a.click()});
@@ -83,9 +87,12 @@ def _shown(text: str) -> str:
 
 
 def sheet(items: Iterable[Item]) -> str:
-    """A CSV with a row for each item, in which people fill in the columns who, score and wrong."""
+    """A CSV with a row for each item, in which people fill in the columns who, score and wrong.
+
+    Every cell is quoted: many spreadsheets split an unquoted one at `;`, and what follows may be a formula.
+    """
     out = io.StringIO()
-    writer = csv.writer(out)
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     for item in items:
         filled = (item.item, item.stage, item.reason, item.url, item.text[:CELL], item.beside[:CELL])
@@ -94,9 +101,14 @@ def sheet(items: Iterable[Item]) -> str:
 
 
 def _cell(text: str) -> str:
-    """The text of a cell, which a spreadsheet must not take for a formula."""
-    text = printable(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """The text of a cell, no part of which a spreadsheet takes for a formula, wherever it may split the cell."""
+    lines = printable(text).split("\n")
+    return "\n".join(";".join(map(_defused, line.split(";"))) for line in lines)
+
+
+def _defused(part: str) -> str:
+    first = unicodedata.normalize("NFKC", part.lstrip(BEFORE)[:1])[:1]  # a full-width sign is a sign, too
+    return f"'{part}" if first and first in SIGNS else part
 
 
 def read_scores(data: str, name: str, known: Iterable[str]) -> list[Score]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from refinedweb.ledger.layout import CORPUS
 from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage.json_objects import load_object
 from refinedweb.views.records import CutDocument, DuplicatePair
 from refinedweb.views.run import Run
 from stages.errors import ConfigError
@@ -132,7 +133,8 @@ def read_items(folder: str) -> dict[str, Item]:
         data, _ = open_store(folder).get(ITEMS)
     except Missing as error:
         raise ConfigError(f"no audit at {folder}: {error}; make one with `refinedweb job audit OUT`") from error
-    found = [Item(**json.loads(line)) for line in data.splitlines()]
+    remedy = "make the audit again with `refinedweb job audit OUT`"
+    found = [load_object(Item, line, f"{folder}/{ITEMS}", remedy) for line in data.splitlines() if line]
     return {item.item: item for item in found}
 
 

@@ -7,21 +7,27 @@ link or unfurl one. Posts are noted one by one, so an interrupted audit resumes 
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from jobs.audit.samples import Item, Score, lines
 from refinedweb.storage import Missing, Store
+from refinedweb.storage.retry_after import seconds_asked
 from refinedweb.views.terminal import printable
 from stages.errors import ConfigError, RetryError
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
+    from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
 
 POSTS = "posts"
 SCORES = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 WRONG = "x"
 HOW = "React with :one: (useless) to :five: (excellent) for the page as training text, with :x: for a wrong decision."
+MOST_WAIT = 300.0  # seconds: what Slack asks for beyond that, it must ask for again
+JITTER = 1.0  # seconds: those who were limited together must not come back together
 RETRIES = 5  # of a request that Slack limits: it says how long to wait
 CONNECTION_RETRIES = 2  # of a request whose connection broke
 LONGEST_TITLE = 150  # characters of a header block
@@ -36,12 +42,30 @@ def client(token: str, url: str) -> WebClient:
     """A client that waits as long as Slack asks it to. Raises ConfigError if slack_sdk is not installed."""
     try:
         from slack_sdk import WebClient
-        from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
+        from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
     except ImportError as error:
         raise ConfigError("Slack needs slack_sdk: pip install 'refinedweb[jobs]'") from error
-    limited = RateLimitErrorRetryHandler(max_retry_count=RETRIES)
+    limited = _rate_limit_handler()
     disconnected = ConnectionErrorRetryHandler(max_retry_count=CONNECTION_RETRIES)
     return WebClient(token=token, base_url=url, retry_handlers=[limited, disconnected])
+
+
+def _rate_limit_handler() -> RetryHandler:
+    """Waits as long as Slack asks, however it writes that; slack_sdk's own takes whole seconds only, and raises."""
+    from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
+
+    class Patient(RateLimitErrorRetryHandler):
+        def prepare_for_next_attempt(
+            self, *, state: RetryState, request: HttpRequest, response: HttpResponse | None = None,
+            error: Exception | None = None,
+        ) -> None:  # fmt: skip
+            headers = [] if response is None else response.headers.items()
+            asked = [value[0] for name, value in headers if name.lower() == "retry-after" and value]
+            state.next_attempt_requested = True
+            time.sleep(seconds_asked(asked[0] if asked else None, MOST_WAIT) + random.uniform(0.0, JITTER))
+            state.increment_current_attempt()
+
+    return Patient(max_retry_count=RETRIES)
 
 
 def post(slack: WebClient, channel: str, store: Store, items: Iterable[Item]) -> int:

@@ -10,8 +10,8 @@ the same job again, or another one, resumes. A host that loses the head tries to
 head is gone for good, the host fails, and with it the job.
 
 Environment, set by `refinedweb job launch`: REFINEDWEB_JOB (the job's name), REFINEDWEB_JOB_SECRET, _SHARE_NOTHING,
-_MIN_HOSTS and _JOIN_SECONDS (see `jobs.launch.spec.Job`). To try it out: REFINEDWEB_ML_ROOT instead of /opt/ml, and
-REFINEDWEB_CPUS (CPUs of one host).
+_MIN_HOSTS and _JOIN_SECONDS (see `jobs.launch.spec.Job`), and REFINEDWEB_SECRET_<NAME>, the ARN of the value of the
+variable NAME. To try it out: REFINEDWEB_ML_ROOT instead of /opt/ml, and REFINEDWEB_CPUS (CPUs of one host).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from jobs.container.hosts import Hosts, address_of, leave_message, read_hosts
 from jobs.container.node import PORT, Node, ray_environment
 from jobs.container.process import Signals, Stopped, run_watched
 from jobs.container.rendezvous import Ended, Meeting
+from jobs.container.secrets import fetch
 from jobs.launch import spec
+from jobs.launch.parts import index_words
 from stages.errors import ConfigError, RefinedWebError, RetryError
 
 ML_ROOT = "REFINEDWEB_ML_ROOT"
@@ -85,6 +87,7 @@ def main(words: Sequence[str]) -> int:
     hosts = Hosts("localhost", ("localhost",))
     try:
         hosts = read_hosts(root)
+        os.environ.update(fetch(os.environ))
         return _Host(hosts, ContainerSettings.from_environment(hosts), list(words), signals).run()
     except (RefinedWebError, click.ClickException, OSError) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
@@ -221,7 +224,7 @@ class _Host:
 
     def _drive(self, more: list[str], environment: dict[str, str]) -> int:
         """Run `refinedweb run` to its end. Raises RefinedWebError if it failed."""
-        command = [sys.executable, "-m", "refinedweb", "run", *self._words, *more]
+        command = [sys.executable, "-m", "refinedweb", "run", *self._words, *index_words(self._out), *more]
         if not more and self._settings.cpus is not None:
             command += ["--workers", str(self._settings.cpus)]
         return self._judged(*run_watched(command, environment, self._signals.pause))
@@ -230,7 +233,7 @@ class _Host:
         if code == 0:
             return 0
         if code == 3 and _is_complete(self._out):
-            self._say("complete, with quarantined documents or partial shards: `refinedweb status` names them")
+            self._say("complete, with quarantined documents, partial or lost shards: `refinedweb status` names them")
             return 0
         raise RefinedWebError(f"refinedweb run ended with exit code {code}: {errors}")
 

@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from jobs.patches import ray_program
+from refinedweb.engine import machine
 from refinedweb.engine.policy import OBJECT_STORE_BYTES
 from refinedweb.engine.ray_pool import ENVIRONMENT
 
@@ -74,12 +75,12 @@ class Node:
 
 
 def node_command(address: str, head: str | None, cpus: int | None) -> list[str]:
-    """The words of `ray start` in the foreground. `cpus` None: all."""
+    """The words of `ray start` in the foreground. `cpus` None: all that this container may use."""
     words = [*ray_program(), "start", "--block", f"--node-ip-address={address}"]
     if head is None:
         words += ["--head", f"--port={PORT}", "--include-dashboard=false"]
     else:
         words += [f"--address={head}:{PORT}"]
     words += [f"--node-manager-port={NODE_PORT}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
-    words += ["--disable-usage-stats"]
-    return words if cpus is None else [*words, f"--num-cpus={cpus}"]
+    words += ["--disable-usage-stats", f"--memory={machine.worker_memory()}"]
+    return [*words, f"--num-cpus={machine.cores() if cpus is None else cpus}"]

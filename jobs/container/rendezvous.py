@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from refinedweb.ledger.layout import job_folder
 from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage.json_objects import Unreadable, load_object
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,11 @@ class Meeting:
         self._store.put(f"{self._folder}/ended.json", json.dumps(ended.__dict__).encode())
 
     def ended(self) -> Ended | None:
-        """The head's last word, if it has been said."""
+        """The head's last word, if it has been said, even if it cannot be understood."""
+        key = f"{self._folder}/ended.json"
         try:
-            data, _ = self._store.get(f"{self._folder}/ended.json")
+            return load_object(Ended, self._store.get(key)[0], self._store.uri(key), "see the head's log")
         except Missing:
             return None
-        return Ended(**json.loads(data))
+        except Unreadable as error:
+            return Ended(1, str(error))

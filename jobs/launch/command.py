@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shlex
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from jobs.launch.image import Repository, Source
     from jobs.launch.plan import LaunchPlan
     from jobs.launch.spec import Job
-    from jobs.launch.submit import Launched
 
 # what `refinedweb run` takes and a job passes on; workers and address are the container's business
 PASSED_ON = ("overrides", "limit", "index", "base", "imports", "lease")
@@ -34,7 +32,7 @@ class LaunchArguments:
     instance_type: str
     spot: bool
     share_nothing: bool
-    role: str
+    role: str | None
     image_repository: str | None
     image: str | None
     region: str | None
@@ -45,10 +43,15 @@ class LaunchArguments:
     volume: int
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
+    kms_key: str | None
+    encrypt_traffic: bool
     environment: tuple[str, ...]
+    secrets: tuple[str, ...]
     tags: tuple[str, ...]
     hours: float | None
     price: float | None
+    parts: int | None
+    chain: str | None
     again: bool
     dry_run: bool
     overrides: tuple[str, ...]
@@ -66,7 +69,7 @@ class LaunchArguments:
 @click.option("--type", "instance_type", default="ml.c5.18xlarge", help="Type of the machines.")
 @click.option("--spot", is_flag=True, help="Use managed spot instances (a Training job).")
 @click.option("--share-nothing", is_flag=True, help="No Ray cluster: every host runs alone and claims shards.")
-@click.option("--role", envvar="SAGEMAKER_ROLE", required=True, help="ARN of the role that the job runs as.")
+@click.option("--role", envvar="SAGEMAKER_ROLE", help="ARN of the role that the job runs as [default: yours].")
 @click.option("--image-repository", metavar="URI", help="ECR repository for the image of this commit.")
 @click.option("--image", metavar="URI", help="A ready image instead.")
 @click.option("--region", help="AWS region [default: that of the repository, or of your AWS settings].")
@@ -77,10 +80,21 @@ class LaunchArguments:
 @click.option("--volume", type=click.IntRange(1), default=100, help="Disk of each instance, GB.")
 @click.option("--subnet", "subnets", multiple=True, help="Run in your VPC; repeatable, with --security-group.")
 @click.option("--security-group", "security_groups", multiple=True)
+@click.option("--kms-key", metavar="KEY", help="KMS key: encrypts the volumes and every object that is written.")
+@click.option("--encrypt-traffic", is_flag=True, help="Encrypt what the hosts send to each other.")
 @click.option("--env", "environment", metavar="NAME=VALUE", multiple=True, help="For the container; repeatable.")
+@click.option(
+    "--secret",
+    "secrets",
+    metavar="NAME=ARN",
+    multiple=True,
+    help="A variable whose value the container fetches from Secrets Manager or SSM; repeatable.",
+)
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="On the job; repeatable.")
 @click.option("--hours", type=float, help="How long you expect it to run, to estimate the cost.")
 @click.option("--price", type=float, help="$ per instance and hour, to estimate the cost.")
+@click.option("--parts", type=click.IntRange(2), help="Run the input in N parts, one job after the other.")
+@click.option("--chain", metavar="FILE", help="Where the parts are written down, here or on S3 [default: here].")
 @click.option("--again", is_flag=True, help="Start although the same launch completed before.")
 @click.option("--dry-run", is_flag=True, help="Print the request and the commands; change nothing.")
 @receives(LaunchArguments)
@@ -89,17 +103,33 @@ def launch(arguments: LaunchArguments) -> None:
 
     Builds and pushes the image of this checkout's commit unless ECR has it. The same command again starts no second
     job: it shows the existing one or, if that failed or was stopped, starts another that resumes from the ledger.
-    """
-    from jobs.launch import plan as planning
-    from jobs.launch import submit
 
+    With --parts, it starts the first part; `job watch` carries the parts from the first to the last. Part N writes to
+    OUT/part-N and takes all earlier ones as its --index.
+    """
+    from jobs.launch import in_parts, show, spec, submit
+    from jobs.launch import plan as planning
+    from jobs.launch.quota import check_quota
+    from refinedweb.recipe.load import load as load_recipe
+
+    if arguments.chain is not None and arguments.parts is None:
+        raise click.UsageError("--chain goes with --parts")
     planned, region = _plan(arguments)
+    if arguments.kms_key is not None:
+        os.environ[spec.KMS_KEY] = arguments.kms_key  # for what the launch itself writes
     cost = planning.cost_line(planned.job.instances, arguments.hours, arguments.price)
+    quota = check_quota(planned.job, region)
+    if arguments.parts is not None:
+        recipe = load_recipe(arguments.recipe, arguments.overrides, arguments.imports)
+        asked = in_parts.PartsAsked(arguments.parts, arguments.chain, recipe, arguments.paths[:-1], arguments.base)
+        told = f"{cost}, all parts together; quota: {quota}"
+        in_parts.launch(asked, planned, region, told, dry_run=arguments.dry_run)
+        return
     if arguments.dry_run:
-        _show_dry(planned, region, cost)
+        show.dry_run(planned, region, cost, quota)
         return
     launched = submit.launch(planned, submit.Aws(region), again=arguments.again)
-    _show(launched, planned, region, cost)
+    show.launched(launched, planned, region, cost)
 
 
 launch.params += [parameter for parameter in run.params if parameter.name in PASSED_ON]
@@ -129,7 +159,7 @@ def _job(arguments: LaunchArguments, image: str, region: str) -> Job:
     environment = {"AWS_DEFAULT_REGION": region, **_cost(arguments), **_pairs("--env", arguments.environment)}
     return spec.Job(
         name="",
-        role=arguments.role,
+        role=_role(arguments, region),
         image=image,
         words=(arguments.recipe, *arguments.paths, *_run_options()),
         out=arguments.paths[-1],
@@ -146,7 +176,25 @@ def _job(arguments: LaunchArguments, image: str, region: str) -> Job:
         security_groups=arguments.security_groups,
         environment=environment,
         tags=_pairs("--tag", arguments.tags),
+        secrets=_pairs("--secret", arguments.secrets),
+        kms_key=arguments.kms_key,
+        encrypt_traffic=arguments.encrypt_traffic,
     )
+
+
+def _role(arguments: LaunchArguments, region: str) -> str:
+    """The role of the job; for a dry run a placeholder will do."""
+    from jobs.launch.role import LATER, find_role
+
+    if arguments.role is not None:
+        return arguments.role
+    try:
+        return find_role(region)
+    except ConfigError as error:
+        if not arguments.dry_run:
+            raise
+        click.echo(f"{error}. The job's name depends on it, too.", err=True)
+        return LATER
 
 
 def _cost(arguments: LaunchArguments) -> dict[str, str]:
@@ -191,54 +239,12 @@ def _run_options() -> Iterator[str]:
 
 
 def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [word.partition("=") for word in given]
-    for name, equals, _ in pairs:
+    pairs: dict[str, str] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
         if not name or not equals:
             raise ConfigError(f"{option} {name!r}: write NAME=VALUE")
-    return {name: value for name, _, value in pairs}
-
-
-def _show_dry(planned: LaunchPlan, region: str, cost: str) -> None:
-    from jobs.launch import image, spec
-    from jobs.launch.submit import console_link
-
-    job = planned.attempt(1)
-    _show_head(planned, job.image, cost)
-    if planned.repository is not None and planned.source is not None:
-        click.echo(f"\nUnless {planned.repository.uri} has the tag {planned.source.tag}:")
-        login = f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin"
-        click.echo(f"  {login} {planned.repository.registry}")
-        for command in image.build_commands(job.image, planned.source):
-            click.echo(f"  {shlex.join(command)}")
-    if planned.recipe is not None:
-        click.echo(f"\nRecipe:\n  aws s3 cp {shlex.quote(str(planned.recipe))} {job.words[0]}")
-    click.echo(f"\ncreate_{job.kind}_job in {region} (named as the next attempt if this one failed or was stopped):")
-    click.echo(json.dumps(spec.request(job), indent=2, ensure_ascii=False))
-    click.echo(f"\nConsole   {console_link(region, job.kind, job.name)}")
-    click.secho("Dry run: nothing was built, written or started.", fg="yellow")
-
-
-def _show_head(planned: LaunchPlan, uri: str, cost: str) -> None:
-    job, source = planned.attempt(1), planned.source
-    mode = "every host alone" if job.share_nothing or job.instances == 1 else "one Ray cluster"
-    spot = ", spot" if job.spot else ""
-    click.echo(f"Machines  {job.instances} × {job.instance_type}{spot}, {mode} ({job.kind} job)")
-    if source is not None:
-        click.echo(f"Code      {source.commit}" + (f", {len(source.changed)} files changed" if source.dirty else ""))
-    click.echo(f"Image     {uri}")
-    click.echo(f"Cost      {cost}")
-
-
-def _show(launched: Launched, planned: LaunchPlan, region: str, cost: str) -> None:
-    from jobs.launch.submit import console_link
-
-    job = launched.job
-    _show_head(planned, job.image, cost)
-    if launched.started:
-        click.echo(f"Started   {job.name}" + (" (image built and pushed)" if launched.built else ""))
-    else:
-        click.secho(f"Not started: {job.name} exists already, {launched.status}", fg="yellow")
-        if launched.status == "Completed":
-            click.echo("To run it once more, give --again or another OUT")
-    click.echo(f"Console   {console_link(region, job.kind, job.name)}")
-    click.echo(f"Progress  refinedweb status {job.out}")
+        if name in pairs:
+            raise ConfigError(f"{option} {name} is given twice")
+        pairs[name] = value
+    return pairs

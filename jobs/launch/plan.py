@@ -63,7 +63,7 @@ def plan(
     environment = {name: value for name, value in job.environment.items() if name != PRICE}
     identity = {**job.__dict__, "environment": environment, "tags": dict(job.tags)}
     planned = LaunchPlan(job, identity, name, source, repository, local, key)
-    spec.check(planned.attempt(1))
+    spec.request(planned.attempt(1))  # raises for what SageMaker would refuse
     return planned
 
 

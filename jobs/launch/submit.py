@@ -47,10 +47,16 @@ def launch(planned: LaunchPlan, aws: Aws, *, again: bool = False) -> Launched:
     job, status = _first_free(planned, aws.sagemaker, again)
     if status is not None:
         return Launched(job, status, started=False)
+    built = prepare(planned, aws)
+    return replace(_create(aws.sagemaker, replace(job, secret=uuid.uuid4().hex)), built=built)
+
+
+def prepare(planned: LaunchPlan, aws: Aws) -> bool:
+    """Make sure that the image and the recipe are where the job will look. True if the image had to be built."""
     built = _ensure_image(planned, aws)
     if planned.recipe is not None:
-        open_store(job.out).put(planned.recipe_key, planned.recipe.read_bytes())
-    return replace(_create(aws.sagemaker, replace(job, secret=uuid.uuid4().hex)), built=built)
+        open_store(planned.job.out).put(planned.recipe_key, planned.recipe.read_bytes())
+    return built
 
 
 def _first_free(planned: LaunchPlan, sagemaker: Any, again: bool) -> tuple[Job, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+from jobs.launch.spec import JOB, SECRET
 from jobs.patches import members_of
 from jobs.watch.chain import ChainJob
 from refinedweb.forecast.machines import TYPES
@@ -57,7 +59,7 @@ class SageMaker:
         if link.kind == "training":
             create = self._sagemaker.create_training_job
         try:
-            create(**link.request)
+            create(**with_secret(link.request))
         except ClientError as error:
             if _code(error) != "ResourceInUse":
                 raise RetryError(f"{link.name} was not launched: {error}") from error
@@ -104,6 +106,14 @@ class SageMaker:
         )
         events = [] if found is None else found.get("events", [])
         return tuple(str(event.get("message", ""))[:LONGEST_LINE] for event in events[-MOST_LINES:])
+
+
+def with_secret(request: dict[str, Any]) -> dict[str, Any]:
+    """The request with a new secret for the hosts of a cluster, which no file keeps."""
+    environment = request.get("Environment", {})
+    if JOB not in environment or SECRET in environment:
+        return request
+    return {**request, "Environment": {**environment, SECRET: uuid.uuid4().hex}}
 
 
 def client(service: str) -> Any:

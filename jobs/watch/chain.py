@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.launch.spec import LONGEST_NAME, Kind
 from refinedweb.ledger.layout import watch_folder
-from refinedweb.ledger.manifest import load_or_none
-from refinedweb.storage import Exists, Missing, open_store, split_uri
+from refinedweb.storage import Missing, split_uri
 from stages.errors import ConfigError
-
-CHAIN = "chain.json"
 
 
 @dataclass(frozen=True)
@@ -61,25 +57,31 @@ def chain_of(loaded: Any, where: str) -> list[ChainJob]:
 
 
 def load_chain(uri: str) -> tuple[str, list[ChainJob]]:
-    """Where the chain's events are, and its links, from a JSON file on disk or S3. Raises ConfigError."""
+    """Where the chain's events are, and its links, from a JSON file on disk or S3. Raises ConfigError.
+
+    A chain below the output of one of its own jobs is refused: everybody who may write there could start any job.
+    """
     store, key = split_uri(uri if uri.startswith("s3://") else os.path.abspath(uri))
     try:
         loaded = json.loads(store.get(key)[0])
-    except (Missing, ValueError) as error:
+    except (Missing, ValueError, RecursionError) as error:
         raise ConfigError(f"{uri} is not a JSON file: {error}") from error
-    return f"{uri}.watch", chain_of(loaded, uri)
+    links = chain_of(loaded, uri)
+    for link in links:
+        if link.out is not None and f"{store.uri(key)}/".startswith(f"{link.out.rstrip('/')}/"):
+            raise ConfigError(
+                f"{uri} lies below {link.out}, the output of its own job {link.name}, where the job and others may "
+                "write; keep the chain elsewhere"
+            )
+    return f"{uri}.watch", links
 
 
 def of_job(
     out: str, kind: Kind, name: str, request_of: Callable[[ChainJob], dict[str, Any]]
 ) -> tuple[str, list[ChainJob]]:
-    """A chain of one job that is running already. Its request, which `request_of` finds out, is kept below OUT."""
-    home = f"{out.rstrip('/')}/{watch_folder(name)}"
-    store = open_store(home)
-    loaded = load_or_none(store, CHAIN)
-    if loaded is None:
-        key = "ProcessingJobName" if kind == "processing" else "TrainingJobName"
-        loaded = {"links": [{"kind": kind, "request": request_of(ChainJob(kind, {key: name})), "out": out}]}
-        with suppress(Exists):  # another watcher did the same
-            store.put_new(CHAIN, json.dumps(loaded, default=str).encode())
-    return home, chain_of(loaded, store.uri(CHAIN))
+    """A chain of one job that is running already, and where its events are. `request_of` finds out its request, which
+    stays in memory: in a file next to the corpus, others could read its variables, and change what is started next.
+    """
+    key = "ProcessingJobName" if kind == "processing" else "TrainingJobName"
+    request = request_of(ChainJob(kind, {key: name}))
+    return f"{out.rstrip('/')}/{watch_folder(name)}", [ChainJob(kind, request, out)]

@@ -36,6 +36,7 @@ class WatchArguments:
     idle: float | None
     attempts: int | None
     failures: int | None
+    again: bool
 
 
 @click.command()
@@ -49,6 +50,7 @@ class WatchArguments:
 @click.option("--idle", type=click.FloatRange(5), help="Minutes of idle processors until a job is stopped [15].")
 @click.option("--attempts", type=click.IntRange(1), help="Launches of a job until it is given up [8].")
 @click.option("--failures", type=click.IntRange(1), help="Failed tasks until a job is stopped [100].")
+@click.option("--again", is_flag=True, help="Go on with a job that was given up, once what stopped it is mended.")
 @receives(WatchArguments)
 def watch(arguments: WatchArguments) -> int:
     """Watch the job that runs into OUT, or a chain of jobs: stop a job that makes no progress, and launch it again.
@@ -56,6 +58,8 @@ def watch(arguments: WatchArguments) -> int:
     A job is stopped when its ledger makes no progress, its processors idle or its tasks fail, and launched again under
     the name JOB-2, JOB-3, …; it resumes from the ledger. Every decision is recorded before it is carried out, so any
     number of watchers may watch, die and be started again. Exit code 0: all done; 1: given up.
+
+    A chain on S3 is obeyed only for the role, image and prefix that REFINEDWEB_WATCH_ROLE, _IMAGE and _PREFIX name.
     """
     from jobs.watch.aws import SageMaker
     from jobs.watch.watcher import Watcher
@@ -69,9 +73,13 @@ def watch(arguments: WatchArguments) -> int:
 def _chain(arguments: WatchArguments, aws: SageMaker) -> tuple[str, Sequence[ChainJob]]:
     """Where the chain's events are, and its jobs."""
     from jobs.watch import chain
+    from jobs.watch.deployment import Deployment
 
     if arguments.chain is not None and arguments.out is None:
-        return chain.load_chain(arguments.chain)
+        home, links = chain.load_chain(arguments.chain)
+        if arguments.chain.startswith("s3://"):
+            Deployment.from_environment().check(links, arguments.chain)
+        return home, links
     if arguments.out is None or arguments.name is None or arguments.chain is not None:
         raise click.UsageError("give OUT and --job NAME, or --chain FILE")
     kind: Kind = "training" if arguments.training else "processing"
@@ -88,6 +96,7 @@ def _policy(arguments: WatchArguments) -> Policy:
         idle=usual.idle if arguments.idle is None else arguments.idle,
         attempts=usual.attempts if arguments.attempts is None else arguments.attempts,
         failures=usual.failures if arguments.failures is None else arguments.failures,
+        again=arguments.again,
     )
 
 
@@ -96,20 +105,32 @@ def _look(watcher: Watcher, every: float, once: bool) -> int:
     from stages.errors import RetryError
 
     shown: Event | None = None
+    drawn = ""
     while True:
+        event = None
         try:
             event = watcher.tick()
+            watcher.policy = replace(watcher.policy, again=False)  # once, not after each failure
+            if event != shown:
+                shown = event
+                _show(event)
+            if len(watcher.links) > 1 and (picture := watcher.picture()) != drawn:
+                drawn = picture
+                click.echo(picture, err=True)
         except RetryError as error:
             click.echo(f"{error}; again in {every:.0f} s", err=True)
-            event = None
-        if event is not None and event != shown:
-            shown = event
-            _show(event)
         if event is not None and event.action in ("finish", "give-up"):
-            return GIVEN_UP if event.action == "give-up" else 0
+            return _end(event)
         if once:
             return 0
         time.sleep(every)
+
+
+def _end(event: Event) -> int:
+    if event.action == "finish":
+        return 0
+    click.echo("Given up. Mend what the reason names, then give the same command with --again: it resumes.", err=True)
+    return GIVEN_UP
 
 
 def _show(event: Event) -> None:

@@ -14,7 +14,7 @@ OVER = ("Completed", "Failed", "Stopped")
 class Policy:
     """When to lose patience. `stalled`, `idle`: minutes; `idle_percent`: of all processors; `attempts`: launches of one
     link of the chain; `fruitless`: launches in a row that brought no progress; `failures`: tasks that failed for good
-    since the launch.
+    since the launch; `again`: go on with a link that was given up.
     """
 
     stalled: float = 30.0
@@ -23,6 +23,7 @@ class Policy:
     attempts: int = 8
     fruitless: int = 3
     failures: int = 100
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def decide(policy: Policy, history: Sequence[Event], links: int, seen: Seen) -> 
     if not history:
         return Event("launch", reason="the chain begins", at=seen.now, tasks=seen.tasks, failed=seen.failed)
     last = history[-1]
+    if last.action == "give-up" and policy.again:
+        return Event("launch", last.link, last.attempt + 1, "started again by hand", seen.now, seen.tasks, seen.failed)
     if last.action in ("finish", "give-up"):
         return None
     if last.action == "done":
@@ -84,11 +87,12 @@ def _after(policy: Policy, history: Sequence[Event], seen: Seen) -> Event:
         reason = f"the job {seen.status}, and all is done"
         return Event("done", last.link, last.attempt, reason, seen.now, seen.tasks, seen.failed)
     reason = last.reason if last.action == "stop" else seen.message or f"the job {str(seen.status).lower()}"
-    launches = [event for event in history if event.action == "launch" and event.link == last.link]
+    given_up = max((at for at, event in enumerate(history) if event.action == "give-up"), default=-1)
+    launches = [event for event in history[given_up + 1 :] if event.action == "launch" and event.link == last.link]
     fruitless = sum(1 for event in launches if event.tasks == seen.tasks)
     action: Action = "launch"
-    if last.attempt >= policy.attempts:
-        action, reason = "give-up", f"{last.attempt} attempts; the last: {reason}"
+    if len(launches) >= policy.attempts:
+        action, reason = "give-up", f"{len(launches)} attempts; the last: {reason}"
     elif fruitless >= policy.fruitless:
         action, reason = "give-up", f"{fruitless} attempts without any progress; the last: {reason}"
     attempt = last.attempt + (action == "launch")

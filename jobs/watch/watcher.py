@@ -15,14 +15,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from jobs.watch.chain import ChainJob, load_chain
 from jobs.watch.decide import Event, Policy, Seen, decide
-from refinedweb.ledger.manifest import load_or_none
+from jobs.watch.deployment import Deployment
+from jobs.watch.picture import picture
+from refinedweb.ledger.layout import JSON_SUFFIX, numbered, task_name
 from refinedweb.recipe.params import instance
-from refinedweb.storage import Exists, Store, open_store
+from refinedweb.storage import Exists, Missing, Store, open_store
+from refinedweb.storage.json_objects import Unreadable, load_object
 from stages.errors import CommitUnknown, ConfigError
 
 EVENTS = "events"
@@ -55,11 +59,21 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True)
 class LedgerProgress:
-    """How far a run's ledger is: records, tasks that failed for good, and whether all is done."""
+    """How far a run is: records, tasks that failed for good, whether all is done, and all tasks known so far."""
 
     tasks: int
     failed: int
     finished: bool
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """When the number of committed tasks of a link became what it is."""
+
+    link: int
+    tasks: int
+    since: float
 
 
 @dataclass
@@ -92,7 +106,19 @@ class Watcher:
         self._carry_out(decided)
         return decided
 
+    def picture(self) -> str:
+        """Where the chain is, as text."""
+        history = read_events(open_store(self.home))
+        link = self.links[history[-1].link if history else 0]
+        at = LedgerProgress(0, 0, False) if link.out is None else self.progress(link.out)
+        failed = f", {at.failed:,} failed" if at.failed else ""
+        return picture(
+            [one.name for one in self.links], history, f"{at.tasks:,} of {at.total:,} tasks{failed}" if at.total else ""
+        )
+
     def _job(self, event: Event) -> ChainJob:
+        if not (0 <= event.link < len(self.links) and event.attempt >= 1):
+            raise ConfigError(f"{self.home}: an event is about link {event.link}, which this chain does not have")
         return self.links[event.link].attempt(event.attempt)
 
     def _carry_out(self, event: Event) -> None:
@@ -122,23 +148,28 @@ class Watcher:
         """When the number of committed tasks last changed, as far as any watcher saw it. This is only a mark: two
         watchers may overwrite each other's, and in the worst case a job is given more time.
         """
-        known = load_or_none(store, MARK)
-        if known is not None and (known["link"], known["tasks"]) == (link, tasks):
-            return float(known["since"])
-        store.put(MARK, json.dumps({"link": link, "tasks": tasks, "since": now}).encode())
+        with suppress(Missing, Unreadable):  # then it is written again
+            known = load_object(_Mark, store.get(MARK)[0], store.uri(MARK), "")
+            if (known.link, known.tasks) == (link, tasks):
+                return known.since
+        store.put(MARK, json.dumps(asdict(_Mark(link, tasks, now))).encode())
         return now
 
 
 def read_events(store: Store) -> list[Event]:
-    """All events, in order."""
-    found = [json.loads(store.get(info.key)[0]) for info in store.list(f"{EVENTS}/")]
-    return [Event(**{**event, "log": tuple(event["log"])}) for event in found]
+    """All events, in order. Raises Unreadable for one that is not."""
+    return [_event(store, info.key) for _, info in numbered(store, f"{EVENTS}/")]
+
+
+def _event(store: Store, key: str) -> Event:
+    remedy = "delete it and the events after it: the watcher decides again from what it sees"
+    return load_object(Event, store.get(key)[0], store.uri(key), remedy)
 
 
 def record(store: Store, number: int, event: Event) -> bool:
     """Write the n-th event. False if another watcher wrote it, or may have written it."""
     try:
-        store.put_new(f"{EVENTS}/{number:06d}.json", json.dumps(asdict(event)).encode())
+        store.put_new(f"{EVENTS}/{task_name(number)}{JSON_SUFFIX}", json.dumps(asdict(event)).encode())
     except (Exists, CommitUnknown):
         return False
     return True
@@ -153,20 +184,23 @@ def ledger_progress(out: str) -> LedgerProgress:
     except ConfigError:
         return LedgerProgress(0, 0, False)
     states = run.states()
-    return LedgerProgress(
-        sum(state.done for state in states), len(run.failed()), all(state.complete for state in states)
-    )
+    done, total = sum(state.done for state in states), sum(state.total for state in states)
+    return LedgerProgress(done, len(run.failed()), all(state.complete for state in states), total)
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """The function for AWS Lambda: look once at the chain `event["chain"]` (an s3:// URI of its JSON), with
-    `event["policy"]`. Raises ConfigError if the event is wrong.
+    `event["policy"]`. The function's settings say for which role, image and prefix (`jobs.watch.deployment`). Raises
+    ConfigError if the event is wrong, or the chain asks for anything else.
     """
     from jobs.watch.aws import SageMaker
 
     del context
-    if not isinstance(event.get("chain"), str):
-        raise ConfigError('the event names no chain: it needs {"chain": "s3://…/chain.json"}')
+    chain = event.get("chain")
+    if not isinstance(chain, str) or not chain.startswith("s3://"):
+        raise ConfigError('the event names no chain on S3: it needs {"chain": "s3://…/chain.json"}')
     policy = instance(Policy, event.get("policy", {}), "policy")
-    home, links = load_chain(event["chain"])
+    deployment = Deployment.from_environment()
+    home, links = load_chain(chain)
+    deployment.check(links, chain)
     return asdict(Watcher(home, links, SageMaker(), policy).tick())

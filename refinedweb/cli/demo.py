@@ -19,7 +19,7 @@ def demo(out: str, workers: int | None, address: str | None) -> int:
 
     recipe = load_recipe("refinedweb", [f"url_v1.blocklist={sample.blocklist()}", "keep_removed=full"])
     crawl = [str(path) for path in sample.crawl_files()]
-    code = execute_recipe(recipe, crawl, out, Execution(workers=workers, address=address))
+    code = execute_recipe(recipe, crawl, out, Execution(workers=workers, address=address, go_on=True))
     click.echo(f"Look at it:     refinedweb report {out}")
     click.echo(f"Look closer:    refinedweb inspect {out} --stage quality_v1")
     click.echo(f"Check it:       refinedweb verify {out}")

@@ -17,7 +17,10 @@ def export(out: str, destination: str, schema: Literal["falcon", "full"], kind: 
 
     `--schema falcon` gives the columns of the published RefinedWeb: content, url, timestamp, dump, segment, image_urls.
     """
+    from refinedweb.cli.lost import show_lost
     from refinedweb.views.export import export as write
+    from refinedweb.views.run import Run
 
     rows = write(out, destination, schema, kind)
     click.echo(f"{rows:,} documents → {destination}")
+    show_lost(Run(out).lost())

@@ -21,7 +21,9 @@ overrides_option = click.option(
     "--set", "overrides", metavar="STAGE.PARAM=VALUE", multiple=True, help="Change a parameter; repeatable."
 )
 workers_option = click.option(
-    "--workers", type=click.IntRange(1), help="Tasks to run in parallel [default: all cores]."
+    "--workers",
+    type=click.IntRange(1),
+    help="Tasks to run in parallel [default: all cores; one for small inputs]. 1 does without Ray.",
 )
 
 

@@ -36,23 +36,25 @@ class Display:
         self._seen = Totals()
         self._since = time.monotonic()
         self._printed = self._since
+        self.is_ready = False
         self.interrupted = False
 
     def start(self, recipe: Recipe, found: FoundInputs, out: str) -> None:
         """Print what is about to happen."""
         total = sum(item.size for item in found.inputs)
-        self._say(f"Recipe {recipe.name}: {counted(len(found.inputs), 'input file')}, {size(total)} → {out}")
+        self.say(f"Recipe {recipe.name}: {counted(len(found.inputs), 'input file')}, {size(total)} → {out}")
         if found.left_out:
             names = ", ".join(found.left_out[:3]) + (" …" if len(found.left_out) > 3 else "")
-            self._say(f"Skipping {counted(len(found.left_out), 'file')} of another kind than the input: {names}")
+            self.say(f"Skipping {counted(len(found.left_out), 'file')} of another kind than the input: {names}")
         values = dict(recipe.stages).get("url_v1")
         if values is not None and values["blocklist"] is None:
-            self._say(
+            self.say(
                 "No domain blocklist: only word lists and curated sources filter URLs (--set url_v1.blocklist=DIR)"
             )
 
     def ready(self) -> None:
         """The workers are up: measure rates from now on."""
+        self.is_ready = True
         self._since = time.monotonic()
         if self._live is not None and self._row is not None:
             self._live.update(self._row, description="Running")
@@ -73,7 +75,7 @@ class Display:
         elif time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
             done = f"{progress.step}: {progress.done}/{progress.total} {progress.noun}s"
-            self._say(f"{done} · {progress.running} running{facts}{self._eta(progress)}")
+            self.say(f"{done} · {progress.running} running{facts}{self._eta(progress)}")
 
     def _warn(self, trouble: str) -> None:
         """Say at once what has begun to hinder the run; while it lasts, now and then."""
@@ -81,7 +83,7 @@ class Display:
         now = time.monotonic()
         if trouble and (now - self._warned >= (PLAIN_SECONDS if begins else WARN_SECONDS)):
             self._warned = now
-            self._say(line(trouble, MOST_TROUBLE))
+            self.say(line(trouble, MOST_TROUBLE))
 
     def _begin(self, progress: LoopProgress) -> None:
         """Start a step, or a phase of a global step: each has its own count, rate and time."""
@@ -109,7 +111,8 @@ class Display:
         left = (progress.total - progress.done) * (time.monotonic() - self._since) / self._seen.tasks
         return f" · about {left / 60:.0f} min left" if left >= 60 else f" · about {left:.0f} s left"
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Print a line, above the live one where there is one."""
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)  # above the live line
         elif not self._quiet:

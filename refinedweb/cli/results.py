@@ -32,7 +32,8 @@ def show_result(recipe: Recipe, result: RunResult, out: str, *, as_json: bool) -
         from refinedweb.views.run import Run
 
         summary = funnel.status_json(Run(out).states(), result.totals)
-        click.echo(json.dumps({**summary, "failed": result.failed, "exit_code": result.exit_code}))
+        ends = {"failed": result.failed, "lost": result.lost, "exit_code": result.exit_code}
+        click.echo(json.dumps({**summary, **ends}))
         return
     show_funnel([name for name, _ in recipe.stages], result.totals, faithful=recipe.name == "refinedweb")
     if not result.failed:
@@ -66,7 +67,7 @@ def show_funnel(stages: list[str], totals: Totals, *, faithful: bool) -> None:
 
 
 def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None:
-    """Print what is wrong, if anything: partial shards, quarantined documents, failed shards."""
+    """Print what is wrong, if anything: partial shards, quarantined documents, lost records, failed shards."""
     if totals.partial:
         click.secho(
             f"{counted(totals.partial, 'shard')} partial: the input is damaged (see `damage` in its record)",
@@ -74,11 +75,18 @@ def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None
         )
     if totals.quarantined:
         click.secho(f"{counted(totals.quarantined, 'document')} quarantined: they killed or broke a stage", fg="yellow")
+    for error in totals.unreadable[:MOST_ERRORS]:
+        click.secho(f"Not counted: {line(error, 1000)}", fg="red")
+    if totals.unreadable:
+        click.secho(f"{counted(len(totals.unreadable), 'record')} cannot be read", fg="red")
     for number, error in list(failed.items())[:MOST_ERRORS]:
         click.secho(f"Shard {number} failed: {line(error, 1000)}", fg="red")
     if failed:
         where = f" in {step}, and the steps after it wait" if step else ""
         click.secho(f"{counted(len(failed), 'shard')} failed{where}; the same command tries them again", fg="red")
+        click.echo(
+            "With --accept-failed N, a number or a share such as 1%, a run goes on without up to N failed shards."
+        )
 
 
 def _reasons(row: funnel.FunnelRow) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 
 import click
 
 from refinedweb.cli.options import ADDRESS, imports_option, overrides_option, receives, workers_option
 
+KMS_KEY = "REFINEDWEB_S3_KMS_KEY"  # which the workers get too
 METRICS = "REFINEDWEB_METRICS"
 LEASE_SECONDS = 60.0  # the engine's default (`refinedweb.ledger.claims`), which is too expensive to import for --help
-PATIENCE_MINUTES = 30.0  # `PATIENCE_SECONDS` in `refinedweb.engine.policy`
+PATIENCE_MINUTES = 90.0  # `PATIENCE_SECONDS` in `refinedweb.engine.policy`
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,20 @@ class RunArguments:
     patience: float
     as_json: bool
     metrics: tuple[str, ...]
+    kms_key: str | None
+    accept_failed: str
+    check_inputs: bool
 
     @property
     def settings(self) -> tuple[str, ...]:
         """All `STAGE.PARAM=VALUE`; --limit is one of them."""
         return self.overrides if self.limit is None else (*self.overrides, f"limit={self.limit}")
+
+    @property
+    def words(self) -> list[str]:
+        """The options that decide the output, as they are written."""
+        pairs = [("--set", self.settings), ("--import", self.imports), ("--index", self.index)]
+        return [word for option, values in pairs for value in values for word in (option, value)]
 
 
 @click.command()
@@ -72,6 +84,19 @@ class RunArguments:
     envvar=METRICS,
     help="Emit progress: to stdout for CloudWatch, or to a file for Prometheus; repeatable.",
 )
+@click.option(
+    "--kms-key", metavar="ARN|ID", help="Encrypt every object that is written to S3 with this KMS key (SSE-KMS)."
+)
+@click.option(
+    "--accept-failed",
+    metavar="N|N%",
+    default="0",
+    show_default=True,
+    help="Go on without up to N failed shards, or a share of all; they are recorded as lost.",
+)
+@click.option(
+    "--check-inputs", is_flag=True, help="List the inputs again, and refuse if they are not those of the run."
+)
 @receives(RunArguments)
 def run(arguments: RunArguments) -> int:
     """Run RECIPE over INPUT... and write everything below OUT.
@@ -80,15 +105,24 @@ def run(arguments: RunArguments) -> int:
     INPUT and OUT are local paths or s3:// prefixes; inputs may be globs or lists of paths (warc.paths.gz).
 
     The same command again resumes where the last one stopped; several of them running at the same time, on any
-    machines, share the work.
+    machines, share the work. The inputs are listed once, when the run begins; each is checked when it is read.
     """
     from refinedweb.recipe.load import load as load_recipe
 
     if len(arguments.paths) < 2:
         raise click.UsageError("give at least one INPUT and then OUT")
+    if arguments.kms_key is not None:
+        if not arguments.paths[-1].startswith("s3://"):
+            raise click.UsageError("--kms-key encrypts objects on S3, and OUT is not there")
+        os.environ[KMS_KEY] = arguments.kms_key
     recipe = load_recipe(arguments.recipe, arguments.settings, arguments.imports, arguments.index)
-    from refinedweb.cli.execution import Execution, execute_recipe  # with Ray: a wrong recipe is reported before that
+    from refinedweb.engine.allowance import Allowance
 
+    accept = Allowance.parse(arguments.accept_failed)
+    from refinedweb.cli.execution import Execution, execute_recipe  # with Ray: a wrong recipe is reported before that
+    from refinedweb.cli.lost import RunCommand
+
+    out = arguments.paths[-1]
     execution = Execution(
         workers=arguments.workers,
         address=arguments.address,
@@ -97,5 +131,8 @@ def run(arguments: RunArguments) -> int:
         base=arguments.base,
         as_json=arguments.as_json,
         metrics=arguments.metrics,
+        accept=accept,
+        check=arguments.check_inputs,
+        command=RunCommand(sys.argv[1:], arguments.recipe, arguments.words, out),
     )
-    return execute_recipe(recipe, arguments.paths[:-1], arguments.paths[-1], execution)
+    return execute_recipe(recipe, arguments.paths[:-1], out, execution)

@@ -28,7 +28,11 @@ def status(out: str, as_json: bool, prometheus: bool) -> int:
     states = run.states()
     totals = totals_of(states)
     if as_json:
-        click.echo(json.dumps(funnel.status_json(states, totals)))
+        lost = [
+            {"shard": number, "input": run.file.inputs[number].uri, "reason": reason}
+            for number, reason in (run.lost() if totals.lost else {}).items()
+        ]
+        click.echo(json.dumps({**funnel.status_json(states, totals), "lost": lost}))
     elif prometheus:
         from refinedweb.engine import metrics
 
@@ -39,6 +43,7 @@ def status(out: str, as_json: bool, prometheus: bool) -> int:
 
 
 def _show(run: Run, states: list[StepState]) -> None:
+    from refinedweb.cli.lost import show_lost
     from refinedweb.cli.results import show_funnel, show_trouble
     from refinedweb.ledger.totals import totals_of
 
@@ -51,6 +56,7 @@ def _show(run: Run, states: list[StepState]) -> None:
         click.echo(f"{rate:,.1f} documents/s per core, peak memory {totals.peak_memory / 2**20:,.0f} MiB per worker")
         show_funnel(run.stages, totals, faithful=run.file.faithful)
     show_trouble(totals, run.failed())
+    show_lost(run.lost() if totals.lost else {})
 
 
 def _progress(state: StepState) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from refinedweb.views.terminal import line, printable
+
 if TYPE_CHECKING:
     from refinedweb.views.verify import Verdict
 
 # Exit codes, see the command's help.
 BROKEN = 1
-UNFINISHED = 3  # what exists holds
+UNFINISHED = 3  # what exists holds, but it is not everything
 SHOWN_OBJECTS = 3  # names of objects without a record, as examples
 
 
@@ -23,12 +25,13 @@ SHOWN_OBJECTS = 3  # names of objects without a record, as examples
 def verify(out: str, quick: bool, as_json: bool) -> int:
     """Check the ledger of the run OUT against its objects: sums, sizes, row counts, checksums.
 
-    Exit code 0: everything holds; 1: something does not; 3: what exists holds, but the run is not finished.
+    Exit code 0: everything holds; 1: something does not; 3: what exists holds, but the run is not finished, or it went
+    on without some shards (`--accept-failed`).
     """
     from refinedweb.views.verify import verify as check
 
     verdict = check(out, quick=quick)
-    code = BROKEN if verdict.problems else UNFINISHED if verdict.pending else 0
+    code = BROKEN if verdict.problems else UNFINISHED if verdict.pending or verdict.lost else 0
     if as_json:
         click.echo(json.dumps({**verdict.__dict__, "totals": verdict.totals.__dict__, "exit_code": code}))
         return code
@@ -41,18 +44,28 @@ def verify(out: str, quick: bool, as_json: bool) -> int:
 
 
 def _show(verdict: Verdict) -> None:
+    from refinedweb.cli.lost import show_lost
+
     totals = verdict.totals
-    removed = totals.rows_in - totals.rows_kept
+    removed = totals.rows_in - totals.rows_kept - totals.rows_lost
+    lost = f" + {totals.rows_lost:,} lost" if totals.rows_lost else ""
     done = verdict.tasks - verdict.pending
     click.echo(f"{done:,} of {verdict.tasks:,} tasks committed, {verdict.objects:,} objects, {verdict.size:,} bytes")
-    click.echo(f"{totals.rows_in:,} rows in = {totals.rows_kept:,} kept + {removed:,} removed")
+    click.echo(f"{totals.rows_in:,} rows in = {totals.rows_kept:,} kept + {removed:,} removed{lost}")
     for problem in verdict.problems:
-        click.secho(f"Problem: {problem}", fg="red")
+        click.secho(f"Problem: {printable(problem)}", fg="red")
     if len(verdict.code_versions) > 1:
         by = ", ".join(f"{version} ({n:,} tasks)" for version, n in sorted(verdict.code_versions.items()))
         click.secho(f"Written by more than one version of the code: {by}", fg="yellow")
     if verdict.unrecorded:
-        shown = ", ".join(verdict.unrecorded[:SHOWN_OBJECTS])
-        click.echo(f"{len(verdict.unrecorded)} objects without a record (of unfinished attempts; harmless): {shown}")
+        click.echo(_named(verdict.unrecorded, "without a record (of unfinished attempts; harmless)"))
+    if verdict.foreign:
+        click.echo(_named(verdict.foreign, "of other programs (harmless: nobody reads them)"))
+    show_lost(verdict.lost)
     if verdict.pending:
         click.secho(f"{verdict.pending:,} tasks are not done: run the same `refinedweb run` again", fg="yellow")
+
+
+def _named(keys: list[str], what: str) -> str:
+    shown = ", ".join(line(key) for key in keys[:SHOWN_OBJECTS])
+    return f"{len(keys):,} objects {what}: {shown}{', …' if len(keys) > SHOWN_OBJECTS else ''}"

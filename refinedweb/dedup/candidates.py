@@ -87,6 +87,8 @@ class Verify:
         pairs = Shuffled(self.fetch, "pairs", PAIRS).read(task)
         pairs = pairs.append_column("address", pairs.column("b")).sort_by("address")
         texts = Shuffled(self.fetch, "texts", TEXTS).read(task).sort_by("address")
+        if self.context.lost:
+            pairs = pairs.filter(pa.array(self._readable(pairs, texts)))
         writer = outputs.shuffle("edges", PAIRS, 1)
         if pairs.num_rows:
             for batch in self.context.documents(task, ("text",)):
@@ -96,6 +98,12 @@ class Verify:
         if writer.rows < pairs.num_rows:
             counts.removed = {self.context.stage.name: {"candidate_below_jaccard": pairs.num_rows - writer.rows}}
         return counts
+
+    def _readable(self, pairs: pa.Table, texts: pa.Table) -> Bools:
+        """Which pairs have both texts: those of a shard that was lost since it was signed are gone."""
+        fetched = np.isin(pairs.column("a").to_numpy(), texts.column("address").to_numpy())
+        lost = np.array(sorted(self.context.lost), np.uint64)
+        return fetched & ~np.isin(pairs.column("b").to_numpy() >> np.uint64(32), lost)
 
     def _hold(self, pairs: pa.Table, texts: pa.Table, batch: Documents) -> Bools:
         """Which pairs are as similar as the stage requires."""

@@ -14,19 +14,20 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from classifiers.kernels.arrays import Bools, UInt16s, UInt64s
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.kept import KeptShards, kept_shards
 from refinedweb.shard.stage_cache import built
+from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, open_store, split_uri
 from stages.dedup import ROW, Global
 from stages.errors import ShardError
 
 OLD = 1 << 31  # the number of the first shard of earlier runs; a run's own shards stay far below
+_INDEX_ROWS, _INDEX_BYTES = 1 << 14, 64 << 20  # of an earlier run's file that are read at a time, at most
 _SHARD_BITS = np.uint64(32)  # shift of the shard in an address
 
 
@@ -64,7 +65,9 @@ def within(addresses: UInt64s, found: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Context:
-    """One global step of one run. `blocks` are ordered by shard; `index` are the files of earlier runs."""
+    """One global step of one run. `blocks` are ordered by shard; `index` are the files of earlier runs; `lost` shards
+    have no documents.
+    """
 
     out: str
     step: Step
@@ -72,6 +75,7 @@ class Context:
     blocks: tuple[Block, ...]
     partitions: int
     index: tuple[Input, ...] = ()
+    lost: frozenset[int] = frozenset()
 
     @cached_property
     def store(self) -> Store:
@@ -103,9 +107,11 @@ class Context:
                 yield Documents((np.uint64(shard) << _SHARD_BITS) | rows, docs)
 
     def tables(self, shard: int, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The documents of a shard by row groups, with their numbers in `@row`, as this step sees them."""
+        """The documents of a shard in parts, with their numbers in `@row`, as this step sees them."""
         if shard >= OLD:
             yield from _index_tables(self.index[shard - OLD], columns)
+            return
+        if shard in self.lost:
             return
         for batch in self._kept.batches(shard, ["id", *columns]):
             yield batch.kept
@@ -120,10 +126,10 @@ def _index_tables(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
     if store.info(key).etag != item.etag:
         raise ShardError(f"{item.uri}, a part of the index, changed since this run began; start a new run")
     with store.open(key, random=True) as file:
-        parquet = pq.ParquetFile(file, page_checksum_verification=True)
-        names = [name for name in parquet.schema_arrow.names if name in ("id", *columns)]
+        parquet = BoundedRows(file, 0, _INDEX_BYTES)
+        names = [name for name in parquet.schema.names if name in ("id", *columns)]
         first = 0
-        for group in range(parquet.num_row_groups):
-            docs = parquet.read_row_group(group, columns=names, use_threads=False)
-            yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))
-            first += docs.num_rows
+        for group in range(parquet.groups):
+            for docs in parquet.tables(group, _INDEX_ROWS, names):
+                yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))
+                first += docs.num_rows

@@ -13,11 +13,12 @@ from typing import NamedTuple, cast
 
 import pyarrow.parquet as pq
 
-from refinedweb.ledger.layout import CORPUS, JSON_SUFFIX, PARQUET_SUFFIX, RECORDS, index_folder, ledger_folder
+from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX, index_folder, is_own
+from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import RunFile, run_or_none
 from refinedweb.shard.index_format import KEY_PARAMETERS
-from refinedweb.sources.inputs import Input
-from refinedweb.storage import Store, open_store
+from refinedweb.sources.inputs import Input, is_hidden
+from refinedweb.storage import ObjectInfo, Store, open_store
 from stages.dedup import Clustered, keys_column
 from stages.errors import ConfigError
 
@@ -36,23 +37,25 @@ def index_files(stage: Clustered, paths: tuple[str, ...]) -> list[IndexFile]:
 
 def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
     store = open_store(path)
-    prefix = ""
     run = run_or_none(store)
     if run is not None:
         _check_finished(path, store, run)
-        prefix = f"{index_folder(stage.name)}/"
-        if not any(True for _ in store.list(prefix)):
-            prefix = f"{CORPUS}/"
-    found = [info for info in store.list(prefix) if info.key.endswith(PARQUET_SUFFIX)]
+        found = _of_run(store, index_folder(stage.name)) or _of_run(store, CORPUS)
+    else:
+        found = [info for info in store.list() if info.key.endswith(PARQUET_SUFFIX) and not is_hidden(info.key)]
     if not found:
         raise ConfigError(f"{stage.name}.index: no run and no Parquet files at {path}; give the output of a run")
     for info in found:
         yield store, Input(store.uri(info.key), info.etag, info.size)
 
 
+def _of_run(store: Store, folder: str) -> list[ObjectInfo]:
+    """The objects of a run's shards in a folder; others may have left more there."""
+    return [info for info in store.list(f"{folder}/") if is_own(info.key)]
+
+
 def _check_finished(path: str, store: Store, run: RunFile) -> None:
-    last = run.steps[-1].name
-    done = sum(1 for info in store.list(ledger_folder(last, RECORDS)) if info.key.endswith(JSON_SUFFIX))
+    done = len(Ledger(store, run.steps[-1].name).committed())
     if done < len(run.inputs):
         raise ConfigError(f"the run at {path} is not finished ({done} of {len(run.inputs)} shards); finish it")
 

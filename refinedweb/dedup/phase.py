@@ -151,8 +151,8 @@ def facts_of(phase: Phase, name: str) -> int:
     return sum(record.facts.get(name, 0) for record in ledger_of(phase).records(range(phase.count)))
 
 
-def _read(store: Store, key: str, partition: int) -> list[pa.Table]:
-    with ShuffleReader(store, key) as reader:
+def _read(store: Store, key: str, partition: int, schema: pa.Schema) -> list[pa.Table]:
+    with ShuffleReader(store, key, schema) as reader:
         return reader.tables(partition, partition)
 
 
@@ -190,11 +190,11 @@ class Shuffled:
         store = self.producer.context.store
         key = shuffle_key(folder_of(self.producer), self.name, task)
         try:
-            return _read(store, key, partition)
+            return _read(store, key, partition, self.schema)
         except Damaged:
             _outputs_of(self.producer, task)
         try:
-            return _read(store, key, partition)
+            return _read(store, key, partition, self.schema)
         except Damaged as error:
             raise ShardError(f"{error} (it did, and the object is damaged again: check the disk)") from error
 

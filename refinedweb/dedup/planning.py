@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from refinedweb.dedup.context import OLD, Block, Context
 from refinedweb.dedup.index import index_files
 from refinedweb.ledger import layout
-from refinedweb.ledger.manifest import Ledger, load_or_none
+from refinedweb.ledger.manifest import Ledger
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import Exists, Store
+from refinedweb.storage import Exists, Missing, Store
+from refinedweb.storage.json_objects import load_object
 from stages.base import Stage, build
 from stages.dedup import Clustered
 
@@ -30,19 +31,36 @@ KEY_BYTES = 24  # per key: the key, its check and an address
 SPAN_SHARE = 0.6  # bytes per byte of text: 40 for every 13th token, and likewise for paragraphs
 
 
-def context_of(store: Store, step: Step, recipe: Recipe, shards: int) -> Context:
-    """The context of a global step, as planned by the first driver. Raises ConfigError for an unusable index."""
-    key = layout.plan_key(step.name)
-    planned: Any = load_or_none(store, key)
-    if planned is None:
+@dataclass(frozen=True)
+class StepPlan:
+    """How a step is split: the shards of each block, the number of partitions, and the files of earlier runs."""
+
+    blocks: list[Block]
+    partitions: int
+    index: list[Input]
+
+
+def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: frozenset[int] = frozenset()) -> Context:
+    """The context of a global step, as planned by the first driver. Raises ConfigError for an unusable index.
+
+    `lost`: shards that the step goes on without.
+    """
+    try:
+        planned = _planned(store, step)
+    except Missing:
         planned = _plan(store, step, recipe, shards)
         try:
-            store.put_new(key, json.dumps(planned).encode())
+            store.put_new(layout.plan_key(step.name), json.dumps(asdict(planned)).encode())
         except Exists:
-            planned = json.loads(store.get(key)[0])
-    blocks = tuple(Block(*block) for block in planned["blocks"])
-    index = tuple(Input(*item) for item in planned["index"])
-    return Context(store.root, step, recipe, blocks, planned["partitions"], index)
+            planned = _planned(store, step)
+    return Context(store.root, step, recipe, tuple(planned.blocks), planned.partitions, tuple(planned.index), lost)
+
+
+def _planned(store: Store, step: Step) -> StepPlan:
+    """Read `plan.json`. Raises Missing or Unreadable."""
+    key = layout.plan_key(step.name)
+    remedy = f"delete {store.uri(layout.step_folder(step.name))} as a whole and run the same command again"
+    return load_object(StepPlan, store.get(key)[0], store.uri(key), remedy)
 
 
 def check_index(recipe: Recipe) -> None:
@@ -52,7 +70,7 @@ def check_index(recipe: Recipe) -> None:
             index_files(stage, stage.index)
 
 
-def _plan(store: Store, step: Step, recipe: Recipe, shards: int) -> dict[str, object]:
+def _plan(store: Store, step: Step, recipe: Recipe, shards: int) -> StepPlan:
     ((name, values),) = recipe.only(step.stages)
     stage = build(name, values)
     assert step.reads is not None
@@ -63,7 +81,7 @@ def _plan(store: Store, step: Step, recipe: Recipe, shards: int) -> dict[str, ob
     total = sum(sizes) + sum(old_sizes)
     block, partitions = split_shuffle(total)
     blocks = [*_blocks(sizes, 0, block), *_blocks(old_sizes, OLD, block)]
-    return {"blocks": blocks, "partitions": partitions, "index": [item.input for item in index]}
+    return StepPlan(blocks, partitions, [item.input for item in index])
 
 
 def split_shuffle(total: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import io
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
@@ -160,10 +161,14 @@ def _hash(data: Any) -> bytes:
 
 
 class ShuffleReader:
-    """Reads one shuffle object, opened once. Raises Damaged if it is gone, truncated or altered."""
+    """Reads one shuffle object, opened once. Raises Damaged if it is gone, truncated or altered.
 
-    def __init__(self, store: Store, key: str) -> None:
+    An object that `ShuffleWriter` would not have written is damaged too: a checksum says nothing about its author.
+    """
+
+    def __init__(self, store: Store, key: str, schema: pa.Schema | None = None) -> None:
         self._name = store.uri(key)
+        self._schema = schema
         try:
             self._file = store.open(key, random=True)
         except Missing as error:
@@ -193,7 +198,14 @@ class ShuffleReader:
         index = tail[len(tail) - _TRAILER.size - index_size : len(tail) - _TRAILER.size]
         if _hash(index) != checksum:
             raise self._damaged("the checksum of its index is wrong")
-        return np.frombuffer(index, _INDEX)
+        if index_size % _INDEX.itemsize:
+            raise self._damaged("its index is cut")
+        pieces = np.frombuffer(index, _INDEX)
+        ends = [0, *accumulate(map(int, pieces["size"]))]
+        in_order = bool((pieces["partition"][1:] >= pieces["partition"][:-1]).all())
+        if not in_order or ends != [*map(int, pieces["offset"]), size - _TRAILER.size - index_size]:
+            raise self._damaged("its index does not describe it")
+        return pieces
 
     def rows(self) -> int:
         """The number of rows of the object."""
@@ -214,7 +226,15 @@ class ShuffleReader:
         # numpy strips trailing zero bytes of the type S
         if len(part) != size or _hash(part) != bytes(piece["hash"]).ljust(16, b"\0"):
             raise self._damaged(f"the checksum of partition {piece['partition']} is wrong")
-        table: pa.Table = pa.ipc.open_stream(pa.py_buffer(part)).read_all()
+        try:
+            table: pa.Table = pa.ipc.open_stream(pa.py_buffer(part)).read_all()
+            table.validate(full=True)  # its offsets and texts too: kernels and Arrow's own functions check none
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._damaged(f"partition {piece['partition']} is not a table: {error}") from None
+        if table.num_rows != piece["rows"]:
+            raise self._damaged(f"partition {piece['partition']} has {table.num_rows} rows, not {piece['rows']}")
+        if self._schema is not None and table.schema != self._schema:
+            raise self._damaged(f"partition {piece['partition']} has other columns: {', '.join(table.schema.names)}")
         return table
 
     def _range(self, start: int, size: int) -> memoryview:

@@ -17,7 +17,7 @@ from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
-from stages.errors import ConfigError
+from stages.errors import WrongUse
 
 SignedBy = Callable[[Any, pa.Table, UInt64s], pa.Table]
 FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
@@ -50,7 +50,7 @@ class Sign:
             texts += docs.num_rows if "text" not in docs.column_names else pc.count(docs.column("text")).as_py()
             write_by_key(self.context, self.signed(self.context.stage, docs, addresses), writer)
         if counts.rows_in and not texts:
-            raise ConfigError(f"{self.context.stage.name}: the documents have no text; put extract_v1 before it")
+            raise WrongUse(f"{self.context.stage.name}: the documents have no text; put extract_v1 before it")
         return counts
 
 

@@ -12,6 +12,7 @@ from refinedweb.engine import policy
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.storage import Missing
+from refinedweb.storage.json_objects import Unreadable
 
 
 def block_numbers(sizes: Mapping[int, int], block: int) -> dict[int, int]:
@@ -111,8 +112,8 @@ class Blocks:
     def _look(self) -> list[int] | None:
         """List the claims, and check whether a few foreign blocks are finished or have a dead holder.
 
-        Blocks without a claim are checked first (most are finished), then those whose claim has not changed for a
-        lease, then any.
+        Blocks without a claim are checked first (most are finished), then those whose holder is probably dead, last
+        those whose holder lives.
         """
         if self._looked is not None and self.claims.clock() - self._looked < policy.LOOK_SECONDS:
             return None
@@ -120,8 +121,7 @@ class Blocks:
         claimed = self._claimed()
         self._seen |= claimed
         foreign = self._seen.intersection(self._members) - self.claims.mine
-        silent = self.claims.silent()
-        order = sorted(foreign, key=lambda b: (b in claimed, b not in silent, random.random()))
+        order = sorted(foreign, key=lambda b: (b in claimed, b in claimed and self.claims.doubt(b), random.random()))
         for block in order[: policy.FOREIGN_CHECKS]:
             left = self._still_pending(block)
             if left and (self.claims.take_over(block) if block in claimed else self.claims.take(block)):
@@ -142,10 +142,10 @@ class Blocks:
         return sorted(self._members.get(block, ()), key=lambda number: (-self._sizes[number], number))
 
     def record_of(self, number: int) -> Record | None:
-        """The task's record, if it has one."""
+        """The task's record, if it has one that can be read."""
         try:
             return self._ledger.record(number)
-        except Missing:
+        except (Missing, Unreadable):
             return None
 
     def settle_all(self, numbers: Iterable[int]) -> None:
@@ -175,6 +175,7 @@ class Blocks:
         self._claimed()
 
     def release(self) -> None:
-        """Release every block of ours that is not finished."""
+        """Release every block of ours that is not finished, and show no sign of life any more."""
         for block in sorted(self.claims.mine):
             self.claims.release(block, done=False)
+        self.claims.leave()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.layout import CARD, CORPUS
 from refinedweb.ledger.manifest import Ledger, Totals
 from refinedweb.ledger.run_file import RunFile
@@ -21,6 +23,7 @@ from refinedweb.views import funnel
 
 # The Hub's size categories, one for each power of ten.
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B")
+MOST_MISSING = 50  # names of files: a card is for reading, and `refinedweb status` has all
 MEANING = {
     "id": "WARC record id, else a hash of the content",
     "url": "as crawled",
@@ -45,7 +48,8 @@ MEANING = {
 
 def write_card(store: Store, run: RunFile, totals: Totals) -> str:
     """Write the card of a finished run, unless the same one exists already. Returns its key."""
-    data = card(run, totals, _schema(store, run)).encode()
+    lost = lost_to(store, run.steps) if totals.lost else {}
+    data = card(run, totals, _schema(store, run, lost), lost).encode()
     try:
         existing, _ = store.get(CARD)
     except Missing:
@@ -55,11 +59,12 @@ def write_card(store: Store, run: RunFile, totals: Totals) -> str:
     return CARD
 
 
-def card(run: RunFile, totals: Totals, schema: pa.Schema) -> str:
-    """The text of the card."""
+def card(run: RunFile, totals: Totals, schema: pa.Schema, lost: Collection[int] = ()) -> str:
+    """The text of the card. `lost`: the shards that the run went on without."""
     parts = [
         _front(run, totals),
         _about(run, totals),
+        *([_missing(run, totals, sorted(lost))] if lost else []),
         _columns(schema),
         _how_it_was_made(run, totals),
         _loading(),
@@ -68,9 +73,9 @@ def card(run: RunFile, totals: Totals, schema: pa.Schema) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _schema(store: Store, run: RunFile) -> pa.Schema:
+def _schema(store: Store, run: RunFile, lost: Collection[int]) -> pa.Schema:
     ledger = Ledger(store, run.steps[-1].name)
-    (record,) = ledger.records([min(ledger.committed())])
+    (record,) = ledger.records([min(ledger.committed().difference(lost))])
     key = next(output.key for output in record.outputs if output.key.startswith(f"{CORPUS}/"))
     with store.open(key, random=True) as file:
         return pq.ParquetFile(file).schema_arrow
@@ -110,6 +115,18 @@ def _about(run: RunFile, totals: Totals) -> str:
         f"{totals.rows_kept:,} documents ({totals.bytes_kept / 1e6:,.1f} MB of text), {share:.1%} of the "
         f"{totals.rows_in:,} documents in {len(run.inputs):,} input files. Made by `refinedweb` with the recipe "
         f"`{run.recipe_name}`, fingerprint `{run.fingerprint}`: the same input and recipe give the same bytes."
+    )
+
+
+def _missing(run: RunFile, totals: Totals, lost: Sequence[int]) -> str:
+    rows = [f"- `{_cell(run.inputs[shard].uri)}`" for shard in lost[:MOST_MISSING]]
+    more = [f"- and {len(lost) - MOST_MISSING:,} more"] if len(lost) > MOST_MISSING else []
+    counted = (
+        f" {totals.rows_lost:,} documents of them had been read before they were lost." if totals.rows_lost else ""
+    )
+    return (
+        f"## What is missing\n\n{len(lost):,} of the {len(run.inputs):,} input files could not be processed, and the "
+        f"run went on without them.{counted}\n\n" + "\n".join(rows + more)
     )
 
 

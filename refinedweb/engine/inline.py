@@ -1,24 +1,33 @@
-"""A pool that runs tasks in this process, for notebooks, small runs and tests: same steps, loop and ledger, no Ray."""
+"""A pool that runs tasks in this process, for notebooks and tests: same steps, loop and ledger, no Ray, no child."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+import threading
+from collections.abc import Collection, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
-from refinedweb.engine.pool import TaskOutcome, Work, attempt
+from refinedweb.engine import policy
+from refinedweb.engine.pool import Beat, TaskOutcome, Work, attempt
+from stages.errors import RefinedWebError
 
 
 class InlinePool:
-    """Runs one attempt at a time, at the moment it is waited for. Whatever kills a worker kills this process."""
+    """Runs one attempt at a time, at the moment it is waited for. Whatever kills a worker kills this process.
+
+    It is the main thread that works, so that an interrupt ends the task. The claims are renewed by another one.
+    """
 
     def __init__(self) -> None:
         self._work: Any = None
+        self._beat: Beat = _nothing
         self._waiting: dict[Hashable, tuple[int, Any, bool]] = {}
         self._handles = count()
 
-    def use(self, work: Work) -> None:
+    def use(self, work: Work, beat: Beat) -> None:
         self._work = work
+        self._beat = beat
 
     def slots(self) -> int:
         return 1
@@ -37,10 +46,34 @@ class InlinePool:
     def wait(self, seconds: float) -> list[tuple[Hashable, TaskOutcome]]:
         del seconds
         handle = next(iter(self._waiting))
-        return [(handle, attempt(self._work, *self._waiting.pop(handle)))]
+        with _beating(self._beat):
+            return [(handle, attempt(self._work, *self._waiting.pop(handle)))]
 
     def cancel(self, handle: Hashable) -> None:
         self._waiting.pop(handle, None)
 
     def close(self) -> None:
         self._waiting.clear()
+
+
+def _nothing() -> None:
+    """Without claims, there is nothing to renew."""
+
+
+@contextmanager
+def _beating(beat: Beat) -> Iterator[None]:
+    """Call `beat` several times a second in a thread that ends before this does: claims belong to one at a time."""
+    over = threading.Event()
+
+    def beats() -> None:
+        while not over.wait(policy.TICK_SECONDS):
+            with suppress(RefinedWebError, OSError):  # the next one may succeed; the loop reports what does not pass
+                beat()
+
+    thread = threading.Thread(target=beats, name="claims", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

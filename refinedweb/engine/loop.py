@@ -233,6 +233,7 @@ class Loop:
         self._rates.append((self._now() - attempt.since) / max(1, size))
         self._cancel_twins(attempt.number)
         self.progress.seen.add(record)
+        self._rollups.note(attempt.number)
         self._blocks.settle(attempt.number)
 
     def _again_or_fail(self, number: int, outcome: TaskOutcome) -> None:

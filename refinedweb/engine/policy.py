@@ -32,7 +32,7 @@ MOST_WAITING = 64  # tasks in back-off at which no further block is claimed: the
 
 # Patience: how long a driver goes on while nothing works, and when it stops giving tasks to a node.
 
-PATIENCE_SECONDS = 1800.0  # without an answer from the store, or a task that ends well: S3 throttles for up to an hour
+PATIENCE_SECONDS = 5400.0  # without an answer from the store, or a task that ends well: S3 throttles for up to an hour
 SICK_SECONDS = 600.0  # that every node refuses to work after a run has got under way: what passes, passes sooner
 SICK_START_SECONDS = 60.0  # the same before anything is committed: then the setting is probably wrong
 HUNG = 4  # times as long, if an attempt is still running then: it may be on a node that works, or hang
@@ -52,6 +52,7 @@ STRAGGLER_SECONDS = 60.0  # no attempt younger than this is repeated: it would c
 # Rollups written during a run.
 
 ROLL_UP_SECONDS = 60.0  # least time between the end of one rollup and the start of the next
+ROLL_UP_LEFT = 0.02  # chance at each turn that a driver sums up records of others: 100 drivers do twice a turn
 ROLL_UP_SHARE = 20  # times the duration of the last rollup, if that is longer: at most 1/20 of the time goes to them
 
 # Ray and its workers.
@@ -60,6 +61,10 @@ OBJECT_STORE_BYTES = 128 << 20  # shared memory: only the step's work and commit
 CPU_COUNT_SECONDS = 1.0  # how long the number of the cluster's cores is remembered: asking costs a call to Ray's head
 CONNECT_SECONDS = 20.0  # to wait for a cluster's port: Ray itself takes minutes to notice that nothing listens
 RAY_STARTS = 3  # tries to start Ray here: it allows itself 30 s, too few on a machine that is busy with other work
+SMALL_BYTES = 4 << 20  # input that one worker reads in about the time that Ray takes to start
+CHILD_SECONDS = 10.0  # for a worker process to end by itself before it is killed
+NEWS_SECONDS = 15.0  # between two words on a Ray that is still starting
+MOST_OF_AN_ERROR = 400  # characters of Ray's own words in a message: some of its errors are pages
 RECYCLE_BYTES = 16 << 30  # input after which a worker process is replaced, against leaks in C libraries
 LEAST_RECYCLED = 4  # tasks of one worker process at least: starting one costs seconds
 MOST_RECYCLED = 2000  # tasks of one worker process at most, for inputs so small that bytes alone would never recycle it

@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError
+from refinedweb.storage.os_errors import FULL
+from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError, Throttled, WrongUse
 
 Work = Callable[[int, Any, bool], Any]
+Beat = Callable[[], None]  # renews the driver's claims if it is time to
 
 
 class WorkerNode(NamedTuple):
@@ -25,6 +27,8 @@ class TaskOutcome:
 
     done           its record is committed
     retry          a fault that may pass
+    throttled      the store wanted fewer requests
+    wrong_use      no node can do it: the user changes the call
     config, full   the node cannot work as it is: no access, no credentials, a wrong clock; no room on its disk
     failed         the task cannot be finished, says its work
     raised         an exception that nobody expected
@@ -33,7 +37,19 @@ class TaskOutcome:
     node_died      its node went away: preempted, restarted, cut off
     """
 
-    kind: Literal["done", "retry", "config", "full", "failed", "raised", "died", "out_of_memory", "node_died"]
+    kind: Literal[
+        "done",
+        "retry",
+        "throttled",
+        "wrong_use",
+        "config",
+        "full",
+        "failed",
+        "raised",
+        "died",
+        "out_of_memory",
+        "node_died",
+    ]
     record: Any = None
     error: str = ""
     node: WorkerNode | None = None
@@ -42,8 +58,10 @@ class TaskOutcome:
 class Pool(Protocol):
     """Runs tasks at the same time."""
 
-    def use(self, work: Work) -> None:
-        """Set what the tasks submitted from now on do."""
+    def use(self, work: Work, beat: Beat) -> None:
+        """Set what the tasks submitted from now on do. Where `wait` blocks for longer than it was asked to, it has
+        `beat` called several times a second meanwhile.
+        """
         ...
 
     def slots(self) -> int:
@@ -79,16 +97,28 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     """Make one attempt, and name its error by what the driver does next."""
     try:
         return TaskOutcome("done", work(task, payload, careful))
+    except WrongUse as error:
+        return TaskOutcome("wrong_use", error=str(error))
     except ConfigError as error:
         return TaskOutcome("config", error=str(error))
     except Full as error:
         return TaskOutcome("full", error=str(error))
     except (RetryError, CommitUnknown, OSError) as error:
-        return TaskOutcome("retry", error=f"{type(error).__name__}: {error}")
+        if isinstance(error, OSError) and error.errno in FULL:  # of a library, say in the temporary folder
+            return TaskOutcome("full", error=str(error))
+        kind: Literal["throttled", "retry"] = "throttled" if _is_throttled(error) else "retry"
+        return TaskOutcome(kind, error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:
         return TaskOutcome("failed", error=str(error))
     except Exception as error:  # reported with its place; a careful run then finds the document
         return TaskOutcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
+
+
+def _is_throttled(error: BaseException | None) -> bool:
+    """Also of a commit whose outcome is unknown because the store was throttling."""
+    while error is not None and not isinstance(error, Throttled):
+        error = error.__cause__
+    return error is not None
 
 
 def _place(error: Exception) -> str:

@@ -14,9 +14,10 @@ from collections.abc import Collection, Hashable
 from typing import Any, Literal
 
 from refinedweb.engine import policy
-from refinedweb.engine.pool import TaskOutcome, Work, WorkerNode, attempt
-from refinedweb.engine.ray_start import start_ray
+from refinedweb.engine.pool import Beat, TaskOutcome, Work, WorkerNode, attempt
+from refinedweb.engine.ray_start import Say, import_ray, start_ray
 from refinedweb.patches import LOOPBACK_ENVIRONMENT, check_loopback_switch
+from refinedweb.storage.settings import store_settings
 
 # Ray reads these when it is imported. The keep-alives: without them, a link that is silently cut hangs its tasks.
 ENVIRONMENT = {
@@ -39,28 +40,30 @@ ENDINGS: dict[str, Literal["died", "out_of_memory", "full"]] = {
 
 
 class RayPool:
-    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster."""
+    """A pool over an embedded Ray on this machine (`address` is None) or over a running cluster. `say` shows the user
+    news of a slow start.
+    """
 
-    def __init__(self, workers: int | None, address: str | None, recycle: int) -> None:
+    def __init__(self, workers: int | None, address: str | None, recycle: int, say: Say = lambda text: None) -> None:
         settings = ENVIRONMENT if address is not None else {**ENVIRONMENT, **LOOPBACK_ENVIRONMENT}
         os.environ.update({name: value for name, value in settings.items() if name not in os.environ})
-        import ray
-
+        ray = import_ray()
         if address is None:
             check_loopback_switch(ray)
         self._ray = ray
         self._workers = workers
         self._cluster = address is not None
         self._running: dict[Any, None] = {}
-        start_ray(ray, workers, address)
+        self._home = start_ray(ray, workers, address, say)
         self._remote = ray.remote(num_cpus=1, max_retries=0, max_calls=recycle)(_in_worker)
         self._work: Any = None
         self._nodes: list[int] = []
         self._counted = float("-inf")
         self._elsewhere: dict[str, Any] = {}
 
-    def use(self, work: Work) -> None:
-        self._work = self._ray.put(work)
+    def use(self, work: Work, beat: Beat) -> None:
+        del beat  # `wait` never blocks for long
+        self._work = self._ray.put((work, store_settings()))
 
     def slots(self) -> int:
         """The number of cores here; on a cluster twice that and one, because a cluster that scales itself grows only
@@ -123,12 +126,20 @@ class RayPool:
         for handle in list(self._running):
             self.cancel(handle)
         self._ray.shutdown()
+        if self._home is not None:
+            self._home.close()
 
 
-def _in_worker(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
+def _in_worker(shipped: tuple[Work, dict[str, str]], task: int, payload: Any, careful: bool) -> TaskOutcome:
     import pyarrow as pa
     import ray
 
+    work, settings = shipped
+    os.environ.update(settings)
+
+    from refinedweb.shard.deadline import expendable
+
     pa.set_cpu_count(1)  # a worker has one core
+    expendable()
     node = WorkerNode(ray.get_runtime_context().get_node_id(), socket.gethostname())
     return dataclasses.replace(attempt(work, task, payload, careful), node=node)

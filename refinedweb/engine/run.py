@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from refinedweb.engine import policy
 from refinedweb.engine.loop import LoopProgress, Watch
 from refinedweb.engine.pool import Pool
-from refinedweb.engine.ray_pool import RayPool
+from refinedweb.engine.pools import start_pool
+from refinedweb.engine.ray_start import Say
+from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.start import start_or_resume
-from refinedweb.ledger.claims import LEASE_SECONDS
+from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.manifest import Totals
+from refinedweb.ledger.run_file import RunFile
 from refinedweb.ledger.totals import is_complete, run_totals
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import Input
@@ -21,61 +24,62 @@ from refinedweb.storage.patient import PatientStore
 
 @dataclass
 class RunResult:
-    """How a run ended. `failed`: errors of the tasks of `failed_step` that failed for good; no later step was begun."""
+    """How a run ended. `failed`: errors of the tasks of `failed_step` that failed for good; no later step was begun.
+    `lost`: why each shard is lost that the run went on without. `acceptable`: as many failed shards the user would
+    have to accept for the run to go on (None: it could not).
+    """
 
     totals: Totals
     failed: dict[int, str] = field(default_factory=dict)
     failed_step: str = ""
     attempts: int = 0
     deaths: int = 0
+    lost: dict[int, str] = field(default_factory=dict)
+    acceptable: int | None = None
 
     @property
     def exit_code(self) -> int:
-        """0: done. 3: finished with quarantined documents, or with partial or failed shards."""
-        return 3 if self.failed or self.totals.partial or self.totals.quarantined else 0
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """Settings that do not influence the output: workers, the Ray cluster's address, the lease of claims and the
-    driver's patience with a store that does not answer, both in seconds.
-    """
-
-    workers: int | None = None
-    address: str | None = None
-    lease: float = LEASE_SECONDS
-    patience: float = policy.PATIENCE_SECONDS
+        """0: done. 3: finished with quarantined documents, partial, lost or failed shards, or unreadable records."""
+        totals = self.totals
+        return 3 if self.failed or self.lost or totals.partial or totals.quarantined or totals.unreadable else 0
 
 
 def execute(
-    recipe: Recipe, inputs: Sequence[Input], out: str, settings: RunSettings, watch: Watch, started: Callable[[], None]
+    recipe: Recipe, run: RunFile, out: str, settings: RunSettings, watch: Watch, started: Callable[[], None], say: Say
 ) -> RunResult:
-    """Run or resume to the end. `watch` is called several times a second, `started` once the workers are up."""
+    """Carry out a run that has begun. `watch` is called several times a second, `started` once the workers are up;
+    `say` shows the user news of a slow start.
+    """
 
     def start() -> Pool:
-        mean = sum(item.size for item in inputs) // len(inputs)
-        pool = RayPool(settings.workers, settings.address, policy.recycle_of(mean))
+        pool = start_pool(settings.workers, settings.address, run.inputs, settings.go_on, say)
         started()
         return pool
 
-    return execute_on(start, recipe, inputs, out, settings.lease, watch, settings.patience)
+    return carry_out(start, recipe, run, out, settings, watch)
 
 
 def execute_on(
     start: Callable[[], Pool], recipe: Recipe, inputs: Sequence[Input], out: str, lease: float, watch: Watch,
     patience: float | None = None,
 ) -> RunResult:  # fmt: skip
-    """`execute` on the workers of the pool that `start` returns; it is called when the first task needs them."""
-    from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
-    from refinedweb.engine.card import write_card
-    from refinedweb.engine.steps import Crew, run_global, run_local
+    """Begin or resume the run of these inputs, and carry it out on the workers of the pool that `start` returns."""
+    settings = RunSettings(lease=lease, patience=policy.PATIENCE_SECONDS if patience is None else patience)
+    return carry_out(start, recipe, start_or_resume(recipe, inputs, out), out, settings, watch)
 
-    check_index(recipe)
-    run = start_or_resume(recipe, inputs, out)
-    patience = policy.PATIENCE_SECONDS if patience is None else patience
-    store = PatientStore(open_store(out), patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
+
+def carry_out(
+    start: Callable[[], Pool], recipe: Recipe, run: RunFile, out: str, settings: RunSettings, watch: Watch
+) -> RunResult:
+    """Run or resume to the end. `start` is called when the first task needs workers."""
+    from refinedweb.engine.card import write_card
+    from refinedweb.engine.losses import Losses
+    from refinedweb.engine.steps import Crew, run_global, run_local  # kernels are expensive to import
+
+    store = PatientStore(open_store(out), settings.patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
     result = RunResult(Totals())
-    with Crew(recipe, run.inputs, start, lease, patience, watch) as crew:
+    losses = Losses(store, run, recipe, settings.accept)
+    with Crew(recipe, run.inputs, start, settings, watch, losses) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):
                 continue  # as a whole, because the shuffle objects of its phases are gone
@@ -84,9 +88,11 @@ def execute_on(
             result.deaths += done.deaths
             if done.failed:
                 result.failed, result.failed_step = done.failed, step.name
+                result.acceptable = losses.acceptable
                 break
     result.totals = run_totals(store, run.steps, roll_up=True)
-    if not result.failed:
+    result.lost = lost_to(store, run.steps) if result.totals.lost else {}
+    if not result.failed and not result.totals.unreadable:
         write_card(store, run, result.totals)
         store.tidy()
     return result

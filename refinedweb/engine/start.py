@@ -1,44 +1,108 @@
-"""Starts a run: writes `run.json`, or compares the one that exists with what is wanted."""
+"""Starts a run or joins one: writes `run.json`, or compares the one that exists with what is wanted.
+
+Only the first driver lists the inputs. A driver that joins was given the same names, which `run.json` records; it takes
+the list from there, and every input's etag is checked when the input is opened. So a relaunch of a hundred hosts costs
+a hundred reads of one object, however many inputs there are.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from refinedweb.engine.policy import block_of
+from refinedweb.engine import policy
 from refinedweb.ledger.layout import RUN_FILE
-from refinedweb.ledger.run_file import RunFile, open_run
+from refinedweb.ledger.run_file import RunFile, open_run, run_or_none
 from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
-from refinedweb.sources.inputs import Input
+from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs
 from refinedweb.storage import Exists, Store, open_store
+from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
 
 SHOWN_DIFFERENCES = 6  # lines in a refusal; the rest is only counted
 
 
+class Begun(NamedTuple):
+    """A run that this driver started or joined, and the files that listing its inputs left out."""
+
+    run: RunFile
+    joined: bool
+    left_out: Sequence[str] = ()
+
+
+def begin(
+    recipe: Recipe, specs: InputSpecs, out: str, *, check: bool = False, losses: bool = False,
+    patience: float = policy.PATIENCE_SECONDS,
+) -> Begun:  # fmt: skip
+    """Start the run of the inputs that `specs` name, or join it. `check`: list the inputs even to join. `losses`: the
+    user accepts that shards are lost, so inputs that are gone or changed are no reason to refuse. `patience`: seconds
+    to wait for a store that does not answer. Raises ConfigError, Unfinished.
+    """
+    _check_index(recipe)
+    store = PatientStore(open_store(out), patience)  # all drivers of a fleet ask for it at once
+    run = run_or_none(store)
+    if run is None:
+        found = _found(specs, out, patience)
+        run = _created(store, _run_of(recipe, found.inputs, specs.full()))
+        if run is not None:
+            return Begun(run, False, found.left_out)
+        run = store.repeat(lambda: open_run(out))  # of the many drivers that started together, one was first
+    _check_recipe(store, run, recipe)
+    if not check and run.specs == specs.full():
+        return Begun(run, True)
+    found = _found(specs, out, patience)
+    _check_inputs(store, run, found.inputs, losses)
+    return Begun(run, True, found.left_out)
+
+
+def _found(specs: InputSpecs, out: str, patience: float) -> FoundInputs:
+    """Patient with stores that do not answer. Wrong specs are an error at once: nothing has been read of them yet."""
+    return PatientStore(open_store(out), patience).repeat(lambda: specs.find(out))
+
+
 def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFile:
     """Write `run.json`, or check that the existing one says the same. Raises ConfigError if it does not."""
-    store = open_store(out)
-    wanted = RunFile(
+    _check_index(recipe)
+    store = PatientStore(open_store(out), policy.PATIENCE_SECONDS)
+    run = _created(store, _run_of(recipe, inputs, []))
+    if run is None:
+        run = store.repeat(lambda: open_run(out))
+        _check_recipe(store, run, recipe)
+        _check_inputs(store, run, inputs, losses=False)
+    return run
+
+
+def _check_index(recipe: Recipe) -> None:
+    from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
+
+    check_index(recipe)
+
+
+def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFile:
+    return RunFile(
         recipe=recipe.content(),
         recipe_name=recipe.name,
         fingerprint=recipe.fingerprint(),
         code_version=code_version(),
         inputs=list(inputs),
-        block=block_of(len(inputs)),
+        block=policy.block_of(len(inputs)),
         steps=steps_of([name for name, _ in recipe.stages]),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         token=uuid.uuid4().hex,
+        specs=specs,
     )
+
+
+def _created(store: Store, wanted: RunFile) -> RunFile | None:
+    """Write `run.json`; None if there is one."""
     try:
         store.put_new(RUN_FILE, wanted.to_json())
     except Exists:
-        found = open_run(out)
-        _check_same(store, found, wanted)
-        return found
+        return None
     _check_store(store)
     return wanted
 
@@ -54,12 +118,21 @@ def _check_store(store: Store) -> None:
     )
 
 
-def _check_same(store: Store, found: RunFile, wanted: RunFile) -> None:
-    if found.fingerprint != wanted.fingerprint:
-        lines = differences(found.recipe, wanted.recipe)
+def _check_recipe(store: Store, found: RunFile, recipe: Recipe) -> None:
+    if found.fingerprint != recipe.fingerprint():
+        lines = differences(found.recipe, recipe.content())
         raise ConfigError(_refusal(store, "another recipe", lines or ["the recipe's format"]))
-    if found.inputs != wanted.inputs:
-        raise ConfigError(_refusal(store, "other inputs", _input_differences(found.inputs, wanted.inputs)))
+
+
+def _check_inputs(store: Store, found: RunFile, inputs: Sequence[Input], losses: bool) -> None:
+    """Raises ConfigError if the run has other inputs. With `losses`, its own may be gone or changed."""
+    if found.inputs == list(inputs):
+        return
+    new, worse = _input_differences(found.inputs, inputs)
+    if losses and worse and not new:
+        return
+    hint = "" if new or not worse else "\nOr go on without what is gone or changed: add --accept-failed N."
+    raise ConfigError(_refusal(store, "other inputs", [*worse, *new] or ["the same inputs in another order"]) + hint)
 
 
 def _refusal(store: Store, what: str, lines: list[str]) -> str:
@@ -68,9 +141,9 @@ def _refusal(store: Store, what: str, lines: list[str]) -> str:
     return f"{store.root} holds a run of {what}:{shown}{more}\nChoose another output, or change it back."
 
 
-def _input_differences(old: list[Input], new: list[Input]) -> list[str]:
+def _input_differences(old: Sequence[Input], new: Sequence[Input]) -> tuple[list[str], list[str]]:
+    """What is new, and what is gone or changed."""
     before, after = {item.uri: item for item in old}, {item.uri: item for item in new}
-    lines = [f"gone: {uri}" for uri in before if uri not in after]
-    lines += [f"new: {uri}" for uri in after if uri not in before]
-    lines += [f"changed: {uri}" for uri in before if uri in after and before[uri] != after[uri]]
-    return lines or ["the same inputs in another order"]
+    gone = [f"gone: {uri}" for uri in before if uri not in after]
+    changed = [f"changed: {uri}" for uri in before if uri in after and before[uri] != after[uri]]
+    return [f"new: {uri}" for uri in after if uri not in before], gone + changed

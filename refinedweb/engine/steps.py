@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from time import sleep
 from types import TracebackType
 
 from refinedweb.dedup import phases_of
+from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
 from refinedweb.dedup.planning import context_of
-from refinedweb.engine.loop import Loop, Watch
+from refinedweb.engine import policy
+from refinedweb.engine.blocks import block_numbers
+from refinedweb.engine.loop import Loop, LoopProgress, Watch
+from refinedweb.engine.losses import Losses
 from refinedweb.engine.pool import Pool, Work
+from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.verdicts import Task
 from refinedweb.ledger import layout
 from refinedweb.ledger.claims import Claims
@@ -22,6 +29,7 @@ from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, split_uri
 from refinedweb.storage.patient import impatient
+from refinedweb.views.units import counted
 from stages.errors import ConfigError, RefinedWebError
 
 
@@ -38,36 +46,51 @@ class Crew:
     """The workers of a run, started when the first task needs them, and what every step needs to know."""
 
     def __init__(
-        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], lease: float, patience: float,
-        watch: Watch,
+        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], settings: RunSettings, watch: Watch,
+        losses: Losses,
     ) -> None:  # fmt: skip
         self.recipe = recipe
         self.inputs = inputs
+        self.losses = losses
         self._start = start
-        self._lease = lease
-        self._patience = patience
+        self._settings = settings
         self._watch = watch
         self._pool: Pool | None = None
 
     def run(
-        self, store: Store, step: str, tasks: Sequence[Task], block: int, work: Callable[[str], Work],
+        self, ledger: Ledger, tasks: Sequence[Task], block: int, work: Callable[[str], Work],
         check: Callable[[], None] = lambda: None,
     ) -> Done:  # fmt: skip
         """Run all tasks of one ledger until each is committed, by any driver, or has failed. `work` is called with the
         driver's name, `check` before the first attempt of all: it raises ConfigError if the setting is wrong.
         """
-        ledger = Ledger(store, step)
         committed = ledger.committed()
         if committed.issuperset(task.number for task in tasks):
             return Done()
         if not committed:
             check()
-        claims = Claims(impatient(store), step, self._lease)  # a claim in doubt is not ours, and others hold theirs
+        claims = self._claims(ledger)
         if self._pool is None:
             self._pool = self._start()
-        self._pool.use(work(claims.owner))
-        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed, self._patience).run()
+        self._pool.use(work(claims.owner), claims.renew)
+        patience = self._settings.patience
+        progress = Loop(tasks, block, ledger, claims, self._pool, self._watch, committed, patience).run()
         return Done(progress.failed, progress.attempts, progress.deaths)
+
+    def _claims(self, ledger: Ledger) -> Claims:
+        """A claim in doubt is not ours, and others hold theirs."""
+        return Claims(impatient(ledger.store), ledger.step, self._settings.lease)
+
+    def await_others(self, ledger: Ledger, tasks: Sequence[Task], block: int, failed: Collection[int]) -> None:
+        """Wait while other drivers hold claims on tasks that failed here: they may yet finish them."""
+        claims, block_of = self._claims(ledger), block_numbers({task.number: task.size for task in tasks}, block)
+        while left := set(failed) - ledger.recorded(failed):
+            held = claims.claimed() - claims.silent()
+            if not held.intersection(block_of[number] for number in left):
+                return
+            trouble = f"{counted(len(left), 'shard')} failed here; another driver tries"
+            self._watch(LoopProgress(ledger.step, len(tasks), done=len(tasks) - len(left), trouble=trouble))
+            sleep(policy.LOOK_SECONDS)
 
     def __enter__(self) -> Crew:
         return self
@@ -78,13 +101,18 @@ class Crew:
 
 
 def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
-    """Run one pass over all shards."""
-    first = step.reads is None
-    tasks = [Task(n, item if first else None, item.size) for n, item in enumerate(crew.inputs)]
-    return crew.run(
-        store, step.name, tasks, block, lambda driver: LocalStep(store.root, step, crew.recipe, driver),
-        lambda: check_readable(crew.inputs if first else []),
-    )  # fmt: skip
+    """Run one pass over all shards. What fails is lost if the user accepts it."""
+    losses = crew.losses
+    losses.carry_over(step)
+    now = losses.inputs(step) if step.reads is None else []
+    tasks = [Task(n, now[n] if now else None, item.size) for n, item in enumerate(crew.inputs)]
+    work = partial(LocalStep, store.root, step, crew.recipe)
+    ledger = losses.ledger(step)
+    done = crew.run(ledger, tasks, block, work, lambda: check_readable(now))
+    if losses.would_accept(step, done.failed):
+        crew.await_others(ledger, tasks, block, done.failed)
+    done.failed = losses.accept(step, done.failed)
+    return done
 
 
 def check_readable(inputs: Sequence[Input]) -> None:
@@ -108,25 +136,41 @@ def check_readable(inputs: Sequence[Input]) -> None:
 
 
 def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
-    """Run the phases of a global step, each when the one before it is complete; then delete its shuffle objects."""
-    context = context_of(store, step, crew.recipe, len(crew.inputs))
-    total, phases = Done(), {}
-    for phase in phases_of(context):
-        done = _run_phase(crew, store, phase)
-        total.attempts += done.attempts
-        total.deaths += done.deaths
-        if done.failed:
-            total.failed = done.failed
+    """Run the phases of a global step, each when the one before it is complete; then delete its shuffle objects.
+
+    If a task cannot read its shards and the user accepts that they are lost, the phases go on without them.
+    """
+    total = Done()
+    while True:
+        context = context_of(store, step, crew.recipe, len(crew.inputs), crew.losses.skipped(step))
+        phases = _run_phases(crew, store, context, total)
+        if not total.failed:
+            break
+        shards = [shard for task in total.failed if task < context.new_blocks for shard in range(*context.blocks[task])]
+        if not crew.losses.accept_unreadable(step, shards, context.lost):
             return total
-        phases[phase.name] = phase.count
     store.put(layout.done_key(step.name), json.dumps(phases).encode())
     _clear(store, step, phases)
     return total
 
 
+def _run_phases(crew: Crew, store: Store, context: Context, total: Done) -> dict[str, int]:
+    """Run phase by phase until one has failed tasks; adds up how they ended. Returns the phases that are complete."""
+    phases: dict[str, int] = {}
+    for phase in phases_of(context):
+        done = _run_phase(crew, store, phase)
+        total.failed = done.failed
+        total.attempts += done.attempts
+        total.deaths += done.deaths
+        if done.failed:
+            break
+        phases[phase.name] = phase.count
+    return phases
+
+
 def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
     tasks = [Task(number, None, 1) for number in range(phase.count)]
-    done = crew.run(store, folder_of(phase), tasks, 1, lambda driver: PhaseWork(phase, driver))
+    done = crew.run(Ledger(store, folder_of(phase)), tasks, 1, lambda driver: PhaseWork(phase, driver))
     ledger_of(phase).roll_up(set(range(phase.count)) if not done.failed else set())
     return done
 
@@ -135,4 +179,5 @@ def _clear(store: Store, step: Step, phases: dict[str, int]) -> None:
     """Delete the shuffle objects: nobody reads them once the decisions are written."""
     for name in phases:
         for info in list(store.list(layout.shuffle_folder(layout.phase_folder(step.name, name)))):
-            store.delete(info.key)
+            if layout.is_own(info.key):
+                store.delete(info.key)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from refinedweb.engine import policy
 from refinedweb.engine.nodes import HERE, Nodes
 from refinedweb.engine.pool import TaskOutcome
+from stages.errors import WrongUse
 
 
 class Task(NamedTuple):
@@ -61,10 +62,12 @@ class Verdicts:
         self._patience = patience
 
     def may_go_on(self, state: TaskState, outcome: TaskOutcome) -> bool:
-        """Prepare the state for the next attempt; False if there must not be one."""
+        """Prepare the state for the next attempt; False if there must not be one. Raises WrongUse."""
         state.error = outcome.error
-        if outcome.kind == "retry":
-            return self._retry(state)
+        if outcome.kind == "wrong_use":
+            raise WrongUse(outcome.error)
+        if outcome.kind in ("retry", "throttled"):
+            return self._retry(state, throttled=outcome.kind == "throttled")
         if outcome.kind in ("config", "full"):
             return self._refused(state, outcome)
         if outcome.kind == "raised":
@@ -87,14 +90,16 @@ class Verdicts:
     def _back_off(self, state: TaskState, times: int) -> None:
         state.not_before = self._now() + backoff(times)
 
-    def _retry(self, state: TaskState) -> bool:
-        """A fault that others have at the same time is not the task's: it gets all of the driver's patience."""
+    def _retry(self, state: TaskState, *, throttled: bool) -> bool:
+        """A fault that others have at the same time is not the task's: it gets all of the driver's patience. So does
+        throttling, which lets some requests through: that others succeed says nothing about this task then.
+        """
         if state.retries == 0:
             state.retried_since = self._now()
         state.retries += 1
         self._back_off(state, state.retries)
         others_succeed = self._nodes.succeeded > state.retried_since
-        patience = policy.RETRY_SECONDS if others_succeed else self._patience
+        patience = policy.RETRY_SECONDS if others_succeed and not throttled else self._patience
         return state.retries <= policy.RETRIES or self._now() - state.retried_since < patience
 
     def _refused(self, state: TaskState, outcome: TaskOutcome) -> bool:

@@ -20,9 +20,10 @@ SUBMIT_SECONDS  measured: Ray accepts 1,000 no-op tasks in 0.4 to 0.8 s.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 
+from refinedweb.engine.machine import cores as own_cores
+from refinedweb.engine.machine import memory as own_memory
 from stages.errors import ConfigError, nearest
 
 # The source of each number is in the module's docstring.
@@ -67,7 +68,7 @@ LOCAL = "local"
 def machine(name: str, *, price: float | None = None, cores: int | None = None) -> Machine:
     """The machine of that type; `local` is this one. Raises ConfigError if the type is unknown."""
     if name == LOCAL:
-        found = Machine(LOCAL, len(os.sched_getaffinity(0)), float("inf"), float("inf"), 0.0)
+        found = Machine(LOCAL, own_cores(), own_memory(), float("inf"), 0.0)
     elif name in TYPES:
         found = TYPES[name]
     else:

@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from classifiers.kernels.arrays import Float64s
+from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.run_file import RunFile, open_run
 from refinedweb.ledger.totals import ledger_folders
@@ -117,15 +118,17 @@ class _Run:
         self.folders: list[tuple[str, Step]] = []
         for folder in ledger_folders(store, self.file.steps):
             ledger = Ledger(store, folder)
-            records = list(ledger.records(sorted(ledger.committed())))
+            records = [record for record in ledger.records(sorted(ledger.committed())) if not record.lost]
             if records:
                 step = next(step for step in self.file.steps if step.name == folder.partition("/")[0])
                 self.records[folder] = records
                 self.folders.append((folder, step))
         last, shards = self.file.steps[-1].name, len(self.file.inputs)
-        if len(self.records.get(last, [])) < shards:
-            raise ConfigError(f"{out} is not finished: {len(self.records.get(last, []))} of {shards} shards of {last}")
-        self.bytes_in = float(sum(item.size for item in self.file.inputs))
+        lost = lost_to(store, self.file.steps)
+        done = len(self.records.get(last, [])) + len(lost)
+        if done < shards:
+            raise ConfigError(f"{out} is not finished: {done} of {shards} shards of {last}")
+        self.bytes_in = float(sum(item.size for n, item in enumerate(self.file.inputs) if n not in lost))
 
     def start(self) -> float:
         created = datetime.fromisoformat(self.file.created_at).timestamp()

@@ -19,7 +19,8 @@ from refinedweb.forecast.machines import SUBMIT_SECONDS, Conditions, Machine
 
 # Times the expected duration, after which the engine runs a task a second time (engine/loop.py): no task takes longer.
 AGAIN_AFTER = 4.0
-RENEWAL_SECONDS = 20.0  # a third of the lease: in this time a driver renews all its claims, one after the other
+RENEWAL_SECONDS = 20.0  # a third of the lease: as often, a driver writes its heartbeat and lists the claims
+LISTED = 1000  # claims per page of a listing
 READY, DONE, TAKEN = range(3)  # events: a machine is up, a task is done, a machine is taken away
 
 
@@ -151,10 +152,10 @@ class Simulation:
         heapq.heappush(self._events, (begin + seconds, DONE, machine, self._life[machine], task))
 
     def _dispatched(self, machine: int, now: float) -> float:
-        """When the driver gets round to this task: it asks the store, and renews the claims it holds, one by one."""
+        """When the driver gets round to this task: it asks the store, and its heart beats now and then."""
         driver = machine if self._conditions.share_nothing else 0
-        held = (self._active / len(self._driver)) / self._tasks.per_claim
-        busy = 1 + held * self._conditions.latency / RENEWAL_SECONDS
+        pages = 1 + self._active / self._tasks.per_claim // LISTED
+        busy = 1 + (2 + pages) * self._conditions.latency / RENEWAL_SECONDS
         each = SUBMIT_SECONDS + self._tasks.driver_requests * self._conditions.latency * busy
         self._driver[driver] = max(now, self._driver[driver]) + each
         return self._driver[driver]

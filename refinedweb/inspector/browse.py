@@ -16,9 +16,12 @@ from refinedweb.report.facts import hosts
 from refinedweb.report.sample import end_of, row_groups, shard_rank
 from refinedweb.storage import Missing, Store
 from refinedweb.views.run import Run
+from stages.errors import RefinedWebError
 
 MOST_SCANNED = 400_000  # documents whose light columns one search reads: a few seconds
 MOST_READ = 60_000  # documents whose texts one search reads, if it is for words
+LONGEST_ADDRESS = 1000  # characters: a key on S3 has at most 1,024 bytes, OUT included
+MOST_DIGITS = 18  # of a shard or a row: what 64 bits hold
 LIGHT = ("id", "url", "language", "drop")
 
 
@@ -150,12 +153,24 @@ def _equal(table: pa.Table, name: str, wanted: str) -> Any:
     return pc.fill_null(pc.equal(table.column(name), wanted), False)
 
 
+class BadAddress(RefinedWebError):
+    """What is asked for cannot be the address of a document in any run."""
+
+
 def load_document(run: Run, at: str) -> tuple[SearchHit, dict[str, Any]] | None:
-    """The document at an address, with all its columns. None if the run has none there; only committed ones count."""
+    """The document at an address, with all its columns. None if the run has none there; only committed ones count.
+
+    Raises BadAddress for an address that is too long: Python converts 4,300 digits at most, and an integer of many
+    digits takes its time before.
+    """
+    if len(at) > LONGEST_ADDRESS:
+        raise BadAddress(f"an address has at most {LONGEST_ADDRESS} characters, not {len(at)}")
     key, _, row = at.rpartition(":")
     named = DOCUMENTS_KEY.fullmatch(key)
     if named is None or not row.isdecimal():
         return None
+    if max(len(row), len(named[1])) > MOST_DIGITS:
+        raise BadAddress(f"{at[:80]!r} … cannot be an address: a number in it has more than {MOST_DIGITS} digits")
     store = run.store
     ledgers = [Ledger(store, step.name) for step in run.file.steps if step.kind == "local"]
     outputs = {output.key: (end, output) for end, output in _outputs(ledgers, int(named[1]))}

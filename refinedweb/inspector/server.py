@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from refinedweb.inspector.browse import Query, SearchResult, find_documents, load_document
+from refinedweb.inspector.browse import BadAddress, Query, SearchResult, find_documents, load_document
 from refinedweb.inspector.document import DocumentReader, DocumentView
 from refinedweb.inspector.labels import Labels
 from refinedweb.ledger.layout import CORPUS
@@ -70,7 +70,11 @@ class Inspector:
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         guard = Middleware(Guard, hosts={f"{HOST}:{port}", f"localhost:{port}"})
-        return Starlette(routes=[Mount(f"/{self.token}", routes=routes)], middleware=[guard])
+        return Starlette(
+            routes=[Mount(f"/{self.token}", routes=routes)],
+            middleware=[guard],
+            exception_handlers={BadAddress: _refused},
+        )
 
     def show(self, request: Request) -> Response:
         """Answer with the list and one document."""
@@ -88,7 +92,8 @@ class Inspector:
 
     async def mark(self, request: Request) -> Response:
         """Mark the decision about a document as wrong, or take the mark back; then show the document again."""
-        if int(request.headers.get("content-length", MOST_FORM + 1)) > MOST_FORM:
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal() or len(length) > len(str(MOST_FORM)) or int(length) > MOST_FORM:
             return PlainTextResponse("Unknown form.", status_code=413)
         form = QueryParams(await request.body())
         loaded = load_document(self._run, str(form.get("at", "")))
@@ -155,6 +160,10 @@ class Guard(BaseHTTPMiddleware):
         response = await call_next(request)
         response.headers.update(HEADERS)
         return response
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"Bad request: {error}", status_code=400)
 
 
 def _query(given: QueryParams) -> Query:

@@ -12,21 +12,28 @@
     <step>/phases.json                        a global step is complete
     <ledger>/manifest|failed|rollup/<n>.json  the records, failures and sums of a ledger
     <ledger>/claims/<n>.json                  who works on which block
+    <ledger>/drivers/<driver>.json            the heartbeat of a driver
     <ledger>/shuffle/<name>/<n>.shuffle       what a phase hands on to a later one
     jobs/recipes/<digest>.toml                recipes that cloud jobs were launched with
+    jobs/parts/<digest>.paths                 the inputs of one part of a run in parts
     jobs/watch/<job>/                         the events of a watched job
     jobs/<job>/                               how the hosts of a job find each other
 
 The ledger of a pass is in the folder `<step>`, that of a phase of a global step in `<step>/<phase>`.
+
+Other programs leave objects in any folder: `._000000.json` (macOS), `.nfs0000…`, `Thumbs.db`, a 0-byte `manifest/`. So
+who lists a folder takes the names that have exactly the form which is written here, and leaves the others alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from refinedweb.recipe.plan import Step
 from refinedweb.sources import inputs
+from refinedweb.storage import ObjectInfo, Store
+from stages.base import STAGE_NAME
 
 # Inputs must recognise a run and its corpus, and may not import the ledger.
 RUN_FILE = inputs.RUN_FILE
@@ -37,11 +44,31 @@ INDEX = "index"
 JOBS = "jobs"
 DECIDE = "9-decide"  # the last phase of every global step
 RECORDS, FAILURES, ROLLUPS, CLAIMS = "manifest", "failed", "rollup", "claims"
+DRIVERS = "drivers"
 REMOVED = "removed"
 SHUFFLE = "shuffle"
 PARQUET_SUFFIX, SHUFFLE_SUFFIX, JSON_SUFFIX = ".parquet", ".shuffle", ".json"
+
+STEP_NAME = re.compile(rf"[0-9]{{2,4}}-(?:filter|corpus|{STAGE_NAME.pattern})")
+PHASE_NAME = re.compile(r"[0-9]{1,3}-[a-z0-9_-]{1,60}")
+_NUMBER = "([0-9]{6}|[1-9][0-9]{6,9})"  # as `task_name` writes it, and in no other way
+_PARQUET, _SHUFFLED, _JSON = (
+    f"{_NUMBER}{re.escape(suffix)}" for suffix in (PARQUET_SUFFIX, SHUFFLE_SUFFIX, JSON_SUFFIX)
+)
+_DRIVER = f"([0-9a-f]{{32}}){re.escape(JSON_SUFFIX)}"
+_NUMBERED, _OF_SHARD, _OF_DRIVER = re.compile(_JSON), re.compile(_PARQUET), re.compile(_DRIVER)
+_REMOVED_BY = f"{STEP_NAME.pattern}/{REMOVED}/[a-z0-9_]+"
 # The key of an object that holds documents, kept or removed; its group 1 is the number of the shard.
-DOCUMENTS_KEY = re.compile(rf"(?:{CORPUS}|\d\d-[a-z0-9_]+/{REMOVED}/[a-z0-9_]+)/(\d{{6,}}){re.escape(PARQUET_SUFFIX)}")
+DOCUMENTS_KEY = re.compile(rf"(?:{CORPUS}|{_REMOVED_BY})/{_PARQUET}")
+_PHASE_KEY = re.compile(rf"({STEP_NAME.pattern}/{PHASE_NAME.pattern})/({RECORDS}|{FAILURES})/{_JSON}")
+_RECORD_KEY = re.compile(rf"{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/{RECORDS}/{_JSON}")
+_OWN_KEY = re.compile(
+    rf"(?:{CORPUS}|{INDEX}/{STAGE_NAME.pattern}|{_REMOVED_BY}|{STEP_NAME.pattern}/(?:kept|decisions))/{_PARQUET}"
+    rf"|{STEP_NAME.pattern}/(?:plan|phases){re.escape(JSON_SUFFIX)}"
+    rf"|{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/(?:"
+    rf"(?:{RECORDS}|{FAILURES}|{ROLLUPS}|{CLAIMS})/{_JSON}|{DRIVERS}/{_DRIVER}"
+    rf"|{SHUFFLE}/[a-z0-9_-]+/{_SHUFFLED})"
+)
 
 
 def task_name(number: int) -> str:
@@ -49,9 +76,38 @@ def task_name(number: int) -> str:
     return f"{number:06d}"
 
 
-def number_of(key: str) -> int:
-    """The number of the task (or block) that a ledger's object is about."""
-    return int(key[key.rfind("/") + 1 : -len(JSON_SUFFIX)])
+def number_of(key: str) -> int | None:
+    """The number of the task (or block, or event) that an object is about; None if its name is not one of ours."""
+    named = _NUMBERED.fullmatch(key, key.rfind("/") + 1)
+    return None if named is None else int(named[1])
+
+
+def shard_of(key: str) -> int | None:
+    """The number of the shard whose rows a Parquet object has; None if its name is not one of ours."""
+    named = _OF_SHARD.fullmatch(key, key.rfind("/") + 1)
+    return None if named is None else int(named[1])
+
+
+def numbered(store: Store, folder: str) -> Iterator[tuple[int, ObjectInfo]]:
+    """The numbered JSON objects directly in a folder, which ends with `/`, in the order of their keys."""
+    for info in store.list(folder):
+        named = _NUMBERED.fullmatch(info.key, len(folder))
+        if named is not None:
+            yield int(named[1]), info
+
+
+def drivers(store: Store, ledger: str) -> Iterator[tuple[str, ObjectInfo]]:
+    """The heartbeats of a ledger, each with the name of its driver."""
+    folder = drivers_folder(ledger)
+    for info in store.list(folder):
+        named = _OF_DRIVER.fullmatch(info.key, len(folder))
+        if named is not None:
+            yield named[1], info
+
+
+def is_own(key: str) -> bool:
+    """Whether an object below a step, the corpus or the index has a name that a run gives. All others are foreign."""
+    return _OWN_KEY.fullmatch(key) is not None
 
 
 def step_folder(step: str) -> str:
@@ -66,13 +122,13 @@ def phase_folder(step: str, phase: str) -> str:
 
 def phase_of(key: str) -> str | None:
     """The folder of the phase that this object records a success or failure of; None for any other object."""
-    parts = key.split("/")
-    return "/".join(parts[:2]) if len(parts) > 2 and parts[2] in (RECORDS, FAILURES) else None
+    named = _PHASE_KEY.fullmatch(key)
+    return None if named is None else named[1]
 
 
 def is_record(key: str) -> bool:
     """Whether the object is a commit record."""
-    return f"/{RECORDS}/" in key
+    return _RECORD_KEY.fullmatch(key) is not None
 
 
 def ledger_folder(ledger: str, kind: str) -> str:
@@ -83,6 +139,16 @@ def ledger_folder(ledger: str, kind: str) -> str:
 def ledger_key(ledger: str, kind: str, number: int) -> str:
     """The key of one record, failure, rollup or claim (`kind`) of a ledger."""
     return f"{ledger_folder(ledger, kind)}{task_name(number)}{JSON_SUFFIX}"
+
+
+def drivers_folder(ledger: str) -> str:
+    """The prefix of the heartbeats of the drivers that work on a ledger."""
+    return f"{ledger}/{DRIVERS}/"
+
+
+def driver_key(ledger: str, driver: str) -> str:
+    """The key of a driver's heartbeat."""
+    return f"{drivers_folder(ledger)}{driver}{JSON_SUFFIX}"
 
 
 def shard_key(folder: str, shard: int) -> str:
@@ -156,3 +222,8 @@ def watch_folder(job: str) -> str:
 def job_recipe_key(digest: str) -> str:
     """The key of a recipe that a job was launched with, by its content."""
     return f"{JOBS}/recipes/{digest}.toml"
+
+
+def part_list_key(digest: str) -> str:
+    """The key of the list of one part's inputs, by its content."""
+    return f"{JOBS}/parts/{digest}.paths"

@@ -1,146 +1,50 @@
 """The ledger of one step: a commit record per task, created by a conditional put, so that exactly one writer wins.
 
 Objects are written first, then their record. A record never precedes its objects; an object without a record does not
-exist. Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed.
+exist. Law, checked at commit and by `verify`: rows in = rows kept + Σ rows removed + rows lost (see `gaps`).
 
 A rollup is the sum of the records of one full block of tasks. It is a pure function of the records, so it adds nothing
 to them and writing it twice is harmless; it spares `status` from reading 100,000 small objects.
+
+A record that cannot be read (a disk lost its bytes) still holds its place: nobody writes over it, and its task is not
+done again. Sums leave it out and name it, and it costs nobody else anything; a person deletes it, and then the same
+command does that task again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import uuid
+import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from refinedweb.ledger import layout
+from refinedweb.ledger.record import Output, Record, Removed, Rollup, Totals
 from refinedweb.storage import Exists, Missing, Store
+from refinedweb.storage.json_objects import Unreadable, load_object
 from stages.errors import ShardError
+
+__all__ = ["Ledger", "Output", "Record", "Removed", "Totals", "chunks"]
 
 ROLLUP = 1000  # tasks per rollup: 100,000 records then cost 100 reads
 PAGE_DIGITS = 3  # tasks that differ in the last 3 digits only fill one page of a listing: 1000 keys
 
-Removed = dict[str, dict[str, int]]
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Output:
-    """One object that a task wrote."""
-
-    key: str
-    rows: int
-    size: int
-    checksum: str
+_REMEDY = "delete it and run the same command again: its task is done again, with the same result"
 
 
 @dataclass(frozen=True)
-class Record:
-    """What one task did: the commit record, and the only proof that its outputs exist.
-
-    `removed` counts rows by stage and reason, `skipped` counts input records that are not documents by their type;
-    `facts` are other numbers that a later task needs. `damage` says where the input was broken (the shard is then
-    partial), `quarantined` names documents that killed a worker.
-    """
+class _Failure:
+    """The note about a task that failed for good."""
 
     task: int
-    fingerprint: str
-    code_version: str
-    input_key: str
-    input_etag: str
-    input_size: int
-    rows_in: int
-    rows_kept: int
-    bytes_kept: int
-    removed: Removed
-    outputs: list[Output]
-    skipped: dict[str, int] = field(default_factory=dict)
-    damage: list[dict[str, Any]] = field(default_factory=list)
-    quarantined: list[dict[str, str]] = field(default_factory=list)
-    facts: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    stage_seconds: dict[str, float] = field(default_factory=dict)
-    peak_memory: int = 0
-    host: str = ""
-    driver: str = ""
-    committed_at: str = ""
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    def check(self) -> None:
-        """Raises ShardError if the law of the ledger does not hold."""
-        removed = sum(n for reasons in self.removed.values() for n in reasons.values())
-        if self.rows_in != self.rows_kept + removed:
-            raise ShardError(
-                f"task {self.task} ({self.input_key}): {self.rows_in} rows in, but {self.rows_kept} kept and {removed} "
-                "removed; a stage changed the number of rows"
-            )
-
-    def to_json(self) -> bytes:
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, separators=(",", ":")).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Record:
-        loaded = json.loads(data)
-        loaded["outputs"] = [Output(**output) for output in loaded["outputs"]]
-        return cls(**loaded)
-
-
-@dataclass
-class Totals:
-    """Sums over records. `add` takes a record, `merge` other totals."""
-
-    tasks: int = 0
-    rows_in: int = 0
-    rows_kept: int = 0
-    bytes_in: int = 0
-    bytes_kept: int = 0
-    bytes_written: int = 0
-    seconds: float = 0.0
-    partial: int = 0
-    quarantined: int = 0
-    peak_memory: int = 0
-    removed: Removed = field(default_factory=dict)
-    skipped: dict[str, int] = field(default_factory=dict)
-    stage_seconds: dict[str, float] = field(default_factory=dict)
-
-    def add(self, record: Record) -> None:
-        self.merge(
-            Totals(
-                tasks=1,
-                rows_in=record.rows_in,
-                rows_kept=record.rows_kept,
-                bytes_in=record.input_size,
-                bytes_kept=record.bytes_kept,
-                bytes_written=sum(output.size for output in record.outputs),
-                seconds=record.seconds,
-                partial=int(bool(record.damage)),
-                quarantined=len(record.quarantined),
-                peak_memory=record.peak_memory,
-                removed=record.removed,
-                skipped=record.skipped,
-                stage_seconds=record.stage_seconds,
-            )
-        )
-
-    def merge(self, other: Totals) -> None:
-        for name in _SUMMED:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.peak_memory = max(self.peak_memory, other.peak_memory)
-        for stage, reasons in other.removed.items():
-            _add_counts(self.removed.setdefault(stage, {}), reasons)
-        _add_counts(self.skipped, other.skipped)
-        _add_counts(self.stage_seconds, other.stage_seconds)
-
-
-_SUMMED = (
-    "tasks", "rows_in", "rows_kept", "bytes_in", "bytes_kept", "bytes_written", "seconds", "partial", "quarantined"
-)  # fmt: skip
+    error: str
 
 
 class Ledger:
@@ -155,44 +59,80 @@ class Ledger:
         return self._numbers(layout.RECORDS)
 
     def recorded(self, tasks: Collection[int]) -> set[int]:
-        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read."""
+        """Which of a few tasks have a record: on disk each is checked, on S3 a page or two of the listing is read, and
+        everything on these pages is returned, because drivers that learn of other blocks need not ask about them.
+        """
         if self.store.parallel == 1:
             return {task for task in tasks if self._exists(task)}
         prefixes = {self._key(layout.RECORDS, task)[: -len(layout.JSON_SUFFIX) - PAGE_DIGITS] for task in tasks}
         pages = (self.store.list(prefix) for prefix in sorted(prefixes))
-        return {layout.number_of(info.key) for page in pages for info in page}.intersection(tasks)
+        found = (layout.number_of(info.key) for page in pages for info in page)
+        return {number for number in found if number is not None}
 
-    def _exists(self, task: int) -> bool:
+    def _exists(self, number: int, kind: str = layout.RECORDS) -> bool:
         try:
-            self.store.info(self._key(layout.RECORDS, task))
+            self.store.info(self._key(kind, number))
         except Missing:
             return False
         return True
 
     def failed(self) -> dict[int, str]:
         """The error message of every task that failed for good and has no record."""
-        failed = self._numbers(layout.FAILURES)
-        numbers = sorted(failed - self.recorded(failed))
-        return {n: json.loads(self.store.get(self._key(layout.FAILURES, n))[0])["error"] for n in numbers}
+        noted = self.noted()
+        return {n: self._failure(n) for n in sorted(noted - self.recorded(noted))}
+
+    def _failure(self, task: int) -> str:
+        key = self._key(layout.FAILURES, task)
+        try:
+            return load_object(
+                _Failure, self.store.get(key)[0], self.store.uri(key), "run the same command again"
+            ).error
+        except (Missing, Unreadable) as error:
+            return f"the reason is lost: {error}"
 
     def record(self, task: int) -> Record:
-        """Read the record of a task. Raises Missing."""
-        return Record.from_json(self.store.get(self._key(layout.RECORDS, task))[0])
+        """Read the record of a task. Raises Missing, or Unreadable if the object is not the record of this task."""
+        return self.parsed(task, self.store.get(self._key(layout.RECORDS, task))[0])
+
+    def parsed(self, task: int, data: bytes) -> Record:
+        """The record that these bytes are. Raises Unreadable if they are not the record of this task."""
+        uri = self.store.uri(self._key(layout.RECORDS, task))
+        record = load_object(Record, data, uri, _REMEDY)
+        if record.task != task:
+            raise Unreadable(f"{uri} is the record of task {record.task}; {_REMEDY}")
+        return record
 
     def records(self, tasks: Iterable[int]) -> Iterator[Record]:
-        """The records, in the order of `tasks`."""
+        """The records, in the order of `tasks`. Raises Unreadable."""
+        for found in self.readings(tasks):
+            if isinstance(found, Unreadable):
+                raise found
+            yield found
+
+    def readings(self, tasks: Iterable[int]) -> Iterator[Record | Unreadable]:
+        """The records in the order of `tasks`, each or why it cannot be read."""
         if self.store.parallel == 1:
-            yield from map(self.record, tasks)
+            yield from map(self._reading, tasks)
             return
         with ThreadPoolExecutor(self.store.parallel) as pool:
             for some in chunks(tasks, ROLLUP):  # else the pool would hold every record that was not consumed yet
-                yield from pool.map(self.record, some)
+                yield from pool.map(self._reading, some)
+
+    def _reading(self, task: int) -> Record | Unreadable:
+        try:
+            return self.record(task)
+        except Unreadable as error:
+            return error
+
+    def noted(self) -> set[int]:
+        """The tasks that failed for good at some time, whatever became of them."""
+        return self._numbers(layout.FAILURES)
 
     def commit(self, record: Record) -> Record:
         """Record the task as done. Returns the winner's record: another writer's, if that one came first.
 
-        Raises ShardError if the law does not hold or the winner wrote other bytes, CommitUnknown if the store's answer
-        was lost (read again).
+        Raises ShardError if the law does not hold, the winner wrote other bytes, or its record cannot be read;
+        CommitUnknown if the store's answer was lost (read again).
         """
         record.check()
         key = self._key(layout.RECORDS, record.task)
@@ -203,7 +143,7 @@ class Ledger:
         return record
 
     def _same(self, winner: Record, loser: Record) -> Record:
-        if winner.outputs != loser.outputs:
+        if winner.outputs != loser.outputs and not winner.lost and not loser.lost:
             raise ShardError(
                 f"{self.store.uri(self._key(layout.RECORDS, loser.task))}: this task is committed with other outputs "
                 f"than were just computed (code {winner.code_version} then, {loser.code_version} now); run `refinedweb "
@@ -213,48 +153,74 @@ class Ledger:
 
     def fail(self, task: int, error: str) -> None:
         """Note why a task failed for good. A later run will try it again."""
-        self.store.put(self._key(layout.FAILURES, task), json.dumps({"task": task, "error": error}).encode())
+        self.store.put(self._key(layout.FAILURES, task), json.dumps(_Failure(task, error).__dict__).encode())
 
     def totals(self, committed: set[int]) -> Totals:
         """Sum all records, using rollups for the blocks that have one."""
         total = Totals()
-        rolled = self._numbers(layout.ROLLUPS)
         covered: set[int] = set()
-        for block in sorted(rolled):
-            covered.update(_tasks_of(block))
-            total.merge(self._rollup(block))
-        for record in self.records(sorted(committed - covered)):
-            total.add(record)
+        for block in sorted(self._numbers(layout.ROLLUPS)):
+            try:
+                rollup = self.rollup(block)
+            except (Missing, Unreadable):
+                continue  # it is only a sum: the records say the same
+            total.merge(rollup)
+            covered.update(set(_tasks_of(block)).difference(rollup.apart))
+        for found in self.readings(sorted(committed - covered)):
+            if isinstance(found, Unreadable):
+                total.unreadable.append(str(found))
+            else:
+                total.add(found)
         return total
 
     def roll_up(self, committed: set[int]) -> int:
         """Write the rollups that are due. Returns how many."""
-        due = self.due(committed)
-        for block in due:
-            self.roll_up_block(block)
-        return len(due)
+        due = self.due(committed)  # in any order: other drivers end at the same time, and do the same
+        missing = (block for block in random.sample(due, len(due)) if not self._exists(block, layout.ROLLUPS))
+        return sum(map(self.roll_up_block, missing))
 
     def due(self, committed: set[int]) -> list[int]:
         """The full blocks of ROLLUP tasks that have no rollup yet."""
         full = [block for block, n in Counter(task // ROLLUP for task in committed).items() if n == ROLLUP]
         return sorted(set(full) - self._numbers(layout.ROLLUPS)) if full else []
 
-    def roll_up_block(self, block: int) -> None:
-        """Write the sum of a full block's records."""
-        total = Totals()
-        for record in self.records(_tasks_of(block)):
-            total.add(record)
-        self.store.put(self._key(layout.ROLLUPS, block), json.dumps(dataclasses.asdict(total)).encode())
+    def roll_up_block(self, block: int) -> bool:
+        """Write the sum of a full block's records. False if one of them cannot be read: there is no sum then.
 
-    def _rollup(self, block: int) -> Totals:
-        return Totals(**json.loads(self.store.get(self._key(layout.ROLLUPS, block))[0]))
+        Lost shards stay apart, for they may be replaced.
+        """
+        total = Rollup()
+        for found in self.readings(_tasks_of(block)):
+            if isinstance(found, Unreadable):
+                return False
+            if found.lost:
+                total.apart.append(found.task)
+            else:
+                total.add(found)
+        plain = dataclasses.asdict(total)
+        del plain["unreadable"]  # nothing is
+        self.store.put(self._key(layout.ROLLUPS, block), json.dumps(plain).encode())
+        return True
+
+    def rollups(self) -> set[int]:
+        """The blocks that have a rollup."""
+        return self._numbers(layout.ROLLUPS)
+
+    def rollup(self, block: int) -> Rollup:
+        """The sum of a block's records. Raises Missing or Unreadable."""
+        key = self._key(layout.ROLLUPS, block)
+        data, _ = self.store.get(key)
+        remedy = "delete it: the records have the same sums"
+        total = load_object(Rollup, data, self.store.uri(key), remedy)
+        if total.tasks + len(total.apart) != ROLLUP:
+            raise Unreadable(f"{self.store.uri(key)} has the sums of {total.tasks} tasks, not of {ROLLUP}; {remedy}")
+        return total
 
     def _key(self, kind: str, number: int) -> str:
         return layout.ledger_key(self.step, kind, number)
 
     def _numbers(self, kind: str) -> set[int]:
-        found = self.store.list(layout.ledger_folder(self.step, kind))
-        return {layout.number_of(info.key) for info in found if info.key.endswith(layout.JSON_SUFFIX)}
+        return {number for number, _ in layout.numbered(self.store, layout.ledger_folder(self.step, kind))}
 
 
 def chunks(items: Iterable[T], most: int) -> Iterator[list[T]]:
@@ -264,18 +230,5 @@ def chunks(items: Iterable[T], most: int) -> Iterator[list[T]]:
         yield some
 
 
-def load_or_none(store: Store, key: str) -> Any | None:
-    """Read a JSON object of the store; None if it does not exist."""
-    try:
-        return json.loads(store.get(key)[0])
-    except Missing:
-        return None
-
-
 def _tasks_of(block: int) -> range:
     return range(block * ROLLUP, (block + 1) * ROLLUP)
-
-
-def _add_counts(into: dict[str, Any], counts: dict[str, Any]) -> None:
-    for name, n in counts.items():
-        into[name] = into.get(name, 0) + n

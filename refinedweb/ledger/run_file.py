@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from refinedweb.ledger.layout import RUN_FILE
-from refinedweb.ledger.manifest import load_or_none
+from refinedweb.ledger.layout import RUN_FILE, STEP_NAME
 from refinedweb.recipe.plan import Step
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import Store, open_store
+from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage.json_objects import Unreadable, load_object
 from stages.base import STAGE_NAME
 from stages.errors import ConfigError
-
-STEP_NAME = re.compile(rf"[0-9]{{2,4}}-(filter|corpus|{STAGE_NAME.pattern})")
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """What a run is, written once: recipe, inputs (the number of an input is its shard), and how tasks are claimed."""
+    """What a run is, written once: recipe, inputs (the number of an input is its shard), and how tasks are claimed.
+
+    `specs` is what the user named as inputs: a driver that was given the same takes the list of inputs from here.
+    """
 
     recipe: dict[str, Any]
     recipe_name: str
@@ -32,17 +33,11 @@ class RunFile:
     steps: list[Step]
     created_at: str
     token: str
+    specs: list[str] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps]}
         return json.dumps(plain, ensure_ascii=False).encode()
-
-    @classmethod
-    def from_json(cls, loaded: dict[str, Any]) -> RunFile:
-        """Raises ConfigError for a name that cannot be a step's or a stage's: they become names of folders."""
-        steps = [Step.from_json(step) for step in loaded["steps"]]
-        _check_names(steps)
-        return cls(**{**loaded, "inputs": [Input(*item) for item in loaded["inputs"]], "steps": steps})
 
     @property
     def faithful(self) -> bool:
@@ -53,12 +48,15 @@ class RunFile:
 def run_or_none(store: Store) -> RunFile | None:
     """The run in this store, or None. Raises ConfigError for a `run.json` that is not one."""
     try:
-        loaded = load_or_none(store, RUN_FILE)
-        return None if loaded is None else RunFile.from_json(loaded)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{store.uri(RUN_FILE)} does not describe a run: {error!r}; was it written by hand?"
-        ) from error
+        data, _ = store.get(RUN_FILE)
+    except Missing:
+        return None
+    try:
+        run = load_object(RunFile, data, store.uri(RUN_FILE), "was it written by hand?")
+    except Unreadable as error:
+        raise ConfigError(f"there is no run at {store.root}: {error}") from error
+    _check_names(run.steps)
+    return run
 
 
 def open_run(out: str) -> RunFile:
@@ -71,6 +69,7 @@ def open_run(out: str) -> RunFile:
 
 
 def _check_names(steps: Sequence[Step]) -> None:
+    """Raises ConfigError for a name that cannot be a step's or a stage's: they become names of folders."""
     if not steps:
         raise ConfigError(f"{RUN_FILE} has no steps; was it made by hand?")
     known = {step.name for step in steps}

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refinedweb.ledger import layout
-from refinedweb.ledger.manifest import Ledger, Totals, load_or_none
+from refinedweb.ledger.manifest import Ledger, Totals
 from refinedweb.recipe.plan import Step
-from refinedweb.storage import Store
+from refinedweb.storage import Missing, Store
+from refinedweb.storage.json_objects import load_object
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,17 @@ class StepState:
 
 def is_complete(store: Store, step: Step) -> bool:
     """Whether a global step is complete. (For a pass, its ledger says so.)"""
-    return load_or_none(store, layout.done_key(step.name)) is not None
+    return phases_done(store, step) is not None
+
+
+def phases_done(store: Store, step: Step) -> dict[str, int] | None:
+    """How many tasks each phase of a complete global step had; None if it is not complete. Raises Unreadable."""
+    key = layout.done_key(step.name)
+    try:
+        data, _ = store.get(key)
+    except Missing:
+        return None
+    return load_object(dict[str, int], data, store.uri(key), "delete it and run the same command again")
 
 
 def step_states(store: Store, steps: Sequence[Step], shards: int) -> list[StepState]:
@@ -59,7 +70,7 @@ def _local(store: Store, step: Step, shards: int) -> StepState:
 
 def _global(store: Store, step: Step) -> StepState:
     done = sum(1 for info in store.list(layout.step_folder(step.name)) if layout.is_record(info.key))
-    phases = load_or_none(store, layout.done_key(step.name))
+    phases = phases_done(store, step)
     ledger = Ledger(store, layout.phase_folder(step.name, layout.DECIDE))
     return StepState(step, done, sum(phases.values()) if phases else 0, ledger.totals(ledger.committed()))
 
@@ -88,6 +99,8 @@ def combined(passes: Sequence[Totals]) -> Totals:
     for one in passes:
         total.merge(one)
     total.tasks, total.rows_in, total.bytes_in = passes[0].tasks, passes[0].rows_in, passes[0].bytes_in
-    total.rows_kept = total.rows_in - sum(n for reasons in total.removed.values() for n in reasons.values())
+    removed = sum(n for reasons in total.removed.values() for n in reasons.values())
+    total.rows_kept = total.rows_in - removed - total.rows_lost
+    total.lost = max(one.lost for one in passes)  # a pass loses what the passes before it lost
     total.bytes_kept = next((one.bytes_kept for one in reversed(passes) if one.tasks), 0)
     return total

@@ -8,9 +8,9 @@ between the two. The last pass writes the corpus; the others write what they kee
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from stages.base import registry
 
@@ -29,10 +29,6 @@ class Step:
     reads: str | None = None
     applies: tuple[str, ...] = ()
     last: bool = False
-
-    @classmethod
-    def from_json(cls, loaded: Mapping[str, Any]) -> Step:
-        return cls(**{**loaded, "stages": tuple(loaded["stages"]), "applies": tuple(loaded["applies"])})
 
 
 def is_global(stage: str) -> bool:
@@ -55,6 +51,16 @@ def steps_of(stages: Sequence[str]) -> list[Step]:
         elif group or number in (0, len(groups) - 1):
             steps.append(_step(steps, group, "local", last=number == len(groups) - 1))
     return steps
+
+
+def applied_by(steps: Sequence[Step], step: Step) -> Step:
+    """The pass that applies the decisions of a global step."""
+    return next(later for later in steps if step.name in later.applies)
+
+
+def is_whole(step: Step) -> bool:
+    """Whether a pass is the only step of its run: nothing else was made of what it left out."""
+    return step.reads is None and step.last
 
 
 def _step(before: list[Step], stages: list[str], kind: Literal["local", "global"], *, last: bool = False) -> Step:

@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from refinedweb.recipe.plan import is_global
 from refinedweb.sources import SourceOptions
 from stages.base import Stage, build
 
+STAGE_SECONDS = 300.0  # the slowest innocent documents take less than one
 FORMAT = 1  # of `Recipe.content`, which the fingerprint covers
 
 
@@ -33,15 +35,20 @@ class RunOptions:
     `keep_removed` says what is kept of removed documents: the identifying columns (`ids`), all columns (`full`), or
     all columns of the first `sample_rows` per shard, stage and reason and the identifying columns of the rest
     (`sample`). `keep_measures` keeps the stages' measures in the outputs, so that other limits can be tried without a
-    second run.
+    second run. `stage_seconds`: CPU seconds that the stages of a pass may take for one document; one that takes more is
+    removed (`stage_timeout`). A batch that takes more is run again document by document, so a stage that is slow by
+    nature (a large model) needs a higher limit.
     """
 
     keep_removed: Literal["ids", "sample", "full"] = "sample"
     sample_rows: int = 20
     keep_measures: bool = False
     limit: int | None = None
+    stage_seconds: float = STAGE_SECONDS
 
     def __post_init__(self) -> None:
+        if not self.stage_seconds > 0:
+            raise ValueError(f"stage_seconds is a time in CPU seconds, more than 0, not {self.stage_seconds}")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit is how many documents of each input file are read, at least 1, not {self.limit}")
 
@@ -61,7 +68,7 @@ class Recipe:
         """Everything that decides the output, as plain JSON values."""
         return {
             "format": FORMAT,
-            "run": _plain(dataclasses.asdict(self.run)),
+            "run": _plain(_without_usual_limit(dataclasses.asdict(self.run))),
             "source": _plain(dataclasses.asdict(self.source)),
             "stages": [{"name": name, **_plain(values)} for name, values in self.stages],
         }
@@ -75,9 +82,24 @@ class Recipe:
         known = dict(self.stages)
         return tuple((name, known[name]) for name in names)
 
+    @property
+    def deduplicates(self) -> bool:
+        """Whether a stage compares documents with each other."""
+        return any(is_global(name) for name, _ in self.stages)
+
+    @property
+    def indexes(self) -> bool:
+        """Whether a stage can compare documents with those of earlier runs."""
+        return any("index" in values for _, values in self.stages)
+
     def build(self) -> list[Stage]:
         """Build the stages, ready to be called."""
         return [build(name, values) for name, values in self.stages]
+
+
+def _without_usual_limit(run: dict[str, Any]) -> dict[str, Any]:
+    """Runs from before there was a limit keep their fingerprint."""
+    return {name: value for name, value in run.items() if (name, value) != ("stage_seconds", STAGE_SECONDS)}
 
 
 def differences(old: Any, new: Any, at: str = "") -> list[str]:

@@ -25,7 +25,7 @@ MOST_SHARDS = 48  # shards: each costs some requests to the store, however few d
 
 @dataclass(frozen=True)
 class ReportSample:
-    """Shards that every pass so far has committed.
+    """Shards that every pass so far has committed and none has lost.
 
     `outputs`: their objects by where the documents ended, `corpus` or the stage that removed them. `removed`: exact
     counts by stage and reason. `rows`: documents that went into these shards; `rows_all`: into all shards.
@@ -52,7 +52,7 @@ def sample_of(run: Run, *, most_rows: int = MOST_ROWS, most_shards: int = MOST_S
     ledgers = [Ledger(store, step.name) for step in _passes(run.file.steps)]
     committed = [ledger.committed() for ledger in ledgers]
     used = [(ledger, done) for ledger, done in zip(ledgers, committed, strict=True) if done]
-    common = set.intersection(*(done for _, done in used)) if used else set()
+    common = set.intersection(*(done for _, done in used)) - set(run.lost()) if used else set()
     last = run.file.steps[-1].name
     sample = ReportSample(store, [], len(common), 0, run.totals().rows_in, 0, {})
     shards, rows, kept = sample.shards, 0, 0

@@ -82,6 +82,7 @@ class View:
     totals: Totals
     states: list[StepState]
     failed: dict[int, str]
+    lost: dict[int, str]
     funnel: list[funnel.FunnelRow]
     sample: ReportSample
     facts: Facts
@@ -117,6 +118,7 @@ def gather(run: Run, *, examples: bool = True) -> View:
         totals=totals,
         states=states,
         failed=run.failed(),
+        lost=run.lost(),
         funnel=rows,
         sample=sample,
         facts=facts,

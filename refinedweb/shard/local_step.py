@@ -13,12 +13,14 @@ from typing import Any
 import pyarrow as pa
 
 from refinedweb.ledger import layout
+from refinedweb.ledger.gaps import commit_filling
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.memory import peak_memory
 from refinedweb.ledger.version import code_version
-from refinedweb.recipe.plan import Step
+from refinedweb.recipe.plan import Step, is_whole
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Split, apply_stages
+from refinedweb.shard.deadline import cpu_limit, hang_limit
 from refinedweb.shard.index_format import index_schema
 from refinedweb.shard.kept import kept_shards
 from refinedweb.shard.outputs import RemovedWriter, RowsWriter, ShardOutputs, content_bytes
@@ -71,7 +73,8 @@ class _Pass:
         self._stages = built(chosen, self._recipe.imports)
         self._indexed = _indexed(step) if step.step.last else []
         self._seconds: dict[str, float] = {}
-        self._careful = Careful(chosen, self._recipe.imports) if careful else None
+        self._runner = Careful(chosen, self._recipe.imports, self._recipe.run.stage_seconds)
+        self._careful = careful
         self._rows_in = 0
         self._bytes_kept = 0
 
@@ -83,7 +86,6 @@ class _Pass:
             for batch in chain([first], batches):
                 self._take(batch, outputs)
             written = outputs.finish()
-        poison = [] if self._careful is None else self._careful.poison
         item, report = self._source.item, self._source.report
         record = Record(
             task=self._shard,
@@ -99,7 +101,7 @@ class _Pass:
             outputs=written,
             skipped=dict(report.skipped),
             damage=_damage(report.damage),
-            quarantined=[{"id": p.id, "error": p.error} for p in poison],
+            quarantined=[{"id": p.id, "error": p.error} for p in self._runner.poison],
             seconds=round(time.perf_counter() - start, 3),
             stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
             peak_memory=peak_memory(),
@@ -107,7 +109,8 @@ class _Pass:
             driver=self._step.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        return Ledger(self._store, self._step.step.name).commit(record)
+        ledger = Ledger(self._store, self._step.step.name)
+        return commit_filling(ledger, record) if is_whole(self._step.step) else ledger.commit(record)
 
     def _outputs(self, empty: pa.Table) -> ShardOutputs:
         """Writers with the columns that the stages give an empty table (which they must accept by law)."""
@@ -150,9 +153,18 @@ class _Pass:
             outputs.removed.write(removal.stage, self._without_measures(rows))
 
     def _apply(self, docs: pa.Table) -> list[Split]:
-        if self._careful is not None:
-            return self._careful.apply(docs)
-        return [apply_stages(self._stages, docs, self._seconds)]
+        """The batch after the stages. If it takes longer than a document may, it is looked at closely, and so is the
+        rest of the shard: whether a document is one that takes too long is found out for each by itself.
+        """
+        if self._careful:
+            return self._runner.apply(docs)
+        limit, start = self._recipe.run.stage_seconds, time.thread_time()
+        with cpu_limit(hang_limit(limit)):
+            done = apply_stages(self._stages, docs, self._seconds)
+        if time.thread_time() - start <= limit:
+            return [done]
+        self._careful = True
+        return self._runner.one_by_one(docs)
 
     def _written(self, rows: pa.Table) -> pa.Table:
         return self._without_measures(rows.drop_columns([name for name in NOT_IN_CORPUS if name in rows.column_names]))

@@ -10,6 +10,7 @@ stages over no documents. A child that dies before that has met no document, and
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from refinedweb.shard.apply import Removal, Split, apply_stages
+from refinedweb.shard.deadline import cpu_limit, ended_by_limit
 from refinedweb.shard.stage_cache import built
 from stages.base import drop_where
 from stages.errors import ConfigError, RetryError, ShardError
@@ -41,13 +43,15 @@ class Poison(NamedTuple):
 
 
 class Careful:
-    """`apply_stages` in a child process. `poison` lists the quarantined documents, whose `drop` is `worker_crash` or
-    `stage_error`.
+    """`apply_stages` in a child process. `poison` lists the quarantined documents, whose `drop` is `worker_crash`,
+    `stage_error`, or `stage_timeout` if a document alone takes more than `seconds` of CPU time.
     """
 
-    def __init__(self, stages: Stages, imports: tuple[str, ...]) -> None:
+    def __init__(self, stages: Stages, imports: tuple[str, ...], seconds: float = math.inf) -> None:
         self._stages = stages
         self._imports = imports
+        self._seconds = seconds
+        self._processes: list[Any] = []  # of the child: how it ended
         self._child: ProcessPoolExecutor | None = None
         self._confirmed: set[str] = set()  # exceptions that a fresh child has raised too
         self.poison: list[Poison] = []
@@ -57,6 +61,8 @@ class Careful:
         try:
             return [self._in_child(docs)]
         except BrokenProcessPool:
+            if self._spent() and docs.num_rows > 1:
+                return self.one_by_one(docs)
             self.close()
         except NOT_THE_DOCUMENT:
             raise
@@ -68,23 +74,31 @@ class Careful:
         half = docs.num_rows // 2
         return self.apply(docs.slice(0, half)) + self.apply(docs.slice(half))
 
+    def one_by_one(self, docs: pa.Table) -> list[Split]:
+        """The same for a batch that takes too long: one of its halves would take as long again."""
+        self._make_ready(docs.slice(0, 0))
+        return [part for row in range(docs.num_rows) for part in self.apply(docs.slice(row, 1))]
+
     def _tried_again(self, doc: pa.Table) -> Split:
         """The split of a document that has failed once. It is quarantined if it fails each time."""
         reason = error = ""
-        self.close()
         for attempt in range(1, TRIES):
             time.sleep(WAIT_SECONDS * 2 ** (attempt - 1))
+            self.close()
             self._make_ready(doc.slice(0, 0))
             try:
                 return self._in_child(doc)
             except BrokenProcessPool:
-                self.close()
                 reason, error = "worker_crash", "the process died"
+                if self._spent():
+                    reason, error = "stage_timeout", f"it took more than {self._seconds:g} CPU seconds"
             except NOT_THE_DOCUMENT:
                 raise
             except Exception as raised:
                 reason, error = "stage_error", _said(raised)
         self._confirmed.add(error)
+        if reason != "stage_error":
+            self.close()
         return self._quarantine(doc, reason, error)
 
     def _make_ready(self, empty: pa.Table) -> None:
@@ -108,7 +122,18 @@ class Careful:
     def _in_child(self, docs: pa.Table) -> Split:
         if self._child is None:
             self._child = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        return self._child.submit(_apply, self._stages, self._imports, docs.combine_chunks()).result()
+        found = self._child.submit(_apply, self._stages, self._imports, docs.combine_chunks(), self._limit(docs))
+        self._processes = [*self._child._processes.values()]
+        return found.result()
+
+    def _limit(self, docs: pa.Table) -> float:
+        """No limit while a child gets ready: kernels may have to be compiled."""
+        return self._seconds if docs.num_rows else math.inf
+
+    def _spent(self) -> bool:
+        """Whether the child that just died had spent its limit."""
+        self.close()
+        return any(ended_by_limit(process.exitcode) for process in self._processes)
 
     def close(self) -> None:
         if self._child is not None:
@@ -120,5 +145,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _apply(stages: Stages, imports: tuple[str, ...], docs: pa.Table) -> Split:
-    return apply_stages(built(stages, imports), docs, {})
+def _apply(stages: Stages, imports: tuple[str, ...], docs: pa.Table, seconds: float) -> Split:
+    instances = built(stages, imports)
+    with cpu_limit(seconds):
+        return apply_stages(instances, docs, {})

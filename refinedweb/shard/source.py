@@ -9,7 +9,7 @@ from refinedweb.shard.apply import Removal, Split, split
 from refinedweb.shard.kept import KeptShards
 from refinedweb.sources import SourceOptions, SourceReport, open_reader
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import split_uri
+from refinedweb.storage import Missing, split_uri
 from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
@@ -57,13 +57,16 @@ class InputShard:
 
     def _open(self) -> BinaryIO:
         store, key = split_uri(self.item.uri)
-        found = store.info(key)
-        if found.etag != self.item.etag:
-            raise ShardError(
-                f"{self.item.uri} changed since the run began (etag {self.item.etag} then, {found.etag} now); "
-                "put the old file back, or start a new run with another output"
-            )
-        return store.open(key)
+        try:
+            found = store.info(key)
+            if found.etag != self.item.etag:
+                raise ShardError(
+                    f"{self.item.uri} changed since the run began (etag {self.item.etag} then, {found.etag} now); "
+                    "to take it as it is now, run the same command again"
+                )
+            return store.open(key)
+        except Missing as error:
+            raise ShardError(f"{error}, though there was when the run began; put it back") from None
 
 
 def _read_to_the_end(file: BinaryIO) -> None:

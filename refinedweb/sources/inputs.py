@@ -7,7 +7,6 @@ shard numbers are the same on every machine.
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import os
 import re
@@ -16,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import zstandard
-
+from refinedweb.sources.compression import CODECS, expand
 from refinedweb.storage import Missing, ObjectInfo, Store, open_store, split_uri
 from refinedweb.storage.keys import checked_key
 from refinedweb.storage.local import LocalStore
@@ -30,6 +28,13 @@ KINDS = (
 )
 PATHS_LIST = re.compile(r"\.paths(\.gz|\.zst)?$")
 LOOKUPS = 32  # of listed files at the same time: a dump's list has up to 100,000, and each is a request
+MOST_LISTED = 64 << 20  # bytes of a list once it is decompressed; that of a dump of 100,000 files has 14 MB
+MOST_PATH = 4096  # characters
+_BAD_LIST = {
+    "large": f"has more than {MOST_LISTED} bytes once it is decompressed",
+    "cut": "is cut short",
+    "corrupt": "is damaged",
+}
 RUN_FILE, CORPUS = "run.json", "corpus"  # by which a run's output is recognised; see `ledger.layout`
 
 
@@ -47,6 +52,28 @@ class FoundInputs:
 
     inputs: list[Input]
     left_out: list[str]
+
+
+@dataclass(frozen=True)
+class InputSpecs:
+    """What a user named as inputs, and the prefix of the entries in a list of paths (None: the list's own place)."""
+
+    specs: tuple[str, ...]
+    base: str | None = None
+
+    def find(self, out: str) -> FoundInputs:
+        """List the files; see `find`."""
+        return find(self.specs, out=out, base=self.base)
+
+    def full(self) -> list[str]:
+        """The same in full, so that two drivers can compare what they were given without listing anything."""
+        names = [spec.rstrip("/") if spec.startswith("s3://") else _located(spec) for spec in self.specs]
+        return names if self.base is None else [*names, f"--base {_located(self.base)}"]
+
+
+def _located(spec: str) -> str:
+    store, key = _locate(spec)
+    return store.uri(key).rstrip("/")
 
 
 def find(specs: Iterable[str], *, out: str, base: str | None = None) -> FoundInputs:
@@ -100,11 +127,16 @@ def _folder(store: Store, key: str) -> tuple[list[Input], list[str]]:
     if any(info.key == f"{key}/{RUN_FILE}".lstrip("/") for info in objects):
         raise ConfigError(f"{store.uri(key)} is the output of a run; name its corpus: {store.uri(key)}/{CORPUS}")
     for _, pattern in KINDS:
-        taken = [info for info in objects if pattern.search(info.key.lower())]
+        taken = [info for info in objects if pattern.search(info.key.lower()) and not is_hidden(info.key)]
         if taken:
             others = {info.key for info in objects} - {info.key for info in taken}
             return [_input(store, info) for info in taken], sorted(map(store.uri, others))
     return [], [store.uri(info.key) for info in objects]
+
+
+def is_hidden(key: str) -> bool:
+    """Whether a file is another program's: `._a.warc.gz` of macOS, `.nfs0000…`. Only its own name makes it an input."""
+    return key.startswith(".", key.rfind("/") + 1)
 
 
 def _globbed(store: Store, key: str) -> list[Input]:
@@ -151,11 +183,21 @@ def _lines(store: Store, key: str) -> Iterator[str]:
         data, _ = store.get(key)
     except Missing as error:
         raise ConfigError(str(error)) from None
-    if key.endswith(".gz"):
-        data = gzip.decompress(data)
-    elif key.endswith(".zst"):
-        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    return (line.strip() for line in data.decode().splitlines() if line.strip())
+    codec = next((codec for ending, codec in CODECS.items() if key.endswith(ending)), None)
+    end = "whole"
+    if codec is not None:
+        data, end = expand(codec, data, MOST_LISTED)
+    elif len(data) > MOST_LISTED:
+        end = "large"
+    if end != "whole":
+        raise ConfigError(f"{store.uri(key)} {_BAD_LIST[end]}; give the list as it was published, or a part of it")
+    try:
+        lines = data.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{store.uri(key)} is not a list of paths: {error}") from None
+    if (long := max(map(len, lines), default=0)) > MOST_PATH:
+        raise ConfigError(f"{store.uri(key)} is not a list of paths: a line has {long} characters")
+    return (line.strip() for line in lines if line.strip())
 
 
 def _input(store: Store, info: ObjectInfo) -> Input:

@@ -1,4 +1,4 @@
-"""Read Parquet: one row for each row of the input, by row groups and batches.
+"""Read Parquet: one row for each row of the input, by row groups and batches of bounded size (see `bounded`).
 
 A row group that cannot be read becomes a `Damage` that says which rows are lost; the others are read. A file without a
 readable footer becomes a `Damage` and no rows. `offset` is the row's number in the file, `length` is null.
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refinedweb.sources.base import Damage, SourceOptions, SourceReport
+from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.columns import Mapping, match_columns, to_documents
 
 _ERRORS = (pa.ArrowException, OSError, ValueError)
@@ -57,8 +58,7 @@ class ParquetRows:
         try:
             parquet = self._open(about.total_byte_size)
             self._file.lowest = sys.maxsize
-            for batch in parquet.iter_batches(self._batch_rows(about), row_groups=[group], use_threads=False):
-                given = pa.Table.from_batches([batch])
+            for given in parquet.tables(group, self._batch_rows(about)):
                 docs = to_documents(given, mapping, self._key, first_row + done, self._options)
                 done += docs.num_rows
                 self._report.records += docs.num_rows
@@ -68,9 +68,9 @@ class ParquetRows:
             lost = f"rows {first_row + done} to {first_row + about.num_rows - 1} of row group {group} are lost: {error}"
             self._report.damage.append(Damage(self._file.place(), lost))
 
-    def _open(self, group_bytes: int) -> pq.ParquetFile:
+    def _open(self, group_bytes: int) -> BoundedRows:
         buffer = _BUFFER if group_bytes > _LARGE_GROUP else 0
-        return pq.ParquetFile(self._file, buffer_size=buffer, page_checksum_verification=True)
+        return BoundedRows(self._file, buffer, self._options.batch_bytes)
 
     def _batch_rows(self, about: pq.RowGroupMetaData) -> int:
         """How many rows of average size fill a batch."""

@@ -2,12 +2,12 @@
 
 Every write goes to a file in `.tmp/` first, is synced, and then gets its name by `rename` (replace) or `link`
 (create-only, atomic with its content: `O_EXCL` alone could leave an empty record after a crash). Compare-and-swap holds
-an `flock`, which the kernel releases when the process ends.
+an `flock`, which the kernel releases when the process ends. Where the file system has no hard links, create-only holds
+that lock too, looks, and renames: a record is never half-written there either. Without locks there is no ledger.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import uuid
@@ -20,6 +20,7 @@ import xxhash
 
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, StoredObject
 from refinedweb.storage.keys import checked_key, checked_prefix
+from refinedweb.storage.local_calls import linked, lock, sync_folder
 from refinedweb.storage.os_errors import explained
 from stages.errors import ConfigError
 
@@ -75,14 +76,24 @@ class LocalStore:
         try:
             with explained(self.path(key)):
                 _write_synced(temporary, data)
-                os.link(temporary, self.path(key))
-                _sync_folder(self.path(key))
+            self._create(key, temporary)
         except FileExistsError:
             raise Exists(f"{self.uri(key)} exists") from None
         finally:
             with suppress(OSError):  # a disk that has become read-only keeps the file
                 temporary.unlink(missing_ok=True)
         return _etag(data)
+
+    def _create(self, key: str, temporary: Path) -> None:
+        """Give the finished file its name. Raises FileExistsError."""
+        path = self.path(key)
+        with explained(path):
+            if not linked(temporary, path):
+                with self._lock(key):
+                    if os.path.lexists(path):
+                        raise FileExistsError(path)
+                    os.replace(temporary, path)
+            sync_folder(os.path.dirname(path))
 
     def put_match(self, key: str, data: bytes, etag: str) -> str:
         with self._lock(key):
@@ -126,7 +137,7 @@ class LocalStore:
         with explained(str(path)):
             file = open(path, "wb")  # noqa: SIM115  (closed below; errors that the caller raises are not ours to explain)
         with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file.fileno(), self.path(key))
             yield
 
 
@@ -157,7 +168,7 @@ class LocalSink:
             size = self._file.tell()
             self._file.close()
             os.replace(self._path, self._final)
-            _sync_folder(self._final)
+            sync_folder(os.path.dirname(self._final))
         self.closed = True
         return StoredObject(size, self._hash.hexdigest())
 
@@ -179,7 +190,7 @@ class LocalSink:
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         with explained(folder):
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            entries = sorted(os.scandir(folder), key=_place, reverse=True)
     except (FileNotFoundError, NotADirectoryError):
         return
     while entries:
@@ -190,6 +201,11 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 yield from _walk(entry.path, key)
         else:
             yield key, entry
+
+
+def _place(entry: os.DirEntry[str]) -> str:
+    """By what entries are sorted so that keys come in their order, as on S3: `a-b/c` is before `a/b`."""
+    return f"{entry.name}/" if entry.is_dir() else entry.name
 
 
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:
@@ -214,11 +230,3 @@ def _make_folder(folder: str) -> None:
             os.makedirs(folder, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError(f"{folder}: a file is where a folder is needed; choose another output") from error
-
-
-def _sync_folder(path: str) -> None:
-    handle = os.open(os.path.dirname(path), os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

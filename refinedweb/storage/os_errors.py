@@ -20,6 +20,8 @@ FORBIDDEN = {
     errno.EROFS: "the file system is read-only; mount it writable, or choose another place",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ELOOP: "a symbolic link points to itself",
+    errno.ENOSYS: "this file system cannot do that; choose another place",
+    errno.EOPNOTSUPP: "this file system cannot do that; choose another place",
     errno.EFBIG: "the file is larger than the system allows; raise `ulimit -f`, or choose another file system",
 }
 

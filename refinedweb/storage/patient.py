@@ -156,12 +156,11 @@ class PatientStore:
 
     def _wait(self, attempt: int, error: RefinedWebError) -> None:
         """Back off, a random time so that drivers that fail together don't come back together."""
-        left = random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 9))
-        while left > 0:
+        until = self._clock() + random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 9))
+        while (left := until - self._clock()) > 0:  # by the clock: in a storm, to renew claims takes a minute itself
             if threading.get_ident() == self._thread:
                 self._meanwhile(self.throttled() or f"waiting for the store: {error}")
             self._sleep(min(TURN, left))
-            left -= TURN
 
 
 def impatient(store: Store) -> Store:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo
 from refinedweb.storage.keys import checked_key, checked_prefix
 from refinedweb.storage.s3_client import client, request_payer
+from refinedweb.storage.s3_errors import head_of, present
 from refinedweb.storage.s3_pace import again, back_off, once, pace_of, throttled
 from refinedweb.storage.s3_streams import MultipartSink, RangeReader, checked_body
 from refinedweb.storage.s3_sums import (
@@ -27,17 +28,17 @@ from refinedweb.storage.s3_sums import (
     SUMS,
     Corrupt,
     Digest,
+    PartSizes,
     blocks_around,
     check_all,
     check_blocks,
     digest_of,
     etag_of,
     is_sums_key,
-    part_bytes_of,
     sums_key,
     sums_of,
 )
-from stages.errors import CommitUnknown, RetryError
+from stages.errors import CommitUnknown, ConfigError, Full, RetryError, ShardError
 
 __all__ = ["S3Store", "client"]
 
@@ -67,7 +68,7 @@ class S3Store:
         within = {"Bucket": self._bucket, "Prefix": self._prefix + checked_prefix(prefix)}
         arguments: dict[str, Any] = {**within, "MaxKeys": LIST_KEYS, **request_payer()}
         while True:
-            page = self._call(prefix, lambda: client().list_objects_v2(**arguments))
+            page = self._call(prefix, lambda: present(client().list_objects_v2(**arguments), "IsTruncated"))
             for item in page.get("Contents", []):
                 if not is_sums_key(item["Key"]):
                     yield ObjectInfo(item["Key"].removeprefix(self._prefix), item["Size"], etag_of(item))
@@ -88,7 +89,8 @@ class S3Store:
         return self._call(key, read)
 
     def put(self, key: str, data: bytes) -> str:
-        return etag_of(self._call(key, lambda: client().put_object(**self._at(key), **checked_body(data))))
+        request = {**self._at(key), **checked_body(data)}
+        return self._call(key, lambda: etag_of(client().put_object(**request)))
 
     def put_new(self, key: str, data: bytes) -> str:
         return self._conditional(key, data, {"IfNoneMatch": "*"}, Exists(f"{self.uri(key)} exists"))
@@ -109,7 +111,7 @@ class S3Store:
 
     def create(self, key: str) -> MultipartSink:
         return MultipartSink(
-            client(), self._at(key), lambda call: self._call(key, call), lambda sums: self.put(sums_key(key), sums)
+            self._at(key), lambda call: self._call(key, call), lambda sums: self.put(sums_key(key), sums)
         )
 
     def delete(self, key: str) -> None:
@@ -130,7 +132,8 @@ class S3Store:
         return again(self.uri(key), call)
 
     def _head(self, key: str) -> dict[str, Any]:
-        return cast(dict[str, Any], self._call(key, lambda: client().head_object(**self._at(key))))
+        at = self._at(key)
+        return self._call(key, lambda: present(head_of(at), "ETag", "ContentLength"))
 
     def _sums(self, key: str, head: dict[str, Any]) -> bytes | None:
         """The block sums of an object of ours. None for other objects, or if its writer has not stored them yet."""
@@ -154,8 +157,16 @@ class S3Store:
         return self._call(info.key, read)
 
     def _digest(self, info: ObjectInfo, head: dict[str, Any]) -> Digest | None:
-        part_bytes = self._call(info.key, lambda: part_bytes_of(self._at(info.key), info))
-        return digest_of(head, part_bytes)
+        return digest_of(head, PartSizes(info, lambda number: self._part_size(info, number)))
+
+    def _part_size(self, info: ObjectInfo, number: int) -> int | None:
+        """Bytes of one part of an object put in parts; None if the store does not say."""
+        part = {**self._at(info.key), "PartNumber": number}  # and no condition: stores disagree whose etag it meets
+        try:
+            head = self._call(info.key, lambda: present(client().head_object(**part), "ContentLength"))
+        except (ConfigError, ShardError):  # it does not know this question
+            return None
+        return int(head["ContentLength"])
 
     def _ranges(self, info: ObjectInfo, sums: bytes | None) -> Callable[[int, int], bytes]:
         """Fetches bytes first…last of exactly the version that `open` saw, and checks them if it has block sums."""
@@ -176,26 +187,33 @@ class S3Store:
         """A conditional put whose outcome is never guessed: after doubt or refusal the object itself decides."""
         pace = pace_of(self.uri(key).rpartition("/")[0])
         request = {**self._at(key), **checked_body(data), **condition}
+        reason: Exception = RetryError("no attempt was made")
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
-                return etag_of(once(self.uri(key), pace, lambda: client().put_object(**request)))
-            except (RetryError, Changed, Missing):
-                settled = self._settled(key, data, condition)
+                return once(self.uri(key), pace, lambda: etag_of(client().put_object(**request)))
+            except Full:
+                raise  # it was refused, and room is not made in a moment
+            except (RetryError, Changed, Missing) as error:
+                reason = error
+                settled = self._settled(key, data, condition, error)
             if settled == "taken":
                 raise refusal
             if settled is not None:
                 return settled
-            back_off(attempt)
-        raise CommitUnknown(f"{self.uri(key)}: {CONFLICT_ATTEMPTS} conditional writes in a row got no clear answer")
+            back_off(attempt, reason if isinstance(reason, RetryError) else None)
+        raise CommitUnknown(
+            f"{self.uri(key)}: {CONFLICT_ATTEMPTS} conditional writes in a row got no clear answer; the last: {reason}"
+        ) from reason
 
-    def _settled(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
+    def _settled(self, key: str, data: bytes, condition: dict[str, str], reason: Exception) -> str | None:
         """Our etag if the object is ours, "taken" if it is another writer's, None if the write may be tried again."""
         try:
             found, etag = self.get(key)
         except Missing:
             return "taken" if "IfMatch" in condition else None
         except RetryError as error:
-            raise CommitUnknown(f"{self.uri(key)}: the write was not answered and cannot be read back") from error
+            text = f"{self.uri(key)}: the write got no clear answer ({reason}) and cannot be read back ({error})"
+            raise CommitUnknown(text) from error
         if found == data:
             return etag
         return None if etag == condition.get("IfMatch") else "taken"

@@ -1,4 +1,4 @@
-"""The process's one S3 client, and what its errors mean for the caller.
+"""The process's one S3 client, made of the usual AWS settings and of ours.
 
 It never retries by itself: a retry inside boto3 could report to the true winner of a conditional put that it lost, and
 would ignore the pace of the prefix (see `s3_pace`).
@@ -7,51 +7,38 @@ would ignore the pace of the prefix (see `s3_pace`).
 from __future__ import annotations
 
 import os
+import time
 from functools import lru_cache
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-from urllib3.exceptions import HTTPError
 
-from refinedweb.storage.base import Changed, Missing
-from stages.errors import ConfigError, RefinedWebError, RetryError
+from stages.errors import ConfigError
 
 CONNECT_SECONDS = 10.0  # a host that takes longer is down; `s3_pace` tries again
 READ_SECONDS = 60.0  # without a byte: boto3's own default
 CONNECTIONS = 32  # kept open: twice `s3.PARALLEL`, so that no thread waits for a connection
+# Of the metadata service, which gives a machine its credentials. By default boto3 asks it once, for a second, which is
+# too little when all workers of a machine ask at the same time.
+METADATA = {"metadata_service_timeout": 3, "metadata_service_num_attempts": 4}
 
-FAULTS = (ClientError, BotoCoreError, ResponseParserError, HTTPError)
-"""Everything that a request may raise: refusals, lost connections, truncated bodies, answers that make no sense."""
-
-_REFUSED = {"PreconditionFailed", "412"}
-_MISSING = {"NoSuchKey", "404", "NotFound"}
-_DENIED = {
-    "AccessDenied", "403", "401", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "PermanentRedirect",
-    "AuthorizationHeaderMalformed", "AllAccessDisabled", "AccountProblem",
-}  # fmt: skip
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "RequestExpired"}
-_SKEWED = {"RequestTimeTooSkewed"}
-_SLOW = {
-    "SlowDown", "503", "429", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded",
-    "TooManyRequests", "BandwidthLimitExceeded", "RequestThrottled",
-}  # fmt: skip
+KMS_KEY = "REFINEDWEB_S3_KMS_KEY"
+SSE = "REFINEDWEB_S3_SSE"
+_ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 
 
-class Throttled(RetryError):
-    """The store wants fewer requests under this prefix."""
+class _Made:
+    """When the client was made, so that many threads whose credentials are refused replace it once."""
 
-
-class UploadGone(RetryError):
-    """There is no such multipart upload: it was completed or aborted earlier, or never begun."""
+    at = float("-inf")
 
 
 @lru_cache(maxsize=1)
 def client() -> Any:
-    """Create the client from the usual AWS settings, once per process."""
+    """Create the client in a session of its own, once per process. Raises ConfigError for unusable settings."""
     unsigned = os.environ.get("AWS_NO_SIGN_REQUEST", "").upper() in {"YES", "TRUE", "1"}
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
@@ -62,7 +49,33 @@ def client() -> Any:
         request_checksum_calculation="when_required",
         signature_version=UNSIGNED if unsigned else None,
     )
-    return boto3.client("s3", config=config)
+    try:
+        made = boto3.Session(botocore_session=_session()).client("s3", config=config)
+    except ValueError as error:  # an endpoint that is not a URL, a proxy or a number that is none
+        raise ConfigError(f"the AWS settings are unusable: {error}; check AWS_ENDPOINT_URL and the profile") from error
+    _Made.at = time.monotonic()
+    return made
+
+
+def renew(since: float) -> None:
+    """Let the next request make a new client, which looks for credentials anew, unless that happened after `since`.
+
+    `since` is a time of `time.monotonic`. A client keeps what it has found: expired credentials, or none.
+    """
+    if _Made.at <= since:
+        client.cache_clear()
+
+
+def _session() -> botocore.session.Session:
+    session = botocore.session.Session()
+    given = session.get_scoped_config()
+    for name, value in METADATA.items():
+        if name not in given and f"AWS_{name.upper()}" not in os.environ:
+            session.set_config_variable(name, value)
+    region = os.environ.get("AWS_REGION")  # which all AWS tools read but boto3
+    if region and "AWS_DEFAULT_REGION" not in os.environ:
+        session.set_config_variable("region", region)
+    return session
 
 
 def request_payer() -> dict[str, Any]:
@@ -71,31 +84,16 @@ def request_payer() -> dict[str, Any]:
     return {} if payer is None else {"RequestPayer": payer}
 
 
-def translated(uri: str, error: Exception) -> RefinedWebError:
-    """The error that says what to do next. Raise it from the original, so that nothing of it is lost."""
-    if not isinstance(error, ClientError):
-        unusable = "Credentials" in type(error).__name__ or "Profile" in type(error).__name__
-        hint = "; for public buckets set AWS_NO_SIGN_REQUEST=YES" if unusable else ""
-        return (ConfigError if unusable else RetryError)(f"{uri}: {error}{hint}")
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    if code in _MISSING:
-        return Missing(f"no object {uri}")
-    if code in _REFUSED:
-        return Changed(f"{uri} was replaced while it was being read")
-    if code in _SLOW:
-        return Throttled(f"{uri}: the store answered {code}; it wants fewer requests at a time")
-    if code == "NoSuchUpload":
-        return UploadGone(f"{uri}: the store answered {code}")
-    return _unusable(uri, code) or RetryError(f"{uri}: the store answered {code or error}")
+def encryption() -> dict[str, str]:
+    """The extra arguments of everything that begins an object: how the store encrypts it.
 
-
-def _unusable(uri: str, code: str) -> ConfigError | None:
-    if code in _EXPIRED:
-        return ConfigError(f"{uri}: {code}; renew your AWS credentials, then run the same command again: it resumes")
-    if code in _SKEWED:
-        return ConfigError(f"{uri}: {code}; this machine's clock is wrong: set it (NTP), then run again")
-    if code in _DENIED:
-        return ConfigError(f"{uri}: {code}; check the bucket's name, region, your AWS credentials and the clock")
-    if code == "400":  # the answer to a HEAD has no body that could say more
-        return ConfigError(f"{uri}: the store answered 400; check that your AWS credentials have not expired")
-    return None
+    Raises ConfigError if the settings contradict each other or name something that S3 does not know.
+    """
+    key, kind = os.environ.get(KMS_KEY, ""), os.environ.get(SSE, "")
+    if kind and kind not in _ENCRYPTIONS:
+        raise ConfigError(f"{SSE}={kind!r} is unknown; known: {', '.join(_ENCRYPTIONS)}")
+    if not key:
+        return {"ServerSideEncryption": kind} if kind else {}
+    if kind == "AES256":
+        raise ConfigError(f"{SSE}=AES256 takes no key; unset it, or unset {KMS_KEY}")
+    return {"ServerSideEncryption": kind or "aws:kms", "SSEKMSKeyId": key}

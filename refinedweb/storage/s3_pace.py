@@ -15,12 +15,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
-from refinedweb.storage.s3_client import FAULTS, Throttled, UploadGone, translated
-from stages.errors import RetryError
+from refinedweb.storage.base import Changed, Missing
+from refinedweb.storage.s3_client import renew
+from refinedweb.storage.s3_errors import FAULTS, Expired, Unproven, UploadGone, translated
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, Throttled
 
 R = TypeVar("R")
 
 ATTEMPTS = 10  # of one request: with their back-off about half a minute
+FIRST_ATTEMPTS = 3  # of a process that has never got an answer, if it has no credentials or nothing there speaks S3
 FIRST_WAIT = 0.1  # seconds; doubled by each attempt
 MOST_WAIT = 20.0  # seconds
 MOST_RATE = 3500.0  # requests per second: what S3 promises for the writes of one prefix
@@ -80,6 +83,8 @@ def pace_of(prefix: str) -> Pace:
     return Pace()
 
 
+_answered = threading.Event()
+"""This process has got an answer of a store: its credentials and its endpoint have been right."""
 _slowed: dict[str, Pace] = {}  # by prefix: those that have ever got a SlowDown, which are few
 
 
@@ -98,23 +103,36 @@ def throttled(root: str) -> str | None:
 
 
 def again(uri: str, call: Callable[[], R]) -> R:
-    """Repeat an idempotent request until it succeeds. Raises what `s3_client.translated` makes of the last error."""
+    """Repeat an idempotent request until it succeeds. Raises what `s3_errors.translated` makes of the last error."""
     pace = pace_of(uri.rpartition("/")[0])
     for attempt in range(ATTEMPTS):
         try:
             return once(uri, pace, call)
-        except UploadGone:
-            raise  # it stays gone
-        except RetryError:
+        except (UploadGone, Full):
+            raise  # it stays gone; and room is not made in half a minute
+        except Unproven as error:
+            if attempt + 1 >= (ATTEMPTS if _answered.is_set() else FIRST_ATTEMPTS):
+                raise _given_up(error) from error
+            back_off(attempt, error)
+        except RetryError as error:
             if attempt == ATTEMPTS - 1:
                 raise
-        back_off(attempt)
+            back_off(attempt, error)
     raise AssertionError("the last attempt returns or raises")
 
 
+def _given_up(error: Unproven) -> RefinedWebError:
+    """A person must mend it, unless this process has shown that its settings are right: then it will pass."""
+    return error if _answered.is_set() and not isinstance(error, Expired) else ConfigError(str(error))
+
+
 def once(uri: str, pace: Pace, call: Callable[[], R]) -> R:
-    """Send one request at the prefix's pace. Raises what `s3_client.translated` makes of its error."""
+    """Send one request at the prefix's pace. Raises what `s3_errors.translated` makes of its error.
+
+    After an error about credentials, the next request looks for others: `call` must ask for the client each time.
+    """
     pace.take()
+    begun = time.monotonic()
     try:
         answer = call()
     except FAULTS as error:
@@ -122,11 +140,21 @@ def once(uri: str, pace: Pace, call: Callable[[], R]) -> R:
         if isinstance(meaning, Throttled):
             pace.slowed()
             _slowed[uri.rpartition("/")[0]] = pace
+        if isinstance(meaning, Unproven):
+            renew(begun)
+        if isinstance(meaning, Missing | Changed):
+            _answered.set()
         raise meaning from error
     pace.went_well()
+    _answered.set()
     return answer
 
 
-def back_off(attempt: int) -> None:
-    """Wait a random time before the next attempt: workers that fail together must not come back together."""
-    time.sleep(random.uniform(0.5, 1.0) * min(MOST_WAIT, FIRST_WAIT * 2**attempt))
+def back_off(attempt: int, error: RetryError | None = None) -> None:
+    """Wait a random time before the next attempt, or longer if the store said for how long.
+
+    It is random because workers that fail together must not come back together.
+    """
+    asked = 0.0 if error is None else error.wait_seconds
+    own = min(MOST_WAIT, FIRST_WAIT * 2**attempt)
+    time.sleep(max(asked * random.uniform(1.0, 1.25), own * random.uniform(0.5, 1.0)))

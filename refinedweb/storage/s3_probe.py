@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from refinedweb.storage.s3_client import FAULTS, client
+from botocore.exceptions import ClientError
+
+from refinedweb.storage.s3_client import client, encryption
+from refinedweb.storage.s3_pace import again
 from refinedweb.storage.s3_sums import Corrupt, check_all, content_md5
 
 
 def checks_uploads(uri: str) -> bool:
     """Whether the store refuses an object whose bytes do not match its Content-MD5."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    try:
-        client().put_object(Bucket=bucket, Key=key, Body=b"garbled", ContentMD5=content_md5(b"as sent"))
-    except FAULTS as error:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        if code not in {"BadDigest", "InvalidDigest"}:
-            raise
-        return True
-    client().delete_object(Bucket=bucket, Key=key)
-    return False
+
+    def refuses() -> bool:
+        try:
+            client().put_object(**_at(uri), **encryption(), Body=b"garbled", ContentMD5=content_md5(b"as sent"))
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code", "") not in {"BadDigest", "InvalidDigest"}:
+                raise
+            return True
+        client().delete_object(**_at(uri))
+        return False
+
+    return again(uri, refuses)
 
 
 def etags_hold(uri: str) -> bool:
     """Whether the etag of an object that others wrote is the MD5 of its bytes, or known to be something else."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
     data = os.urandom(1024)
-    client().put_object(Bucket=bucket, Key=key, Body=data)
+    again(uri, lambda: client().put_object(**_at(uri), **encryption(), Body=data))
     try:
-        answer = client().get_object(Bucket=bucket, Key=key)
-        check_all(uri, answer["Body"].read(), answer)
+        again(uri, lambda: _checked(uri))
     except Corrupt:
         return False
     finally:
-        client().delete_object(Bucket=bucket, Key=key)
+        again(uri, lambda: client().delete_object(**_at(uri)))
     return True
+
+
+def _checked(uri: str) -> None:
+    answer = client().get_object(**_at(uri))
+    check_all(uri, answer["Body"].read(), answer)
+
+
+def _at(uri: str) -> dict[str, Any]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Key": key}

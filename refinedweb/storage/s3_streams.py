@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
@@ -12,7 +13,8 @@ from typing import Any, Self
 import xxhash
 
 from refinedweb.storage.base import Missing, StoredObject
-from refinedweb.storage.s3_client import UploadGone
+from refinedweb.storage.s3_client import client, encryption
+from refinedweb.storage.s3_errors import UploadGone, head_of, present
 from refinedweb.storage.s3_sums import (
     SEPARATE,
     SUMS,
@@ -20,12 +22,12 @@ from refinedweb.storage.s3_sums import (
     block_sums,
     content_md5,
     etag_of,
-    etag_of_parts,
     sums_metadata,
 )
-from stages.errors import RetryError
+from stages.errors import RefinedWebError, RetryError
 
 PART_BYTES = 16 << 20  # of an upload: S3 wants at least 5 MiB and at most 10,000 parts, so 156 GiB fit in an object
+UPLOAD = "refinedweb-upload"  # in the metadata of an object put in parts
 Call = Callable[[Callable[[], Any]], Any]
 Fetch = Callable[[int, int], bytes]
 
@@ -84,8 +86,10 @@ class RangeReader(io.RawIOBase):
 
 
 def checked_body(data: bytes) -> dict[str, Any]:
-    """The arguments of a put: the content, the MD5 for the store to check, and the block sums for readers to check."""
-    return {"Body": data, "ContentMD5": content_md5(data), "Metadata": sums_metadata(data)}
+    """The arguments of a put: the content, the MD5 for the store to check, the block sums for readers to check, and how
+    the store encrypts it.
+    """
+    return {"Body": data, "ContentMD5": content_md5(data), "Metadata": sums_metadata(data), **encryption()}
 
 
 class MultipartSink:
@@ -94,8 +98,7 @@ class MultipartSink:
     `put` writes the companion object that holds the block sums of one uploaded in parts.
     """
 
-    def __init__(self, client: Any, at: dict[str, Any], call: Call, put: Callable[[bytes], object]) -> None:
-        self._client = client
+    def __init__(self, at: dict[str, Any], call: Call, put: Callable[[bytes], object]) -> None:
         self._at = at
         self._call = call
         self._put = put
@@ -104,8 +107,8 @@ class MultipartSink:
         self._size = 0
         self._upload: str | None = None
         self._parts: list[dict[str, Any]] = []
-        self._md5s: list[bytes] = []
         self._sums = b""
+        self._token = uuid.uuid4().hex  # which upload an object is from: etags cannot say where the store encrypts
         self.closed = False
 
     def write(self, data: bytes) -> int:
@@ -122,8 +125,8 @@ class MultipartSink:
 
     def finish(self) -> StoredObject:
         if self._upload is None:
-            data = bytes(self._buffer)
-            self._call(lambda: self._client.put_object(**self._at, **checked_body(data)))
+            request = {**self._at, **checked_body(bytes(self._buffer))}
+            self._call(lambda: etag_of(client().put_object(**request)))
         else:
             if self._buffer:
                 self._send(bytes(self._buffer))
@@ -134,24 +137,23 @@ class MultipartSink:
     def _complete(self) -> None:
         done = {"UploadId": self._upload, "MultipartUpload": {"Parts": self._parts}}
         try:
-            answer = self._call(lambda: self._client.complete_multipart_upload(**self._at, **done))
+            answer = self._call(lambda: client().complete_multipart_upload(**self._at, **done))
         except UploadGone:
             answer = self._completed()
-        etag = etag_of(answer) or etag_of_parts(self._md5s)  # Ceph RGW 16 leaves it empty
+        etag = etag_of(answer) or etag_of(self._head())  # Ceph RGW 16 leaves it empty
         sums = {"etag": etag, "sums": base64.b64encode(self._sums).decode()}
         self._put(json.dumps(sums).encode())
 
     def _completed(self) -> Any:
         """The object's head, if the upload is gone because it was completed and the answer lost. Else RetryError."""
-        try:
-            answer = self._call(lambda: self._client.head_object(**self._at))
-        except Missing:
-            answer = {"ETag": "", "ContentLength": 0}
-        if etag_of(answer) != etag_of_parts(self._md5s) or answer["ContentLength"] != self._size:
-            raise RetryError(
-                f"s3://{self._at['Bucket']}/{self._at['Key']}: its upload in parts is gone; write it again"
-            )
-        return answer
+        with suppress(Missing):
+            head = self._head()
+            if head["Metadata"].get(UPLOAD) == self._token:
+                return head
+        raise RetryError(f"s3://{self._at['Bucket']}/{self._at['Key']}: its upload in parts is gone; write it again")
+
+    def _head(self) -> Any:
+        return self._call(lambda: present(head_of(self._at), "ETag", "Metadata"))
 
     def discard(self) -> None:
         if self.closed:
@@ -159,20 +161,20 @@ class MultipartSink:
         self.closed = True
         if self._upload is not None:
             upload = self._upload
-            with suppress(RetryError):  # then the bucket's life-cycle rule aborts it
-                self._call(lambda: self._client.abort_multipart_upload(**self._at, UploadId=upload))
+            with suppress(RefinedWebError):  # then the bucket's life-cycle rule aborts it
+                self._call(lambda: client().abort_multipart_upload(**self._at, UploadId=upload))
 
     def _send(self, part: bytes) -> None:
         if self._upload is None:
-            begun = {**self._at, "Metadata": {SUMS: SEPARATE}}
-            self._upload = self._call(lambda: self._client.create_multipart_upload(**begun))["UploadId"]
+            begun = {**self._at, "Metadata": {SUMS: SEPARATE, UPLOAD: self._token}, **encryption()}
+            created = self._call(lambda: present(client().create_multipart_upload(**begun), "UploadId"))
+            self._upload = created["UploadId"]
         number = len(self._parts) + 1
         request = {**self._at, "UploadId": self._upload, "PartNumber": number, "Body": part}
-        answer = self._call(lambda: self._client.upload_part(**request, ContentMD5=content_md5(part)))
+        answer = self._call(lambda: present(client().upload_part(**request, ContentMD5=content_md5(part)), "ETag"))
         checksums = {name: value for name, value in answer.items() if name.startswith("Checksum")}
         checksums.pop("ChecksumType", None)
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"], **checksums})
-        self._md5s.append(base64.b64decode(content_md5(part)))
         self._sums += block_sums(part)
 
     def __enter__(self) -> Self:

@@ -18,16 +18,20 @@ import base64
 import hashlib
 import os
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import xxhash
 
 from refinedweb.storage.base import ObjectInfo
-from refinedweb.storage.s3_client import client
+from refinedweb.storage.s3_errors import present
 from stages.errors import RetryError
 
 BLOCK = 128 << 10  # bytes per sum: 16 MiB have 128 sums, 1.4 kB in base64, and metadata may be 2 kB
+FEW_PARTS = 16  # of an object: the size of each is asked for at once
+MANY_PARTS = 128  # of unequal sizes: beyond, asking takes longer than it is worth, and the object is not checked
+MOST_PARTS = 10_000  # of an object, says S3
 SUMS = "refinedweb-sums"
 SEPARATE = "beside"  # stored as the metadata SUMS: the sums are in a companion object
 _MD5 = re.compile(r"[0-9a-f]{32}(-\d+)?")
@@ -39,7 +43,7 @@ class Corrupt(RetryError):
 
 def etag_of(answer: dict[str, Any]) -> str:
     """The etag without quotes: Ceph RGW's If-Match needs it so, and other stores accept both forms."""
-    return str(answer["ETag"]).strip('"')
+    return str(present(answer, "ETag")["ETag"]).strip('"')
 
 
 def content_md5(data: bytes) -> str:
@@ -100,55 +104,89 @@ def check_all(uri: str, data: bytes, answer: dict[str, Any]) -> None:
         digest.check(uri)
 
 
-def digest_of(answer: dict[str, Any], part_bytes: int | None) -> Digest | None:
-    """What computes an object's etag from its bytes; None if the etag says nothing about them."""
+def digest_of(answer: dict[str, Any], parts: PartSizes | None) -> Digest | None:
+    """What computes an object's etag from its bytes; None if the etag says nothing that can be checked."""
     etag = etag_of(answer)
     encrypted = "kms" in answer.get("ServerSideEncryption", "") or "SSECustomerAlgorithm" in answer
     opaque = os.environ.get("REFINEDWEB_S3_ETAGS") == "opaque"
-    if encrypted or opaque or _MD5.fullmatch(etag) is None or ("-" in etag and part_bytes is None):
+    if encrypted or opaque or _MD5.fullmatch(etag) is None:
         return None
-    return Digest(etag, part_bytes if "-" in etag else None)
+    if "-" not in etag:
+        return Digest(etag)
+    sizes = None if parts is None else parts.likely()
+    return None if parts is None or sizes is None else Digest(etag, sizes, parts.known_unlike)
 
 
-def part_bytes_of(at: dict[str, Any], info: ObjectInfo) -> int | None:
-    """Bytes per part of an object put in parts; None for other objects, and if the store does not say."""
-    parts = int(info.etag.partition("-")[2] or 0)
-    if parts == 0:
-        return None
-    length = int(client().head_object(**at, PartNumber=1)["ContentLength"])
-    return length if length > 0 and -(-info.size // length) == parts else None
+class PartSizes:
+    """How large the parts are of an object that was put in parts, which may all differ. `ask` has the size of one.
+
+    A few are asked for, one by one. Many are taken for equal if the first one fits the object's size: only if the etag
+    does not match then, all are asked for.
+    """
+
+    def __init__(self, info: ObjectInfo, ask: Callable[[int], int | None]) -> None:
+        self._size = info.size
+        self._number = int(info.etag.partition("-")[2] or 0)
+        self._ask = ask
+
+    def likely(self) -> list[int] | None:
+        """The sizes in order; None if the store does not say."""
+        if self._number <= FEW_PARTS:
+            return self._all()
+        first = self._ask(1)
+        if first is None or first <= 0 or self._number > MOST_PARTS:
+            return None
+        if -(-self._size // first) != self._number:
+            return self._all() if self._number <= MANY_PARTS else None
+        return [first] * (self._number - 1) + [self._size - first * (self._number - 1)]
+
+    def known_unlike(self, sizes: Sequence[int]) -> bool:
+        """Whether the parts have other sizes than these, or the store does not say all of them."""
+        return self._number > FEW_PARTS and any(self._ask(n) != size for n, size in enumerate(sizes, 1))
+
+    def _all(self) -> list[int] | None:
+        sizes = []
+        for number in range(1, self._number + 1):
+            size = self._ask(number)
+            if size is None:
+                return None
+            sizes.append(size)
+        return sizes if sum(sizes) == self._size else None
 
 
 class Digest:
-    """Computes the etag of bytes that come in order."""
+    """Computes the etag of bytes that come in order: of an object put in parts of these `sizes`, or in one request.
 
-    def __init__(self, etag: str, part_bytes: int | None) -> None:
+    `unlike` says whether the sizes were wrong.
+    """
+
+    def __init__(
+        self, etag: str, sizes: Sequence[int] | None = None, unlike: Callable[[Sequence[int]], bool] | None = None
+    ) -> None:
         self._etag = etag
-        self._part_bytes = part_bytes
+        self._sizes = sizes
+        self._unlike = unlike
         self._parts: list[bytes] = []
         self._current = _md5(b"")
         self._filled = 0
 
     def update(self, data: bytes) -> None:
         view = memoryview(data)
-        while self._part_bytes is not None and self._filled + len(view) >= self._part_bytes:
-            left = self._part_bytes - self._filled
+        sizes = self._sizes or ()
+        while len(self._parts) < len(sizes) and self._filled + len(view) >= sizes[len(self._parts)]:
+            left = sizes[len(self._parts)] - self._filled
             self._current.update(view[:left])
-            self._end_part()
+            self._parts.append(self._current.digest())
+            self._current, self._filled = _md5(b""), 0
             view = view[left:]
         self._current.update(view)
         self._filled += len(view)
 
-    def _end_part(self) -> None:
-        self._parts.append(self._current.digest())
-        self._current, self._filled = _md5(b""), 0
-
     def check(self, uri: str) -> None:
-        """Raises Corrupt if the etag is another. Call it once, at the end."""
-        if self._part_bytes is not None and self._filled:
-            self._end_part()
-        found = self._current.hexdigest() if self._part_bytes is None else etag_of_parts(self._parts)
-        if found != self._etag:
+        """Raises Corrupt if the etag is another, unless nobody knows what its parts were. Call it once, at the end."""
+        self.update(b"")
+        found = self._current.hexdigest() if self._sizes is None else etag_of_parts(self._parts)
+        if found != self._etag and not (self._sizes and self._unlike and self._unlike(self._sizes)):
             raise Corrupt(
                 f"{uri}: the MD5 of what was read is {found}, its etag {self._etag}; if this store's etags are never "
                 "MD5s, set REFINEDWEB_S3_ETAGS=opaque"

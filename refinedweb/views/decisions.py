@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context, is_old
 from refinedweb.dedup.planning import context_of
+from refinedweb.ledger.gaps import skipped_by
 from refinedweb.ledger.layout import decisions_key
 from refinedweb.ledger.run_file import RunFile
 from refinedweb.recipe.load import of_content
@@ -42,7 +43,9 @@ class Decisions:
         self._step: Step = next(step for step in run.steps if step.kind == "global" and stage in step.stages)
         deciding = [name for step in run.steps if step.kind == "global" for name in step.stages]
         recipe = of_content(run.recipe, run.recipe_name, deciding)
-        self._context: Context = context_of(store, self._step, recipe, len(run.inputs))
+        self._context: Context = context_of(
+            store, self._step, recipe, len(run.inputs), skipped_by(store, run.steps, self._step)
+        )
         self._name = stage
 
     def table(self, shard: int) -> pa.Table | None:
@@ -106,19 +109,23 @@ class Decisions:
         return [r for r in rows if (r["reason"] or r["spans"]) and reason in (None, r["reason"])]
 
     def _shown(self, shard: int, row: dict[str, Any]) -> DuplicatePair | CutDocument:
-        document = self._document(np.uint64(shard << 32 | row["row"]))
+        document = self._document(np.uint64(shard << 32 | row["row"]), row["id"])
         if row["kept_at"] is None:
             text = (document.get("text") or "").encode()
             spans = [text[s["start"] : s["end"]].decode("utf-8", "replace") for s in row["spans"] or ()]
             return CutDocument(self._name, row["reason"], document, spans)
-        kept = self._document(np.uint64(row["kept_at"]))
+        kept = self._document(np.uint64(row["kept_at"]), row["kept_id"])
         old = bool(is_old(np.array([row["kept_at"]], np.uint64))[0])
         alike, bands = self._compared(document.get("text"), kept.get("text"))
         return DuplicatePair(self._name, row["reason"], row["cluster_size"], document, kept, alike, bands, old)
 
-    def _document(self, address: np.uint64) -> dict[str, Any]:
-        """One document by its address, with what is known about it: an index of keys only knows its id."""
+    def _document(self, address: np.uint64, name: str) -> dict[str, Any]:
+        """One document by its address, with what is known about it: its id alone in an index of keys, or if its shard
+        was lost since.
+        """
         shard, row = int(address) >> 32, int(address) & 0xFFFFFFFF
+        if shard in self._context.lost:
+            return {"id": name}
         for docs in self._context.tables(shard, COLUMNS):
             found = docs.filter(pc.equal(docs.column(ROW), row))
             if found.num_rows:

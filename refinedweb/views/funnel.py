@@ -9,6 +9,7 @@ from typing import Any
 from refinedweb.ledger.manifest import Totals
 from refinedweb.ledger.totals import StepState
 
+LOST, UNREADABLE = "lost", "unreadable_shard"  # the row of documents that were counted before their shard was lost
 # Share of the crawl's documents that are left after the stage: Penedo et al. 2023, figure 2 and section 4.
 PAPER = {"url_v1": 0.978, "language_v1": 0.48, "lines_v1": 0.23, "url_dedup_v1": 0.1167}
 
@@ -46,6 +47,10 @@ def funnel(stages: Sequence[str], totals: Totals, *, faithful: bool) -> list[Fun
         share = left / totals.rows_in if totals.rows_in else 0.0
         rows.append(FunnelRow(stage, current, reasons, share, PAPER.get(stage) if faithful else None))
         current = left
+    if totals.rows_lost:
+        reasons = {UNREADABLE: totals.rows_lost}
+        share = totals.rows_kept / totals.rows_in
+        rows.append(FunnelRow(LOST, current, reasons, share, None))
     return rows
 
 
@@ -59,7 +64,10 @@ def status_json(states: Sequence[StepState], totals: Totals) -> dict[str, Any]:
             "rows_in": state.totals.rows_in,
             "rows_kept": state.totals.rows_kept,
             "removed": state.totals.removed,
+            "shards_lost": state.totals.lost,
+            "rows_lost": state.totals.rows_lost,
         }
         for state in states
     ]
-    return {"steps": steps, "rows_in": totals.rows_in, "rows_kept": totals.rows_kept}
+    lost = {"shards_lost": totals.lost, "rows_lost": totals.rows_lost}
+    return {"steps": steps, "rows_in": totals.rows_in, "rows_kept": totals.rows_kept, **lost}

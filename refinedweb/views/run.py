@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.layout import CORPUS, removed_folders
 from refinedweb.ledger.manifest import Ledger, Output, Totals
 from refinedweb.ledger.run_file import open_run
@@ -59,6 +60,10 @@ class Run:
         """The errors of failed tasks by task number, of the first step that has any."""
         ledgers = (Ledger(self.store, folder) for folder in ledger_folders(self.store, self.file.steps))
         return next((failed for ledger in ledgers if (failed := ledger.failed())), {})
+
+    def lost(self) -> dict[int, str]:
+        """Why each shard is lost that the run goes on without, by its number (that of its input)."""
+        return lost_to(self.store, self.file.steps)
 
     def funnel(self) -> Frame:
         """A row for each stage: rows in, removed and kept, share of all input left, the paper's share, reasons."""

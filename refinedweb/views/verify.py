@@ -11,14 +11,17 @@ import xxhash
 
 from refinedweb.dedup.shuffle import Damaged, ShuffleReader
 from refinedweb.ledger import layout
-from refinedweb.ledger.manifest import Ledger, Output, Record, Totals, chunks
+from refinedweb.ledger.gaps import lost_to
+from refinedweb.ledger.manifest import Ledger, Output, Record, Removed, Totals, chunks
 from refinedweb.ledger.run_file import RunFile, open_run
 from refinedweb.ledger.totals import combined, is_complete, ledger_folders
 from refinedweb.recipe.plan import Step
 from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ConfigError, ShardError
 
 CHUNK_BYTES = 8 << 20  # read at a time when hashing: large enough for S3, small next to a worker's memory
+DATA = (layout.PARQUET_SUFFIX, layout.SHUFFLE_SUFFIX)  # of objects that a record should name
 RECORDS_TOGETHER = 256  # records whose objects are checked in parallel
 
 
@@ -27,7 +30,9 @@ class Verdict:
     """What `verify` found. `problems` are breaches of the ledger's laws; `pending` tasks have no record yet.
 
     `tasks` and `pending` count the shards of all passes; a global step counts as one task that is pending until it is
-    complete. `unrecorded`: objects that no record names. `code_versions`: number of records by the code that wrote
+    complete. `lost`: why a shard is lost that the run goes on without. `unrecorded`: objects that no record names.
+    `foreign`: objects with names that a run does not give, which nobody reads. `code_versions`: number of records by
+    the code that wrote
     them. More than one is not a breach (what changes output gets a new name), but worth checking if outputs surprise.
     """
 
@@ -37,7 +42,9 @@ class Verdict:
     size: int = 0
     totals: Totals = field(default_factory=Totals)
     problems: list[str] = field(default_factory=list)
+    lost: dict[int, str] = field(default_factory=dict)
     unrecorded: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     code_versions: dict[str, int] = field(default_factory=dict)
 
 
@@ -58,6 +65,7 @@ class _Check:
 
     def run(self) -> Verdict:
         verdict = self._verdict
+        verdict.lost = lost_to(self._store, self._run.steps)
         sums: list[Totals] = []
         for step in self._run.steps:
             if step.kind == "global":
@@ -66,25 +74,44 @@ class _Check:
                 sums.append(self._local(step))
                 verdict.problems += _handover_problems(sums, step)
         verdict.totals = combined(sums)
-        found = _data_objects(self._store, self._run)
-        verdict.unrecorded = sorted(key for key in found if key not in self._named)
+        for key in _objects_of(self._store, self._run):
+            if not layout.is_own(key):
+                verdict.foreign.append(key)
+            elif key.endswith(DATA) and key not in self._named:
+                verdict.unrecorded.append(key)
+        verdict.problems += _remains(self._store, verdict)
         return verdict
 
     def _local(self, step: Step) -> Totals:
         ledger = Ledger(self._store, step.name)
         committed = ledger.committed()
         self._verdict.tasks += len(self._run.inputs)
-        self._verdict.pending += len(self._run.inputs) - len(committed)
+        self._verdict.pending += len(set(range(len(self._run.inputs))) - committed)
         summed = Totals()
-        for records in chunks(ledger.records(sorted(committed)), RECORDS_TOGETHER):
+        for records in chunks(self._records(ledger, committed), RECORDS_TOGETHER):
             for record in records:
                 summed.add(record)
-                self._count_version(record)
-                self._verdict.problems += _record_problems(self._run, record)
                 self._verdict.problems += _pass_problems(self._run, step, record)
-            self._objects([output for record in records for output in record.outputs])
+            self._objects([output for record in records for output in self._expected(step, record)])
         self._verdict.problems += _rollup_problems(ledger, committed, summed)
         return summed
+
+    def _records(self, ledger: Ledger, committed: set[int]) -> Iterator[Record]:
+        """The records that can be read; the others are problems."""
+        for found in ledger.readings(sorted(committed)):
+            if isinstance(found, Unreadable):
+                self._verdict.problems.append(str(found))
+            else:
+                self._count_version(found)
+                self._verdict.problems += _record_problems(self._run, found)
+                yield found
+
+    def _expected(self, step: Step, record: Record) -> list[Output]:
+        """The objects of a record. What a pass kept of a shard that was lost after it cannot be asked for."""
+        if record.task not in self._verdict.lost:
+            return record.outputs
+        self._named.update(output.key for output in record.outputs)
+        return [o for o in record.outputs if step.last or not o.key.startswith(f"{layout.kept_folder(step)}/")]
 
     def _global(self, step: Step) -> None:
         """Check the records of the step's phases and its decisions. Shuffle objects are gone once it is complete."""
@@ -93,9 +120,7 @@ class _Check:
         self._verdict.pending += not complete
         for folder in ledger_folders(self._store, [step]):
             ledger = Ledger(self._store, folder)
-            for record in ledger.records(sorted(ledger.committed())):
-                self._count_version(record)
-                self._verdict.problems += _record_problems(self._run, record)
+            for record in self._records(ledger, ledger.committed()):
                 self._objects([o for o in record.outputs if not complete or not o.key.endswith(layout.SHUFFLE_SUFFIX)])
 
     def _count_version(self, record: Record) -> None:
@@ -131,11 +156,19 @@ def _pass_problems(run: RunFile, step: Step, record: Record) -> Iterator[str]:
     if kept != record.rows_kept:
         yield f"{where}: its record says {record.rows_kept} rows kept, but the objects it names have {kept}"
     removed = sum(output.rows for output in record.outputs if f"/{layout.REMOVED}/" in output.key)
-    if removed != record.rows_in - record.rows_kept:
-        yield (
-            f"{where}: its record says {record.rows_in - record.rows_kept} rows removed, but the objects it names "
-            f"have {removed}"
-        )
+    told = record.rows_in - record.rows_kept - record.rows_lost
+    if removed != told:
+        yield f"{where}: its record says {told} rows removed, but the objects it names have {removed}"
+
+
+def _remains(store: Store, verdict: Verdict) -> list[str]:
+    """Objects of lost shards in the corpus: no record names them, but who reads the folder would take them for it."""
+    keys = {layout.shard_key(layout.CORPUS, shard) for shard in verdict.lost}
+    return [
+        f"{store.uri(key)} is left over from an attempt at a shard that is lost; delete it"
+        for key in verdict.unrecorded
+        if key in keys
+    ]
 
 
 def _handover_problems(sums: list[Totals], step: Step) -> list[str]:
@@ -181,19 +214,22 @@ def _rows(store: Store, output: Output) -> int:
         return int(pq.read_metadata(file).num_rows)
 
 
-def _rollup_problems(ledger: Ledger, committed: set[int], summed: Totals) -> list[str]:
+def _rollup_problems(ledger: Ledger, committed: set[int], summed: Totals) -> Iterator[str]:
+    for block in sorted(ledger.rollups()):
+        try:
+            ledger.rollup(block)
+        except Unreadable as error:
+            yield str(error)
     rolled = ledger.totals(committed)
-    same = (rolled.rows_in, rolled.rows_kept, rolled.removed) == (summed.rows_in, summed.rows_kept, summed.removed)
-    return (
-        []
-        if same
-        else [f"{ledger.store.uri(ledger.step)}/{layout.ROLLUPS} does not add up to the records; delete that folder"]
-    )
+    if _books(rolled) != _books(summed):
+        yield f"{ledger.store.uri(ledger.step)}/{layout.ROLLUPS} does not add up to the records; delete that folder"
 
 
-def _data_objects(store: Store, run: RunFile) -> Iterator[str]:
-    """The keys of all objects that a record should name."""
+def _books(totals: Totals) -> tuple[int, int, int, Removed]:
+    return totals.rows_in, totals.rows_kept, totals.rows_lost, totals.removed
+
+
+def _objects_of(store: Store, run: RunFile) -> Iterator[str]:
+    """The keys of all objects in the folders of a run's steps and results."""
     for prefix in (f"{layout.CORPUS}/", f"{layout.INDEX}/", *(f"{step.name}/" for step in run.steps)):
-        yield from (
-            info.key for info in store.list(prefix) if info.key.endswith((layout.PARQUET_SUFFIX, layout.SHUFFLE_SUFFIX))
-        )
+        yield from (info.key for info in store.list(prefix))

@@ -7,12 +7,13 @@ import numpy as np
 from classifiers.kernels.arrays import Int, Int64s, UInt32s, UInt64s
 from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.secret import Secret, new_secret, secretly
 from classifiers.kernels.table import scaled_slot, slot_after
 from stages.kernels.rows import columns
 
 BUCKET = 4096  # rows; the columns and the table of a bucket then stay in a core's second-level cache
 TABLE = 4 * BUCKET  # slots to begin with; the table grows if a bucket needs more
-_ONE = np.uint64(1)  # the lowest bit
+_NONE, _ONE = np.uint64(0), np.uint64(1)  # no check; the lowest bit
 
 
 def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tuple[UInt64s, UInt64s]:
@@ -34,7 +35,7 @@ def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tupl
     ends = np.zeros((1 << bits) + 1, np.int64)
     a, b, marks = np.empty(len(keys), np.uint64), np.empty(len(keys), np.uint64), np.empty(len(checks), np.uint64)
     spread(keys, checks, nodes, np.uint64(bits), ends, a, marks, b)
-    found = join_buckets(ends, a, marks, b, np.zeros(TABLE, np.uint32))
+    found = join_buckets(ends, a, marks, b, np.zeros(TABLE, np.uint32), new_secret())
     a.resize(found, refcheck=False)
     b.resize(found, refcheck=False)
     return a, b
@@ -42,7 +43,7 @@ def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tupl
 
 @kernel
 def _bucket(key: Int, bits: Int) -> Int:
-    """The low bits of the hash; the table within a bucket takes the high bits of the same hash."""
+    """The low bits of a hash without a secret: the order of edges follows the buckets."""
     return np.int64(mixed(key) & ((_ONE << bits) - _ONE))
 
 
@@ -65,12 +66,12 @@ def spread(
 
 
 @kernel
-def join_buckets(ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> Int:
+def join_buckets(ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s, secret: Secret) -> Int:
     """Turn each bucket into its edges, all at the front of (a, b); returns how many edges there are."""
     found, start = 0, 0
     for bucket in range(len(ends) - 1):
         end = ends[bucket]
-        heads, table = _heads_first(a[start:end], marks[start:end], b[start:end], table)
+        heads, table = _heads_first(a[start:end], marks[start:end], b[start:end], table, secret)
         for row in range(start + heads, end):
             a[row] = b[start + np.int64(a[row])]
         for row in range(start + heads, end):
@@ -82,7 +83,7 @@ def join_buckets(ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s, table: UI
 
 
 @kernel
-def _heads_first(a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> tuple[Int, UInt32s]:
+def _heads_first(a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s, secret: Secret) -> tuple[Int, UInt32s]:
     """Move the first row of each group to the front, with the group's smallest node; returns how many, and the table.
 
     In the other rows `a` becomes the number of the head of their group. A slot holds the number of a head plus one.
@@ -91,11 +92,12 @@ def _heads_first(a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> tupl
     table[:] = 0
     for row in range(len(a)):
         if 2 * heads >= len(table):
-            table = _grown(table, a[:heads])
-        key, slot = a[row], scaled_slot(mixed(a[row]), len(table))
+            table = _grown(table, a[:heads], marks, secret)
+        key, mark = a[row], marks[row] if checked else _NONE
+        slot = scaled_slot(_hashed(key, mark, secret), len(table))
         while table[slot] > 0:
             head = np.int64(table[slot]) - 1
-            if a[head] == key and (not checked or marks[head] == marks[row]):
+            if a[head] == key and (not checked or marks[head] == mark):
                 break
             slot = slot_after(slot, len(table))
         if table[slot] > 0:
@@ -110,12 +112,19 @@ def _heads_first(a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s) -> tupl
 
 
 @kernel
-def _grown(table: UInt32s, heads: UInt64s) -> UInt32s:
+def _grown(table: UInt32s, heads: UInt64s, marks: UInt64s, secret: Secret) -> UInt32s:
     """A table of twice the size for the same heads."""
     larger = np.zeros(2 * len(table), np.uint32)
     for head in range(len(heads)):
-        slot = scaled_slot(mixed(heads[head]), len(larger))
+        mark = marks[head] if len(marks) > 0 else _NONE
+        slot = scaled_slot(_hashed(heads[head], mark, secret), len(larger))
         while larger[slot] > 0:
             slot = slot_after(slot, len(larger))
         larger[slot] = head + 1
     return larger
+
+
+@kernel
+def _hashed(key: Int, mark: Int, secret: Secret) -> Int:
+    """Of a key and its check: both are made of texts, in which strangers can let one of them collide."""
+    return secretly(key + mark * secret.start, secret)

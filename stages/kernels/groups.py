@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int32s, UInt32s, UInt64s
-from classifiers.kernels.hash import GOLDEN, scrambled
 from classifiers.kernels.jit import kernel
-from classifiers.kernels.table import next_slot, seek_number, table_bits
+from classifiers.kernels.secret import Secret, new_secret, secretly
+from classifiers.kernels.table import next_slot, scaled_slot, seek_number, table_bits
 
 
 class Groups(NamedTuple):
@@ -29,7 +29,7 @@ def grouped(keys: tuple[UInt64s, UInt64s, UInt64s], addresses: UInt64s, starts: 
     records = len(addresses)
     groups = Groups(np.empty(records, np.int32), np.zeros(records, np.int32), np.empty(records, np.int32))
     a, b, c, addresses, starts = map(_plain, (*keys, addresses, starts))
-    _group(a, b, c, addresses, starts, new_numbers(records), groups)
+    _group(a, b, c, addresses, starts, new_numbers(records), new_secret(), groups)
     return groups
 
 
@@ -50,15 +50,18 @@ def new_numbers(records: int) -> Int32s:
 def classes_of(fingerprints: UInt64s, classes: Groups) -> tuple[Int32s, Int32s]:
     """Per leader of a class: how many classes its fingerprint has, and how many of them have one member (int32[n])."""
     many, single = np.zeros(len(fingerprints), np.int32), np.zeros(len(fingerprints), np.int32)
-    _count_classes(_plain(fingerprints), classes, new_numbers(len(fingerprints)), many, single)
+    _count_classes(_plain(fingerprints), classes, new_numbers(len(fingerprints)), new_secret(), many, single)
     return many, single
 
 
 @kernel
-def _group(a: UInt64s, b: UInt64s, c: UInt64s, addresses: UInt64s, starts: UInt32s, slots: Int32s, out: Groups) -> None:
+def _group(
+    a: UInt64s, b: UInt64s, c: UInt64s, addresses: UInt64s, starts: UInt32s, slots: Int32s, secret: Secret, out: Groups
+) -> None:  # fmt: skip
     mask, leader, size, first = len(slots) - 1, out.leader, out.size, out.first
     for record in range(len(a)):
-        slot = np.int64(scrambled((a[record] * GOLDEN + b[record]) * GOLDEN + c[record])) & mask
+        hashed = (a[record] * secret.factor + b[record]) * secret.factor + c[record]
+        slot = scaled_slot(secretly(hashed, secret), len(slots))
         slot = seek_number(slots, a, a[record], slot)
         while slots[slot] >= 0 and (b[slots[slot]] != b[record] or c[slots[slot]] != c[record]):
             slot = seek_number(slots, a, a[record], next_slot(slot, mask))
@@ -75,23 +78,25 @@ def _group(a: UInt64s, b: UInt64s, c: UInt64s, addresses: UInt64s, starts: UInt3
 
 
 @kernel
-def _count_classes(fingerprints: UInt64s, classes: Groups, slots: Int32s, many: Int32s, single: Int32s) -> None:
+def _count_classes(
+    fingerprints: UInt64s, classes: Groups, slots: Int32s, secret: Secret, many: Int32s, single: Int32s
+) -> None:
     leader, size = classes.leader, classes.size
     for record in range(len(leader)):
         if leader[record] == record:
-            slot = _slot_of(record, fingerprints, slots)
+            slot = _slot_of(record, fingerprints, slots, secret)
             if slots[slot] < 0:
                 slots[slot] = record
             many[slots[slot]] += 1
             single[slots[slot]] += size[record] == 1
     for record in range(len(leader)):
         if leader[record] == record:
-            known = slots[_slot_of(record, fingerprints, slots)]
+            known = slots[_slot_of(record, fingerprints, slots, secret)]
             many[record], single[record] = many[known], single[known]
 
 
 @kernel
-def _slot_of(record: Int, fingerprints: UInt64s, slots: Int32s) -> Int:
+def _slot_of(record: Int, fingerprints: UInt64s, slots: Int32s, secret: Secret) -> Int:
     """The slot of the record's fingerprint; it is empty if the fingerprint has not occurred yet."""
-    first = np.int64(scrambled(fingerprints[record])) & (len(slots) - 1)
+    first = scaled_slot(secretly(fingerprints[record], secret), len(slots))
     return seek_number(slots, fingerprints, fingerprints[record], first)

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Int, Int32s, UInt64s
-from classifiers.kernels.hash import POLYNOMIAL_BASE, mixed
+from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.secret import new_secret, secretly
 from classifiers.kernels.table import Slots, high_slot, next_slot, seek_generation, table_bits
 from stages.kernels.words import Words, number_words, same_bytes
 
@@ -61,7 +62,7 @@ def lengthen(listed: Int, grams: Ngrams, slots: Slots) -> tuple[Int, Int]:
     """Go from (n-1)-grams to n-grams, each made of two neighbours; returns (entries, different ones)."""
     slots.now[0] += 1
     now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
-    at, ids, counts, firsts = grams.at, grams.ids, grams.counts, grams.first
+    at, ids, counts, firsts, secret = grams.at, grams.ids, grams.counts, grams.first, slots.secret
     bits = table_bits(listed)
     mask, left, different = (1 << bits) - 1, 0, 0
     for entry in range(listed - 1):
@@ -69,7 +70,7 @@ def lengthen(listed: Int, grams: Ngrams, slots: Slots) -> tuple[Int, Int]:
         if at[entry + 1] != word + 1:
             continue
         key = np.uint64((np.int64(ids[entry]) << 32) | np.int64(ids[entry + 1]))
-        slot = seek_generation(keys, generations, now, key, high_slot(mixed(key), bits), mask)
+        slot = seek_generation(keys, generations, now, key, high_slot(secretly(key, secret), bits), mask)
         if generations[slot] != now:
             generations[slot], keys[slot], values[slot] = now, key, different
             counts[different], firsts[different] = 0, word
@@ -142,12 +143,12 @@ class Joined(NamedTuple):
     text: Bytes
     start: Int32s  # byte of each word; one entry more than words
     prefix: UInt64s  # polynomial hash of the bytes before each word
-    power: UInt64s  # powers of the polynomial's base
+    power: UInt64s  # powers of the polynomial's base, which is secret
 
 
 def new_joined(size: int) -> Joined:
     """Scratch for documents of up to `size` bytes."""
-    power = np.full(size + 1, POLYNOMIAL_BASE, np.uint64)
+    power = np.full(size + 2, new_secret().factor, np.uint64)
     power[0] = 1
     np.multiply.accumulate(power, out=power)
     most = size // 2 + 3
@@ -158,11 +159,11 @@ def new_joined(size: int) -> Joined:
 def join_words(text: Bytes, words: Int, parts: Words, out: Joined) -> None:
     """Fill `out`."""
     starts, ends, joined, hashes = parts.start, parts.end, out.text, out.prefix
-    size, hashed = 0, np.uint64(0)
+    size, hashed, base = 0, np.uint64(0), out.power[1]
     for word in range(words):
         for at in range(starts[word], ends[word]):
             joined[size] = text[at]
-            hashed = hashed * POLYNOMIAL_BASE + np.uint64(text[at]) + _ONE
+            hashed = hashed * base + np.uint64(text[at]) + _ONE
             size += 1
         out.start[word + 1], hashes[word + 1] = size, hashed
 

@@ -1,7 +1,8 @@
 """Lines and paragraphs of a document, and which of them repeat.
 
 A line ends at a run of line feeds, a paragraph at a run of two or more. Two segments are the same if their bytes are.
-The hash that finds them is made from the hashes of their words, so that the text is not read again.
+The hash that finds them is made from the hashes of their words, so that the text is not read again. Lines of the same
+words with other white space share it. Where that is more than a chance, the bytes are hashed instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from classifiers.kernels.arrays import Bytes, Int, Int32s, UInt64s
 from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.secret import secret_step
 from classifiers.kernels.table import Slots, high_slot, next_slot, seek_generation, table_bits
 from stages.kernels.words import Words, same_bytes
 
@@ -101,11 +103,34 @@ def _describe(segment: Int, first: Int, last: Int, parts: Words, out: Segments) 
 @kernel
 def repeated_segments(text: Bytes, segments: Int, lines: Segments, slots: Slots) -> tuple[Int, Int, Int, Int]:
     """Returns (later copies, their characters, first copies of what repeats, their characters)."""
+    counted, found = _count_repeated(text, segments, segments, lines, slots)
+    if not counted:
+        _hash_bytes(text, segments, lines, slots)
+        _, found = _count_repeated(text, segments, len(text) * len(text), lines, slots)
+    return found
+
+
+@kernel
+def _hash_bytes(text: Bytes, segments: Int, lines: Segments, slots: Slots) -> None:
+    """Hash the segments by all of their bytes."""
+    secret = slots.secret
+    for segment in range(segments):
+        hashed = secret.start
+        for at in range(lines.start[segment], lines.end[segment]):
+            hashed = secret_step(hashed, text[at], secret)
+        lines.hash[segment] = hashed
+
+
+@kernel
+def _count_repeated(
+    text: Bytes, segments: Int, most: Int, lines: Segments, slots: Slots
+) -> tuple[bool, tuple[Int, Int, Int, Int]]:
+    """Whether at most `most` pairs of different segments shared a hash; if so, what `repeated_segments` returns."""
     slots.now[0] += 1
     now, generations, keys, values = slots.now[0], slots.generation, slots.key, slots.value
     bits = table_bits(segments)
     mask = (1 << bits) - 1
-    later, later_chars, first, first_chars = 0, 0, 0, 0
+    later, later_chars, first, first_chars, other = 0, 0, 0, 0, 0
     for segment in range(segments):
         hashed, start, size = lines.hash[segment], lines.start[segment], lines.end[segment] - lines.start[segment]
         slot = seek_generation(keys, generations, now, hashed, high_slot(mixed(hashed), bits), mask)
@@ -114,6 +139,9 @@ def repeated_segments(text: Bytes, segments: Int, lines: Segments, slots: Slots)
             if lines.end[known] - lines.start[known] == size and same_bytes(text, lines.start[known], start, size):
                 break
             slot = seek_generation(keys, generations, now, hashed, next_slot(slot, mask), mask)
+            other += 1
+        if other > most:
+            return False, (0, 0, 0, 0)
         if generations[slot] != now:
             generations[slot], keys[slot], values[slot] = now, hashed, segment
             lines.seen[segment] = 1
@@ -123,4 +151,4 @@ def repeated_segments(text: Bytes, segments: Int, lines: Segments, slots: Slots)
         if lines.seen[known] == 1:
             first, first_chars = first + 1, first_chars + lines.chars[segment]
         lines.seen[known] += 1
-    return later, later_chars, first, first_chars
+    return True, (later, later_chars, first, first_chars)

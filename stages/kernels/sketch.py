@@ -10,6 +10,7 @@ from classifiers.kernels.arrays import Int, UInt64s
 from classifiers.kernels.jit import kernel
 
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)  # bits of half a word, and the mask of its lower half
+PATIENCE = 32  # entries per bin after which a set must be full: a chance of e^-32 per bin that it is not
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)  # of a bin; larger than any entry, so the least of both is the entry
 
 
@@ -25,14 +26,20 @@ def sketch(elements: UInt64s, factor: UInt64s, term: UInt64s, tosses: Tosses, ou
     """Set `out[bin]` to `round << 32 | value` of the earliest round that hits the bin. Needs at least one element.
 
     The upper half of factor·x + term gives the bin, and the lower half is the value.
+
+    A set is full after about bins · ln(bins) entries. If it is not after many more, most elements are repeated ones (a
+    text of one word), and their copies are removed, or each would cost an entry in every round.
     """
-    bins, full = len(out), 0
+    bins, full, tossed = len(out), 0, 0
     out[:] = _EMPTY
     for turn in range(bins):
         _toss(elements, factor[turn], term[turn], turn, bins, tosses)
         full += _enter(tosses, len(elements), 8 * full < 7 * bins, out)
         if full == bins:
             return
+        if tossed <= PATIENCE * bins < tossed + len(elements):
+            elements = np.unique(elements)
+        tossed += len(elements)
     for empty in range(bins):
         turn = bins + empty
         if out[empty] == _EMPTY:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int64s, UInt32s, UInt64s
-from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.secret import Secret, new_secret, secretly
 from classifiers.kernels.table import scaled_slot, slot_after
 from stages.kernels.rows import columns, sort_rows
 
@@ -29,6 +29,7 @@ class Components:
     """
 
     def __init__(self) -> None:
+        self._secret = new_secret()
         self._forget()
 
     def _forget(self) -> None:
@@ -49,7 +50,7 @@ class Components:
         for start in range(0, len(a), CHUNK):
             end = min(start + CHUNK, len(a))
             self._make_room(self._count + 2 * (end - start))
-            self._count = join(a[start:end], b[start:end], self._slots, self._records, self._count)
+            self._count = join(a[start:end], b[start:end], self._slots, self._secret, self._records, self._count)
 
     def labels(self) -> tuple[UInt64s, UInt64s]:
         """Returns (nodes ascending, the smallest node of each one's component): two uint64 arrays of length `len`.
@@ -75,7 +76,7 @@ class Components:
         self._slots = np.zeros(1, np.uint32)  # before the new ones are allocated
         self._records.resize((room, 2), refcheck=False)
         self._slots = np.zeros(room + room // 2, np.uint32)
-        enter(self._records[: self._count], self._slots)
+        enter(self._records[: self._count], self._slots, self._secret)
 
 
 def bytes_needed(edges: int) -> int:
@@ -100,7 +101,7 @@ def forest(a: UInt64s, b: UInt64s) -> tuple[UInt64s, UInt64s]:
 
 
 @kernel
-def join(a: UInt64s, b: UInt64s, slots: UInt32s, records: UInt64s, count: Int) -> Int:
+def join(a: UInt64s, b: UInt64s, slots: UInt32s, secret: Secret, records: UInt64s, count: Int) -> Int:
     """Join the components of a[i] and b[i]; returns how many nodes are known then. There must be room for all of them.
 
     Nearly all the time is spent waiting for memory. So each step is done for a block of edges, in loops whose reads do
@@ -111,10 +112,10 @@ def join(a: UInt64s, b: UInt64s, slots: UInt32s, records: UInt64s, count: Int) -
         size = min(BLOCK, len(a) - start)
         for side in range(2):
             nodes = a[start : start + size] if side == 0 else b[start : start + size]
-            _guess(nodes, slots, records, numbers[side])
+            _guess(nodes, slots, secret, records, numbers[side])
             for i in range(size):
                 if numbers[side, i] < 0:
-                    numbers[side, i], count = _number(nodes[i], slots, records, count)
+                    numbers[side, i], count = _number(nodes[i], slots, secret, records, count)
         for side in range(2):
             for i in range(size):
                 ahead[side, i] = np.int64(records[numbers[side, i], _PARENT])
@@ -131,19 +132,19 @@ def join(a: UInt64s, b: UInt64s, slots: UInt32s, records: UInt64s, count: Int) -
 
 
 @kernel
-def _guess(nodes: UInt64s, slots: UInt32s, records: UInt64s, numbers: Int64s) -> None:
+def _guess(nodes: UInt64s, slots: UInt32s, secret: Secret, records: UInt64s, numbers: Int64s) -> None:
     """Write the number of each node that is in its first slot, and -1 for the others."""
     for i in range(len(nodes)):
-        numbers[i] = np.int64(slots[_slot(nodes[i], slots)]) - 1
+        numbers[i] = np.int64(slots[_slot(nodes[i], slots, secret)]) - 1
     for i in range(len(nodes)):
         number = numbers[i]
         numbers[i] = number if records[max(number, 0), _NODE] == nodes[i] else -1
 
 
 @kernel
-def _number(node: Int, slots: UInt32s, records: UInt64s, count: Int) -> tuple[Int, Int]:
+def _number(node: Int, slots: UInt32s, secret: Secret, records: UInt64s, count: Int) -> tuple[Int, Int]:
     """The number of a node, which is new if the node is not known yet; and how many nodes are known then."""
-    slot = _slot(node, slots)
+    slot = _slot(node, slots, secret)
     while slots[slot] > 0:
         number = np.int64(slots[slot]) - 1
         if records[number, _NODE] == node:
@@ -155,8 +156,8 @@ def _number(node: Int, slots: UInt32s, records: UInt64s, count: Int) -> tuple[In
 
 
 @kernel
-def _slot(node: Int, slots: UInt32s) -> Int:
-    return scaled_slot(mixed(node), len(slots))
+def _slot(node: Int, slots: UInt32s, secret: Secret) -> Int:
+    return scaled_slot(secretly(node, secret), len(slots))
 
 
 @kernel
@@ -171,10 +172,10 @@ def _root(number: Int, records: UInt64s) -> Int:
 
 
 @kernel
-def enter(records: UInt64s, slots: UInt32s) -> None:
+def enter(records: UInt64s, slots: UInt32s, secret: Secret) -> None:
     """Enter the numbers of all records into empty slots."""
     for number in range(len(records)):
-        slot = _slot(records[number, _NODE], slots)
+        slot = _slot(records[number, _NODE], slots, secret)
         while slots[slot] > 0:
             slot = slot_after(slot, len(slots))
         slots[slot] = number + 1

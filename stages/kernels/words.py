@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Int, Int32s, Offsets, UInt64s
-from classifiers.kernels.hash import GOLDEN, fnv, mixed
+from classifiers.kernels.hash import mixed
 from classifiers.kernels.jit import kernel
+from classifiers.kernels.secret import Secret, new_secret, secret_step
 from classifiers.kernels.table import Slots, high_slot, next_slot, seek_generation, table_bits
 from classifiers.kernels.utf8 import decode
 from stages.kernels.classes import MARK, SPACE, UNSPACED, CharacterTables
@@ -27,11 +28,12 @@ class Words(NamedTuple):
     start: Int32s  # first byte of each word
     end: Int32s  # byte after it
     at: Int32s  # how many characters come before it
-    hash: UInt64s  # hash of its characters; only a hint, since the bytes decide equality
+    hash: UInt64s  # secret hash of its characters; only a hint, since the bytes decide equality
     before: Int32s  # how many word characters come before each word; one entry more than there are words
     break_start: Int32s
     break_end: Int32s
     break_at: Int32s  # how many characters come before each run
+    secret: Secret  # of the hashes
 
 
 def longest(offsets: Offsets) -> int:
@@ -43,7 +45,7 @@ def new_words(size: int) -> Words:
     """Scratch for documents of up to `size` bytes: every second byte may start a word or a run of breaks."""
     starts, ends, at, break_start, break_end, break_at = np.zeros((6, size // 2 + 2), np.int32)
     hashes, before = np.zeros(size // 2 + 2, np.uint64), np.zeros(size // 2 + 3, np.int32)
-    return Words(starts, ends, at, hashes, before, break_start, break_end, break_at)
+    return Words(starts, ends, at, hashes, before, break_start, break_end, break_at, new_secret())
 
 
 @kernel
@@ -63,8 +65,8 @@ def split_words(text: Bytes, tables: CharacterTables, unspaced: bool, out: Words
     """
     page, classes, ascii_classes = tables.page, tables.flags, tables.flags[np.int64(tables.page[0])]
     start, end, before, at_char, hashes = out.start, out.end, out.before, out.at, out.hash
-    break_start, break_end, break_at = out.break_start, out.break_end, out.break_at
-    at, chars, words, breaks, length, hashed, alone = 0, 0, 0, 0, 0, GOLDEN, False
+    break_start, break_end, break_at, secret = out.break_start, out.break_end, out.break_at, out.secret
+    at, chars, words, breaks, length, hashed, alone = 0, 0, 0, 0, 0, secret.start, False
     while at <= len(text):
         point, size = (NEWLINE, 1) if at == len(text) else (np.int64(text[at]), 1)
         if point < 0x80:
@@ -75,13 +77,13 @@ def split_words(text: Bytes, tables: CharacterTables, unspaced: bool, out: Words
         space = flags & SPACE != 0
         if length > 0 and (space or (unspaced and flags & MARK == 0 and (alone or flags & UNSPACED != 0))):
             end[words], hashes[words], before[words + 1] = at, hashed, before[words] + length
-            words, length, hashed = words + 1, 0, GOLDEN
+            words, length, hashed = words + 1, 0, secret.start
         if not space:
             if length == 0:
                 start[words], at_char[words] = at, chars
             if length == 0 or flags & MARK == 0:
                 alone = flags & UNSPACED != 0
-            hashed, length = fnv(hashed, point), length + 1
+            hashed, length = secret_step(hashed, point, secret), length + 1
         elif point == NEWLINE and at < len(text):
             if breaks == 0 or break_end[breaks - 1] != at:
                 break_start[breaks], break_at[breaks] = at, chars

@@ -59,7 +59,7 @@ def drive(root: str, tasks: int, block: int, fatal: int | None) -> None:
     def work(number: int, payload: Any, careful: bool) -> Record:
         return ledger.commit(record_of(number, claims.owner))
 
-    pool.use(work)
+    pool.use(work, claims.renew)
     Loop([Task(n, None, n) for n in range(tasks)], block, ledger, claims, pool, lambda progress: None).run()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from refinedweb.engine import policy
+from refinedweb.ledger import claims
 from refinedweb.storage import open_store, s3_client, s3_pace
 from tests.faults.proxy import Proxy
 
@@ -47,7 +48,10 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(policy, "TICK_SECONDS", 0.005)
     monkeypatch.setattr(policy, "BACKOFF_SECONDS", 0.001)
     monkeypatch.setattr(policy, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(claims, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(claims, "FORBIDDEN_SECONDS", 0.0)
     s3_pace.pace_of.cache_clear()
+    s3_pace._slowed.clear()
     yield
     s3_pace.pace_of.cache_clear()
 

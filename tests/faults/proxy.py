@@ -1,4 +1,6 @@
-"""A proxy in front of an S3 server that misbehaves on demand: one fault per request, according to a plan."""
+"""A proxy in front of an S3 server that misbehaves on demand: one fault per request, according to a plan.
+
+A plan names a fault, or gives the answer itself."""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-Plan = Callable[[Request], str | None]
+Plan = Callable[[Request], "str | Answer | None"]
 
 
 class Proxy:
@@ -69,7 +71,7 @@ class Proxy:
         self.upstream = urlsplit(upstream).netloc
         self.plan: Plan = lambda request: None
         self.log: list[Request] = []
-        self.struck: list[tuple[Request, str]] = []
+        self.struck: list[tuple[Request, str | Answer]] = []
         self._lock = threading.Lock()
         self.released = threading.Event()
         self.one_at_a_time = threading.Lock()
@@ -86,7 +88,7 @@ class Proxy:
             self.log, self.struck = [], []
             self.plan = plan or (lambda request: None)
 
-    def note(self, method: str, path: str, *, conditional: bool) -> tuple[Request, str | None]:
+    def note(self, method: str, path: str, *, conditional: bool) -> tuple[Request, str | Answer | None]:
         with self._lock:
             request = Request(len(self.log), method, path, conditional)
             self.log.append(request)
@@ -129,7 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         conditional = self.command == "PUT" and ("If-Match" in self.headers or "If-None-Match" in self.headers)
         _, fault = self.server.proxy.note(self.command, self.path, conditional=conditional)
-        if fault in (REFUSE, SLOW_DOWN, EXPIRED, SKEWED, GONE):
+        if isinstance(fault, Answer):
+            self._answer(fault)
+        elif fault in (REFUSE, SLOW_DOWN, EXPIRED, SKEWED, GONE):
             self._answer(_refusal(fault))
         elif fault in (RESET, STALL):
             self._hang_up(fault == STALL)
@@ -141,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body: bytes, fault: str | None) -> None:
         sent = _with_wrong_byte(body) if fault == GARBLED else body
         if not _md5_holds(self.headers.get("Content-MD5"), sent):
-            self._answer(_error(400, "BadDigest"))  # as S3 and RGW do; moto does not check
+            self._answer(refusal(400, "BadDigest"))  # as S3 and RGW do; moto does not check
             return
         answer = self._ask_as_store(sent, fault)
         if fault in (LOST, STALLED_AFTER):
@@ -205,12 +209,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _refusal(fault: str) -> Answer:
-    return _error(*_ANSWERS[fault])
+    return refusal(*_ANSWERS[fault])
 
 
-def _error(status: int, code: str) -> Answer:
+def refusal(status: int, code: str, **headers: str) -> Answer:
+    """An answer as S3 refuses: the code in XML, and these headers."""
     body = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>on purpose</Message></Error>'
-    return Answer(status, [("Content-Type", "application/xml")], body.encode())
+    named = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return Answer(status, [("Content-Type", "application/xml"), *named], body.encode())
 
 
 def _with_wrong_byte(body: bytes) -> bytes:

@@ -80,7 +80,7 @@ def disturbed(name: str, number: int, first: int, times: float, files: list[Path
     """Whether the run came to its end, and how often it was disturbed."""
     faulty = Faulty(getattr(os, name), number, first, times)
     ended = False
-    with pytest.MonkeyPatch.context() as patch, suppress(KINDS[number], Unfinished):
+    with pytest.MonkeyPatch.context() as patch, suppress(KINDS[number], RetryError, Unfinished):
         patch.setattr(local.os, name, faulty)
         ended = not again(files, out).failed
     return ended, faulty.failed

@@ -71,23 +71,24 @@ def test_a_lease_holds_between_machines_whose_clocks_disagree(
 ) -> None:
     """A holder that renews never loses its claim and one that stopped always does, however the clocks are set.
 
-    Only a clock that runs three times as fast as the holder's could rob it, as claims are renewed at a third of the
-    lease.
+    Only a clock that runs three times as fast as the holder's could rob it, as its heart beats three times a lease.
     """
     now = [1000.0]
     holder = Claims(store, STEP, 60, Clock(1.0, 0.0, lambda: now[0]))
-    monkeypatch.setattr("refinedweb.ledger.claims.this_machine", lambda: "")  # the watcher cannot ask the system
+    monkeypatch.setattr("refinedweb.ledger.holder.this_machine", lambda: "")  # the watcher cannot ask the system
     watcher = Claims(store, STEP, 60, Clock(rate, offset, lambda: now[0]))
     assert holder.take(0)
     for _ in range(40):
         now[0] += 5
         holder.renew()
+        watcher.claimed()
         assert not watcher.take(0)
     assert holder.mine == {0}
     waited = 0
     while not watcher.take(0):
         now[0] += 5
         waited += 5
+        watcher.claimed()
         assert waited < 200, "a dead holder's block is lost"
     assert waited * rate >= 60 - 5 * rate
     now[0] += 60

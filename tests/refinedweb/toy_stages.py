@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pyarrow as pa
 
@@ -32,6 +33,20 @@ class Killer:
     def __call__(self, docs: pa.Table) -> pa.Table:
         if set(self.victims) & set(_ids(docs)):
             os.kill(os.getpid(), signal.SIGKILL)
+        return drop_where(docs, pa.nulls(docs.num_rows, pa.string()))
+
+
+@stage("hanger_v1")
+class Hanger:
+    """Takes CPU time when it meets one of `victims` (ids): `seconds`, or without end. Source: ours, for tests."""
+
+    victims: tuple[str, ...] = ()
+    seconds: float = float("inf")
+
+    def __call__(self, docs: pa.Table) -> pa.Table:
+        start = time.thread_time()
+        while set(self.victims) & set(_ids(docs)) and time.thread_time() - start < self.seconds:
+            pass
         return drop_where(docs, pa.nulls(docs.num_rows, pa.string()))
 
 

@@ -33,12 +33,15 @@ def _noted(pattern: Any, flags: Any) -> Any:
 
 def _triggers() -> None:
     """The calls whose pattern is made when they are called."""
+    from jobs.launch.limits import _compiled
     from refinedweb.sources.compression import GZIP
     from refinedweb.sources.inputs import _glob
     from refinedweb.sources.stream import ByteStream
     from stages.extraction.xpath import _string_test
     from stages.lines.patterns import counter_pattern, edit_patterns
 
+    # AWS's patterns, of values that the user gives: their length is checked before
+    _compiled(r"arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
     counter_pattern()
     edit_patterns()
     _string_test("re:test", "comment|^foo-?bar$", "i")  # others are trafilatura's, and run in the child

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from refinedweb.dedup.index import index_files
-from refinedweb.ledger.run_file import STEP_NAME, open_run
+from refinedweb.ledger.layout import STEP_NAME
+from refinedweb.ledger.run_file import open_run
 from refinedweb.recipe.plan import steps_of
 from refinedweb.sources import inputs
 from refinedweb.storage import Store, open_store

@@ -21,18 +21,22 @@ def share(part: Any, whole: Any) -> Any:
 
 @kernel
 def table(count: Any) -> Any:
-    """Keys and counts of an empty open hash table with room for `count` keys."""
+    """Keys and counts of an empty open hash table with room for `count` keys. After the keys stands the odd factor of
+    the table's hash, drawn here: pages are made by strangers, who must not know where their elements lie.
+    """
     slots = 4
     while slots < 2 * count:
         slots *= 2
-    return np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+    keys = np.zeros(slots + 1, np.uint64)
+    keys[slots] = (np.uint64(np.random.randint(1 << 32)) << np.uint64(32)) | np.uint64(np.random.randint(1 << 32) | 1)
+    return keys, np.zeros(slots, np.int32)
 
 
 @kernel
 def slot(keys: Any, counts: Any, key: Any) -> Any:
     """The slot of the key in an open hash table, or the free slot where it belongs."""
-    mask = np.uint64(len(keys) - 1)
-    at = np.int64(((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask)
+    mask = np.uint64(len(counts) - 1)
+    at = np.int64(((key * keys[len(counts)]) >> np.uint64(32)) & mask)
     while counts[at] > 0 and keys[at] != key:
         at = (at + 1) & np.int64(mask)
     return at

@@ -93,6 +93,22 @@ def test_the_sheet_holds_no_formula_and_reads_back(texts: list[str]) -> None:
     assert read_scores("\ufeff" + filled.getvalue(), "f.csv", known) == [Score(i, "me", 4, True) for i in known]
 
 
+SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫", "\N{MINUS SIGN}"]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize("before", ["", " ", "\t", "\u3000", "\u200b", "'", '"', "a;", "a; ", "a\n", 'a";"', "\r\n"])
+def test_a_formula_is_defused_wherever_a_spreadsheet_splits_the_cell(sign: str, before: str) -> None:
+    made = sheet([Item("i", "s", "r", 1, "id", f"{before}{sign}cmd|' /C calc'!A0", "text")])
+    for delimiter in ",;":
+        cells = [cell for row in csv.reader(io.StringIO(made), delimiter=delimiter) for cell in row]
+        parts = [part for cell in cells for line in cell.splitlines() for part in line.split(";")]
+        assert not [part for part in parts if part.lstrip(" \u3000").startswith(tuple(SIGNS))]
+    [header, row] = csv.reader(io.StringIO(made))
+    assert all(f'"{name}"' in made for name in header), "quoted whole"
+    assert row[0] == "i"
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -166,6 +182,19 @@ def test_slack_that_wants_patience_gets_it(slack: Slack, tmp_path: Path) -> None
     slack.script = [(429, {"Retry-After": "0"}, {"ok": False, "error": "ratelimited"})] * 3
     assert post(client("t", slack.url), "C1", open_store(str(tmp_path)), ITEMS[:1]) == 1
     assert len(slack.calls) == 4
+
+
+@pytest.mark.parametrize("header", ["1.5", "", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", None])
+def test_slack_may_write_its_wish_in_any_way(
+    slack: Slack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str | None
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("jobs.audit.slack.time.sleep", waits.append)
+    headers = {} if header is None else {"Retry-After": header}
+    slack.script = [(429, headers, {"ok": False, "error": "ratelimited"})]
+    assert post(client("t", slack.url), "C1", open_store(str(tmp_path)), ITEMS[:1]) == 1
+    asked = 1.5 if header == "1.5" else 0.0
+    assert asked <= max(waits) <= asked + 1.0
 
 
 def test_an_interrupted_audit_goes_on(slack: Slack, tmp_path: Path) -> None:

@@ -54,3 +54,25 @@ def script(instructions: Sequence[Instruction], context: Path, root: Path, skip:
         elif name == "RUN" and not any(word in text for word in skip):
             lines.append(here)
     return "\n".join(lines)
+
+
+def is_ignored(rules: str, path: str) -> bool:
+    """Whether a .dockerignore keeps a file out of the context: the last line decides that matches the file or a folder
+    above it.
+    """
+    parts = path.split("/")
+    prefixes = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    ignored = False
+    for line in rules.splitlines():
+        rule = line.strip()
+        if rule and not rule.startswith("#"):
+            pattern = _pattern(rule.removeprefix("!"))
+            if any(pattern.fullmatch(prefix) for prefix in prefixes):
+                ignored = not rule.startswith("!")
+    return ignored
+
+
+def _pattern(rule: str) -> re.Pattern[str]:
+    """Docker's own meaning of * and **."""
+    made = re.escape(rule.strip("/")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+    return re.compile(made)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,62 @@ def test_every_pod_has_the_image_the_token_and_the_keep_alives() -> None:
         assert environment["RAY_AUTH_MODE"] == "token"
         assert "RAY_AUTH_TOKEN" in environment
         assert environment.items() >= KEEPALIVE.items()
+
+
+def test_no_pod_may_more_than_it_needs() -> None:
+    for pod in pods(load("rayjob.yaml")):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        [container] = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        written = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert {"/tmp", "/home/refinedweb"} <= written, "the rest of its file system is read-only"
+        assert {mount["name"] for mount in container["volumeMounts"]} <= {one["name"] for one in pod["volumes"]}
+
+
+def test_a_ray_cluster_is_open_to_its_own_pods_only() -> None:
+    policy = load("network-policy.yaml")["spec"]
+    ours = policy["podSelector"]["matchLabels"].items()
+    manifest = load("rayjob.yaml")["spec"]
+    groups = manifest["rayClusterSpec"]
+    pod_templates = [manifest["submitterPodTemplate"]] + [
+        group["template"] for group in (groups["headGroupSpec"], *groups["workerGroupSpecs"])
+    ]
+    assert all(template["metadata"]["labels"].items() >= ours for template in pod_templates)
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    own, operator = policy["ingress"]
+    assert own == {"from": [{"podSelector": {"matchLabels": dict(ours)}}]}
+    assert operator["ports"] == [{"protocol": "TCP", "port": 8265}]
+    assert all(source["podSelector"]["matchLabels"] for source in operator["from"]), "never everybody"
+    head = groups["headGroupSpec"]
+    assert {port["name"] for port in head["template"]["spec"]["containers"][0]["ports"]} == {"gcs", "dashboard"}
+    assert (head["serviceType"], head["enableIngress"]) == ("ClusterIP", False)
+    outside = [port["port"] for rule in policy["egress"] if "to" not in rule for port in rule["ports"]]
+    assert 80 not in outside, "the instance's metadata, with the node's credentials"
+
+
+def test_no_secret_stands_in_an_argument(cluster: Any) -> None:
+    assert not [option for option in cluster["docker"]["run_options"] if "TOKEN" in option]
+    [made] = [command for command in cluster["initialization_commands"] if "RAY_AUTH_TOKEN" in command]
+    assert "umask 077" in made
+    assert "--env-file ~/refinedweb.env" in cluster["docker"]["run_options"]
+    assert "~/refinedweb.env" in made
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_token_is_written_where_only_its_owner_reads_it(cluster: Any, tmp_path: Path) -> None:
+    [made] = [command for command in cluster["initialization_commands"] if "RAY_AUTH_TOKEN" in command]
+    (tmp_path / "aws").write_text("#!/bin/sh\necho 0123abcd\n")
+    (tmp_path / "aws").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    subprocess.run(["bash", "-c", made], env=environment, check=True)
+    written = tmp_path / "refinedweb.env"
+    assert written.read_text() == "RAY_AUTH_MODE=token\nRAY_AUTH_TOKEN=0123abcd\n"
+    assert written.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_documented_files_are_there() -> None:

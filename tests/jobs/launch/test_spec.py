@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.launch import spec
+from jobs.launch.limits import problems
 from jobs.launch.spec import Job, job_name, request
 from stages.errors import ConfigError
-from tests.jobs.launch.api_model import problems
 from tests.jobs.launch.sample_job import IMAGE, JOB, ROLE
 
 ENVIRONMENT = {
@@ -45,6 +46,8 @@ TRAINING = {
     "Environment": ENVIRONMENT,
     "Tags": TAGS,
 }
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hub-AbCdEf"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"
 VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1", "subnet-2"]}
 
 
@@ -93,18 +96,43 @@ def test_processing_up_to_its_limits_and_training_beyond(change: dict[str, Any],
     [
         ({"out": "/local/out"}, "the hosts of a job share nothing but S3"),
         ({"role": "curation"}, "is not the ARN of a role"),
-        ({"instance_type": "c5.18xlarge"}, "is not a SageMaker instance type"),
+        ({"instance_type": "c5.18xlarge"}, "--type .*did you mean 'ml.c5.18xlarge'"),
         ({"instances": 0}, "--instances must be at least 1"),
-        ({"max_seconds": 28 * 86_400 + 1}, "a longer run resumes in another"),
+        ({"max_seconds": 28 * 86_400 + 1}, "a longer run resumes"),
         ({"subnets": ("subnet-1",)}, "--subnet and --security-group go together"),
         ({"min_hosts": 41}, "--min-hosts must be between 1 and --instances \\(40\\)"),
-        ({"words": ("refinedweb", *["s3://crawl/part"] * 99, "s3://out")}, "give prefixes, globs or a list of paths"),
-        ({"words": ("refinedweb", "s3://crawl/" + "x" * 250, "s3://out")}, "1 to 256 characters"),
-        ({"environment": {f"V{n}": "" for n in range(97)}}, "SageMaker takes at most 100"),
-        ({"environment": {"V": "x" * 257}}, "a processing job takes at most 256"),
-        ({"environment": {"V": "x" * 513}, "spot": True}, "a training job takes at most 512"),
-        ({"environment": {"1V": "x"}}, "is not the name of an environment variable"),
-        ({"name": "a_b"}, "is not a job name"),
+        ({"max_seconds": 0}, "a job lasts from a second"),
+        ({"words": ("refinedweb", *["s3://crawl/part"] * 99, "s3://out")}, "the arguments .* takes at most 100"),
+        ({"words": ("refinedweb", "s3://crawl/" + "x" * 250, "s3://out")}, "the arguments .*261 char.* at most 256"),
+        ({"words": ("refinedweb", "", "s3://out")}, "an argument of a job is empty"),
+        ({"environment": {f"V{n}": "" for n in range(97)}}, "--env .* takes at most 100"),
+        ({"environment": {"V": "x" * 257}}, "--env .*257 characters; SageMaker takes at most 256"),
+        ({"environment": {"V": "x" * 513}, "spot": True}, "--env .* at most 512"),
+        ({"environment": {"1V": "x"}}, "--env .*'1V' is not of the form"),
+        ({"environment": {"HF_TOKEN": "x"}}, "give --secret HF_TOKEN=ARN"),
+        ({"environment": {"AWS_SECRET_ACCESS_KEY": "x"}}, "seems to be a secret"),
+        ({"environment": {"REFINEDWEB_JOB_SECRET": "x"}}, "sets this variable itself"),
+        ({"secrets": {"A": "swordfish"}}, "--secret A: 'swordfish' is not the ARN"),
+        ({"secrets": {"A": SECRET}, "environment": {"A": "x"}}, "by --env and by --secret"),
+        ({"name": "a_b"}, "the job's name .*'a_b' is not of the form"),
+        ({"name": "a" * 64}, "64 characters; SageMaker takes at most 63"),
+        ({"tags": {f"t{n}": "" for n in range(60)}}, "--tag .*60 entries; SageMaker takes at most 50"),
+        ({"tags": {"aws:team": "x"}}, "belong to AWS"),
+        ({"tags": {"AWS:team": "x"}}, "belong to AWS"),
+        ({"tags": {"k" * 129: "x"}}, "--tag .*129 characters; .* at most 128"),
+        ({"tags": {"": "x"}}, "--tag .*takes 1 or more"),
+        ({"tags": {"team": "v" * 257}}, "--tag .*257 characters"),
+        ({"tags": {"team": "a;b"}}, "--tag .*'a;b' is not of the form"),
+        ({"tags": {"team\n": "a"}}, "--tag .*is not of the form"),
+        ({"volume_gb": 20_000}, "--volume .*20000; SageMaker takes at most 16384"),
+        ({"kms_key": "my key"}, "--kms-key .*'my key' is not of the form"),
+        ({"subnets": ("subnet 1",), "security_groups": ("sg-1",)}, "--subnet .*is not of the form"),
+        ({"subnets": ("subnet-1",), "security_groups": tuple(f"sg-{n}" for n in range(6))}, "--security-group .*5"),
+        ({"subnets": tuple(f"s-{n}" for n in range(17)), "security_groups": ("sg-1",)}, "--subnet .*at most 16"),
+        ({"image": "x" * 256}, "--image .*256 characters"),
+        ({"role": "arn:aws:iam::123456789012:role/" + "x" * 2048}, "--role .*2079 characters"),
+        ({"instance_type": "ml.c5.18xlarg"}, "--type .*did you mean 'ml.c5.18xlarge'"),
+        ({"out": "s3://corpus/" + "x" * 1024, "spot": True}, "OUT .*characters; SageMaker takes at most 1024"),
     ],
 )
 def test_what_sagemaker_would_refuse_is_refused_here(change: dict[str, Any], message: str) -> None:
@@ -135,6 +163,43 @@ def test_a_request_is_refused_here_or_within_every_limit_of_the_api(
     except ConfigError:
         return
     assert problems(operation(job), made) == []
+
+
+def test_a_key_encrypts_volumes_outputs_and_every_put() -> None:
+    made = request(replace(JOB, kms_key=KEY))
+    assert made["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == KEY
+    assert made["ProcessingOutputConfig"] == {"Outputs": [], "KmsKeyId": KEY}
+    assert made["Environment"]["REFINEDWEB_S3_KMS_KEY"] == KEY
+    made = request(replace(JOB, kms_key=KEY, spot=True))
+    assert made["ResourceConfig"]["VolumeKmsKeyId"] == made["OutputDataConfig"]["KmsKeyId"] == KEY
+    for disks_of_their_own in ("ml.c5d.18xlarge", "ml.g5.2xlarge", "ml.m6id.large"):
+        job = replace(JOB, kms_key=KEY, instance_type=disks_of_their_own)
+        assert "VolumeKmsKeyId" not in spec._resources(job), "AWS refuses it there"
+
+
+def test_traffic_is_encrypted_where_each_kind_says_so() -> None:
+    job = replace(JOB, encrypt_traffic=True, subnets=("subnet-1", "subnet-2"), security_groups=("sg-1",))
+    assert request(job)["NetworkConfig"] == {"VpcConfig": VPC, "EnableInterContainerTrafficEncryption": True}
+    made = request(replace(job, spot=True))
+    assert (made["VpcConfig"], made["EnableInterContainerTrafficEncryption"]) == (VPC, True)
+
+
+def test_of_a_secret_the_job_knows_the_name_only() -> None:
+    made = request(replace(JOB, secrets={"HF_TOKEN": SECRET}))["Environment"]
+    assert made["REFINEDWEB_SECRET_HF_TOKEN"] == SECRET
+    assert "HF_TOKEN" not in made
+    assert spec.request(replace(JOB, environment={"TOKENIZERS_PARALLELISM": "0", "A_TOKEN_FILE": "/x"}))
+
+
+def test_the_numbers_that_decide_the_kind_are_the_models() -> None:
+    job = request(JOB)
+    for change, wrong in (
+        ({"ProcessingJobName": "a" * spec.LONGEST_NAME}, 0),
+        ({"ProcessingJobName": "a" * (spec.LONGEST_NAME + 1)}, 1),
+        ({"StoppingCondition": {"MaxRuntimeInSeconds": spec.MOST_PROCESSING_SECONDS}}, 0),
+        ({"StoppingCondition": {"MaxRuntimeInSeconds": spec.MOST_PROCESSING_SECONDS + 1}}, 1),
+    ):
+        assert bool(problems("CreateProcessingJob", {**job, **change})) == bool(wrong)
 
 
 def test_the_model_finds_what_is_wrong() -> None:

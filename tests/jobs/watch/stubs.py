@@ -33,10 +33,12 @@ class StubbedAws:
         self.sagemaker.add_response("describe_processing_job", answer, wanted)
 
     def create(self, name: str, *, taken: bool = False) -> None:
+        wanted = request(name)
+        wanted["Environment"] = {**wanted["Environment"], "REFINEDWEB_JOB_SECRET": ANY}
         if taken:
-            self.sagemaker.add_client_error("create_processing_job", "ResourceInUse", "taken", 400, None, request(name))
+            self.sagemaker.add_client_error("create_processing_job", "ResourceInUse", "taken", 400, None, wanted)
         else:
-            self.sagemaker.add_response("create_processing_job", {"ProcessingJobArn": ARN}, request(name))
+            self.sagemaker.add_response("create_processing_job", {"ProcessingJobArn": ARN}, wanted)
 
     def stop(self, name: str) -> None:
         self.sagemaker.add_response("stop_processing_job", {}, {"ProcessingJobName": name})

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.watch.aws import SageMaker
-from jobs.watch.chain import ChainJob, chain_of, load_chain, of_job
+from jobs.watch.chain import chain_of, load_chain, of_job
 from jobs.watch.decide import Event, Policy, Seen, decide
-from jobs.watch.watcher import LedgerProgress, Watcher, read_events
+from jobs.watch.watcher import LedgerProgress, Watcher, read_events, record
 from refinedweb.storage import open_store
+from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ConfigError, RetryError
 from tests.jobs.watch.requests import request
 from tests.jobs.watch.stubs import StubbedAws
@@ -108,6 +110,24 @@ def test_watchers_that_die_never_run_two_jobs_and_come_to_an_end(
     assert launches == list(range(1, len(launches) + 1))
     assert len(launches) <= Policy().attempts
     assert set(world.jobs) == {"job" if n == 1 else f"job-{n}" for n in launches}
+
+
+def test_events_of_another_version_and_foreign_objects_end_no_watcher(tmp_path: Path) -> None:
+    world = World(random.Random(1), mortal=False)
+    store = open_store(str(tmp_path))
+    newer = {**asdict(Event("launch", at=1.0)), "of_a_newer_version": [1]}
+    store.put("events/000000.json", json.dumps(newer).encode())
+    store.put("events/000001.json", b'{"action": "done"}')
+    for name in ("._000000.json", ".nfs0001", "1.json", "000002.json.tmp"):
+        store.put(f"events/{name}", b"")
+    store.put("seen.json", b"")
+    assert read_events(store) == [Event("launch", at=1.0), Event("done")]
+    watcher = Watcher(str(tmp_path), [link("job", "out")], world, clock=lambda: 2.0, progress=world.progress)
+    assert watcher.tick().action == "finish"
+    assert read_events(store)[2].action == "finish"
+    store.put("events/000002.json", b"")
+    with pytest.raises(Unreadable, match=r"000002\.json is empty .* delete it"):
+        watcher.tick()
 
 
 def test_of_two_watchers_at_once_one_decides(tmp_path: Path) -> None:
@@ -238,12 +258,34 @@ def test_a_job_that_runs_already_is_launched_again_as_it_was(aws: StubbedAws, tm
     assert links[0].request == request("refinedweb-1")
     again = links[0].attempt(2).request
     assert again["ProcessingJobName"] == again["Environment"]["REFINEDWEB_JOB"] == "refinedweb-1-2"
-    assert of_job(str(tmp_path), "processing", "refinedweb-1", unwanted)[1] == links, "asked once, kept below OUT"
     assert home.startswith(str(tmp_path))
+    assert list(open_store(str(tmp_path)).list()) == [], "beside the corpus others could read and change the request"
 
 
-def unwanted(job: ChainJob) -> dict[str, Any]:
-    raise AssertionError("SageMaker was asked again")
+def test_a_file_beside_the_corpus_decides_nothing(aws: StubbedAws, tmp_path: Path) -> None:
+    evil = {"links": [{"kind": "processing", "request": request("evil"), "out": str(tmp_path)}]}
+    open_store(str(tmp_path)).put("jobs/watch/refinedweb-1/chain.json", json.dumps(evil).encode())
+    aws.describe("refinedweb-1", "InProgress")
+    assert [link.name for link in of_job(str(tmp_path), "processing", "refinedweb-1", aws.jobs.request_of)[1]] == [
+        "refinedweb-1"
+    ]
+
+
+@pytest.mark.parametrize("event", [Event("launch", 3), Event("stop", -1), Event("launch", 0, 0)])
+def test_an_event_about_no_job_of_the_chain_starts_nothing(aws: StubbedAws, tmp_path: Path, event: Event) -> None:
+    assert record(open_store(str(tmp_path)), 0, event)
+    with pytest.raises(ConfigError, match="which this chain does not have"):
+        Watcher(str(tmp_path), [link("job")], aws.jobs, clock=lambda: 0.0).tick()
+
+
+def test_what_was_given_up_goes_on_by_hand_with_all_its_attempts() -> None:
+    policy = Policy(attempts=2, again=True)
+    history = [launched(), launched(attempt=2, tasks=1), Event("give-up", 0, 2)]
+    assert action(history, seen("Failed"), policy=policy) == "launch 0/3"
+    history.append(launched(attempt=3, tasks=2))
+    assert action(history, seen("Failed", tasks=3), policy=policy) == "launch 0/4"
+    history.append(launched(attempt=4, tasks=3))
+    assert action(history, seen("Failed", tasks=4), policy=policy) == "give-up 0/4"
 
 
 @pytest.mark.parametrize("refusal", ["ThrottlingException", "ResourceLimitExceeded"])

@@ -67,7 +67,7 @@ def _as_process(words: list[str], cwd: Path) -> Iterator[tuple[io.TextIOWrapper,
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             patch.setattr(sys, "argv", ["refinedweb", *words])
-            patch.setattr(engine_run, "RayPool", lambda workers, address, recycle: InlinePool())
+            patch.setattr(engine_run, "start_pool", lambda *settings: InlinePool())
             patch.setenv("COLUMNS", WIDTH)
             patch.chdir(cwd)
             yield out, err

@@ -10,11 +10,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from refinedweb.engine.allowance import Allowance
 from refinedweb.engine.inline import InlinePool
-from refinedweb.engine.pool import TaskOutcome, Work
-from refinedweb.engine.run import RunResult, execute_on
+from refinedweb.engine.pool import Beat, TaskOutcome, Work
+from refinedweb.engine.run import RunResult, carry_out
+from refinedweb.engine.settings import RunSettings
+from refinedweb.engine.start import begin
 from refinedweb.recipe.load import load as load_recipe
-from refinedweb.sources import inputs
+from refinedweb.sources.inputs import InputSpecs
 
 Hook = Callable[[Work], None]
 
@@ -27,8 +30,8 @@ class HookedPool(InlinePool):
         self._before = before
         self._after = after
 
-    def use(self, work: Work) -> None:
-        super().use(work)
+    def use(self, work: Work, beat: Beat) -> None:
+        super().use(work, beat)
         if self._before is not None:
             self._before(work)
 
@@ -41,12 +44,13 @@ class HookedPool(InlinePool):
 
 def run(
     spec: str, files: Iterable[Path], out: Path | str, *settings: str, pool: InlinePool | None = None,
-    index: Iterable[Path | str] = (),
+    index: Iterable[Path | str] = (), accept: int = 0,
 ) -> RunResult:  # fmt: skip
     """`refinedweb run` without Ray."""
     loaded = load_recipe(spec, ["keep_removed=full", *settings], index=[str(path) for path in index])
-    found = inputs.find([str(file) for file in files], out=str(out))
-    return execute_on(lambda: pool or InlinePool(), loaded, found.inputs, str(out), 60.0, lambda progress: None)
+    run_settings = RunSettings(accept=Allowance(accept))
+    begun = begin(loaded, InputSpecs(tuple(map(str, files))), str(out), losses=accept > 0)
+    return carry_out(lambda: pool or InlinePool(), loaded, begun.run, str(out), run_settings, lambda progress: None)
 
 
 def write_shards(documents: list[dict[str, Any]], folder: Path, shards: int) -> list[Path]:

@@ -68,7 +68,7 @@ def test_two_nodes_of_which_one_is_avoided_and_then_killed(cluster: str, second_
         deadline = time.monotonic() + 60
         while pool.nodes() < 2 and time.monotonic() < deadline:
             time.sleep(0.5)
-        pool.use(works)
+        pool.use(works, lambda: None)
         ids = {str(node["NodeID"]) for node in ray.nodes() if node["Alive"]}
         assert len(ids) == 2
         for avoided in ids:

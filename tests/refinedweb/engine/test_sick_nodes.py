@@ -275,7 +275,7 @@ def folders(tmp_path: Path) -> Iterator[Path]:
 def test_patience_ends_with_the_words_of_the_store(tmp_path: Path, time: VirtualTime) -> None:
     store = Throttling(open_store(str(tmp_path)), time, 30, 1e9)
     patient: Any = PatientStore(store, policy.PATIENCE_SECONDS, clock=time.clock, sleep=time.sleep)  # type: ignore[arg-type]
-    with pytest.raises(Unfinished, match=r"for 30 minutes, at last:.*SlowDown.*run the same command again"):
+    with pytest.raises(Unfinished, match=r"for 90 minutes, at last:.*SlowDown.*run the same command again"):
         driver(time, patient, 400, TEN[:1], well).run(time)
     assert time.now <= policy.PATIENCE_SECONDS + 200
 

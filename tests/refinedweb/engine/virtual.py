@@ -1,17 +1,15 @@
 """Drivers in virtual time: real loops, ledger and claims on disk, over pools whose tasks only take a while.
 
-Each driver is a thread, but only one runs at a time: a driver that waits gives the turn to the one that is due next. So
-a run of hours is deterministic and takes moments.
+For whole fleets over a simulated S3, and for what goes wrong in them, see `benchmarks.fleet`.
 """
 
 from __future__ import annotations
 
-import heapq
-import threading
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from benchmarks.fleet.clock import VirtualTime
 from refinedweb.engine.loop import Loop
 from refinedweb.engine.pool import TaskOutcome
 from refinedweb.engine.verdicts import Task
@@ -21,54 +19,6 @@ from refinedweb.storage import Store
 from tests.refinedweb.ledger.records import record
 
 STEP = "00-x"
-
-
-class VirtualTime:
-    """The time that all drivers share, and whose turn it is."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._due: list[tuple[float, int, threading.Event]] = []
-        self._order = count()
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Give the turn away for `seconds`."""
-        mine = threading.Event()
-        heapq.heappush(self._due, (self.now + seconds, next(self._order), mine))
-        self._pass_on()
-        mine.wait()
-
-    def _pass_on(self) -> None:
-        if self._due:
-            self.now, _, turn = heapq.heappop(self._due)
-            turn.set()
-
-    def run(self, drivers: Sequence[Callable[[], object]]) -> None:
-        """Run all drivers from now on, until the last one has ended. Raises the first error that any of them raised."""
-        errors: list[BaseException] = []
-
-        def live(drive: Callable[[], object], turn: threading.Event) -> None:
-            turn.wait()
-            try:
-                drive()
-            except BaseException as error:
-                errors.append(error)
-            self._pass_on()
-
-        threads = []
-        for drive in drivers:
-            turn = threading.Event()
-            heapq.heappush(self._due, (self.now, next(self._order), turn))
-            threads.append(threading.Thread(target=live, args=(drive, turn)))
-            threads[-1].start()
-        self._pass_on()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
 
 
 class Ran(NamedTuple):
@@ -92,7 +42,7 @@ class VirtualPool:
         self.ends: dict[int, float] = {}
         self.begins: dict[int, float] = {}
 
-    def use(self, work: Any) -> None:
+    def use(self, work: Any, beat: Any) -> None:
         raise NotImplementedError
 
     def slots(self) -> int:

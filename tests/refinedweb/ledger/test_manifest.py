@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refinedweb.ledger import manifest
 from refinedweb.ledger.layout import task_name
 from refinedweb.ledger.manifest import ROLLUP, Ledger, Output, Totals
 from refinedweb.storage import Missing, Store, open_store
+from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ShardError
 from tests.refinedweb.ledger.records import record
 
@@ -56,6 +60,58 @@ def test_rollups_change_no_sum(tmp_path_factory: pytest.TempPathFactory) -> None
     assert ledger.roll_up(committed) == 0
     assert ledger.totals(committed) == before
     assert before.tasks == ROLLUP + 1
+
+
+def test_a_rollup_that_cannot_be_read_is_only_a_sum(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "ROLLUP", 8)
+    ledger = Ledger(store, "00-x")
+    for task in range(8):
+        ledger.store.put(f"00-x/manifest/{task_name(task)}.json", record(task).to_json())
+    committed = ledger.committed()
+    whole = ledger.totals(committed)
+    for data in (b"", b"{}", b'{"tasks": 3}', b'{"tasks": "1000"}', b"\0"):
+        ledger.store.put("00-x/rollup/000000.json", data)
+        assert ledger.totals(committed) == whole
+        with pytest.raises(Unreadable, match="delete it: the records have the same sums"):
+            ledger.rollup(0)
+    ledger.store.delete("00-x/rollup/000000.json")
+    ledger.store.put("00-x/manifest/000007.json", b"")
+    assert ledger.roll_up(committed) == 0, "no sum is written that lacks a record"
+    assert ledger.totals(committed).tasks == 7
+    assert len(ledger.totals(committed).unreadable) == 1
+
+
+def test_no_writer_replaces_a_record_that_cannot_be_read(store: Store) -> None:
+    ledger = Ledger(store, "00-x")
+    store.put("00-x/manifest/000001.json", b"")
+    with pytest.raises(Unreadable, match=r"000001\.json is empty .* delete it and run the same command again"):
+        ledger.commit(record(1))
+    assert store.get("00-x/manifest/000001.json")[0] == b""
+    assert ledger.committed() == {1}
+    store.put("00-x/manifest/000001.json", record(2).to_json())
+    with pytest.raises(Unreadable, match="is the record of task 2"):
+        ledger.record(1)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"junk"])
+def test_a_failure_whose_note_is_damaged_is_still_one(store: Store, data: bytes) -> None:
+    ledger = Ledger(store, "00-x")
+    store.put("00-x/failed/000004.json", data)
+    store.put("00-x/failed/._000005.json", data)
+    assert list(ledger.failed()) == [4]
+    assert "the reason is lost" in ledger.failed()[4]
+
+
+def test_the_records_of_an_older_and_a_newer_version_are_read(store: Store) -> None:
+    ledger = Ledger(store, "00-x")
+    whole = json.loads(record(0).to_json())
+    optional = ("skipped", "damage", "quarantined", "facts", "seconds", "stage_seconds", "host", "driver", "token")
+    older = {name: value for name, value in whole.items() if name not in optional}
+    store.put("00-x/manifest/000000.json", json.dumps(older).encode())
+    assert ledger.record(0).rows_in == 10
+    newer = {**whole, "lost": "why", "outputs": [{**output, "parts": []} for output in whole["outputs"]]}
+    store.put("00-x/manifest/000000.json", json.dumps(newer).encode())
+    assert ledger.record(0).outputs == record(0).outputs
 
 
 counts = st.dictionaries(st.sampled_from("abc"), st.integers(0, 50), max_size=3)

@@ -60,6 +60,34 @@ def test_only_the_poison_is_quarantined(stage: str, reason: str) -> None:
     assert removed == [("quarantine", reason)]
 
 
+def test_only_the_document_that_takes_too_long_is_quarantined() -> None:
+    """Two of the four documents are slow, but only one is beyond the limit."""
+    stages: Any = (
+        ("hanger_v1", {"victims": ("id-2",)}),
+        ("hanger_v1", {"victims": ("id-1",), "seconds": 0.2}),
+    )
+    runner = Careful(stages, TOYS, seconds=0.5)
+    try:
+        splits = runner.apply(some(4))
+    finally:
+        runner.close()
+    assert ids(pa.concat_tables([split.kept for split in splits])) == ["id-0", "id-1", "id-3"]
+    assert runner.poison == [Poison("id-2", "it took more than 0.5 CPU seconds")]
+    removed = [(r.stage, *r.rows.column("drop").to_pylist()) for s in splits for r in s.removed if r.rows.num_rows]
+    assert removed == [("quarantine", "stage_timeout")]
+
+
+def test_documents_that_take_long_together_stay() -> None:
+    stages: Any = tuple(("hanger_v1", {"victims": (f"id-{n}",), "seconds": 0.3}) for n in range(4))
+    runner = Careful(stages, TOYS, seconds=0.7)
+    try:
+        splits = runner.apply(some(4))
+    finally:
+        runner.close()
+    assert ids(pa.concat_tables([split.kept for split in splits])) == [f"id-{n}" for n in range(4)]
+    assert runner.poison == []
+
+
 def test_a_stage_that_fails_on_everything_fails_the_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(careful, "MOST", 5)
     with pytest.raises(ShardError, match=r"more than 5 documents of one shard fail.*this stage has a bug"):

@@ -60,6 +60,14 @@ def test_listing_gives_the_keys_of_a_prefix(store: Store) -> None:
     assert list(store.list("nothing/")) == []
 
 
+def test_keys_are_listed_in_their_order(store: Store) -> None:
+    """On a disk too, where a walk would come to folder `a` before `a-b`: a listing is taken up again after its last."""
+    keys = ["a-b/c", "a.json", "a/b-c", "a/b/c", "ä/x", "a0", "b"]
+    for key in keys:
+        store.put(f"ordered/{key}", b"x")
+    assert [info.key for info in store.list("ordered/")] == sorted(f"ordered/{key}" for key in keys)
+
+
 def test_missing_objects_say_so(store: Store) -> None:
     calls: list[Callable[[str], object]] = [store.get, store.info, store.open]
     for call in calls:
