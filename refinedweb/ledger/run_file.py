@@ -34,6 +34,7 @@ class RunFile:
     created_at: str
     token: str
     specs: list[str] = field(default_factory=list)
+    origin: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps]}
