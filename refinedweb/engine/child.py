@@ -23,7 +23,10 @@ def main(file: int, parent: int) -> None:
     faulthandler.enable()
     import pyarrow as pa
 
+    from refinedweb.shard.deadline import expendable
+
     pa.set_cpu_count(1)  # a worker has one core
+    expendable()
     pipe = Connection(file)
     try:
         work = pipe.recv()

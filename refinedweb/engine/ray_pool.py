@@ -134,12 +134,16 @@ def _in_worker(shipped: tuple[Work, dict[str, str]], task: int, payload: Any, ca
     import pyarrow as pa
     import ray
 
-    work, settings = shipped
-    os.environ.update(settings)
-
     from refinedweb.shard.deadline import expendable
 
     pa.set_cpu_count(1)  # a worker has one core
     expendable()
     node = WorkerNode(ray.get_runtime_context().get_node_id(), socket.gethostname())
-    return dataclasses.replace(attempt(work, task, payload, careful), node=node)
+    return dataclasses.replace(_attempt_shipped(shipped, task, payload, careful), node=node)
+
+
+def _attempt_shipped(shipped: tuple[Work, dict[str, str]], task: int, payload: Any, careful: bool) -> TaskOutcome:
+    """An attempt at the work that the driver sent, with the driver's settings of the store."""
+    work, settings = shipped
+    os.environ.update(settings)
+    return attempt(work, task, payload, careful)

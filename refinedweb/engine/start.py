@@ -45,7 +45,7 @@ def begin(
     to wait for a store that does not answer. Raises ConfigError, Unfinished.
     """
     _check_index(recipe)
-    store = PatientStore(open_store(out), patience)  # all drivers of a fleet ask for it at once
+    store = _patient(out, patience)
     run = run_or_none(store)
     if run is None:
         found = _found(specs, out, patience)
@@ -62,14 +62,19 @@ def begin(
 
 
 def _found(specs: InputSpecs, out: str, patience: float) -> FoundInputs:
-    """Patient with stores that do not answer. Wrong specs are an error at once: nothing has been read of them yet."""
-    return PatientStore(open_store(out), patience).repeat(lambda: specs.find(out))
+    """Patient with stores that do not answer. Wrong specs are an error at once."""
+    return _patient(out, patience).repeat(lambda: specs.find(out))
+
+
+def _patient(out: str, patience: float) -> PatientStore:
+    """The store at `out`, for which all drivers of a fleet ask at once. What it refuses at the start is refused."""
+    return PatientStore(open_store(out), patience, denied=0)
 
 
 def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFile:
     """Write `run.json`, or check that the existing one says the same. Raises ConfigError if it does not."""
     _check_index(recipe)
-    store = PatientStore(open_store(out), policy.PATIENCE_SECONDS)
+    store = _patient(out, policy.PATIENCE_SECONDS)
     run = _created(store, _run_of(recipe, inputs, []))
     if run is None:
         run = store.repeat(lambda: open_run(out))

@@ -65,11 +65,12 @@ class Crew:
         driver's name, `check` before the first attempt of all: it raises ConfigError if the setting is wrong.
         """
         committed = ledger.committed()
+        claims = self._claims(ledger)
         if committed.issuperset(task.number for task in tasks):
+            claims.clear()  # of drivers that died after the last commit
             return Done()
         if not committed:
             check()
-        claims = self._claims(ledger)
         if self._pool is None:
             self._pool = self._start()
         self._pool.use(work(claims.owner), claims.renew)

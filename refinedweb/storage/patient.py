@@ -28,7 +28,7 @@ class PatientStore:
     """`store` with `patience` in seconds. `meanwhile` is called every second of a wait with the reason for it.
 
     Raises Unfinished when patience is used up. A full disk (Full) is raised at once, and so is ConfigError before the
-    store's first answer: then the call itself is wrong.
+    store's first answer (then the call itself is wrong) or with `denied` = 0, the patience with ConfigError after it.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class PatientStore:
         meanwhile: Callable[[str], None] = lambda reason: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        denied: float = DENIED_SECONDS,
     ) -> None:
         self.itself = store
         self.root = store.root
@@ -45,6 +46,7 @@ class PatientStore:
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
+        self._denied = denied
         self._answered = False
         self.while_waiting(meanwhile)
 
@@ -150,9 +152,13 @@ class PatientStore:
 
     def _patience_with(self, error: RefinedWebError) -> float:
         """Seconds. Raises the error if no wait can help."""
-        if isinstance(error, Full) or (isinstance(error, ConfigError) and not self._answered):
+        if isinstance(error, ConfigError):
+            if not self._answered or self._denied == 0:
+                raise error
+            return min(self._patience, self._denied)
+        if isinstance(error, Full):
             raise error
-        return min(self._patience, DENIED_SECONDS) if isinstance(error, ConfigError) else self._patience
+        return self._patience
 
     def _wait(self, attempt: int, error: RefinedWebError) -> None:
         """Back off, a random time so that drivers that fail together don't come back together."""

@@ -284,7 +284,7 @@ def test_credentials_that_end_within_a_run_stop_it_and_it_resumes(
         proxy.begin(lambda request, n=number: kind if request.number >= n else None)  # type: ignore[misc]
         with monkeypatch.context() as patch:
             patch.setattr("refinedweb.ledger.holder.started_at", lambda pid: "a process that is dead by the next run")
-            with pytest.raises(ConfigError, match=r"credentials|clock"):
+            with pytest.raises((ConfigError, RetryError), match=r"credentials|clock"):
                 run("url_v1", source, here)
         proxy.begin()
         run("url_v1", source, here)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refinedweb.engine.pool import TaskOutcome
-from refinedweb.engine.ray_pool import _in_worker
+from refinedweb.engine.ray_pool import _attempt_shipped
 from refinedweb.storage import open_store, s3, s3_streams, s3_sums
 from refinedweb.storage.base import ObjectInfo
 from refinedweb.storage.s3_client import KMS_KEY, SSE, client
@@ -192,4 +192,4 @@ def test_a_worker_elsewhere_gets_the_settings_of_the_driver(monkeypatch: pytest.
     def work(task: int, payload: object, careful: bool) -> dict[str, str]:
         return store_settings()
 
-    assert _in_worker((work, shipped), 0, None, False) == TaskOutcome("done", {KMS_KEY: "ours"})
+    assert _attempt_shipped((work, shipped), 0, None, False) == TaskOutcome("done", {KMS_KEY: "ours"})

@@ -16,6 +16,7 @@ from refinedweb.engine.pool import Beat, TaskOutcome, Work
 from refinedweb.engine.run import RunResult, carry_out
 from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.start import begin
+from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.sources.inputs import InputSpecs
 
@@ -44,11 +45,11 @@ class HookedPool(InlinePool):
 
 def run(
     spec: str, files: Iterable[Path], out: Path | str, *settings: str, pool: InlinePool | None = None,
-    index: Iterable[Path | str] = (), accept: int = 0,
+    index: Iterable[Path | str] = (), accept: int = 0, lease: float = LEASE_SECONDS,
 ) -> RunResult:  # fmt: skip
     """`refinedweb run` without Ray."""
     loaded = load_recipe(spec, ["keep_removed=full", *settings], index=[str(path) for path in index])
-    run_settings = RunSettings(accept=Allowance(accept))
+    run_settings = RunSettings(accept=Allowance(accept), lease=lease)
     begun = begin(loaded, InputSpecs(tuple(map(str, files))), str(out), losses=accept > 0)
     return carry_out(lambda: pool or InlinePool(), loaded, begun.run, str(out), run_settings, lambda progress: None)
 

@@ -13,7 +13,9 @@ from benchmarks.fleet.faults import KINDS, Storm
 from benchmarks.fleet.laws import base_of, claims_left, verdict
 from benchmarks.fleet.simulation import OUT, Fault, Fleet, World
 from refinedweb.engine import rollups
+from refinedweb.engine.pool import attempt
 from refinedweb.ledger import layout, manifest
+from stages.errors import CommitUnknown, RetryError, Throttled
 
 HOSTS, SHARDS = 6, 60
 
@@ -91,3 +93,21 @@ def test_a_broken_law_is_seen() -> None:
     assert found.unaccounted == 1
     assert any("neither a record nor a reason" in problem for problem in found.problems)
     assert any("replaced" in problem for problem in found.problems)
+
+
+def test_an_error_that_is_its_own_cause_ends_an_attempt() -> None:
+    """The storage code raises the last error from itself when it gives up."""
+
+    def work(*given: object) -> None:
+        error = RetryError("no credentials")
+        raise error from error
+
+    assert attempt(work, 0, None, False).kind == "retry"
+
+
+@pytest.mark.parametrize("cause", [None, Throttled("503")])
+def test_a_throttled_commit_is_throttling(cause: Throttled | None) -> None:
+    def work(*given: object) -> None:
+        raise CommitUnknown("the write got no clear answer") from cause
+
+    assert attempt(work, 0, None, False).kind == ("retry" if cause is None else "throttled")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from refinedweb.ledger import layout
+from refinedweb.ledger.claims import Claims
 from refinedweb.storage import Store, open_store
 from refinedweb.storage.s3_client import client
 from refinedweb.views.run import Run
@@ -142,3 +143,13 @@ def test_an_unreadable_record_is_named_kept_and_costs_only_itself(
     assert (again.rows_in, again.rows_kept, again.removed) == (whole.rows_in, whole.rows_kept, whole.removed)
     assert corpus(out) == before
     assert verify(str(out)).problems == []
+
+
+def test_what_drivers_left_that_died_after_the_last_commit_is_cleared(tmp_path: Path, files: list[Path]) -> None:
+    out = tmp_path / "out"
+    ok(run("url_v1", files, out))
+    store = open_store(str(out))
+    dead = Claims(store, "00-filter")
+    assert dead.take(0)
+    ok(run("url_v1", files, out))
+    assert [*store.list("00-filter/claims/"), *store.list("00-filter/drivers/")] == []
