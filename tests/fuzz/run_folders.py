@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def made(folder: Path) -> Path:
 def files(out: Path) -> list[Path]:
     """The files that are JSON, in a fixed order."""
     return sorted(out.rglob("*.json"))
+
+
+def contents() -> list[bytes]:
+    """Every JSON file of such a run, each behind a byte with its number: what `attempt` is given in other words."""
+    found = files(made(Path(tempfile.mkdtemp())))
+    return [bytes([number]) + path.read_bytes() for number, path in enumerate(found)]
 
 
 def views_of(out: Path) -> Iterator[tuple[tuple[str, ...], BaseException | None]]:
