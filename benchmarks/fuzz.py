@@ -17,6 +17,7 @@ import argparse
 import importlib.util
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,10 +27,11 @@ from pathlib import Path
 from typing import Any
 
 TARGETS = ("warc", "arc", "jsonl", "parquet", "payload", "charset", "trafilatura", "resiliparse", "url", "recipe",
-           "label", "language", "shuffle")  # fmt: skip
+           "label", "language", "shuffle", "run")  # fmt: skip
 LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1")  # seconds, MB, bytes
 # Our modules, and those that parse pages in Python; neither what numba compiles nor numba itself.
 INSTRUMENTED = ["refinedweb.sources", "refinedweb.dedup.shuffle", "refinedweb.recipe.load", "refinedweb.recipe.params",
+                "refinedweb.recipe.assets", "refinedweb.ledger", "refinedweb.views", "refinedweb.storage.json_objects",
                 "classifiers.fasttext_files", "stages.urls.normalise", "stages.extraction.engines",
                 "stages.extraction.formatting", "stages.extraction.images", "stages.extraction.xpath", "trafilatura",
                 "justext"]  # fmt: skip
@@ -115,24 +117,47 @@ def url() -> Try:
 
 
 def recipe() -> Try:
-    """A recipe loads or is refused with a message."""
+    """A recipe, with its assets, loads or is refused with a message, and leaves nothing beside them."""
     from refinedweb.recipe import params
     from refinedweb.recipe.load import load as load_recipe
     from refinedweb.recipe.load import load_stages
     from stages.errors import RefinedWebError
 
     load_stages()
-    file = Path(tempfile.mkdtemp(), "any.toml")
+    folder = Path(tempfile.mkdtemp())
+    os.environ["REFINEDWEB_CACHE"] = str(folder / "cache" / "private")
+    os.chdir(folder)
+    Path("words").mkdir()
+    Path("words", "en.txt").write_text("the\nof\n")
+    file = Path("any.toml")
 
     def load(data: bytes) -> None:
         params.parse(data.decode("utf-8", "replace"))
-        file.write_bytes(data)
+        file.write_bytes(data.replace(b"s3://", b"s4://"))  # there is no network to be waited for
         try:
             load_recipe(str(file))
         except RefinedWebError as error:
             assert str(error)
+        assert {path.name for path in folder.iterdir()} <= {"any.toml", "words", "cache"}
+        assert [path.name for path in Path("words").iterdir()] == ["en.txt"]
 
     return load
+
+
+def run_folder() -> Try:
+    """Whatever one file of a run says, each view ends with a message. The first byte chooses the file."""
+    from tests.fuzz.run_folders import attempt, made
+
+    folder = Path(tempfile.mkdtemp())
+    os.environ["REFINEDWEB_CACHE"] = str(folder / "cache")
+    sound = made(folder)
+    (folder / "tried").mkdir()
+
+    def look(data: bytes) -> None:
+        found = attempt(sound, folder / "tried", data[0] if data else 0, data[1:])
+        assert found == [], found
+
+    return look
 
 
 def model(name: str) -> Try:
@@ -175,7 +200,7 @@ def shuffle_object() -> Try:
 def target(name: str) -> Try:
     """What a target tries with an input."""
     made: dict[str, Callable[[], Try]] = {"payload": payload, "charset": charset, "url": url, "recipe": recipe}
-    made["shuffle"] = shuffle_object
+    made |= {"shuffle": shuffle_object, "run": run_folder}
     if name in ("trafilatura", "resiliparse"):
         return extractor(name)
     if name in ("label", "language"):
@@ -188,7 +213,8 @@ def seeds(name: str) -> list[bytes]:
     from refinedweb import sample
     from refinedweb.recipe.load import SHIPPED
     from tests.faults.poison import PAGES
-    from tests.fuzz.seeds import SEEDS
+    from tests.fuzz.run_folders import contents
+    from tests.fuzz.seeds import ASSETS, SEEDS
     from tests.refinedweb.sources.archives import http
     from tests.security import models
     from tests.security.test_files import piece
@@ -201,7 +227,8 @@ def seeds(name: str) -> list[bytes]:
         "trafilatura": pages,
         "resiliparse": pages,
         "url": [b"http://u@example.org:80/a/../b?utm_source=x#y", "https://bücher.example/ü".encode(), b"//[::1]/%41"],
-        "recipe": [path.read_bytes() for path in SHIPPED.glob("*.toml")],
+        "recipe": [*(path.read_bytes() for path in SHIPPED.glob("*.toml")), *ASSETS],
+        "run": contents() if name == "run" else [],
         "label": [models.MODELS[kind][0]() for kind in ("norms", "word n-grams")],
         "language": [models.MODELS[kind][0]() for kind in ("softmax", "tree", "pruned")],
         "shuffle": [piece(Path(tempfile.mkdtemp()))],

@@ -52,6 +52,7 @@ RECORD = {
     "peak_memory": "Largest resident memory of the worker, in bytes.",
     "host": "The machine on which it ran.",
     "driver": "Which driver had claimed it.",
+    "user": "Who ran it.",
     "committed_at": "When, UTC.",
     "lost": "Why the run goes on without this shard (`--accept-failed`); empty for all others.",
     "rows_lost": "Documents of a lost shard that an earlier pass had counted.",
@@ -68,6 +69,7 @@ RUN_FILE = {
     "steps": "The steps: name, kind, stages, what each reads and which decisions it applies.",
     "created_at": "When, UTC.",
     "token": "Unique to the run.",
+    "origin": "Who began it: user, host, command line without secrets, Python and package versions.",
     "specs": "What the user named as inputs, in full. A driver that was given the same takes `inputs` from here.",
 }
 

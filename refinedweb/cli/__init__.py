@@ -23,6 +23,7 @@ COMMANDS = (
     "stages",
     "doctor",
     "export",
+    "trail",
     "classifier",
     "plan",
 )

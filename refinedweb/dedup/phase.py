@@ -23,6 +23,7 @@ from refinedweb.dedup.shuffle import Damaged, ShuffleReader, ShuffleWriter, conc
 from refinedweb.ledger.layout import phase_folder, shuffle_folder, shuffle_key
 from refinedweb.ledger.manifest import Ledger, Output, Record, Removed
 from refinedweb.ledger.memory import peak_memory
+from refinedweb.ledger.origin import user
 from refinedweb.ledger.version import code_version
 from refinedweb.storage import Store
 from stages.errors import ShardError
@@ -121,6 +122,7 @@ class PhaseWork:
             seconds=round(time.perf_counter() - start, 3),
             peak_memory=peak_memory(),
             host=socket.gethostname(),
+            user=user(),
             driver=self.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from refinedweb.engine import policy
 from refinedweb.ledger.layout import RUN_FILE
+from refinedweb.ledger.origin import origin
 from refinedweb.ledger.own_runs import note_own_run
 from refinedweb.ledger.run_file import RunFile, open_run, run_or_none
 from refinedweb.ledger.version import code_version
@@ -100,6 +101,7 @@ def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFil
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         token=uuid.uuid4().hex,
         specs=specs,
+        origin=origin(),
     )
 
 

@@ -53,6 +53,7 @@ class Record:
     peak_memory: int = 0
     host: str = ""
     driver: str = ""
+    user: str = ""
     committed_at: str = ""
     lost: str = ""
     rows_lost: int = 0

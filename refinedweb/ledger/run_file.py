@@ -34,6 +34,7 @@ class RunFile:
     created_at: str
     token: str
     specs: list[str] = field(default_factory=list)
+    origin: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps]}
@@ -56,6 +57,8 @@ def run_or_none(store: Store) -> RunFile | None:
     except Unreadable as error:
         raise ConfigError(f"there is no run at {store.root}: {error}") from error
     _check_names(run.steps)
+    _check_recipe(run)
+    _check_order(run.steps)
     return run
 
 
@@ -79,6 +82,34 @@ def _check_names(steps: Sequence[Step]) -> None:
             _check_name("stage", stage, STAGE_NAME)
         if not known.issuperset(filter(None, (step.reads, *step.applies))):
             raise ConfigError(f"{RUN_FILE}: {step.name} follows on steps that the run does not have")
+
+
+def _check_recipe(run: RunFile) -> None:
+    """Raises ConfigError if the recipe is not one, or its stages are not those of the steps."""
+    stages = run.recipe.get("stages")
+    names = [table.get("name") for table in stages if isinstance(table, dict)] if isinstance(stages, list) else []
+    planned = [stage for step in run.steps for stage in step.stages]
+    tables = all(isinstance(run.recipe.get(key), dict) for key in ("run", "source"))
+    if not tables or names != planned or len(set(planned)) != len(planned):
+        raise ConfigError(f"{RUN_FILE} has a recipe that does not fit its steps; was it made by hand?")
+
+
+def _check_order(steps: Sequence[Step]) -> None:
+    """Raises ConfigError unless passes and global steps follow on each other as a plan has them."""
+    passes: dict[str, None] = {}
+    deciding: list[str] = []
+    for step in steps:
+        follows = step.reads == next(reversed(passes), None)
+        if step.kind == "local":
+            fits = follows and list(step.applies) == deciding
+            passes[step.name] = None
+            deciding = []
+        else:
+            fits = follows and bool(passes) and len(step.stages) == 1 and step.name.partition("-")[2] == step.stages[0]
+            fits = fits and list(step.applies) == deciding
+            deciding.append(step.name)
+        if not fits or step.last != (step is steps[-1]) or (step.last and step.kind == "global"):
+            raise ConfigError(f"{RUN_FILE}: {step.name} does not follow on the steps before it; was it made by hand?")
 
 
 def _check_name(what: str, name: str, form: re.Pattern[str]) -> None:

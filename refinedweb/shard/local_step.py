@@ -16,6 +16,7 @@ from refinedweb.ledger import layout
 from refinedweb.ledger.gaps import commit_filling
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.memory import peak_memory
+from refinedweb.ledger.origin import user
 from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import Step, is_whole
 from refinedweb.recipe.recipe import Recipe
@@ -106,6 +107,7 @@ class _Pass:
             stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
             peak_memory=peak_memory(),
             host=socket.gethostname(),
+            user=user(),
             driver=self._step.driver,
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -20,6 +21,8 @@ T = TypeVar("T")
 Reader = Callable[[Any], Any]  # from a plain value to one of the declared type; raises ValueError
 
 SHOWN = 60  # characters of a wrong value in a message
+MOST_DIGITS = 19  # of a whole number, sign included
+_HUGE = re.compile(rb"[0-9]{19}")  # there may be such a number; in most objects there is none
 
 
 class Unreadable(ShardError):
@@ -36,9 +39,16 @@ def plain_of(data: bytes, where: str, remedy: str) -> Any:
     if not data:
         raise Unreadable(f"{where} is empty (0 bytes); {remedy}")
     try:
-        return json.loads(data)
+        return json.loads(data, parse_int=_counted) if _HUGE.search(data) else json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{where} is not JSON ({error}); {remedy}") from error
+
+
+def _counted(digits: str) -> int:
+    """A whole number that a machine can count to: sums and shares of larger ones overflow wherever they are made."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
 
 
 def from_plain(cls: type[T], value: Any, where: str, remedy: str) -> T:

@@ -35,3 +35,10 @@ SEEDS = {
     "jsonl.gz": gzip.compress(JSONL, mtime=0),
     "parquet": parquet(),
 }
+
+# Recipes that name files.
+ASSETS = [
+    f'[[stage]]\nname = "{stage}"\n{name} = "{value}"\n'.encode()
+    for stage, name in (("quality_v1", "stop_words"), ("badwords_v1", "lists"), ("language_v1", "model"))
+    for value in ("words", f"words#sha256={'0' * 64}", "words#sha256=../../x", "s3://b/k#sha256=..")
+]
