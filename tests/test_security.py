@@ -188,7 +188,7 @@ def test_files_of_any_name_are_read_and_write_below_the_output_only(tmp_path: Pa
         )
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
     result = ok(run("pii_v1", [folder], tmp_path / "out"))
-    assert result.totals.rows_in == len(STRANGE)
+    assert result.totals.rows_in == sum(not name.startswith(".") for name in STRANGE), "hidden files are left out"
     from refinedweb.views.export import export
 
     export(str(tmp_path / "out"), str(tmp_path / "exported"), "falcon", "jsonl")

@@ -119,6 +119,8 @@ def _load(path: Path) -> BlockModel:
         if same_features:
             check(first, len(FEATURES))
             check(second, len(_FEATURES))
+    except FileNotFoundError:
+        raise
     except _DAMAGE as error:
         raise BadModel(
             f"{path} is not a model of blocks ({error}); make one with python -m classifiers.blocks"

@@ -11,7 +11,7 @@ def trail(out: str) -> int:
     """Print who ran what code on which input in the run OUT: a JSON line for the run, then one for every task.
 
     The lines name user, host, command line (without secrets), versions, recipe, inputs with their etags, and outputs
-    with their checksums. They say what the run's own files say: whoever may write there may change it.
+    with their checksums. They say what the run's own files say: everybody who may write there may change it.
     """
     from refinedweb.views.run import Run
     from refinedweb.views.terminal import json_line

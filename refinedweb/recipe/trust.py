@@ -1,8 +1,8 @@
 """What may be opened for a reader of a run, besides the objects of the run itself.
 
-A run is data that anybody may have written. Its `run.json` names models, lists, earlier runs and input files, and
-whoever opens those does it with the rights of the reader: a path of this machine, a bucket of the reader's company, a
-model that the author of the run put somewhere. So a view opens only what lies below the run's own root, unless the
+A run is data that anybody may have written. Its `run.json` names models, lists, earlier runs and input files, and they
+are opened with the rights of the reader: a path of this machine, a bucket of the reader's company, a model that the
+author of the run put somewhere. So a view opens only what lies below the run's own root, unless the
 reader made the run or says that its author is trusted.
 """
 

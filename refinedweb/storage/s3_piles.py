@@ -1,5 +1,5 @@
 """What piles up on S3 without being seen in a listing, and costs: parts of uploads that nobody finished, and on a
-versioned bucket the old versions of what is written again and again: heartbeats and claims. `doctor` looks for both.
+versioned bucket the old versions of what is written again and again, heartbeats above all. `doctor` looks for both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ MOST_PAGES = 20  # of 1,000 entries each, of one listing: enough to know that th
 UPLOAD_DAYS = 7  # longer than any upload takes
 VERSION_DAYS = 3  # until an old version goes: time to notice a mistake
 RULE = "refinedweb"
-CLAIMS, HEARTBEATS = "/claims/", "/drivers/"  # folders of a ledger; storage may not import its layout
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,9 @@ def _versions(bucket: str, prefix: str, rules: list[dict[str, Any]] | None) -> P
         if status is None:
             return Pile(name, "none, the bucket is not versioned")
         count, more = _counted("list_object_versions", bucket, prefix, _old)
-        claims, _ = _counted("list_object_versions", bucket, prefix, lambda page: filter(_is_claim, _old(page)))
     except FAULTS as error:
         return Pile(name, f"not known ({error})")
-    found = f"{'more than ' if more else ''}{count:,}, of claims and heartbeats {claims:,} (versioning: {status})"
+    found = f"{'more than ' if more else ''}{count:,} (versioning: {status})"
     if _covered(rules, prefix, "NoncurrentVersionExpiration"):
         return Pile(name, f"{found}, which a life-cycle rule removes")
     found += "; each driver that runs adds one every 20 s"
@@ -70,11 +68,6 @@ def _versions(bucket: str, prefix: str, rules: list[dict[str, Any]] | None) -> P
 def _old(page: dict[str, Any]) -> list[dict[str, Any]]:
     versions = [one for one in page.get("Versions", []) if not one["IsLatest"]]
     return [*versions, *page.get("DeleteMarkers", [])]
-
-
-def _is_claim(version: dict[str, Any]) -> bool:
-    key = str(version["Key"])
-    return CLAIMS in key or HEARTBEATS in key
 
 
 def _counted(operation: str, bucket: str, prefix: str, entries: Callable[[dict[str, Any]], Any]) -> tuple[int, bool]:

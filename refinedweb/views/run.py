@@ -43,7 +43,7 @@ class DecisionList(list["DuplicatePair | CutDocument"]):
 class Run:
     """The run below `out`. Only committed objects are read.
 
-    Of what lies outside of `out`, nothing is opened unless this user made the run, or says `trust`: whoever wrote
+    Of what lies outside of `out`, nothing is opened unless this user made the run, or says `trust`: who wrote
     `run.json` chose the names.
     """
 

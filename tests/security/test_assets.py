@@ -11,6 +11,7 @@ import pytest
 
 from refinedweb.recipe import load, params
 from refinedweb.recipe.assets import localise, pin_assets
+from refinedweb.recipe.trust import Trust
 from refinedweb.storage import split_uri
 from stages.assets import Asset, open_asset, pin, split_pin
 from stages.errors import ConfigError
@@ -67,7 +68,7 @@ def test_a_digest_is_64_hex_digits_and_nothing_else(digest: str, remote: str, tm
         lambda asset: localise(Language, {"model": asset}),
         lambda asset: params.coerce(Language, {"model": asset}, "language_v1"),
         lambda asset: load.load("language_v1", [f"language_v1.model={json.dumps(asset)}"]),
-        lambda asset: load.of_content(content, "run", ["language_v1"]),
+        lambda asset: load.of_content(content, "run", ["language_v1"], Trust(str(tmp_path), given=True)),
     ]
     for read in readers:
         with pytest.raises(ConfigError, match="64 hex digits"):

