@@ -117,7 +117,7 @@ def url() -> Try:
 
 
 def recipe() -> Try:
-    """A recipe, with its assets, loads or is refused with a message, and leaves nothing beside them."""
+    """A recipe, with its assets, loads or is refused with a message, and leaves nothing next to them."""
     from refinedweb.recipe import params
     from refinedweb.recipe.load import load as load_recipe
     from refinedweb.recipe.load import load_stages

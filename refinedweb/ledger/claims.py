@@ -162,11 +162,7 @@ class Claims:
         self._beats, self._next_beat = 0, float("-inf")
 
     def clear(self) -> None:
-        """Delete every claim and heartbeat that is left. Call it when the step's last task is committed and claims no
-        longer matter.
-
-        Their drivers died or were stopped between their last commit and giving the block back.
-        """
+        """Delete what dead drivers left. Call it when the last task is committed and claims no longer matter."""
         if self._list():
             others = self._hearts.names - {self.owner}
             self._delete(map(self._key, self._claims.names - self.mine))
@@ -284,9 +280,7 @@ class Claims:
         return self._mine.pop(block, None)
 
     def _refused(self, error: Exception) -> None:
-        """Go on without an answer, unless only a person can help: the disk is full, the store forbids this process's
-        first write, or nothing has worked for long.
-        """
+        """Go on without an answer, unless only a person can help: no room, a first write forbidden, or all for long."""
         if isinstance(error, Full) or (isinstance(error, ConfigError) and self._store.root not in _written):
             raise error
         if self._refused_since is None:

@@ -2,7 +2,7 @@
 
     runs/<digest>     an empty file, named after what `run.json` says
 
-Whoever makes a run has named its recipe, inputs and index, so looking at it later may open them. The note covers all
+The user who makes a run names its recipe, inputs and index, so looking at it later may open them. The note covers all
 that `run.json` names; a run that somebody else changed, or made to look similar, has another digest.
 """
 

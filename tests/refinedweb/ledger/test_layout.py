@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from refinedweb.ledger import layout
 from refinedweb.recipe.plan import steps_of
-from refinedweb.storage import Store, s3_piles
+from refinedweb.storage import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = re.compile(
     r"\S*(manifest/|drivers/|/kept\b|removed/|decisions/|corpus/|jobs/(recipes|watch)\b|run\.json|(plan|phases)\.json|\.shuffle)\S*"
     r"|\.parquet|README\.md"
 )
-# `inputs` and `s3_piles` are below the ledger and recognise what a run wrote; the card shows its readers how to open it.
+# `inputs` is below the ledger and recognises a run; the card shows its readers how to open it.
 ALLOWED = {
-    "refinedweb/ledger/layout.py", "refinedweb/sources/inputs.py", "refinedweb/storage/s3_piles.py",
+    "refinedweb/ledger/layout.py", "refinedweb/sources/inputs.py",
     "refinedweb/engine/card.py",
 }  # fmt: skip
 
@@ -42,11 +42,6 @@ def test_no_other_module_spells_a_key(package: str) -> None:
         if name not in ALLOWED and not name.startswith("refinedweb/sample/"):
             spelt = [text for text in _strings(ast.parse(path.read_text())) if KEYS.fullmatch(text)]
             assert not spelt, f"{name} spells {spelt}; take the keys of a run from refinedweb/ledger/layout.py"
-
-
-def test_what_piles_up_on_s3_is_looked_for_where_it_is_written() -> None:
-    assert s3_piles.CLAIMS in layout.ledger_key("00-filter", layout.CLAIMS, 0)
-    assert s3_piles.HEARTBEATS in layout.driver_key("00-filter", "0" * 32)
 
 
 def test_the_check_sees_a_key() -> None:
