@@ -20,7 +20,7 @@ KEYS = re.compile(
     r"\S*(manifest/|drivers/|/kept\b|removed/|decisions/|corpus/|jobs/(recipes|watch)\b|run\.json|(plan|phases)\.json|\.shuffle)\S*"
     r"|\.parquet|README\.md"
 )
-# `inputs` and `s3_piles` are below the ledger and recognise what a run wrote; the card shows its readers how to open it.
+# `inputs` and `s3_piles` are below the ledger and know what a run writes; the card shows its readers how to open it.
 ALLOWED = {
     "refinedweb/ledger/layout.py", "refinedweb/sources/inputs.py", "refinedweb/storage/s3_piles.py",
     "refinedweb/engine/card.py",
