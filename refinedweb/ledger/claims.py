@@ -76,7 +76,7 @@ class Claims:
         self._read: dict[int, _Read] = {}
         self._asked: dict[str, str] = {}  # the version of a silent driver's heartbeat that we read
         self._left: dict[int, set[str]] = {}  # the silent drivers that held a block by their last heartbeat
-        self._refused_since: float | None = None
+        self._refused_since: dict[str, float] = {}  # reads and writes: a disk that is read-only lists well
 
     @property
     def mine(self) -> set[int]:
@@ -189,7 +189,7 @@ class Claims:
             self._refused(error)
             return False
         self._next_beat = now + self._lease / BEATS
-        self._refused_since = None
+        self._refused_since.pop("writes", None)
         _written.add(self._store.root)
         return True
 
@@ -200,9 +200,10 @@ class Claims:
             claimed = {block: info.etag for block, info in claims}
             alive = {driver: info.etag for driver, info in layout.drivers(self._store, self._step)}
         except _REFUSED as error:
-            self._refused(error)
+            self._refused(error, "reads")
             return False
-        now, self._refused_since = self.clock(), None
+        now = self.clock()
+        self._refused_since.pop("reads", None)
         self._claims.see(claimed, now)
         self._hearts.see(alive, now)
         self._read = {block: read for block, read in self._read.items() if claimed.get(block) == read.etag}
@@ -219,7 +220,7 @@ class Claims:
             except (Missing, Unreadable):
                 beat = Heartbeat(owner, 0)
             except _REFUSED as error:
-                self._refused(error)
+                self._refused(error, "reads")
                 return
             self._asked[owner] = silent[owner]
             for block in beat.blocks:
@@ -263,7 +264,7 @@ class Claims:
                 self._forget(block)
                 continue
             except _REFUSED as error:
-                self._refused(error)
+                self._refused(error, "reads")
                 return
             if self._holder_in(block, data).owner != self.owner:
                 self._forget(block)
@@ -273,20 +274,19 @@ class Claims:
     def _hold(self, block: int, etag: str) -> None:
         self._mine[block] = etag
         self._confirmed.pop(block, None)
-        self._refused_since = None
+        self._refused_since.pop("writes", None)
 
     def _forget(self, block: int) -> str | None:
         self._confirmed.pop(block, None)
         return self._mine.pop(block, None)
 
-    def _refused(self, error: Exception) -> None:
+    def _refused(self, error: Exception, what: str = "writes") -> None:
         """Go on without an answer, unless only a person can help: no room, a first write forbidden, or all for long."""
         if isinstance(error, Full) or (isinstance(error, ConfigError) and self._store.root not in _written):
             raise error
-        if self._refused_since is None:
-            self._refused_since = self.clock()
+        since = self._refused_since.setdefault(what, self.clock())
         patience = FORBIDDEN_SECONDS if isinstance(error, ConfigError) else PATIENCE_SECONDS
-        if self.clock() - self._refused_since > patience:
+        if self.clock() - since > patience:
             raise Unfinished(
                 f"{self._store.uri(self._step)}: the store refused all claims for {patience / 60:.0f} minutes, at last "
                 f"with: {error}; what is committed is safe, run the same command again"

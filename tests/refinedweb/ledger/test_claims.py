@@ -330,14 +330,31 @@ def test_a_store_that_refuses_all_is_waited_for_and_then_said(tmp_path: Any, err
         assert not ours.take(0)
         ours.claimed()
         clock.now += 50
-    store.calls.remove("list")
-    ours.claimed()
-    store.calls.add("list")
+    store.calls -= {"put", "list"}
+    assert ours.claimed() == set()
+    assert not ours.take(0), "only the heart beats"
+    store.calls |= {"put", "list"}
     clock.now += 50
     assert not ours.take(0), "one answer, and the patience is new"
     clock.now += patience + 1
     with pytest.raises(Unfinished, match=f"refused all claims for {patience / 60:.0f} minutes, at last with: {error}"):
         ours.take(0)
+
+
+def test_a_store_that_can_only_be_read_is_not_waited_for_for_ever(tmp_path: Any) -> None:
+    clock, real = Clock(), open_store(str(tmp_path))
+    assert Claims(real, "before").take(0)
+    ours = Claims(Refusing(real, ConfigError("read-only"), {"put", "put_new", "put_match"}), STEP, clock=clock)  # type: ignore[arg-type]
+
+    def ask_for(seconds: float) -> None:
+        while clock.now < seconds:
+            assert not ours.take(0)
+            assert ours.claimed() == set(), "it can be listed"
+            clock.now += 20
+
+    ask_for(claims_module.FORBIDDEN_SECONDS)
+    with pytest.raises(Unfinished, match="read-only"):
+        ask_for(2 * claims_module.FORBIDDEN_SECONDS)
 
 
 def test_a_store_that_forbids_the_first_write_of_a_process_is_not_waited_for(tmp_path: Any) -> None:
