@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -23,10 +21,10 @@ from refinedweb.ledger.own_runs import is_own_run, note_own_run
 from refinedweb.ledger.run_file import open_run
 from refinedweb.recipe.trust import is_below
 from refinedweb.views.run import Run
-from stages.base import set_column
 from stages.errors import ConfigError, RefinedWebError
 from tests.refinedweb.engine.inline import ok, run, write_shards
 from tests.refinedweb.views.small_run import page, prose
+from tests.security.strange_runs import NAMES, change, claim_a_source, planned_index, stage_of
 
 RECIPE = "badwords_v1,quality_v1,minhash_v1"
 SETTINGS = ("keep_measures=true", "minhash_v1.preset=fineweb")
@@ -53,20 +51,6 @@ def strange(made: Path, tmp_path: Path) -> Path:
     for path in out.glob("corpus/*.parquet"):
         claim_a_source(path, json.loads((out / "run.json").read_bytes())["inputs"][0][0])
     return out
-
-
-def claim_a_source(path: Path, uri: str) -> None:
-    """Let documents say that their HTML is in an input file."""
-    table = pq.ParquetFile(path).read()
-    for name, value in (("source", uri), ("offset", 0), ("length", 50)):
-        table = set_column(table, name, pa.array([value] * table.num_rows))
-    pq.write_table(table, path)
-
-
-def change(path: Path, how: Callable[[Any], object]) -> None:
-    loaded = json.loads(path.read_bytes())
-    how(loaded)
-    path.write_text(json.dumps(loaded))
 
 
 _watching: list[set[str]] = []
@@ -146,75 +130,6 @@ VIEWS: dict[str, Callable[[str, bool], None]] = {
     "library": _library,
     "rethreshold": _rethreshold,
 }
-NAMES: dict[str, Callable[[Path, str], None]] = {}
-
-
-def names(function: Callable[[Path, str], None]) -> Callable[[Path, str], None]:
-    """A way to name the canary in a run."""
-    NAMES[function.__name__] = function
-    return function
-
-
-@names
-def as_it_is(out: Path, canary: str) -> None:
-    """Its own inputs and its index are outside of it."""
-
-
-@names
-def inputs(out: Path, canary: str) -> None:
-    for path in out.glob("corpus/*.parquet"):
-        claim_a_source(path, canary)
-    change(out / "run.json", lambda file: file.update(inputs=[[canary, *rest] for _, *rest in file["inputs"]]))
-
-
-@names
-def model(out: Path, canary: str) -> None:
-    change(out / "run.json", lambda file: stage_of(file, "quality_v1").update(stop_words=canary))
-
-
-@names
-def pinned(out: Path, canary: str) -> None:
-    pin = f"{canary}#sha256={'a' * 64}"
-    change(out / "run.json", lambda file: stage_of(file, "minhash_v1").update(tokens=pin))
-
-
-@names
-def opened_when_built(out: Path, canary: str) -> None:
-    change(out / "run.json", lambda file: stage_of(file, "badwords_v1").update(lists=canary))
-
-
-@names
-def index(out: Path, canary: str) -> None:
-    change(out / "run.json", lambda file: stage_of(file, "minhash_v1").update(index=[canary]))
-    next(out.glob("*/plan.json")).unlink()
-
-
-@names
-def planned_index(out: Path, canary: str) -> None:
-    change(out / "run.json", lambda file: stage_of(file, "minhash_v1").update(index=[str(out)]))
-    change(next(out.glob("*/plan.json")), lambda plan: plan.update(index=[[canary, "0", 1]] * len(plan["index"])))
-
-
-@names
-def module(out: Path, canary: str) -> None:
-    change(out / "run.json", lambda file: file.update(imports=["canary"]))
-    change(out / "run.json", lambda file: file["recipe"].update(imports=["canary"]))
-
-
-@names
-def link(out: Path, canary: str) -> None:
-    (out / "words").symlink_to(canary)
-    change(out / "run.json", lambda file: stage_of(file, "quality_v1").update(stop_words=str(out / "words")))
-
-
-@names
-def dots(out: Path, canary: str) -> None:
-    name = f"{out}/../{Path(canary).name}"
-    change(out / "run.json", lambda file: stage_of(file, "quality_v1").update(stop_words=name))
-
-
-def stage_of(file: Any, name: str) -> Any:
-    return next(stage for stage in file["recipe"]["stages"] if stage["name"] == name)
 
 
 @pytest.mark.parametrize("where", ["local", "s3"])
