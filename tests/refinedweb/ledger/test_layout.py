@@ -20,11 +20,7 @@ KEYS = re.compile(
     r"\S*(manifest/|drivers/|/kept\b|removed/|decisions/|corpus/|jobs/(recipes|watch)\b|run\.json|(plan|phases)\.json|\.shuffle)\S*"
     r"|\.parquet|README\.md"
 )
-<<<<<<< HEAD
 # `inputs` is below the ledger and recognises a run; the card shows its readers how to open it.
-=======
-# `inputs` and `s3_piles` are below the ledger and know what a run writes; the card shows its readers how to open it.
->>>>>>> 26437646c1f915e0e14b81956dd8755feed04460
 ALLOWED = {
     "refinedweb/ledger/layout.py", "refinedweb/sources/inputs.py",
     "refinedweb/engine/card.py",
