@@ -44,7 +44,7 @@ def origin() -> dict[str, str | list[str] | dict[str, str]]:
 def safe_words(words: Sequence[str]) -> list[str]:
     """A command line without secrets: passwords in URLs, signed URLs, values of what is called token, secret …"""
     before = ["", *words[:-1]]
-    return ["…" if _OPTION.fullmatch(last) else _safe(word) for last, word in zip(before, words, strict=True)]
+    return ["…" if _OPTION.fullmatch(last) else _safe(word) for last, word in zip(before, words, strict=False)]
 
 
 def _safe(word: str) -> str:

@@ -186,6 +186,7 @@ def test_one_worker_writes_what_this_process_writes(tmp_path: Path, monkeypatch:
     for number in range(3):
         (tmp_path / f"{number}.jsonl").write_text(DOCUMENT.replace('"a"', f'"{number}"'))
     monkeypatch.setenv("RAY_TMPDIR", "/proc/no-ray-can-start-here")
+    monkeypatch.delenv("REFINEDWEB_ADDRESS", raising=False)  # of the tests' own cluster
     call = ("run", "pii_v1,exact_v1", *sorted(tmp_path.glob("*.jsonl")))
     refinedweb_process(*call, tmp_path / "small")
     refinedweb(*call, tmp_path / "inline")
