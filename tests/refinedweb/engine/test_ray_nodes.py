@@ -17,6 +17,7 @@ import ray.exceptions
 
 from refinedweb.engine.pool import TaskOutcome
 from refinedweb.engine.ray_pool import ENDINGS, RayPool
+from refinedweb.patches import read_token_again
 from stages.errors import ConfigError, Full
 
 pytestmark = pytest.mark.slow
@@ -36,7 +37,7 @@ def works(task: int, payload: Any, careful: bool) -> int:
 
 @pytest.fixture(scope="module")
 def second_node(cluster: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Another node beside that of the shared cluster."""
+    """Another node, next to that of the shared cluster."""
     arguments = ["start", f"--address={cluster}", "--block", "--num-cpus=2", "--disable-usage-stats"]
     arguments += ["--node-ip-address=127.0.0.1", f"--object-store-memory={128 << 20}"]
     ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", *arguments]
@@ -63,6 +64,7 @@ def outcomes(pool: RayPool, payloads: list[Any]) -> list[TaskOutcome]:
 
 
 def test_two_nodes_of_which_one_is_avoided_and_then_killed(cluster: str, second_node: subprocess.Popen[bytes]) -> None:
+    read_token_again(ray)  # another test of this process may have changed it
     pool = RayPool(None, cluster, 10)
     try:
         deadline = time.monotonic() + 60
