@@ -14,14 +14,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from contextlib import suppress
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import IO, Any, NamedTuple
 
 from refinedweb.engine import policy
-from refinedweb.engine.pool import Beat, TaskOutcome, Work
+from refinedweb.engine.pool import Beat, OneWorker, TaskOutcome, Work
 
 LAST_WORDS = 500  # characters of what a dying worker wrote that are reported
 
@@ -32,7 +32,7 @@ class _Attempt(NamedTuple):
     careful: bool
 
 
-class ChildPool:
+class ChildPool(OneWorker):
     """One child process, started with the first task. `recycle`: tasks after which it is replaced."""
 
     def __init__(self, recycle: int) -> None:
@@ -48,15 +48,6 @@ class ChildPool:
         self._work = work
         if self._child is not None:
             self._child.send(work)
-
-    def slots(self) -> int:
-        return 1
-
-    def nodes(self) -> int:
-        return 1
-
-    def avoid(self, nodes: Collection[str]) -> None:
-        """There is nowhere else."""
 
     def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
         handle = next(self._handles)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
 from refinedweb.engine import policy
-from refinedweb.engine.pool import Beat, TaskOutcome, Work, attempt
+from refinedweb.engine.every import every
+from refinedweb.engine.pool import Beat, OneWorker, TaskOutcome, Work, attempt
 from stages.errors import RefinedWebError
 
 
-class InlinePool:
+class InlinePool(OneWorker):
     """Runs one attempt at a time, at the moment it is waited for. Whatever kills a worker kills this process.
 
     It is the main thread that works, so that an interrupt ends the task. The claims are renewed by another one.
@@ -28,15 +28,6 @@ class InlinePool:
     def use(self, work: Work, beat: Beat) -> None:
         self._work = work
         self._beat = beat
-
-    def slots(self) -> int:
-        return 1
-
-    def nodes(self) -> int:
-        return 1
-
-    def avoid(self, nodes: Collection[str]) -> None:
-        """There is nowhere else."""
 
     def submit(self, task: int, payload: Any, careful: bool, cores: int = 1) -> Hashable:
         handle = next(self._handles)
@@ -63,17 +54,10 @@ def _nothing() -> None:
 @contextmanager
 def _beating(beat: Beat) -> Iterator[None]:
     """Call `beat` several times a second in a thread that ends before this does: claims belong to one at a time."""
-    over = threading.Event()
 
-    def beats() -> None:
-        while not over.wait(policy.TICK_SECONDS):
-            with suppress(RefinedWebError, OSError):  # the next one may succeed; the loop reports what does not pass
-                beat()
+    def tolerant() -> None:
+        with suppress(RefinedWebError, OSError):  # the next one may succeed; the loop reports what does not pass
+            beat()
 
-    thread = threading.Thread(target=beats, name="claims", daemon=True)
-    thread.start()
-    try:
+    with every(policy.TICK_SECONDS, tolerant, "claims"):
         yield
-    finally:
-        over.set()
-        thread.join()

@@ -93,6 +93,19 @@ class Pool(Protocol):
         ...
 
 
+class OneWorker:
+    """What a pool of one worker on this machine says of itself."""
+
+    def slots(self) -> int:
+        return 1
+
+    def nodes(self) -> int:
+        return 1
+
+    def avoid(self, nodes: Collection[str]) -> None:
+        """There is nowhere else."""
+
+
 def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     """Make one attempt, and name its error by what the driver does next."""
     try:

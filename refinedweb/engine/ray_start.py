@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from refinedweb.engine import machine, policy
+from refinedweb.engine.every import every
 from refinedweb.engine.ray_home import RayHome
 from refinedweb.patches import init_on_loopback
 from stages.errors import ConfigError, RefinedWebError, RetryError
@@ -161,16 +161,6 @@ def _init(ray: Any, workers: int | None, home: RayHome) -> None:
 @contextmanager
 def _news_of(what: str, say: Say) -> Iterator[None]:
     """Say every now and then that it still goes on: Ray is silent while it starts, also if it never will."""
-    over, since = threading.Event(), time.monotonic()
-
-    def news() -> None:
-        while not over.wait(policy.NEWS_SECONDS):
-            say(f"{what}, {time.monotonic() - since:.0f} s so far")
-
-    thread = threading.Thread(target=news, name="news of Ray", daemon=True)
-    thread.start()
-    try:
+    since = time.monotonic()
+    with every(policy.NEWS_SECONDS, lambda: say(f"{what}, {time.monotonic() - since:.0f} s so far"), "news of Ray"):
         yield
-    finally:
-        over.set()
-        thread.join()
