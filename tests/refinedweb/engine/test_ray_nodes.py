@@ -64,7 +64,7 @@ def outcomes(pool: RayPool, payloads: list[Any]) -> list[TaskOutcome]:
 
 
 def test_two_nodes_of_which_one_is_avoided_and_then_killed(cluster: str, second_node: subprocess.Popen[bytes]) -> None:
-    read_token_again(ray)  # another test of this process may have changed it
+    read_token_again(ray)  # it was imported before the cluster had its token
     pool = RayPool(None, cluster, 10)
     try:
         deadline = time.monotonic() + 60
