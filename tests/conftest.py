@@ -20,6 +20,7 @@ from refinedweb.engine.ray_pool import ENVIRONMENT
 from refinedweb.storage import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCKED_MOTO = str(ROOT / "tests" / "locked_moto.py")
 BUCKET = "test-bucket"
 ON_MOTO = "REFINEDWEB_TEST_S3" not in os.environ
 
@@ -99,7 +100,7 @@ def moto_server() -> Iterator[str]:
     """The endpoint of an S3 server on loopback."""
     port = _free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, LOCKED_MOTO, "127.0.0.1", str(port)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "S3_UPLOAD_PART_MIN_SIZE": "1"},  # so that objects of many parts are cheap
     )  # fmt: skip

@@ -15,10 +15,10 @@ from pathlib import Path
 from jobs.container import entry as container
 from jobs.launch import spec
 from refinedweb.storage import open_store, s3_client
-from tests.conftest import ROOT, wait_for_port
+from tests.conftest import LOCKED_MOTO, ROOT, wait_for_port
 from tests.jobs.container.network import Network, network
 
-S3_PORT = 5000  # moto's default
+S3_PORT = 5000
 BUCKET = "crawls"
 NAMES = ("algo-1", "algo-2", "algo-3")
 
@@ -84,7 +84,7 @@ def hosts(folder: Path) -> Iterator[tuple[Network, ExitStack]]:
     before = {name: os.environ.get(name) for name in _settings("")}
     with network([*NAMES, "s3"], folder) as net, ExitStack() as stack:
         log = stack.enter_context((folder / "s3.log").open("wb"))
-        server = [sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", str(S3_PORT)]
+        server = [sys.executable, LOCKED_MOTO, "0.0.0.0", str(S3_PORT)]
         running = net.start(3, server, {}, log)
         stack.callback(end, running)
         os.environ.update(_settings(f"http://{net.address(3)}:{S3_PORT}"))

@@ -115,9 +115,7 @@ def _winners(attempt: Callable[[int], object]) -> int:
         return sum(pool.map(race, range(RACERS)))
 
 
-@pytest.mark.parametrize("store", ["local"], indirect=True)
 def test_of_racing_writers_one_wins(store: Store) -> None:
-    """On disk only: moto's server has no lock. `doctor` races processes on the store that is really used."""
     for number in range(20):
         assert _winners(lambda n, k=number: store.put_new(f"new-{k}", str(n).encode())) == 1
         etag = store.put(f"swap-{number}", b"start")
