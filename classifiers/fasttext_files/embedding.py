@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from classifiers.fasttext_files.model_file import Arrays
-from classifiers.kernels.arrays import Bytes, Float32s, Int, Int32s, Int64s, Offsets, UInt64s
+from classifiers.kernels.arrays import Bytes, Float, Float32s, Int, Int32s, Int64s, Offsets, UInt64s
 from classifiers.kernels.hash import FNV32_SEED, fnv32
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.table import next_slot
@@ -135,24 +135,19 @@ def _is_eos(data: Bytes, first: Int) -> bool:
 
 
 @kernel
-def sum_word(
-    sums: Float32s, seen: Int64s, slot: Int, data: Bytes, number: Int, rows: Float32s, kept: UInt64s,
-    kept_before: Int32s, numbers: Int64s,
-) -> None:  # fmt: skip
-    """Write the sum of the vectors of a word and its n-grams, and how many they are; a label has none.
+def put(total: Float32s, at: Int, vectors: Float32s, row: Int) -> Int:
+    """Make row `at` of `total` a vector, or zeros if `row` is negative. Returns how many vectors that is."""
+    for k in range(vectors.shape[1]):
+        total[at, k] = 0 if row < 0 else vectors[row, k]
+    return 0 if row < 0 else 1
 
-    `seen[slot]` says where the word is; `number` is its number in the dictionary, or -1.
-    """
-    first, size, added = seen[slot, FIRST], seen[slot, SIZE], 0
-    for k in range(rows.shape[1]):
-        sums[slot, k] = 0
-    if number >= 0:
-        add(sums, slot, rows, number)
-        added = 1
-    plain = number >= 0 or not _is_label(data, first, size)
-    if plain and not (size == len(_EOS) and _is_eos(data, first)):
-        added += add_ngrams(sums, slot, data, first, size, rows, kept, kept_before, numbers)
-    seen[slot, VECTORS] = added
+
+@kernel
+def has_ngrams(data: Bytes, first: Int, size: Int, number: Int) -> bool:
+    """Whether fastText takes a word apart: the end of a line and labels outside of the dictionary are whole."""
+    if size == len(_EOS) and _is_eos(data, first):
+        return False
+    return number >= 0 or not _is_label(data, first, size)
 
 
 @kernel
@@ -162,21 +157,17 @@ def _embed_rows(
 ) -> None:  # fmt: skip
     """Write the mean of the vectors of each row's words, their n-grams and its word n-grams, and count its words.
 
-    `seen` and `sums` remember words by their hash: FIRST, SIZE, VECTORS and the sum of the vectors. The end of the
-    line is a word too, and the last one of word n-grams.
+    `seen` and `sums` remember words by their hash. The end of the line is a word too, and the last one of n-grams.
     """
     rows, kept, kept_before, last = model.rows, model.kept, model.kept_before, np.zeros(LONGEST_NGRAM, np.uint64)
     words, starts, table = model.word_bytes, model.word_offsets, model.table
     numbers = np.array([model.lengths[0], model.lengths[1], model.buckets, len(starts) - 1], np.int64)
-    ending, end_hash, end_count = _line_end(words, starts, table, rows, kept, kept_before, numbers)
+    ending, end_hash, end_count = _line_end(rows, words, starts, table)
     for row in range(len(offsets) - 1):
         at, end, count, position = offsets[row], offsets[row + 1], end_count, 0
         while at < end:
-            first, found = at, FNV32_SEED
-            while at < end and not is_space(data[at]):
-                found = fnv32(found, data[at])
-                at += 1
-            size, at = at - first, at + 1
+            first, (found, size) = at, _word(data, at, end)
+            at += size + 1
             if size == 0:
                 continue
             met[row] += 1
@@ -186,7 +177,10 @@ def _embed_rows(
             if seen[slot, SIZE] != size or not same(data, seen[slot, FIRST], data, first, size):
                 seen[slot, FIRST], seen[slot, SIZE] = first, size
                 number = word_number(data, first, size, found, words, starts, table)
-                sum_word(sums, seen, slot, data, number, rows, kept, kept_before, numbers)
+                added = put(sums, slot, rows, number)
+                if has_ngrams(data, first, size, number):
+                    added += add_ngrams(sums, slot, data, first, size, rows, kept, kept_before, numbers)
+                seen[slot, VECTORS] = added
             add(embedded, row, sums, slot)
             count += seen[slot, VECTORS]
             if word_ngrams > 1 and not _is_label(data, first, size):
@@ -194,20 +188,30 @@ def _embed_rows(
                 position += 1
         add(embedded, row, ending, 0)
         count += _add_word_ngrams(embedded, row, last, end_hash, position, word_ngrams, model)
-        for k in range(embedded.shape[1]):
-            embedded[row, k] *= np.float32(1.0 / max(count, 1))
+        _scale(embedded, row, np.float32(1.0 / max(count, 1)))
 
 
 @kernel
-def _line_end(
-    words: Bytes, starts: Int64s, table: Int32s, rows: Float32s, kept: UInt64s, kept_before: Int32s, numbers: Int64s
-) -> tuple[Float32s, Int, Int]:  # fmt: skip
-    """The word that ends a line: the sum of its vectors, its hash, and how many vectors it sums."""
+def _word(data: Bytes, first: Int, end: Int) -> tuple[Int, Int]:
+    """The hash and the size of what stands before the next white space."""
+    found, at = FNV32_SEED, first
+    while at < end and not is_space(data[at]):
+        found = fnv32(found, data[at])
+        at += 1
+    return found, at - first
+
+
+@kernel
+def _line_end(rows: Float32s, words: Bytes, starts: Offsets, table: Int32s) -> tuple[Float32s, Int, Int]:
+    """The word that ends a line: its vector, its hash, and how many vectors it has, for it may be unknown."""
     total, found = np.zeros((1, rows.shape[1]), np.float32), _hash_of(_EOS)
-    seen = np.array([[0, len(_EOS), 0]], np.int64)
-    number = word_number(_EOS, 0, len(_EOS), found, words, starts, table)
-    sum_word(total, seen, 0, _EOS, number, rows, kept, kept_before, numbers)
-    return total, found, seen[0, VECTORS]
+    return total, found, put(total, 0, rows, word_number(_EOS, 0, len(_EOS), found, words, starts, table))
+
+
+@kernel
+def _scale(total: Float32s, at: Int, factor: Float) -> None:
+    for k in range(total.shape[1]):
+        total[at, k] *= factor
 
 
 @kernel
