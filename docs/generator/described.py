@@ -20,7 +20,11 @@ COLUMNS = {
 }
 
 ENGINE_COLUMNS = {
-    "kept_id": ("`string`", "For a removed duplicate: the id of the document that was kept instead."),
+    "kept_id": (
+        "`string`",
+        "For a removed duplicate: the id of the document that was kept instead, or that has the same text. If that one "
+        "left in a later step, it names another in its turn.",
+    ),
     "cluster_size": ("`int64`", "For a removed duplicate: how many documents its cluster has."),
     "duplicate_spans": (
         "`list of start, end`",

@@ -4,7 +4,7 @@ sign      documents of a block → winnowed fingerprints, shuffled by fingerprin
 group     equal fingerprints → runs of windows that are copies, and checks of those still in doubt, by block
 windows   the hashes of the windows of the checks, read from their documents, shuffled by hash
 match     equal hashes → runs of windows that are copies, by block
-decide    all runs of a document → spans of its text, and the verdict on it
+judge, name, decide    see `spans`: the verdict on each document, and who else has its text
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from refinedweb.dedup.context import Context, within
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
-from refinedweb.dedup.spans import DecideSpans
+from refinedweb.dedup.spans import decided
 from refinedweb.dedup.tasks import Find, Sign, write_by_key
 from stages.substring.phases import CHECKS, RUNS, SIGNED, WINDOWS, group, match, sign, spans, windows
 from stages.substring.stage import Substring
@@ -34,7 +34,7 @@ def phases(context: Context) -> Iterator[Phase]:
     yield hashed
     matched = Find(context, hashed.rows, _match, (("matched", RUNS),), "4-match")
     yield matched
-    yield DecideSpans(context, (resolved, *matched.tables), signed, spans)
+    yield from decided(context, (resolved, *matched.tables), signed, spans)
 
 
 def _match(stage: Substring, hashed: pa.Table) -> Sequence[pa.Table]:
