@@ -81,6 +81,17 @@ def test_damaged_shuffle_objects_are_written_anew_and_never_used(whole: Path, tm
     assert answer(tmp_path / "out") == answer(whole)
 
 
+@pytest.mark.usefixtures("many_levels")
+def test_damage_before_several_merges_is_mended(tmp_path: Path) -> None:
+    """A merge that is run again may find that what it reads is damaged too."""
+    paths = write_shards(DOCUMENTS, tmp_path / "in", 3)
+    ok(run("exact_v1", paths, tmp_path / "sound"))
+    hook = damage_between_phases("gone")
+    ok(run("exact_v1", paths, tmp_path / "out", pool=HookedPool(hook)))
+    assert any("-merge-2" in str(path) for path in hook.seen)
+    assert answer(tmp_path / "out") == answer(tmp_path / "sound")
+
+
 def test_an_object_that_stays_damaged_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = LocalSink.finish
 
