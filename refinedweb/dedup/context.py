@@ -26,6 +26,7 @@ from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, open_store, split_uri
 from stages.dedup import ROW, Global
 from stages.errors import ShardError
+from stages.schema import DOCUMENT
 
 OLD = 1 << 31  # the number of the first shard of earlier runs; a run's own shards stay far below
 _INDEX_ROWS, _INDEX_BYTES = 1 << 14, 64 << 20  # of an earlier run's file that are read at a time, at most
@@ -133,6 +134,15 @@ def _index_tables(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
         names = [name for name in parquet.schema.names if name in ("id", *columns)]
         first = 0
         for group in range(parquet.groups):
-            for docs in parquet.tables(group, _INDEX_ROWS, names):
+            for found in parquet.tables(group, _INDEX_ROWS, names):
+                docs = _as_documents(found)
                 yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))
                 first += docs.num_rows
+
+
+def _as_documents(rows: pa.Table) -> pa.Table:
+    """The rows with times as documents have them: others write other units, or no time zone."""
+    for at, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type) and field.name in DOCUMENT.names:
+            rows = rows.set_column(at, field.name, rows.column(at).cast(DOCUMENT.field(field.name).type, safe=False))
+    return rows

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from refinedweb.dedup import components
@@ -128,6 +131,24 @@ def test_a_wrong_index_is_refused_before_any_work(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("out*")), "nothing was done"
     with pytest.raises(ConfigError, match="no stage that takes an index"):
         run("substring_v1", paths, tmp_path / "out3", index=[tmp_path / "raw"])
+
+
+@pytest.mark.parametrize("times", ["none", "strings", "microseconds"])
+def test_an_index_must_say_which_document_stays(tmp_path: Path, times: str) -> None:
+    """Before any work: a missing time, or one that is a string, is refused. Other units are read as they are meant."""
+    stamps = [datetime(2024, 5, 1, tzinfo=UTC)]
+    columns = {"none": {}, "strings": {"timestamp": ["2024"]}, "microseconds": {"timestamp": stamps}}[times]
+    (tmp_path / "old").mkdir()
+    pq.write_table(pa.table({"id": ["o"], "url": ["https://a.example/1"], **columns}), tmp_path / "old" / "x.parquet")
+    docs = [{"id": "n", "url": "https://a.example/1", "timestamp": "2025-01-01T00:00:00Z", "text": "words"}]
+    paths, out = write_shards(docs, tmp_path / "in", 1), tmp_path / "out"
+    if times == "microseconds":
+        ok(run("url_dedup_v1", paths, out, index=[tmp_path / "old"]))
+        assert removed(out) == {"n": ("duplicate_url", "o", 2)}
+        return
+    with pytest.raises(ConfigError, match="lacks timestamp" if times == "none" else "timestamp is string"):
+        run("url_dedup_v1", paths, out, index=[tmp_path / "old"])
+    assert not out.exists(), "nothing was done"
 
 
 @pytest.mark.parametrize(
