@@ -10,6 +10,7 @@ import pytest
 
 from refinedweb.dedup import planning
 from refinedweb.dedup.phase import PhaseWork
+from refinedweb.dedup.routes import Limits
 from refinedweb.engine.pool import Work
 from refinedweb.storage.local import LocalSink
 from refinedweb.views.verify import verify
@@ -81,13 +82,14 @@ def test_damaged_shuffle_objects_are_written_anew_and_never_used(whole: Path, tm
     assert answer(tmp_path / "out") == answer(whole)
 
 
-@pytest.mark.usefixtures("many_levels")
-def test_damage_before_several_merges_is_mended(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_tasks")
+def test_damage_before_several_merges_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge that is run again may find that what it reads is damaged too."""
-    paths = write_shards(DOCUMENTS, tmp_path / "in", 3)
-    ok(run("exact_v1", paths, tmp_path / "sound"))
+    paths = write_shards(DOCUMENTS[:100], tmp_path / "in", 2)
+    ok(run("minhash_v1", paths, tmp_path / "sound", *SETTINGS))
+    monkeypatch.setattr(planning, "LIMITS", Limits(direct=0, fan=2, merged=1 << 12))
     hook = damage_between_phases("gone")
-    ok(run("exact_v1", paths, tmp_path / "out", pool=HookedPool(hook)))
+    ok(run("minhash_v1", paths, tmp_path / "out", *SETTINGS, pool=HookedPool(hook)))
     assert any("-merge-2" in str(path) for path in hook.seen)
     assert answer(tmp_path / "out") == answer(tmp_path / "sound")
 
@@ -129,7 +131,7 @@ def test_shuffle_objects_are_as_many_as_maps_and_gone_in_the_end(
 ) -> None:
     monkeypatch.setattr(planning, "LEAST_PARTITION", 1 << 10)
     counts: list[int] = []
-    hook = HookedPool(lambda work: counts.append(len(list((tmp_path / "out").rglob("1-sign/shuffle/*/*")))))
+    hook = HookedPool(lambda work: counts.append(len(list((tmp_path / "out").rglob("1-sign/shuffle/signed/*")))))
     ok(run("exact_v1", write_shards(DOCUMENTS, tmp_path / "in", 4), tmp_path / "out", pool=hook))
     assert max(counts) == 1, "four small shards are one map"
     assert len(list((tmp_path / "out").rglob("2-group/manifest/*"))) > 3, "of several partitions"
