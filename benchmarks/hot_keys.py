@@ -6,6 +6,7 @@ For each number of members, in fresh processes, each phase as the engine runs it
 stars     connected components by stars, of one cluster: all edges from one hub
 election  one cluster over blocks of a million documents: the best of each block, the winner, the decisions
 join      one key that all documents have: the rows that a signing task sends
+merge     rows of keys from eight objects to 4,096 partitions: the bytes that merges take per CPU second
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import pyarrow as pa
 from refinedweb.dedup import components, keys
 from refinedweb.dedup.context import Block, Context
 from refinedweb.dedup.election import BEST, MEMBER, best_members, joined, winners_of
-from refinedweb.dedup.exchange import Exchange
+from refinedweb.dedup.exchange import Exchange, arrived
 from refinedweb.dedup.keys import EDGES, KEYS, edges_table
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, PhaseWork, Shuffled
 from refinedweb.dedup.routes import Limits
@@ -129,7 +130,41 @@ def join(members: int, out: str) -> int:
     return PhaseWork(JoinPhase(context(out, 1), members))(0, None, False).rows_in
 
 
-CASES = {"stars": stars, "election": election, "join": join}
+@dataclass(frozen=True)
+class KeysPhase:
+    """Keys that occur once, for many partitions."""
+
+    context: Context
+    members: int
+    name: str = "1-sign"
+    count: int = 8
+
+    @property
+    def rows(self) -> Exchange:
+        """Far more partitions than pieces."""
+        return Exchange(self.context, "signed", KEYS.remove(1), self.count, 4096, 16 * self.members, "key", "key")
+
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
+        sent = self.rows.open(outputs)
+        nodes = np.arange(task, self.members, self.count, dtype=np.uint64)
+        for start in range(0, len(nodes), EACH):
+            part = pa.array(nodes[start : start + EACH])
+            sent.write(pa.table([part, part], self.rows.schema))
+        return PhaseCounts(len(nodes))
+
+
+def merge(members: int, out: str) -> int:
+    """Bytes per CPU second."""
+    phase = KeysPhase(context(out, 1), members)
+    complete(phase)
+    start, moved = time.process_time(), 0
+    for merged in arrived(phase.rows, phase):
+        complete(merged)
+        moved += 16 * members
+    return round(moved / (time.process_time() - start))
+
+
+CASES = {"stars": stars, "election": election, "join": join, "merge": merge}
 
 
 def alone(name: str, members: int) -> None:

@@ -39,7 +39,7 @@ SIDES = pa.schema([("node", pa.uint64()), ("neighbour", pa.uint64())])
 SIDES_BYTES = 16  # of one side of an edge: two addresses
 LINK_BYTES = 1 << 30  # of memory for all edges in one process: two thirds of what a worker may use
 STAR_BYTES = 64 << 20  # of the edges' sides, in one partition
-ROWS = 1 << 22  # sides or members that a task holds at a time: 64 MiB, a few times over
+ROWS = 1 << 21  # sides or members that a task works on at a time: 32 MiB, a few times over
 CHANGED = "changed"
 
 
@@ -199,7 +199,7 @@ class Star:
 
 
 def _parts(sides: Shuffled, partition: int) -> Iterator[tuple[UInt64s, UInt64s]]:
-    """The nodes and neighbours of a partition, some `ROWS` rows at a time."""
+    """The nodes and neighbours of a partition, at most `ROWS` rows at a time."""
     waiting: list[pa.Table] = []
     for rows in chain(sides.each(partition), [None]):
         if rows is not None:
@@ -207,7 +207,9 @@ def _parts(sides: Shuffled, partition: int) -> Iterator[tuple[UInt64s, UInt64s]]
         if waiting and (rows is None or sum(one.num_rows for one in waiting) >= ROWS):
             together = concatenated(waiting, SIDES)
             waiting = []
-            yield together.column("node").to_numpy(), together.column("neighbour").to_numpy()
+            for start in range(0, together.num_rows, ROWS):
+                part = together.slice(start, ROWS)
+                yield part.column("node").to_numpy(), part.column("neighbour").to_numpy()
 
 
 def _least(sides: Shuffled, partition: int) -> Least:

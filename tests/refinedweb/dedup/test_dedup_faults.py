@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from refinedweb.dedup import planning
 from refinedweb.dedup.phase import PhaseWork
 from refinedweb.dedup.routes import Limits
 from refinedweb.engine.pool import Work
+from refinedweb.storage.json_objects import Unreadable
 from refinedweb.storage.local import LocalSink
 from refinedweb.views.verify import verify
 from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS
@@ -110,6 +112,17 @@ def test_an_object_that_stays_damaged_is_named(tmp_path: Path, monkeypatch: pyte
     assert result.failed_step == "01-exact_v1"
     assert "1-sign/shuffle/signed/000000.shuffle: the checksum of partition 0 is wrong" in result.failed[0]
     assert not list((tmp_path / "out").glob("corpus/*"))
+
+
+def test_a_plan_of_an_earlier_checkout_is_refused(tmp_path: Path) -> None:
+    """What it began is not read as if it had routes: the message says what to delete."""
+    paths = write_shards(DOCUMENTS[:20], tmp_path / "in", 1)
+    ok(run("exact_v1", paths, tmp_path / "out"))
+    plan = tmp_path / "out" / "01-exact_v1" / "plan.json"
+    old = {name: value for name, value in json.loads(plan.read_text()).items() if name not in ("size", "limits")}
+    plan.write_text(json.dumps(old))
+    with pytest.raises(Unreadable, match=r"lacks limits, size; delete .*01-exact_v1/ as a whole"):
+        run("exact_v1", paths, tmp_path / "out")
 
 
 def test_a_full_disk_is_waited_for(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
