@@ -117,8 +117,14 @@ def test_an_object_that_stays_damaged_is_named(tmp_path: Path, monkeypatch: pyte
 def test_a_plan_of_an_earlier_checkout_is_refused(tmp_path: Path) -> None:
     """What it began is not read as if it had routes: the message says what to delete."""
     paths = write_shards(DOCUMENTS[:20], tmp_path / "in", 1)
-    ok(run("exact_v1", paths, tmp_path / "out"))
     plan = tmp_path / "out" / "01-exact_v1" / "plan.json"
+
+    def die(outcome: object) -> None:
+        if plan.exists():
+            raise Stop
+
+    with pytest.raises(Stop):
+        run("exact_v1", paths, tmp_path / "out", pool=HookedPool(after=die))
     old = {name: value for name, value in json.loads(plan.read_text()).items() if name not in ("size", "limits")}
     plan.write_text(json.dumps(old))
     with pytest.raises(Unreadable, match=r"lacks limits, size; delete .*01-exact_v1/ as a whole"):
