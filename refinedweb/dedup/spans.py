@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context, Documents, within
 from refinedweb.dedup.decide import removed_by, write_decisions
+from refinedweb.dedup.exchange import Exchange, arrived, by_block
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
 from refinedweb.dedup.shuffle import concatenated
 from refinedweb.ledger.layout import DECIDE
@@ -26,8 +27,8 @@ from stages.dedup import SPANS, Global
 
 JUDGED = pa.schema([("address", pa.uint64()), ("id", pa.string()), ("reason", pa.string()), ("spans", SPANS)])
 HELD = pa.schema([("address", pa.uint64()), ("holder", pa.uint64())])  # a removed document, one with the same text
-ASKED = pa.schema([("holder", pa.uint64()), ("block", pa.uint16())])
-NAMED = pa.schema([("holder", pa.uint64()), ("kept_id", pa.string()), ("gone", pa.bool_())])
+ASKED = pa.schema([("holder", pa.uint64()), ("block", pa.uint32())])  # which block asks
+NAMED = pa.schema([("holder", pa.uint64()), ("kept_id", pa.string()), ("gone", pa.bool_()), ("block", pa.uint32())])
 MOST_HOLDERS = 4  # looked at for each removed document: those that share most passages with it
 SpansOf = Callable[[Any, pa.Table, UInt64s, pa.Table], pa.Array]
 
@@ -46,9 +47,11 @@ def decided(context: Context, found: tuple[Shuffled, ...], sign: Phase, spans_of
     """
     judge = Judge(context, found, spans_of)
     yield judge
-    name = NameHolders(context, judge)
+    asked = yield from arrived(judge.asked, judge)
+    name = NameHolders(context, judge, asked)
     yield name
-    yield DecideSpans(context, judge, name, sign)
+    named = yield from arrived(name.named, name)
+    yield DecideSpans(context, judge, named, sign)
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,15 @@ class Judge:
     def count(self) -> int:
         return self.context.new_blocks
 
+    @property
+    def asked(self) -> Exchange:
+        """The questions who else holds a text, to the blocks of the holders."""
+        return by_block(self.context, "asked", ASKED, self.count, "holder")
+
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        stage, blocks = cast(Spanned, self.context.stage), len(self.context.blocks)
+        stage = cast(Spanned, self.context.stage)
         judged, held = outputs.shuffle("judged", JUDGED, 1), outputs.shuffle("held", HELD, 1)
-        asked = outputs.shuffle("asked", ASKED, blocks)
+        asked = self.asked.open(outputs)
         found = pa.concat_tables([shuffled.read(task) for shuffled in self.found]).sort_by("address")
         for batch in self.context.documents(task, stage.reads) if found.num_rows else ():
             if (here := within(batch.addresses, found)).num_rows:
@@ -76,8 +84,8 @@ class Judge:
                 pairs = _holders(here, rows)
                 held.write(pairs)
                 holders = pc.unique(pairs.column("holder")).to_numpy()
-                block = pa.array(np.full(len(holders), task, np.uint16))
-                asked.write(pa.table([pa.array(holders), block], schema=ASKED), self.context.block_of(holders))
+                block = pa.array(np.full(len(holders), task, np.uint32))
+                asked.write(pa.table([pa.array(holders), block], schema=ASKED))
         return PhaseCounts(found.num_rows)
 
     def _judged(self, stage: Spanned, batch: Documents, found: pa.Table) -> pa.Table:
@@ -114,25 +122,31 @@ class NameHolders:
 
     context: Context
     judge: Judge
+    asked: Shuffled
     name: str = "6-name"
 
     @property
     def count(self) -> int:
         return len(self.context.blocks)
 
+    @property
+    def named(self) -> Exchange:
+        """The answers, to the blocks that asked."""
+        context, blocks = self.context, len(self.context.blocks)
+        return Exchange(context, "named", NAMED, self.count, blocks, context.size, "number", "block")
+
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        asked = Shuffled(self.judge, "asked", ASKED).read(task)
-        asked = asked.group_by(["holder", "block"]).aggregate([]).rename_columns(["address", "block"])
+        asked = self.asked.read(task).group_by(["holder", "block"]).aggregate([]).rename_columns(["address", "block"])
         asked = asked.sort_by([("address", "ascending"), ("block", "ascending")])
-        writer = outputs.shuffle("named", NAMED, len(self.context.blocks))
+        writer = self.named.open(outputs)
         if asked.num_rows:
             gone = self._gone(task)
             for addresses, docs in self.context.documents(task, ()):
                 if (here := within(addresses, asked)).num_rows:
                     holder = here.column("address")
                     ids = docs.column("id").take(pa.array(np.searchsorted(addresses, holder.to_numpy())))
-                    columns = [holder, ids, pc.is_in(holder, value_set=gone)]
-                    writer.write(pa.table(columns, schema=NAMED), here.column("block").to_numpy())
+                    columns = [holder, ids, pc.is_in(holder, value_set=gone), here.column("block")]
+                    writer.write(pa.table(columns, schema=NAMED))
         return PhaseCounts(asked.num_rows)
 
     def _gone(self, task: int) -> pa.Array:
@@ -149,7 +163,7 @@ class DecideSpans:
 
     context: Context
     judge: Judge
-    names: NameHolders
+    named: Shuffled
     sign: Phase
     name: str = DECIDE
 
@@ -160,8 +174,7 @@ class DecideSpans:
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         judged = _own(self.judge, "judged", JUDGED, task)
         held = _own(self.judge, "held", HELD, task)
-        named = Shuffled(self.names, "named", NAMED).read(task)
-        decided = _with_holders(judged, held, named)
+        decided = _with_holders(judged, held, self.named.read(task))
         write_decisions(self.context, task, decided, outputs)
         return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, decided))
 
