@@ -16,7 +16,7 @@ from refinedweb.storage.base import Changed, Missing
 from refinedweb.storage.os_errors import MAKE_ROOM
 from refinedweb.storage.retry_after import seconds_asked
 from refinedweb.storage.s3_client import client
-from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled, Unanswered
 
 MOST_WORDS = 300  # characters of a server's message that ours repeats
 
@@ -47,10 +47,10 @@ _CREDENTIALS = (
     boto.NoAuthTokenError, boto.TokenRetrievalError, boto.SSOError, boto.LoginError, boto.ProfileNotFound,
     boto.RefreshWithMFAUnsupportedError, boto.ConfigNotFound, boto.ConfigParseError,
 )  # fmt: skip
+_NO_ANSWER = (boto.HTTPClientError, boto.ConnectionError, HTTPError)
 _PASSING = (
-    boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, boto.ChecksumError,
-    boto.FlexibleChecksumError, boto.AwsChunkedWrapperError, boto.CapacityNotAvailableError,
-    ResponseParserError, HTTPError,
+    boto.IncompleteReadError, boto.ChecksumError, boto.FlexibleChecksumError, boto.AwsChunkedWrapperError,
+    boto.CapacityNotAvailableError, ResponseParserError,
 )  # fmt: skip
 
 
@@ -127,6 +127,7 @@ _STATUSES: dict[int, Rule] = {
     412: Rule(Changed),
     **dict.fromkeys((408, 409, 425), Rule(RetryError)),
     **dict.fromkeys((429, 503, 509), Rule(Throttled, _REST)),
+    **dict.fromkeys((502, 504), Rule(Unanswered)),  # a gateway got no answer
     507: Rule(Full, MAKE_ROOM),
 }
 
@@ -158,6 +159,8 @@ def translated(uri: str, error: Exception) -> RefinedWebError:
         return _no_s3(uri, str(error))
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Unproven(f"{uri}: {error}; set AWS_CA_BUNDLE to your authority's certificate, and check the clock")
+    if isinstance(error, _NO_ANSWER):
+        return Unanswered(f"{uri}: {error}")
     if isinstance(error, _PASSING):
         return RetryError(f"{uri}: {error}")
     return ConfigError(f"{uri}: {error}; check the AWS settings")  # the request could not even be made
