@@ -35,6 +35,10 @@ class Expired(Unproven):
     """The store refuses these credentials: other ones may be there already, or a person must renew them."""
 
 
+class Denied(ConfigError):
+    """The store refuses access. Now and then it does so to one request of an account that has every right."""
+
+
 class NotS3Error(Exception):
     """An answer in which something is missing that every answer of S3 has."""
 
@@ -104,8 +108,8 @@ _CODES: dict[str, Rule] = {
         ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
         Rule(ConfigError, _REGION),
     ),
-    **dict.fromkeys(("AccessDenied", "SignatureDoesNotMatch", "AllAccessDisabled", "AccountProblem"),
-                    Rule(ConfigError, _ACCESS)),
+    "AccessDenied": Rule(Denied, _ACCESS),
+    **dict.fromkeys(("SignatureDoesNotMatch", "AllAccessDisabled", "AccountProblem"), Rule(ConfigError, _ACCESS)),
     "NoSuchBucket": Rule(ConfigError, "check the bucket's name, the region and AWS_ENDPOINT_URL"),
     **dict.fromkeys(("InvalidObjectState", "ObjectNotInActiveTierError"), Rule(ShardError, _RESTORE)),
     **dict.fromkeys(("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"), Rule(Full, MAKE_ROOM)),
@@ -120,7 +124,7 @@ _STATUSES: dict[int, Rule] = {
     301: Rule(ConfigError, _REGION),
     308: Rule(ConfigError, _REGION),
     307: Rule(RetryError),
-    **dict.fromkeys((401, 403), Rule(ConfigError, _ACCESS)),
+    **dict.fromkeys((401, 403), Rule(Denied, _ACCESS)),
     **dict.fromkeys((405, 501, 505), Rule(ConfigError, _ENDPOINT)),
     **dict.fromkeys((410, 413, 414, 416), Rule(ShardError, _LIMIT)),
     451: Rule(ShardError, "it is withheld for legal reasons; leave it out"),

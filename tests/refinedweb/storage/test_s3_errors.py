@@ -23,7 +23,7 @@ from urllib3.exceptions import ProtocolError
 
 from refinedweb.storage import Changed, Missing, s3_errors
 from refinedweb.storage.retry_after import MOST_SECONDS, seconds_asked
-from refinedweb.storage.s3_errors import Expired, Unproven, UploadGone, rule_of, translated
+from refinedweb.storage.s3_errors import Denied, Expired, Unproven, UploadGone, rule_of, translated
 from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled, Unanswered
 
 TRANSIENT_4XX = {408, 409, 425, 429}
@@ -92,7 +92,9 @@ def test_what_may_pass_is_tried_again(code: str, status: int) -> None:
         (400, "BadDigest", RetryError, ""),
         (400, "ExpiredToken", Expired, "renew"),
         (403, "RequestTimeTooSkewed", ConfigError, "NTP"),
-        (403, "AccessDenied", ConfigError, "rights"),
+        (403, "AccessDenied", Denied, "rights"),
+        (403, "403", Denied, "rights"),
+        (403, "SignatureDoesNotMatch", ConfigError, "rights"),
         (403, "QuotaExceeded", Full, "make room"),
         (507, "XMinioStorageFull", Full, "make room"),
         (507, "507", Full, "make room"),
