@@ -42,6 +42,8 @@ class Weight:
         return (self.column,)
 
     def __call__(self, docs: pa.Table) -> pa.Table:
+        if self.column not in docs.column_names and docs.num_rows == 0:
+            return set_column(docs, "weight", pa.array([], pa.float64()))
         if self.column not in docs.column_names:
             raise WrongUse(f"weight_v1: the documents have no column {self.column!r}; they have {docs.column_names}")
         column = docs.column(self.column)
