@@ -12,7 +12,8 @@ import pyarrow as pa
 from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
 from stages.assets import Asset, pin, split_pin
 from stages.base import set_column, stage
-from stages.dedup import apply_clusters, keys_column, rank_by_id
+from stages.dedup import apply_clusters, keys_column
+from stages.keep import check_keep, columns_of, rank
 from stages.kernels.minhash import band_digests
 from stages.kernels.normalise import normalised
 from stages.kernels.shingles import Shingles, shared_shingles, text_shingles, token_shingles
@@ -36,8 +37,8 @@ def best_layout(threshold: float, permutations: int) -> Layout:
 class MinHash:
     """Writes the digest of each band of a text's MinHash signature to `minhash_v1.keys` (list of `bands` uint64).
 
-    Over the corpus, documents that share a digest in any band are joined; one document of each cluster stays (the one
-    with the lowest hash of its id), and the others are removed: `near_duplicate`. Called on documents, the stage only
+    Over the corpus, documents that share a digest in any band are joined; one document of each cluster stays (see
+    `keep`), and the others are removed: `near_duplicate`. Called on documents, the stage only
     signs them. A text without words has no digests, so it is never a duplicate. Two texts share a digest with
     probability 1-(1-s^rows)^bands, where s is the Jaccard similarity of their sets of shingles.
 
@@ -49,6 +50,8 @@ class MinHash:
     `hashing`: "permutations" (classic) or "fast" (Fast Similarity Sketching); "auto" is the latter from 1,000 entries
     on (bands times rows).
     `verify`: candidates with a lower true Jaccard similarity stay (None: no check, as in the paper).
+    `keep`: which document of a cluster stays: `hash` (of the id), `newest`, `oldest`, `longest`, `first` (in the order
+    of the input), `score:COLUMN` (the highest) or `source:A,B,C` (the first of these names that occurs in `source`).
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
     later runs compare with (`OUT/index/`).
     Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017.
@@ -56,9 +59,7 @@ class MinHash:
 
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    ranks_by: ClassVar[tuple[str, ...]] = ()
     reason: ClassVar[str] = "near_duplicate"
-    rank = staticmethod(rank_by_id)
     apply = staticmethod(apply_clusters)
 
     preset: Literal["refinedweb", "fineweb"] = "refinedweb"
@@ -70,10 +71,12 @@ class MinHash:
     tokens: Asset | None = None
     hashing: Literal["auto", "permutations", "fast"] = "auto"
     verify: float | None = None
+    keep: str = "hash"
     index: tuple[str, ...] = ()
     write_index: bool = False
 
     def __post_init__(self) -> None:
+        check_keep(self.keep)
         if self.preset not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
         if self.hashing not in ("auto", "permutations", "fast"):
@@ -96,6 +99,13 @@ class MinHash:
         if self.threshold is not None:
             return best_layout(self.threshold, self.permutations)
         return PRESETS[self.preset]
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        return columns_of(self.keep)
+
+    def rank(self, docs: pa.Table) -> UInt64s:
+        return rank(self.keep, docs)
 
     def keys_each(self) -> int:
         return self.layout()[0]

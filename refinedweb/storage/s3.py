@@ -22,8 +22,8 @@ from typing import Any, BinaryIO, TypeVar, cast
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo
 from refinedweb.storage.keys import checked_key, checked_prefix
 from refinedweb.storage.s3_client import client, request_payer
-from refinedweb.storage.s3_errors import head_of, present
-from refinedweb.storage.s3_pace import again, back_off, once, pace_of, throttled
+from refinedweb.storage.s3_errors import Denied, head_of, present
+from refinedweb.storage.s3_pace import DENIALS, again, back_off, once, pace_of, throttled
 from refinedweb.storage.s3_streams import MultipartSink, RangeReader, checked_body
 from refinedweb.storage.s3_sums import (
     SEPARATE,
@@ -207,19 +207,22 @@ class S3Store:
         pace = pace_of(self.uri(key).rpartition("/")[0])
         request = {**self._at(key), **checked_body(data), **condition}
         reason: Exception = RetryError("no attempt was made")
+        denied = 0
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
                 return once(self.uri(key), pace, lambda: etag_of(client().put_object(**request)))
             except Full:
                 raise  # it was refused, and room is not made in a moment
-            except (RetryError, Changed, Missing) as error:
-                reason = error
+            except (RetryError, Changed, Missing, Denied) as error:
+                reason, denied = error, denied + isinstance(error, Denied)
+                if denied > DENIALS:
+                    raise
                 settled = self._settled(key, data, condition, error)
             if settled == "taken":
                 raise refusal
             if settled is not None:
                 return settled
-            back_off(attempt, reason if isinstance(reason, RetryError) else None)
+            back_off(attempt, reason)
         raise CommitUnknown(
             f"{self.uri(key)}: {CONFLICT_ATTEMPTS} conditional writes in a row got no clear answer; the last: {reason}"
         ) from reason
