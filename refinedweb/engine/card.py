@@ -20,6 +20,7 @@ from refinedweb.ledger.manifest import Ledger, Totals
 from refinedweb.ledger.run_file import RunFile
 from refinedweb.storage import Missing, Store
 from refinedweb.views import funnel
+from refinedweb.views.terminal import line
 
 # The Hub's size categories, one for each power of ten.
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B")
@@ -111,10 +112,11 @@ def _languages(run: RunFile) -> list[str]:
 def _about(run: RunFile, totals: Totals) -> str:
     share = totals.rows_kept / totals.rows_in if totals.rows_in else 0.0
     return (
-        f"# {run.recipe_name} corpus\n\n"
+        f"# {_words(run.recipe_name)} corpus\n\n"
         f"{totals.rows_kept:,} documents ({totals.bytes_kept / 1e6:,.1f} MB of text), {share:.1%} of the "
         f"{totals.rows_in:,} documents in {len(run.inputs):,} input files. Made by `refinedweb` with the recipe "
-        f"`{run.recipe_name}`, fingerprint `{run.fingerprint}`: the same input and recipe give the same bytes."
+        f"`{_cell(run.recipe_name)}`, fingerprint `{_cell(run.fingerprint)}`: the same input and recipe give "
+        "the same bytes."
     )
 
 
@@ -135,9 +137,11 @@ def _columns(schema: pa.Schema) -> str:
     for field in schema:
         stage, _, measure = field.name.partition(".")
         meaning = (
-            f"measure of {stage}" if measure else MEANING.get(field.name, "as the input had it, or a stage's score")
+            f"measure of `{_cell(stage)}`"
+            if measure
+            else MEANING.get(field.name, "as the input had it, or a stage's score")
         )
-        rows.append(f"| `{_cell(field.name)}` | {_cell(field.type)} | {meaning} |")
+        rows.append(f"| `{_cell(field.name)}` | `{_cell(field.type)}` | {meaning} |")
     return "## Columns\n\n" + "\n".join(rows)
 
 
@@ -145,8 +149,8 @@ def _how_it_was_made(run: RunFile, totals: Totals) -> str:
     rows = ["| stage | documents in | removed | left of all | why |", "|---|---:|---:|---:|---|"]
     names = [table["name"] for table in run.recipe["stages"]]
     for row in funnel.funnel(names, totals, faithful=False):
-        reasons = ", ".join(f"{_cell(reason)} {n:,}" for reason, n in row.removed.items())
-        rows.append(f"| `{row.stage}` | {row.rows_in:,} | {row.rows_removed:,} | {row.left:.1%} | {reasons} |")
+        reasons = ", ".join(f"{_words(reason)} {n:,}" for reason, n in row.removed.items())
+        rows.append(f"| `{_cell(row.stage)}` | {row.rows_in:,} | {row.rows_removed:,} | {row.left:.1%} | {reasons} |")
     return (
         "## How it was made\n\nEvery document that went in was kept, or removed with a reason:\n\n" + "\n".join(rows)
         + "\n\nAll parameters:\n\n```json\n" + json.dumps(_parameters(run), indent=1, ensure_ascii=True) + "\n```"
@@ -185,5 +189,12 @@ def _limits(run: RunFile) -> str:
 
 
 def _cell(value: object) -> str:
-    """The value as a cell of a Markdown table, whatever characters the input's column names have."""
-    return re.sub(r"[|`<>\r\n]", " ", str(value))
+    """The value as what stands between two backticks, also in a table, whatever characters the input's column names
+    have.
+    """
+    return re.sub(r"[|`<>]", " ", line(value)) or " "
+
+
+def _words(value: object) -> str:
+    """The value as text in which no character means anything to Markdown."""
+    return re.sub(r"([\\*\[\]!#~$:@])", r"\\\1", re.sub(r"[|`<>&]", " ", line(value)))

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from refinedweb.views.terminal import printable
+
 SHOWN_ROWS = 20  # rows of a table in a notebook: about one screen
 SHOWN_CHARACTERS = 200  # characters of a cell: two or three lines
 
@@ -45,7 +47,7 @@ class Frame:
         if self._shown is not None:
             return self._shown()
         rows = self.arrow.slice(0, SHOWN_ROWS).to_pylist()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.arrow.column_names)
+        head = "".join(f"<th>{html.escape(printable(name))}</th>" for name in self.arrow.column_names)
         body = "".join("<tr>" + "".join(f"<td>{_cell(v)}</td>" for v in row.values()) + "</tr>" for row in rows)
         note = f"<p>{len(self):,} rows, {SHOWN_ROWS} shown</p>" if len(self) > SHOWN_ROWS else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
@@ -53,4 +55,4 @@ class Frame:
 
 def _cell(value: object) -> str:
     text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-    return html.escape(text[:SHOWN_CHARACTERS] + ("…" if len(text) > SHOWN_CHARACTERS else ""))
+    return html.escape(printable(text[:SHOWN_CHARACTERS]) + ("…" if len(text) > SHOWN_CHARACTERS else ""))

@@ -51,7 +51,7 @@ def funnel_html(rows: Sequence[FunnelRow]) -> str:
         paper = ["" if row.paper is None else f"{row.paper:.1%}"] if faithful else []
         bar = f'<span style="{_BAR}{row.left * _BAR_ROOM:.2f}em"></span>'
         numbers = [f"{row.rows_in:,}", f"{row.rows_removed:,}", f"{row.left:.1%}", bar]
-        body.append([escape(row.stage), *numbers, *paper, _reasons(row.removed)])
+        body.append([escape(line(row.stage, 80)), *numbers, *paper, _reasons(row.removed)])
     return table(headers, body, left=(0, 4, len(headers) - 1))
 
 
@@ -75,7 +75,7 @@ def _document(row: dict[str, Any]) -> str:
         facts.append(f"removed: {escape(line(row['drop'], 80))}")
     if row.get("language"):
         score = row.get("language_score")
-        facts.append(escape(row["language"]) + ("" if score is None else f" {score:.2f}"))
+        facts.append(escape(line(row["language"], 80)) + ("" if score is None else f" {score:.2f}"))
     if row.get("kept_id"):
         facts.append(f"kept instead: {escape(line(row['kept_id'], 80))}")
     return "<br>".join(facts)
@@ -133,14 +133,18 @@ def pair_html(pair: DuplicatePair) -> str:
         facts.insert(1, f"Jaccard {pair.jaccard:.3f}, {len(pair.bands)} bands in common")
     heads = ["removed: " + _name(pair.removed), "kept: " + _name(pair.kept)]
     texts = marked(pair.removed.get("text") or "", pair.kept.get("text") or "")
-    return f"<p><b>{escape(pair.stage)}</b> {escape(' · '.join(facts))}</p>" + table(heads, [texts], left=(0, 1))
+    return f"<p><b>{escape(line(pair.stage, 80))}</b> {escape(line(' · '.join(facts)))}</p>" + table(
+        heads, [texts], left=(0, 1)
+    )
 
 
 def cut_html(cut: CutDocument) -> str:
     """A document and those of its spans that occur elsewhere too."""
     what = cut.reason or f"stays, without {len(cut.spans)} span{'s' * (len(cut.spans) != 1)}"
     rows = [[f'<del style="{_GONE}">{_lines(span[:TEXT])}</del>'] for span in cut.spans]
-    return f"<p><b>{escape(cut.stage)}</b> {_name(cut.document)}: {escape(what)}</p>" + table([""], rows, left=(0,))
+    return f"<p><b>{escape(line(cut.stage, 80))}</b> {_name(cut.document)}: {escape(line(what))}</p>" + table(
+        [""], rows, left=(0,)
+    )
 
 
 def _name(document: dict[str, Any]) -> str:
