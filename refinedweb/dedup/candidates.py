@@ -78,6 +78,7 @@ class Verify:
     context: Context
     fetch: Fetch
     name: str = "2-group-verify"
+    by_block: bool = False  # write the pairs to the blocks of the second documents, not all to one place
 
     @property
     def count(self) -> int:
@@ -89,11 +90,12 @@ class Verify:
         texts = Shuffled(self.fetch, "texts", TEXTS).read(task).sort_by("address")
         if self.context.lost:
             pairs = pairs.filter(pa.array(self._readable(pairs, texts)))
-        writer = outputs.shuffle("edges", PAIRS, 1)
+        writer = outputs.shuffle("edges", PAIRS, len(self.context.blocks) if self.by_block else 1)
         if pairs.num_rows:
             for batch in self.context.documents(task, ("text",)):
                 here = within(batch.addresses, pairs)
-                writer.write(here.filter(pa.array(self._hold(here, texts, batch))))
+                held = here.filter(pa.array(self._hold(here, texts, batch)))
+                writer.write(held, np.full(held.num_rows, task if self.by_block else 0, np.uint16))
         counts = PhaseCounts(pairs.num_rows)
         if writer.rows < pairs.num_rows:
             counts.removed = {self.context.stage.name: {"candidate_below_jaccard": pairs.num_rows - writer.rows}}

@@ -26,6 +26,7 @@ from refinedweb.dedup.candidates import verified
 from refinedweb.dedup.components import linked
 from refinedweb.dedup.context import Context, is_old, within
 from refinedweb.dedup.decide import Decide
+from refinedweb.dedup.keepers import like_their_keepers
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.tasks import Find, Sign, write_by_key
 from stages.dedup import Clustered, checks_column, keys_column
@@ -68,7 +69,10 @@ def phases(context: Context) -> Iterator[Phase]:
     described = Shuffled(describe, "described", DESCRIBED)
     elect = Find(context, described, _elected, (("elected", ELECTED),), "5-elect")
     yield elect
-    yield Decide(context, elect.tables[0], sign)
+    elected = elect.tables[0]
+    if _verifies(context) and cast(MinHash, context.stage).verifies_kept:
+        elected = yield from like_their_keepers(context, elected)
+    yield Decide(context, elected, sign)
 
 
 def _stage(context: Context) -> Clustered:
