@@ -28,8 +28,8 @@ class Exact:
 
     `normalise`: texts that differ only in case, accents, punctuation and white space are the same (normalised as in
     `minhash_v1`); without it, their bytes are compared.
-    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the kept documents' keys
-    for later runs.
+    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
+    later runs compare with (`OUT/index/`).
     Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplication steps.
     """
 
@@ -68,8 +68,8 @@ class ExactV2:
     "unicode": their characters, however Unicode composes them (their NFC is equal) and whatever white space is between.
     "text": what `minhash_v2` compares: neither case, accents nor most punctuation count, but signs of numbers do.
     "paper": the same as in RefinedWeb; `3.14` is `314`. "bytes": every byte counts.
-    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the kept documents' keys
-    for later runs.
+    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
+    later runs compare with (`OUT/index/`).
     Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplication steps.
     """
 

@@ -52,8 +52,8 @@ class MinHash:
     `hashing`: "permutations" (classic) or "fast" (Fast Similarity Sketching); "auto" is the latter from 1,000 entries
     on (bands times rows).
     `verify`: candidates with a lower true Jaccard similarity stay (None: no check, as in the paper).
-    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the kept documents' keys
-    for later runs.
+    `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
+    later runs compare with (`OUT/index/`).
     Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017.
     """
 

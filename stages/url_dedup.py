@@ -23,7 +23,7 @@ class UrlDedup:
 
     `keep`: which document stays, by time of the crawl (`newest`; documents without a time come last) or by the order of
     the input (`first`). `index`: outputs of earlier runs, whose documents all stay and count as older parts.
-    `write_index`: leave the keys of the corpus for later runs (`OUT/index/`). `strip_tracking`: URLs that differ only
+    `write_index`: write the keys that later runs compare with (`OUT/index/`). `strip_tracking`: URLs that differ only
     in tracking parameters are the same. Documents without a valid URL stay. Source: Penedo et al. 2023, section 3.3 and
     appendix G.3.
     """

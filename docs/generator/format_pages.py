@@ -135,7 +135,7 @@ _OBJECTS = (
     ),
     ("`<step>/plan.json`", "How a global step is divided into blocks and partitions."),
     ("`<step>/phases.json`", "Says that a global step is complete, and how many tasks each of its phases had."),
-    ("`index/<stage>/<shard>.parquet`", "The keys of the corpus, for later runs (`write_index = true`)."),
+    ("`index/<stage>/<shard>.parquet`", "The keys that a stage compared, for later runs (`write_index = true`)."),
 )
 
 

@@ -16,18 +16,16 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bools, UInt16s, UInt64s
+from refinedweb.dedup.old import old_tables
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.kept import KeptShards, kept_shards
 from refinedweb.shard.stage_cache import built
-from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import Store, open_store, split_uri
+from refinedweb.storage import Store, open_store
 from stages.dedup import ROW, Global
-from stages.errors import ShardError
 
 OLD = 1 << 31  # the number of the first shard of earlier runs; a run's own shards stay far below
-_INDEX_ROWS, _INDEX_BYTES = 1 << 14, 64 << 20  # of an earlier run's file that are read at a time, at most
 _SHARD_BITS = np.uint64(32)  # shift of the shard in an address
 
 
@@ -109,7 +107,7 @@ class Context:
     def tables(self, shard: int, columns: Sequence[str]) -> Iterator[pa.Table]:
         """The documents of a shard in parts, with their numbers in `@row`, as this step sees them."""
         if shard >= OLD:
-            yield from _index_tables(self.index[shard - OLD], columns)
+            yield from old_tables(self.index[shard - OLD], self.stage, columns)
             return
         if shard in self.lost:
             return
@@ -119,17 +117,3 @@ class Context:
     def __getstate__(self) -> dict[str, object]:
         """The fields, without what each process opens for itself."""
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
-
-
-def _index_tables(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
-    store, key = split_uri(item.uri)
-    if store.info(key).etag != item.etag:
-        raise ShardError(f"{item.uri}, a part of the index, changed since this run began; start a new run")
-    with store.open(key, random=True) as file:
-        parquet = BoundedRows(file, 0, _INDEX_BYTES)
-        names = [name for name in parquet.schema.names if name in ("id", *columns)]
-        first = 0
-        for group in range(parquet.groups):
-            for docs in parquet.tables(group, _INDEX_ROWS, names):
-                yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))
-                first += docs.num_rows

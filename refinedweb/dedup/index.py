@@ -1,22 +1,26 @@
 """Documents of earlier runs as an index: they count as older, so that new documents never remove them.
 
 An index is the output of a finished run, or a folder of Parquet files with the columns `id` and those that the stage
-signs. A run whose stage had `write_index` left the keys themselves (`OUT/index/<stage>/`); the corpus of any other run
-is signed again.
+signs. A run whose stage had `write_index` left the keys themselves (`OUT/index/<stage>/`). If it left none, the
+documents are signed again from where its own step read them, before later steps changed them: keys of the corpus would
+be those of other texts than are compared. Only a run that did not have the stage at all is signed as a folder is, by
+its corpus.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 import pyarrow.parquet as pq
 
-from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX, index_folder, is_own
+from refinedweb.dedup.old import family, same_stage
+from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX, handed_on_folder, index_folder, is_own, shard_of
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import RunFile, run_or_none
-from refinedweb.shard.index_format import KEY_PARAMETERS
+from refinedweb.recipe.plan import Step
+from refinedweb.shard.index_format import FORMAT, FORMAT_NAME, KEY_PARAMETERS
 from refinedweb.sources.inputs import Input, is_hidden
 from refinedweb.storage import ObjectInfo, Store, open_store
 from stages.dedup import Clustered, keys_column
@@ -40,7 +44,7 @@ def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
     run = run_or_none(store)
     if run is not None:
         _check_finished(path, store, run)
-        found = _of_run(store, index_folder(stage.name)) or _of_run(store, CORPUS)
+        found = _of_run(store, run, stage)
     else:
         found = [info for info in store.list() if info.key.endswith(PARQUET_SUFFIX) and not is_hidden(info.key)]
     if not found:
@@ -49,7 +53,31 @@ def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
         yield store, Input(store.uri(info.key), info.etag, info.size)
 
 
-def _of_run(store: Store, folder: str) -> list[ObjectInfo]:
+def _of_run(store: Store, run: RunFile, stage: Clustered) -> Sequence[ObjectInfo]:
+    """The objects of a run's shards: keys, what its step read, or the corpus."""
+    keys = _own(store, index_folder(stage.name))
+    if keys and _metadata(store, keys[0].key).get(FORMAT_NAME) == FORMAT:
+        return keys
+    corpus = _own(store, CORPUS)
+    step = same_stage(run.steps, stage.name)
+    return corpus if step is None else _read_by(store, step, corpus)
+
+
+def _read_by(store: Store, step: Step, corpus: Sequence[ObjectInfo]) -> list[ObjectInfo]:
+    """What a step read of the shards that are in the corpus. Raises ConfigError if some of it is gone."""
+    assert step.reads is not None
+    wanted = {shard_of(info.key) for info in corpus}
+    found = [info for info in _own(store, handed_on_folder(step.reads)) if shard_of(info.key) in wanted]
+    if len(found) < len(wanted):
+        raise ConfigError(
+            f"the run at {store.root} left no index for {family(step.stages[0])}, and what its step {step.name} read "
+            f"is gone ({handed_on_folder(step.reads)}/), so it cannot be signed again; run it again with "
+            f"--set {step.stages[0]}.write_index=true"
+        )
+    return found
+
+
+def _own(store: Store, folder: str) -> list[ObjectInfo]:
     """The objects of a run's shards in a folder; others may have left more there."""
     return [info for info in store.list(f"{folder}/") if is_own(info.key)]
 
@@ -60,18 +88,33 @@ def _check_finished(path: str, store: Store, run: RunFile) -> None:
         raise ConfigError(f"the run at {path} is not finished ({done} of {len(run.inputs)} shards); finish it")
 
 
+def _metadata(store: Store, key: str) -> dict[bytes, bytes]:
+    with store.open(key, random=True) as file:
+        return dict(pq.read_schema(file).metadata or {})
+
+
 def _checked(store: Store, item: Input, stage: Clustered) -> int:
     """The number of documents. Raises ConfigError if the file has no index for the stage."""
     with store.open(item.uri.removeprefix(store.root).lstrip("/"), random=True) as file:
         metadata = pq.read_metadata(file)
     schema = metadata.schema.to_arrow_schema()
     if keys_column(stage.name) in schema.names:
-        theirs = json.loads((schema.metadata or {}).get(KEY_PARAMETERS, b"null"))
-        if theirs != json.loads(json.dumps(stage.key_parameters())):
-            raise ConfigError(
-                f"{item.uri}: an index of keys with other parameters: {theirs}, here {stage.key_parameters()}; "
-                "give the corpus of that run instead, or the same parameters"
-            )
+        _check_keys(item, stage, schema.metadata or {})
     elif missing := [name for name in ("id", *stage.reads) if name not in schema.names]:
         raise ConfigError(f"{item.uri} has no index for {stage.name}: it lacks the columns {', '.join(missing)}")
     return cast(int, metadata.num_rows)
+
+
+def _check_keys(item: Input, stage: Clustered, metadata: dict[bytes, bytes]) -> None:
+    """Raises ConfigError for keys that may not be compared with the stage's."""
+    theirs = json.loads(metadata.get(KEY_PARAMETERS, b"null"))
+    if theirs != json.loads(json.dumps(stage.key_parameters())):
+        raise ConfigError(
+            f"{item.uri}: an index of keys with other parameters: {theirs}, here {stage.key_parameters()}; "
+            "give the corpus of that run instead, or the same parameters"
+        )
+    if metadata.get(FORMAT_NAME) != FORMAT:
+        raise ConfigError(
+            f"{item.uri}: an index by an earlier version, whose keys are of texts that later steps had changed; give "
+            "the output of that run, and its documents are signed again"
+        )

@@ -4,7 +4,7 @@
     README.md                                 the dataset card
     report.html                               the report
     corpus/<shard>.parquet                    the result of the last pass
-    index/<stage>/<shard>.parquet             keys of the corpus, for later runs
+    index/<stage>/<shard>.parquet             keys that a step compared, for later runs
     <step>/kept/<shard>.parquet               rows that a pass hands on to later steps
     <step>/removed/<stage>/<shard>.parquet    rows that a pass removed
     <step>/decisions/<shard>.parquet          what a global step decided
@@ -61,6 +61,7 @@ _REMOVED_BY = f"{STEP_NAME.pattern}/{REMOVED}/[a-z0-9_]+"
 # The key of an object that holds documents, kept or removed; its group 1 is the number of the shard.
 DOCUMENTS_KEY = re.compile(rf"(?:{CORPUS}|{_REMOVED_BY})/{_PARQUET}")
 _PHASE_KEY = re.compile(rf"({STEP_NAME.pattern}/{PHASE_NAME.pattern})/({RECORDS}|{FAILURES})/{_JSON}")
+_HANDED_ON_KEY = re.compile(rf"(.*)/({STEP_NAME.pattern})/kept/{_PARQUET}", re.DOTALL)
 _RECORD_KEY = re.compile(rf"{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/{RECORDS}/{_JSON}")
 _OWN_KEY = re.compile(
     rf"(?:{CORPUS}|{INDEX}/{STAGE_NAME.pattern}|{_REMOVED_BY}|{STEP_NAME.pattern}/(?:kept|decisions))/{_PARQUET}"
@@ -166,6 +167,12 @@ def handed_on_folder(step: str) -> str:
     return f"{step}/kept"
 
 
+def handed_on_shard(uri: str) -> tuple[str, str, int] | None:
+    """The root of the run, the pass and the shard of what a pass handed on, by its full name; None for other names."""
+    named = _HANDED_ON_KEY.fullmatch(uri)
+    return None if named is None else (named[1], named[2], int(named[3]))
+
+
 def removed_folder(step: str, stage: str) -> str:
     """The folder to which a pass writes the documents that one stage removed."""
     return f"{step}/{REMOVED}/{stage}"
@@ -195,7 +202,7 @@ def done_key(step: str) -> str:
 
 
 def index_folder(stage: str) -> str:
-    """The folder for the keys that one stage computed of the corpus, for later runs."""
+    """The folder for the keys that one stage compared, for later runs."""
     return f"{INDEX}/{stage}"
 
 

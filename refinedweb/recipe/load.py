@@ -24,6 +24,7 @@ BUILT_IN_STAGES = (
     "badwords",
     "c4",
     "classifier",
+    "columns",
     "exact",
     "extract",
     "fineweb",
@@ -36,9 +37,11 @@ BUILT_IN_STAGES = (
     "profanity",
     "quality",
     "repetition",
+    "sample",
     "substring.stage",
     "url",
     "url_dedup",
+    "where.stage",
 )
 """The modules of `stages/` that register stages."""
 

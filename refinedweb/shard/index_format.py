@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pyarrow as pa
 
+from refinedweb.ledger import layout
+from refinedweb.shard.outputs import RowsWriter
+from refinedweb.shard.seen import KEPT_ID, SeenDocuments
+from refinedweb.storage import Store
 from stages.dedup import Clustered, checks_column, keys_column
+from stages.schema import DOCUMENT
 
 KEY_PARAMETERS = b"refinedweb.keys"
+FORMAT_NAME = b"refinedweb.index"
+FORMAT = b"2"  # files without a format have the keys of final texts, which are not the texts that are compared
 
 
-def index_schema(stage: Clustered, signed: pa.Schema) -> pa.Schema:
-    """The columns of an index file: id, the columns that rank, the keys. Its metadata holds what the keys depend on."""
+def index_schema(stage: Clustered) -> pa.Schema:
+    """The columns of an index file: id, what was kept instead, the columns that rank, the keys.
+
+    Its metadata holds what the keys depend on.
+    """
+    signed = stage(DOCUMENT.empty_table()).schema
     columns = ("id", *stage.ranks_by, keys_column(stage.name), checks_column(stage.name))
     fields = [signed.field(name) for name in columns if name in signed.names]
-    return pa.schema(fields, {KEY_PARAMETERS: json.dumps(stage.key_parameters(), sort_keys=True)})
+    metadata = {KEY_PARAMETERS: json.dumps(stage.key_parameters(), sort_keys=True), FORMAT_NAME: FORMAT}
+    return pa.schema([fields[0], pa.field(KEPT_ID, pa.string()), *fields[1:]], metadata)
+
+
+def index_writer(store: Store, stage: Clustered, shard: int) -> RowsWriter:
+    """The writer of a shard's keys."""
+    return RowsWriter(store, layout.shard_key(layout.index_folder(stage.name), shard), index_schema(stage))
+
+
+def index_rows(stage: Clustered, seen: SeenDocuments, shard: int, corpus: pa.Array) -> Iterator[pa.Table]:
+    """What an index of the stage says about a shard, of whose documents those with the ids `corpus` got there."""
+    wanted = ["id", *stage.reads, *stage.ranks_by]
+    for docs in seen.tables(shard, wanted, corpus):
+        yield stage(docs)

@@ -18,14 +18,15 @@ from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.memory import peak_memory
 from refinedweb.ledger.origin import user
 from refinedweb.ledger.version import code_version
-from refinedweb.recipe.plan import Step, is_whole
+from refinedweb.recipe.plan import Step, is_whole, steps_of
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Split, apply_stages
 from refinedweb.shard.deadline import cpu_limit, hang_limit
-from refinedweb.shard.index_format import index_schema
+from refinedweb.shard.index_format import index_rows, index_writer
 from refinedweb.shard.kept import kept_shards
 from refinedweb.shard.outputs import RemovedWriter, RowsWriter, ShardOutputs, content_bytes
 from refinedweb.shard.quarantine import Careful
+from refinedweb.shard.seen import seen_by
 from refinedweb.shard.source import SOURCE, InputShard, KeptShard, ShardSource
 from refinedweb.shard.stage_cache import built
 from refinedweb.sources import Damage
@@ -78,6 +79,7 @@ class _Pass:
         self._careful = careful
         self._rows_in = 0
         self._bytes_kept = 0
+        self._ids_kept: list[pa.Array] = []  # if an index is written
 
     def run(self) -> Record:
         start = time.perf_counter()
@@ -86,6 +88,7 @@ class _Pass:
         with self._outputs(first.kept.slice(0, 0)) as outputs:
             for batch in chain([first], batches):
                 self._take(batch, outputs)
+            self._write_indexes(outputs)
             written = outputs.finish()
         item, report = self._source.item, self._source.report
         record = Record(
@@ -118,14 +121,7 @@ class _Pass:
         """Writers with the columns that the stages give an empty table (which they must accept by law)."""
         kept_schema = self._written(apply_stages(self._stages, empty, {}).kept).schema
         kept = RowsWriter(self._store, layout.shard_key(layout.kept_folder(self._step.step), self._shard), kept_schema)
-        index = [
-            RowsWriter(
-                self._store,
-                layout.shard_key(layout.index_folder(stage.name), self._shard),
-                index_schema(stage, stage(empty).schema),
-            )
-            for stage in self._indexed
-        ]
+        index = [index_writer(self._store, stage, self._shard) for stage in self._indexed]
         return ShardOutputs(
             kept, RemovedWriter(self._store, self._step.step.name, self._shard, self._recipe.run), index
         )
@@ -145,9 +141,18 @@ class _Pass:
         for part in self._apply(batch.kept):
             self._bytes_kept += int(content_bytes(part.kept).sum())
             outputs.kept.write(self._written(part.kept))
-            for stage, writer in zip(self._indexed, outputs.more, strict=True):
-                writer.write(stage(part.kept))
+            if self._indexed:
+                self._ids_kept += part.kept.column("id").chunks
             self._write_removed(part, outputs)
+
+    def _write_indexes(self, outputs: ShardOutputs) -> None:
+        """Sign the documents again as each step saw them: by now it is known which of them stay."""
+        corpus = pa.chunked_array(self._ids_kept, pa.string()).combine_chunks()
+        steps = steps_of([name for name, _ in self._recipe.stages])
+        for stage, writer in zip(self._indexed, outputs.more, strict=True):
+            seen = seen_by(self._store, steps, stage.name, self._recipe)
+            for rows in index_rows(stage, seen, self._shard, corpus):
+                writer.write(rows)
 
     def _write_removed(self, part: Split, outputs: ShardOutputs) -> None:
         for removal in part.removed:
@@ -178,7 +183,7 @@ class _Pass:
 
 
 def _indexed(step: LocalStep) -> list[Clustered]:
-    """The stages whose keys of the corpus are written for later runs."""
+    """The stages whose keys are written for later runs."""
     names = [name for name, values in step.recipe.stages if values.get("write_index")]
     return [stage for stage in built(step.recipe.only(names), step.recipe.imports) if isinstance(stage, Clustered)]
 

@@ -1,0 +1,111 @@
+"""Reads the documents of earlier runs: keys, a folder of documents, or what a step of an earlier run read.
+
+A document that its own run removed as a duplicate has the id of the one that was kept instead, so that a removed
+document of this run names one that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from refinedweb.ledger import layout
+from refinedweb.ledger.run_file import run_or_none
+from refinedweb.recipe.assets import asset_fields
+from refinedweb.recipe.load import load_stages, of_content
+from refinedweb.recipe.plan import Step
+from refinedweb.recipe.trust import Trust
+from refinedweb.shard.seen import KEPT_ID, SeenDocuments, seen_by
+from refinedweb.sources.bounded import BoundedRows
+from refinedweb.sources.inputs import Input
+from refinedweb.storage import open_store, split_uri
+from stages.base import registry, set_column
+from stages.dedup import ROW, Global
+from stages.errors import ShardError
+
+_ROWS, _BYTES = 1 << 14, 64 << 20  # of a file that are read at a time, at most
+
+
+def family(stage: str) -> str:
+    """The name of a stage without its version."""
+    return stage.rpartition("_v")[0]
+
+
+def same_stage(steps: Sequence[Step], stage: str) -> Step | None:
+    """The global step of an earlier run that compared documents as `stage` does, maybe by another version of it."""
+    deciding = (step for step in steps if step.kind == "global")
+    return next((step for step in deciding if family(step.stages[0]) == family(stage)), None)
+
+
+def old_tables(item: Input, stage: Global, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The documents of a file of the stage's index in parts, with their numbers in `@row`."""
+    store, key = split_uri(item.uri)
+    if store.info(key).etag != item.etag:
+        raise ShardError(f"{item.uri}, a part of the index, changed since this run began; start a new run")
+    handed_on = layout.handed_on_shard(item.uri)
+    if handed_on is not None and handed_on[0] in getattr(stage, "index", ()):
+        tables = _of_run(*handed_on, stage.name, columns)
+    else:
+        tables = _of_file(item, columns)
+    for docs in tables:
+        yield _named(docs)
+
+
+def _of_file(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
+    store, key = split_uri(item.uri)
+    with store.open(key, random=True) as file:
+        parquet = BoundedRows(file, 0, _BYTES)
+        names = [name for name in parquet.schema.names if name in ("id", KEPT_ID, *columns)]
+        first = 0
+        for group in range(parquet.groups):
+            for docs in parquet.tables(group, _ROWS, names):
+                yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))
+                first += docs.num_rows
+
+
+def _of_run(root: str, step: str, shard: int, stage: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+    store = open_store(root)
+    with store.open(layout.shard_key(layout.CORPUS, shard), random=True) as file:
+        corpus = pq.read_table(file, columns=["id"]).column("id").combine_chunks()
+    return _seen(root, stage).tables(shard, ["id", *columns], corpus)
+
+
+@lru_cache(maxsize=64)
+def _seen(root: str, stage: str) -> SeenDocuments:
+    """What the step of an earlier run saw. Nothing is opened that the run names."""
+    store = open_store(root)
+    run = run_or_none(store)
+    step = None if run is None else same_stage(run.steps, stage)
+    if run is None or step is None:
+        raise ShardError(f"the run at {root}, a part of the index, is gone; start a new run")
+    applied = [name for other in run.steps if other.name in step.applies for name in other.stages]
+    recipe = of_content({"stages": _to_apply(run.recipe)}, run.recipe_name, applied, Trust(root))
+    return seen_by(store, run.steps, step.stages[0], recipe)
+
+
+def _to_apply(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The stages of a recipe without models and earlier runs, which only finding duplicates needs."""
+    load_stages()
+    known = registry()
+    return [
+        {key: value for key, value in table.items() if key not in ("index", *_assets_of(known.get(table["name"])))}
+        for table in recipe["stages"]
+    ]
+
+
+def _assets_of(cls: type[Any] | None) -> Sequence[str]:
+    return () if cls is None else asset_fields(cls)
+
+
+def _named(docs: pa.Table) -> pa.Table:
+    """The documents with the id of what was kept instead, where it was not they."""
+    if KEPT_ID not in docs.column_names:
+        return docs
+    ids = pc.coalesce(docs.column(KEPT_ID), docs.column("id"))
+    return set_column(docs, "id", ids).drop_columns([KEPT_ID])
