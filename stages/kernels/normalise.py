@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import Bytes, Int, Int32s, Offsets, UInt16s
-from classifiers.kernels.jit import kernel
+from classifiers.kernels.jit import inlined, kernel
 from classifiers.kernels.utf8 import REPLACEMENT, decode
 from stages.kernels.buffers import utf8_views
 from stages.kernels.dialects import (
@@ -85,20 +85,17 @@ def _normalise_rows(offsets: Offsets, data: Bytes, tables: Normal, words: Offset
 def normalise(text: Bytes, tables: Normal, out: Clean) -> tuple[Int, Int]:
     """Fill `out`; returns how many bytes and words the normalised text has.
 
-    ASCII takes no branch: the replacement of a byte is always written, and it stays if the position then moves on. All
-    positions are unsigned, because a signed index may count from the end, and checking that costs time.
+    Positions are unsigned, because a signed index may count from the end, and checking that costs time.
     """
     plain, page, codes, pool, clean, ends = tables.plain, tables.page, tables.code, tables.pool, out.text, out.end
-    at, size, words, inside, alone = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO  # flags: inside a word; it is a lone letter
-    messy = False
+    at, size, words, inside, alone, messy = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, False  # inside a word; a lone letter
     while at < np.uint64(len(text)):
         byte = text[at]
         if byte < 0x80:
-            stands = plain[byte]
+            stands = plain[byte]  # no branch: it is always written, and stays if the position then moves on
             if stands >= LOOK:
-                follows = text[at + _ONE] if at + _ONE < np.uint64(len(text)) else BLANK
-                close = stands == LOOK or 0x30 <= follows <= 0x39 or follows >= 0x80
-                stands = byte if close and _belongs(text, at, clean, inside * size, tables) else BLANK
+                close = _may_belong(text, at, stands) and _belongs(text, at, clean, inside * size, tables)
+                stands = byte if close else BLANK
             stays, space = np.uint64(stands != GONE), np.uint64(stands == BLANK)
             ends[words], clean[size] = size, stands
             words += stays & (alone | (space & inside))
@@ -117,17 +114,31 @@ def normalise(text: Bytes, tables: Normal, out: Clean) -> tuple[Int, Int]:
             if code & IS_MARK == 0 or inside == _ZERO:
                 ends[words] = size
                 words, alone = words + (inside & (alone | lone)), lone
-            start = np.int64(size)
-            for k in range(length if count == SAME else count):
-                clean[size] = text[at + np.uint64(k)] if count == SAME else pool[(code >> START) + k]
-                size += _ONE
-            messy = messy or (code & MOVES != 0 and _out_of_order(clean, start, tables.order))
-            inside = _ONE
+            start, inside = size, _ONE
+            size += _replace(text, at, length, code, pool, clean, size)
+            messy = messy or (code & MOVES != 0 and _out_of_order(clean, np.int64(start), tables.order))
         at += np.uint64(length)
     ends[words] = size
     if messy:
         _put_in_order(clean[:size], tables.order)
     return np.int64(size if inside or size == _ZERO else size - _ONE), np.int64(words + inside)
+
+
+@inlined
+def _replace(text: Bytes, at: Int, length: Int, code: Int, pool: Bytes, clean: Bytes, to: Int) -> Int:
+    """Write what stands for the character of `length` bytes at byte `at`; returns how many bytes."""
+    same = code & SIZE == SAME
+    count = length if same else code & SIZE
+    for k in range(count):
+        clean[to + np.uint64(k)] = text[at + np.uint64(k)] if same else pool[(code >> START) + k]
+    return np.uint64(count)
+
+
+@inlined
+def _may_belong(text: Bytes, at: Int, look: Int) -> bool:
+    """Whether it takes a closer look to know if the ASCII sign at a byte is part of a word: most have no digit next."""
+    follows = text[at + _ONE] if at + _ONE < np.uint64(len(text)) else BLANK
+    return bool(look == LOOK or 0x30 <= follows <= 0x39 or follows >= 0x80)
 
 
 @kernel
