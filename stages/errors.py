@@ -6,6 +6,7 @@ RefinedWebError
 ├── ShardError       the shard is recorded as failed, the run continues       (exit code 3)
 ├── RetryError       the same call may succeed later: try again, with backoff
 │   ├── Throttled    … after longer pauses: the store wants fewer requests from everybody
+│   ├── Unanswered   … once there is a way to the store again: no answer came from it
 │   └── Full         … once a person has made room: say so at once, and what is committed is safe
 ├── Unfinished       the run ends before its work does: a person mends something, and the same command goes on
 └── CommitUnknown    a commit may or may not have happened: read again before acting
@@ -44,6 +45,10 @@ class RetryError(RefinedWebError):
 
 class Throttled(RetryError):
     """The store wants fewer requests. It may want that for an hour, and says nothing about what it was asked for."""
+
+
+class Unanswered(RetryError):
+    """No answer came: the way to the store is cut, or it is down. That says nothing about what it was asked for."""
 
 
 class Full(RetryError):

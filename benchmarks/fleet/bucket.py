@@ -119,6 +119,10 @@ class Client:
     def delete_object(self, **given: Any) -> dict[str, Any]:
         return self._answer("delete", _key(given), lambda: self.bucket.delete(_key(given)) or {})
 
+    def delete_objects(self, **given: Any) -> dict[str, Any]:
+        names = [_key({"Bucket": given["Bucket"], **item}) for item in given["Delete"]["Objects"]]
+        return self._answer("delete", names[0], lambda: dict.fromkeys(map(self.bucket.delete, names)) and {})
+
     def _answer(self, operation: str, key: str, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         of = process()
         if of.dead:

@@ -11,14 +11,20 @@ import re
 import zlib
 from collections import Counter
 
-from botocore.exceptions import ConnectionClosedError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 
 from benchmarks.fleet.bucket import Ask, Strike, refused, with_field
 from benchmarks.fleet.clock import process
 from benchmarks.fleet.simulation import INPUTS, OUT, Fault, Fleet, World
 from refinedweb.engine.allowance import Allowance
 from refinedweb.ledger import layout
-from refinedweb.storage.s3_client import READ_SECONDS
+from refinedweb.storage.s3_client import CONNECT_SECONDS, READ_SECONDS
 
 LEASE = 60.0
 HOUR = 3600.0
@@ -68,6 +74,33 @@ class Outage(Storm):
         super().__init__(chance, fleet, base)
         self.size = 1500.0
         self.end = self.start + self.size
+
+
+class CutOff(Window):
+    """No host gets a connection to what is below a prefix for 25 minutes, and a third of them for ten minutes longer.
+
+    Each request is refused at once, waited for in vain, or broken off, half of these after their effect.
+    """
+
+    name = "no connection for 25 min, a third for 35"
+    seconds = 1500.0
+    longer = 600.0
+
+    def __init__(self, chance: random.Random, fleet: Fleet, base: float) -> None:
+        self.between(chance, base, self.seconds + self.longer)
+        self.hosts = third(chance, fleet)
+        self.prefix = chance.choice([OUT, f"{OUT}/{layout.CORPUS}/", INPUTS])  # the ledger may be within reach
+
+    def strike(self, world: World, ask: Ask) -> Strike | None:
+        back = world.time.now >= self.end - self.longer and ask.host not in self.hosts
+        if not self.lasts(world) or back or not ask.key.startswith(self.prefix):
+            return None
+        kind = world.chance.randrange(3)
+        if kind == 0:
+            return Strike(EndpointConnectionError(endpoint_url="simulated"))
+        if kind == 1:
+            return Strike(ConnectTimeoutError(endpoint_url="simulated"), seconds=CONNECT_SECONDS)
+        return Strike(ConnectionClosedError(endpoint_url="simulated"), effect=world.chance.random() < 0.5)
 
 
 class StormAtStart(Storm):
@@ -340,6 +373,6 @@ def third(chance: random.Random, fleet: Fleet) -> set[str]:
 
 
 KINDS = (
-    Storm, Outage, StormAtStart, LostAnswers, SlowKeys, Denied, NoCredentials, Preemption, Kills, WrongClocks,
+    Storm, Outage, CutOff, StormAtStart, LostAnswers, SlowKeys, Denied, NoCredentials, Preemption, Kills, WrongClocks,
     SickNodes, SmallMemory, SlowNode, Foreign, RollingUpgrade, LostInputs,
 )  # fmt: skip

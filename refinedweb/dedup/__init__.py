@@ -1,9 +1,11 @@
 """The steps that need the whole corpus: phases of tasks that read documents or shuffle objects, and write decisions.
 
 context, planning              what a step's tasks share; its blocks and partitions
-phase, shuffle, tasks          how a phase runs, how rows get to later phases, and the two common kinds of phase
-clusters, components,          documents that share a key: one of each cluster is kept
-  candidates, decide
+phase, tasks                   how a phase runs, and the two common kinds of phase
+shuffle, exchange, routes      how rows get from the tasks of one phase to those of another
+clusters, keys, components,    documents that share a key: one of each cluster is kept
+  candidates, election
+decide                         decisions about shards
 substrings, paragraphs, spans  passages that occur more than once: they are cut out of the texts
 index                          documents of earlier runs
 """

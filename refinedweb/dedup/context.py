@@ -15,8 +15,9 @@ from typing import NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
-from classifiers.kernels.arrays import Bools, UInt16s, UInt64s
+from classifiers.kernels.arrays import Bools, UInt32s, UInt64s
 from refinedweb.dedup.old import old_tables
+from refinedweb.dedup.routes import Limits
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.kept import KeptShards, kept_shards
@@ -63,8 +64,8 @@ def within(addresses: UInt64s, found: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Context:
-    """One global step of one run. `blocks` are ordered by shard; `index` are the files of earlier runs; `lost` shards
-    have no documents.
+    """One global step of one run. `blocks` are ordered by shard; `partitions` and `size` (bytes) are those of the keys;
+    `index` are the files of earlier runs; `lost` shards have no documents.
     """
 
     out: str
@@ -72,6 +73,8 @@ class Context:
     recipe: Recipe
     blocks: tuple[Block, ...]
     partitions: int
+    size: int
+    limits: Limits
     index: tuple[Input, ...] = ()
     lost: frozenset[int] = frozenset()
 
@@ -92,10 +95,10 @@ class Context:
         """How many blocks belong to this run; they come first."""
         return sum(not block.old for block in self.blocks)
 
-    def block_of(self, addresses: UInt64s) -> UInt16s:
+    def block_of(self, addresses: UInt64s) -> UInt32s:
         """The number of the block that holds each address."""
         firsts = np.array([block.first for block in self.blocks], np.uint64)
-        return (np.searchsorted(firsts, addresses >> _SHARD_BITS, side="right") - 1).astype(np.uint16)
+        return (np.searchsorted(firsts, addresses >> _SHARD_BITS, side="right") - 1).astype(np.uint32)
 
     def documents(self, block: int, columns: Sequence[str]) -> Iterator[Documents]:
         """The documents of a block as this step sees them, with those of the `columns` that they have."""

@@ -1,38 +1,17 @@
-"""The last phase of every global step: turn what was found about a block into decisions about its shards."""
+"""The end of every global step: what was found about a block becomes decisions about its shards."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from refinedweb.dedup.context import Context
-from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
-from refinedweb.ledger.layout import DECIDE, decisions_key
+from refinedweb.dedup.phase import PhaseOutputs
+from refinedweb.ledger.layout import decisions_key
 from stages.dedup import DECISION
 
 _ROW_MASK = np.uint64(0xFFFFFFFF)  # the half of an address that is the row
-
-
-@dataclass(frozen=True)
-class Decide:
-    """Found rows (`address` and columns of DECISION), shuffled by block → decisions. `sign` counted the documents."""
-
-    context: Context
-    found: Shuffled
-    sign: Phase
-    name: str = DECIDE
-
-    @property
-    def count(self) -> int:
-        return self.context.new_blocks
-
-    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        found = self.found.read(task).sort_by("address")
-        write_decisions(self.context, task, found, outputs)
-        return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, found))
 
 
 def write_decisions(context: Context, block: int, found: pa.Table, outputs: PhaseOutputs) -> None:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refinedweb.dedup.old import family, same_stage
@@ -25,6 +26,7 @@ from refinedweb.sources.inputs import Input, is_hidden
 from refinedweb.storage import ObjectInfo, Store, open_store
 from stages.dedup import Clustered, keys_column
 from stages.errors import ConfigError
+from stages.schema import DOCUMENT
 
 
 class IndexFile(NamedTuple):
@@ -102,7 +104,25 @@ def _checked(store: Store, item: Input, stage: Clustered) -> int:
         _check_keys(item, stage, schema.metadata or {})
     elif missing := [name for name in ("id", *stage.reads) if name not in schema.names]:
         raise ConfigError(f"{item.uri} has no index for {stage.name}: it lacks the columns {', '.join(missing)}")
+    _check_ranks(item, schema, stage)
     return cast(int, metadata.num_rows)
+
+
+def _check_ranks(item: Input, schema: pa.Schema, stage: Clustered) -> None:
+    """Raises ConfigError if the columns that say which document stays are missing or have another type."""
+    ranked = [name for name in stage.ranks_by if name in schema.names]
+    for name in ranked:
+        found, wanted = schema.field(name).type, DOCUMENT.field(name).type if name in DOCUMENT.names else None
+        if wanted is not None and found != wanted and not pa.types.is_timestamp(found):
+            raise ConfigError(f"{item.uri}: the column {name} is {found}; for {stage.name} it must be {wanted}")
+    try:
+        stage.rank(pa.schema([schema.field(name) for name in ("id", *ranked)]).empty_table())
+    except KeyError:
+        missing = ", ".join(name for name in stage.ranks_by if name not in ranked)
+        raise ConfigError(
+            f"{item.uri} lacks {missing}, by which {stage.name} chooses the document that stays; add it to the index, "
+            "or choose another `keep`"
+        ) from None
 
 
 def _check_keys(item: Input, stage: Clustered, metadata: dict[bytes, bytes]) -> None:

@@ -28,6 +28,7 @@ from refinedweb.storage import open_store, split_uri
 from stages.base import registry, set_column
 from stages.dedup import ROW, Global
 from stages.errors import ShardError
+from stages.schema import DOCUMENT
 
 _ROWS, _BYTES = 1 << 14, 64 << 20  # of a file that are read at a time, at most
 
@@ -64,9 +65,18 @@ def _of_file(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
         names = [name for name in parquet.schema.names if name in ("id", KEPT_ID, *columns)]
         first = 0
         for group in range(parquet.groups):
-            for docs in parquet.tables(group, _ROWS, names):
+            for found in parquet.tables(group, _ROWS, names):
+                docs = _as_documents(found)
                 yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))
                 first += docs.num_rows
+
+
+def _as_documents(rows: pa.Table) -> pa.Table:
+    """The rows with times as documents have them: others write other units, or no time zone."""
+    for at, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type) and field.name in DOCUMENT.names:
+            rows = rows.set_column(at, field.name, rows.column(at).cast(DOCUMENT.field(field.name).type, safe=False))
+    return rows
 
 
 def _of_run(root: str, step: str, shard: int, stage: str, columns: Sequence[str]) -> Iterator[pa.Table]:

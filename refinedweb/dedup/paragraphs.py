@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
+from refinedweb.dedup.exchange import arrived
 from refinedweb.dedup.phase import Phase
 from refinedweb.dedup.spans import DecideSpans
 from refinedweb.dedup.tasks import Find, Sign
@@ -23,9 +24,11 @@ def phases(context: Context) -> Iterator[Phase]:
     """The phases, in order. Request each only when the phases before it are complete."""
     signed = Sign(context, sign, SIGNED, context.stage.reads)
     yield signed
-    grouped = Find(context, signed.rows, _copies, (("copies", COPIES),))
+    rows = yield from arrived(signed.rows, signed)
+    grouped = Find(context, rows, _copies, (("copies", COPIES),))
     yield grouped
-    yield DecideSpans(context, grouped.tables, signed, _spans)
+    found = yield from arrived(grouped.tables[0], grouped)
+    yield DecideSpans(context, (found,), signed, _spans)
 
 
 def _copies(stage: Paragraph, signed: pa.Table) -> Sequence[pa.Table]:

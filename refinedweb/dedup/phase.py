@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -27,8 +28,6 @@ from refinedweb.ledger.origin import user
 from refinedweb.ledger.version import code_version
 from refinedweb.storage import Store
 from stages.errors import ShardError
-
-AHEAD = 4  # objects read ahead, for each of the store's parallel requests
 
 
 @dataclass
@@ -153,52 +152,83 @@ def facts_of(phase: Phase, name: str) -> int:
     return sum(record.facts.get(name, 0) for record in ledger_of(phase).records(range(phase.count)))
 
 
-def _read(store: Store, key: str, partition: int, schema: pa.Schema) -> list[pa.Table]:
-    with ShuffleReader(store, key, schema) as reader:
-        return reader.tables(partition, partition)
-
-
 @dataclass(frozen=True)
 class Shuffled:
-    """The shuffle objects called `name` of all tasks of the phase `producer`."""
+    """The shuffle objects called `name` of all tasks of the phase `producer`.
+
+    An object has `pieces` partitions (None: one), which are in `groups` objects side by side (None: in all of them).
+    """
 
     producer: Phase
     name: str
     schema: pa.Schema
+    pieces: int | None = None
+    groups: int | None = None
 
     def read(self, partition: int) -> pa.Table:
         """All rows of one partition, in the order of the tasks that wrote them."""
         return concatenated([*self.each(partition)], self.schema)
 
-    def each(self, partition: int) -> Iterator[pa.Table]:
-        """The tables of one partition, in the order of the tasks that wrote them.
+    def objects(self, partition: int) -> range:
+        """The tasks whose objects may have rows of a partition."""
+        if self.groups is None:
+            return range(self.producer.count)
+        first = partition // (self.pieces or 1) * self.groups
+        return range(first, first + self.groups)
+
+    def each(self, partition: int, tasks: range | None = None) -> Iterator[pa.Table]:
+        """The tables of one partition (from the objects of some `tasks`), in the order of the tasks.
 
         Reads as many objects in parallel as suits the store: on S3 a partition is small pieces of many objects, and
         reading them one after another would be mostly waiting.
         """
-        tasks, parallel = range(self.producer.count), self.producer.context.store.parallel
+        tasks = self.objects(partition) if tasks is None else tasks
+        parallel = self.producer.context.store.parallel
         if parallel == 1:
             for task in tasks:
                 yield from self.tables(task, partition)
             return
         with ThreadPoolExecutor(parallel) as pool:
-            for start in range(0, len(tasks), AHEAD * parallel):
-                ahead = tasks[start : start + AHEAD * parallel]
-                for tables in pool.map(lambda task: self.tables(task, partition), ahead):
-                    yield from tables
+            ahead: deque[tuple[int, Future[tuple[list[pa.Table], int]]]] = deque()
+            for task in tasks:
+                ahead.append((task, pool.submit(self._part, task, partition, 0)))
+                if len(ahead) > parallel:
+                    yield from self._rest(*ahead.popleft(), partition)
+            while ahead:
+                yield from self._rest(*ahead.popleft(), partition)
 
-    def tables(self, task: int, partition: int) -> list[pa.Table]:
-        """What one task wrote for a partition. A damaged object is written again; ShardError if that fails."""
-        store = self.producer.context.store
+    def _rest(self, task: int, first: Future[tuple[list[pa.Table], int]], partition: int) -> Iterator[pa.Table]:
+        tables, parts = first.result()
+        yield from tables
+        del tables, first
+        for part in range(1, parts):
+            yield from self._part(task, partition, part)[0]
+
+    def tables(self, task: int, partition: int) -> Iterator[pa.Table]:
+        """What one task wrote for a partition, piece by piece."""
+        part, parts = 0, 1
+        while part < parts:
+            tables, parts = self._part(task, partition, part)
+            yield from tables
+            part += 1
+
+    def _part(self, task: int, partition: int, part: int) -> tuple[list[pa.Table], int]:
+        """A piece of a partition, and how many there are. A damaged object is written again; ShardError if that fails.
+
+        Tasks are deterministic, so what was read of the damaged one is also in the new one.
+        """
+        store, number = self.producer.context.store, partition % (self.pieces or 1)
         key = shuffle_key(folder_of(self.producer), self.name, task)
-        try:
-            return _read(store, key, partition, self.schema)
-        except Damaged:
+        for again in (True, False):
+            try:
+                with ShuffleReader(store, key, self.schema) as reader:
+                    parts = reader.parts(number)
+                    return (reader.part(number, part) if part < parts else []), parts
+            except Damaged as error:
+                if not again:
+                    raise ShardError(f"{error} (it did, and the object is damaged again: check the disk)") from error
             _outputs_of(self.producer, task)
-        try:
-            return _read(store, key, partition, self.schema)
-        except Damaged as error:
-            raise ShardError(f"{error} (it did, and the object is damaged again: check the disk)") from error
+        raise AssertionError("the second attempt returns or raises")
 
     def rows(self) -> int:
         """How many rows all tasks wrote."""

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 
 from refinedweb.dedup.context import OLD, Block, Context
 from refinedweb.dedup.index import index_files
+from refinedweb.dedup.keys import keys_schema
+from refinedweb.dedup.routes import Limits
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.recipe.plan import Step
@@ -29,16 +31,22 @@ from stages.errors import ConfigError
 SHARES = 32
 LEAST_PARTITION, MOST_PARTITION = 16 << 20, 192 << 20
 LEAST_BLOCK, MOST_BLOCK = 16 << 20, 1 << 30
-KEY_BYTES = 24  # per key: the key, its check and an address
+LIMITS = Limits()
+MEMBER_BYTES = 64  # per document that a block's task may hold in the end: address, component and id
+COLUMN_BYTES = 8  # of a row of a key: the key, its check if it has one, and an address
 SPAN_SHARE = 0.6  # bytes per byte of text: 40 for every 13th token, and likewise for paragraphs
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """How a step is split: the shards of each block, the number of partitions, and the files of earlier runs."""
+    """How a step is split: the shards of each block, the number of partitions, the bytes of its keys and the files of
+    earlier runs; and what decides about the routes of its rows, which must be the same for all drivers.
+    """
 
     blocks: list[Block]
     partitions: int
+    size: int
+    limits: Limits
     index: list[Input]
 
 
@@ -56,7 +64,8 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: froz
         except Exists:
             planned = _planned(store, step)
     _check_index_names(store, step, recipe, planned)
-    return Context(store.root, step, recipe, tuple(planned.blocks), planned.partitions, tuple(planned.index), lost)
+    blocks, index = tuple(planned.blocks), tuple(planned.index)
+    return Context(store.root, step, recipe, blocks, planned.partitions, planned.size, planned.limits, index, lost)
 
 
 def _check_index_names(store: Store, step: Step, recipe: Recipe, planned: StepPlan) -> None:
@@ -84,18 +93,19 @@ def check_index(recipe: Recipe) -> None:
             index_files(stage, stage.index)
 
 
-def _plan(store: Store, step: Step, recipe: Recipe, shards: int) -> StepPlan:
+def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
     ((name, values),) = recipe.only(step.stages)
     stage = build(name, values)
     assert step.reads is not None
-    records = Ledger(store, step.reads).records(range(shards))
-    sizes = [shuffle_bytes(stage, record.rows_kept, record.bytes_kept) for record in records]
+    records = Ledger(store, step.reads).records(range(count))
+    new = [(record.rows_kept, record.bytes_kept) for record in records]
     index = index_files(stage, stage.index) if isinstance(stage, Clustered) else []
-    old_sizes = [shuffle_bytes(stage, item.rows, item.input.size) for item in index]
-    total = sum(sizes) + sum(old_sizes)
+    old = [(item.rows, item.input.size) for item in index]
+    total = sum(shuffle_bytes(stage, *one) for one in (*new, *old))
     block, partitions = split_shuffle(total)
+    sizes, old_sizes = ([block_bytes(stage, *one) for one in shards] for shards in (new, old))
     blocks = [*_blocks(sizes, 0, block), *_blocks(old_sizes, OLD, block)]
-    return StepPlan(blocks, partitions, [item.input for item in index])
+    return StepPlan(blocks, partitions, total, LIMITS, [item.input for item in index])
 
 
 def split_shuffle(total: int) -> tuple[int, int]:
@@ -107,8 +117,14 @@ def split_shuffle(total: int) -> tuple[int, int]:
 def shuffle_bytes(stage: Stage, documents: int, size: int) -> int:
     """Estimate how many bytes a global step shuffles for this number of documents with `size` bytes of text."""
     if isinstance(stage, Clustered):
-        return documents * stage.keys_each() * KEY_BYTES
+        return documents * stage.keys_each() * COLUMN_BYTES * len(keys_schema(stage))
     return int(size * SPAN_SHARE)
+
+
+def block_bytes(stage: Stage, documents: int, size: int) -> int:
+    """What this number of documents counts in a block: what it shuffles, and what its members take."""
+    members = documents * MEMBER_BYTES if isinstance(stage, Clustered) else 0
+    return shuffle_bytes(stage, documents, size) + members
 
 
 def _between(least: int, value: int, most: int) -> int:

@@ -1,12 +1,14 @@
 """Shuffle objects: everything that one map task has for later tasks, in one object that is ordered by partition.
 
     piece … piece | index | trailer
-    piece    an Arrow IPC stream: rows of one partition as they were written; a partition's pieces are adjacent
+    piece    one or more Arrow IPC streams: rows of one partition, in the order in which they were written; a partition
+             of more than `PIECE_BYTES` has several pieces, next to each other
     index    per piece: partition, rows, offset and size in bytes, 128-bit xxh3 of its bytes
     trailer  size of the index, 128-bit xxh3 of the index, magic
 
-So each map task writes a single object, whatever the number of partitions, a reader requests one range of bytes from
-each object, and nothing is used without comparing its checksum.
+So each map task writes a single object, a reader requests one range of bytes from each object, and nothing is used
+without comparing its checksum. An object has at most `MOST_PARTITIONS` partitions, so the last bytes, which are read
+first, hold its whole index, however large the object is. `exchange` routes rows to more partitions than that.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import io
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
@@ -24,18 +26,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from classifiers.kernels.arrays import UInt16s, UInt64s
+from classifiers.kernels.arrays import UInt32s, UInt64s
 from refinedweb.ledger.manifest import Output
 from refinedweb.storage import Missing, Sink, Store
 from stages.errors import RetryError
 
 FLUSH_BYTES = 96 << 20  # of rows in memory; more spill into a temporary file
 COPY_BYTES = 8 << 20  # copied at a time
-MOST_PARTITIONS = 1 << 16  # partitions are numbered by uint16
+MOST_PARTITIONS = 1024  # of one object
+PIECE_BYTES = 64 << 20  # after which a partition's next piece begins: a reader holds one
+_LARGE = 256  # such pieces in an object, at most: in an object of more than 16 GiB they are larger
 _INDEX = np.dtype([("partition", "<u4"), ("rows", "<u8"), ("offset", "<u8"), ("size", "<u8"), ("hash", "S16")])
 _TRAILER = struct.Struct("<Q16s8s")
-_MAGIC = b"RWSHUF01"
-_TAIL = 64 << 10  # last bytes of an object, read first: they hold the whole index of up to 1,488 pieces
+_MAGIC = b"RWSHUF02"
+_TAIL = (
+    MOST_PARTITIONS + _LARGE
+) * _INDEX.itemsize + _TRAILER.size  # last bytes of an object, read first: its whole index
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ divided by the golden ratio: Fibonacci hashing
 
 
@@ -51,10 +57,10 @@ class _Piece(NamedTuple):
     hash: bytes
 
 
-def partition_of(keys: UInt64s, partitions: int) -> UInt16s:
+def partition_of(keys: UInt64s, partitions: int) -> UInt32s:
     """The partition of each key (uint64[n]), evenly for any distribution of keys. Equal keys meet."""
     high = (keys * _SPREAD) >> np.uint64(32)
-    return ((high * np.uint64(partitions)) >> np.uint64(32)).astype(np.uint16)
+    return ((high * np.uint64(partitions)) >> np.uint64(32)).astype(np.uint32)
 
 
 class ShuffleWriter:
@@ -65,24 +71,23 @@ class ShuffleWriter:
 
     def __init__(self, store: Store, key: str, schema: pa.Schema, partitions: int) -> None:
         if not 1 <= partitions <= MOST_PARTITIONS:
-            raise ValueError(f"{partitions} partitions; there can be 1 to {MOST_PARTITIONS}")
+            raise ValueError(f"{partitions} partitions; an object can have 1 to {MOST_PARTITIONS}")
         self._key = key
         self._schema = schema
-        self._partitions = partitions
         self._sink: Sink = store.create(key)
         self._spill: BinaryIO | None = None
         self._pieces: list[_Piece] = []
         self._waiting: list[pa.Table] = []
-        self._where: list[UInt16s] = []
+        self._where: list[UInt32s] = []
         self._bytes = 0
         self.rows = 0
 
-    def write(self, rows: pa.Table, partition: UInt16s | None = None) -> None:
+    def write(self, rows: pa.Table, partition: UInt32s | None = None) -> None:
         """Append rows, each to its partition (None: all to partition 0)."""
         if rows.num_rows == 0:
             return
         self._waiting.append(rows.select(self._schema.names).cast(self._schema))
-        self._where.append(np.zeros(rows.num_rows, np.uint16) if partition is None else partition)
+        self._where.append(np.zeros(rows.num_rows, np.uint32) if partition is None else partition)
         self._bytes += rows.nbytes
         self.rows += rows.num_rows
         if self._bytes >= FLUSH_BYTES:
@@ -112,14 +117,17 @@ class ShuffleWriter:
         return Output(self._key, self.rows, written.size, written.checksum)
 
     def _gather(self, spill: BinaryIO) -> None:
-        """Copy the pieces of all flushes, those of a partition next to each other."""
+        """Copy the pieces of all flushes: those of a partition become one, or a few if they are large."""
         offset, placed = 0, []
-        for piece in sorted(self._pieces, key=lambda piece: (piece.partition, piece.offset)):
-            spill.seek(piece.offset)
-            for start in range(0, piece.size, COPY_BYTES):
-                self._sink.write(spill.read(min(COPY_BYTES, piece.size - start)))
-            placed.append(piece._replace(offset=offset))
-            offset += piece.size
+        for pieces in _together(self._pieces):
+            digest, size = xxhash.xxh3_128(), sum(piece.size for piece in pieces)
+            for piece in pieces:
+                for data in _copied(spill, piece):
+                    self._sink.write(data)
+                    digest.update(data)
+            rows = sum(piece.rows for piece in pieces)
+            placed.append(_Piece(pieces[0].partition, rows, offset, size, digest.digest()))
+            offset += size
         self._pieces = placed
 
     def discard(self) -> None:
@@ -138,7 +146,29 @@ class ShuffleWriter:
         self.discard()
 
 
-def _by_partition(rows: pa.Table, where: UInt16s) -> Iterator[tuple[int, pa.Table]]:
+def _together(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
+    """The pieces of each partition, in order, in groups that are as large as a piece should be."""
+    enough = max(PIECE_BYTES, sum(piece.size for piece in pieces) // _LARGE)
+    ordered = sorted(pieces, key=lambda piece: (piece.partition, piece.offset))
+    for _, of_partition in groupby(ordered, key=lambda piece: piece.partition):
+        group: list[_Piece] = []
+        for piece in of_partition:
+            group.append(piece)
+            if sum(one.size for one in group) >= enough:
+                yield group
+                group = []
+        if group:
+            yield group
+
+
+def _copied(spill: BinaryIO, piece: _Piece) -> Iterator[bytes]:
+    """The bytes of a piece of a temporary file, in parts."""
+    spill.seek(piece.offset)
+    for start in range(0, piece.size, COPY_BYTES):
+        yield spill.read(min(COPY_BYTES, piece.size - start))
+
+
+def _by_partition(rows: pa.Table, where: UInt32s) -> Iterator[tuple[int, pa.Table]]:
     if where.max() == 0:
         yield 0, rows.combine_chunks()
         return
@@ -154,6 +184,16 @@ def _stream(rows: pa.Table) -> Any:
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows.combine_chunks())
     return sink.getvalue()
+
+
+def _streamed(data: memoryview) -> list[pa.Table]:
+    """The tables of a piece."""
+    source, tables = pa.BufferReader(pa.py_buffer(data)), []
+    while source.tell() < len(data):
+        table = pa.ipc.open_stream(source).read_all()
+        table.validate(full=True)  # its offsets and texts too: kernels and Arrow's own functions check none
+        tables.append(table)
+    return tables
 
 
 def _hash(data: Any) -> bytes:
@@ -194,7 +234,7 @@ class ShuffleReader:
         if magic != _MAGIC or index_size > size - _TRAILER.size:
             raise self._damaged("its end is missing")
         if index_size + _TRAILER.size > len(tail):
-            tail = self._range(size - _TRAILER.size - index_size, index_size + _TRAILER.size)
+            raise self._damaged("its index is too large")
         index = tail[len(tail) - _TRAILER.size - index_size : len(tail) - _TRAILER.size]
         if _hash(index) != checksum:
             raise self._damaged("the checksum of its index is wrong")
@@ -211,31 +251,36 @@ class ShuffleReader:
         """The number of rows of the object."""
         return int(self._index["rows"].sum())
 
-    def tables(self, first: int, last: int) -> list[pa.Table]:
-        """The rows of the partitions `first` to `last`, in one request, as the pieces that were written."""
-        wanted = self._index[(self._index["partition"] >= first) & (self._index["partition"] <= last)]
-        if len(wanted) == 0:
-            return []
-        start = int(wanted["offset"][0])
-        data = self._range(start, int(wanted["offset"][-1] + wanted["size"][-1]) - start)
-        return [self._table(data, piece, start) for piece in wanted]
+    def parts(self, partition: int) -> int:
+        """The number of requests in which the rows of a partition are read: of its pieces."""
+        return int((self._index["partition"] == partition).sum())
 
-    def _table(self, data: memoryview, piece: Any, start: int) -> pa.Table:
-        offset, size = int(piece["offset"]) - start, int(piece["size"])
-        part = data[offset : offset + size]
+    def part(self, partition: int, number: int) -> list[pa.Table]:
+        """The tables of one piece of a partition, as they were written."""
+        piece = self._index[np.flatnonzero(self._index["partition"] == partition)[number]]
+        return self._tables(self._range(int(piece["offset"]), int(piece["size"])), piece)
+
+    def tables(self, partition: int) -> Iterator[pa.Table]:
+        """The rows of a partition, as the tables that were written."""
+        for number in range(self.parts(partition)):
+            yield from self.part(partition, number)
+
+    def _tables(self, part: memoryview, piece: Any) -> list[pa.Table]:
         # numpy strips trailing zero bytes of the type S
-        if len(part) != size or _hash(part) != bytes(piece["hash"]).ljust(16, b"\0"):
+        if len(part) != piece["size"] or _hash(part) != bytes(piece["hash"]).ljust(16, b"\0"):
             raise self._damaged(f"the checksum of partition {piece['partition']} is wrong")
         try:
-            table: pa.Table = pa.ipc.open_stream(pa.py_buffer(part)).read_all()
-            table.validate(full=True)  # its offsets and texts too: kernels and Arrow's own functions check none
+            tables = _streamed(part)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(f"partition {piece['partition']} is not a table: {error}") from None
-        if table.num_rows != piece["rows"]:
-            raise self._damaged(f"partition {piece['partition']} has {table.num_rows} rows, not {piece['rows']}")
-        if self._schema is not None and table.schema != self._schema:
-            raise self._damaged(f"partition {piece['partition']} has other columns: {', '.join(table.schema.names)}")
-        return table
+        if (rows := sum(table.num_rows for table in tables)) != piece["rows"]:
+            raise self._damaged(f"partition {piece['partition']} has {rows} rows, not {piece['rows']}")
+        for table in tables:
+            if self._schema is not None and table.schema != self._schema:
+                raise self._damaged(
+                    f"partition {piece['partition']} has other columns: {', '.join(table.schema.names)}"
+                )
+        return tables
 
     def _range(self, start: int, size: int) -> memoryview:
         self._file.seek(start)

@@ -16,9 +16,10 @@ from typing import cast
 import pyarrow as pa
 
 from refinedweb.dedup.context import Context, within
+from refinedweb.dedup.exchange import Exchange, arrived, by_key
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.spans import DecideSpans
-from refinedweb.dedup.tasks import Find, Sign, write_by_key
+from refinedweb.dedup.tasks import Find, Sign
 from stages.substring.phases import CHECKS, RUNS, SIGNED, WINDOWS, group, match, sign, spans, windows
 from stages.substring.stage import Substring
 
@@ -27,14 +28,18 @@ def phases(context: Context) -> Iterator[Phase]:
     """The phases, in order. Request each only when the phases before it are complete."""
     signed = Sign(context, sign, SIGNED, context.stage.reads)
     yield signed
-    grouped = Find(context, signed.rows, group, (("resolved", RUNS), ("checks", CHECKS)))
+    occurrences = yield from arrived(signed.rows, signed)
+    grouped = Find(context, occurrences, group, (("resolved", RUNS), ("checks", CHECKS)))
     yield grouped
-    resolved, checks = grouped.tables
+    resolved = yield from arrived(grouped.tables[0], grouped)
+    checks = yield from arrived(grouped.tables[1], grouped)
     hashed = Windows(context, checks)
     yield hashed
-    matched = Find(context, hashed.rows, _match, (("matched", RUNS),), "4-match")
-    yield matched
-    yield DecideSpans(context, (resolved, *matched.tables), signed, spans)
+    rows = yield from arrived(hashed.rows, hashed)
+    matches = Find(context, rows, _match, (("matched", RUNS),), "4-match")
+    yield matches
+    matched = yield from arrived(matches.tables[0], matches)
+    yield DecideSpans(context, (resolved, matched), signed, spans)
 
 
 def _match(stage: Substring, hashed: pa.Table) -> Sequence[pa.Table]:
@@ -54,16 +59,16 @@ class Windows:
         return len(self.context.blocks)
 
     @property
-    def rows(self) -> Shuffled:
+    def rows(self) -> Exchange:
         """What the tasks write."""
-        return Shuffled(self, "windows", WINDOWS)
+        return by_key(self.context, "windows", WINDOWS, self.count)
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         stage = cast(Substring, self.context.stage)
         checks = self.checks.read(task).sort_by("address")
-        writer = outputs.shuffle("windows", WINDOWS, self.context.partitions)
+        sender = self.rows.open(outputs)
         if checks.num_rows:
             for addresses, docs in self.context.documents(task, stage.reads):
                 if (here := within(addresses, checks)).num_rows:
-                    write_by_key(self.context, windows(stage, docs, addresses, here), writer)
+                    sender.write(windows(stage, docs, addresses, here))
         return PhaseCounts(checks.num_rows)

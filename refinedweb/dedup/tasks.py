@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
+from refinedweb.dedup.exchange import Exchange, by_block, by_key
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
-from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 from stages.errors import WrongUse
 
 SignedBy = Callable[[Any, pa.Table, UInt64s], pa.Table]
@@ -38,17 +38,17 @@ class Sign:
         return len(self.context.blocks)
 
     @property
-    def rows(self) -> Shuffled:
+    def rows(self) -> Exchange:
         """What the tasks write."""
-        return Shuffled(self, "signed", self.schema)
+        return by_key(self.context, "signed", self.schema, self.count)
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        counts, writer = PhaseCounts(), outputs.shuffle("signed", self.schema, self.context.partitions)
+        counts, sender = PhaseCounts(), self.rows.open(outputs)
         texts = 0
         for addresses, docs in self.context.documents(task, self.columns):
             counts.rows_in += docs.num_rows
             texts += docs.num_rows if "text" not in docs.column_names else pc.count(docs.column("text")).as_py()
-            write_by_key(self.context, self.signed(self.context.stage, docs, addresses), writer)
+            sender.write(self.signed(self.context.stage, docs, addresses))
         if counts.rows_in and not texts:
             raise WrongUse(f"{self.context.stage.name}: the documents have no text; put extract_v1 before it")
         return counts
@@ -72,19 +72,13 @@ class Find:
         return self.context.partitions
 
     @property
-    def tables(self) -> tuple[Shuffled, ...]:
+    def tables(self) -> tuple[Exchange, ...]:
         """What the tasks write, result by result."""
-        return tuple(Shuffled(self, name, schema) for name, schema in self.results)
+        return tuple(by_block(self.context, name, schema, self.count) for name, schema in self.results)
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         rows = self.source.read(task)
         tables = self.found(self.context.stage, rows)
-        for (name, schema), table in zip(self.results, tables, strict=True):
-            writer = outputs.shuffle(name, schema, len(self.context.blocks))
-            writer.write(table, self.context.block_of(table.column("address").to_numpy()))
+        for exchange, table in zip(self.tables, tables, strict=True):
+            exchange.open(outputs).write(table)
         return PhaseCounts(rows.num_rows)
-
-
-def write_by_key(context: Context, rows: pa.Table, writer: ShuffleWriter) -> None:
-    """Write rows to the partition of their first column, a uint64."""
-    writer.write(rows, partition_of(rows.column(0).to_numpy(), context.partitions))

@@ -4,8 +4,7 @@ The loop knows neither Ray nor stages: a `Pool` runs attempts, the `Ledger` says
 it is. A task whose worker dies is retried, then run carefully (which quarantines the document that kills it), then
 recorded as failed; the other tasks go on. `Nodes` tells a sick node from a bad task, `Verdicts` say what follows.
 
-While every node refuses to work, the driver gives its blocks back, so that drivers elsewhere can have them, and tries
-one task now and then. It ends when that has lasted too long and nobody else gets on either.
+While every node refuses to work (`Standstill`), the driver gives its blocks back: drivers elsewhere can have them.
 """
 
 from __future__ import annotations
@@ -20,10 +19,11 @@ from typing import NamedTuple
 
 from refinedweb.engine import policy
 from refinedweb.engine.blocks import Blocks
-from refinedweb.engine.nodes import Nodes, Sickness
+from refinedweb.engine.nodes import Nodes
 from refinedweb.engine.pool import Pool, TaskOutcome
 from refinedweb.engine.rollups import RollUps
-from refinedweb.engine.verdicts import Task, TaskState, Verdicts, backoff
+from refinedweb.engine.standstill import Standstill
+from refinedweb.engine.verdicts import PASSING, Task, TaskState, Verdicts
 from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger, Record, Totals
 from refinedweb.storage.patient import PatientStore
@@ -78,12 +78,9 @@ class Loop:
         committed = ledger.committed() if committed is None else committed
         self._now = claims.clock
         self._nodes = Nodes(self._now)
-        self._patience = policy.PATIENCE_SECONDS if patience is None else patience
-        self._verdicts = Verdicts(self._nodes, self._now, pool.slots, self._patience)
-        self._sickness: Sickness | None = None
-        self._probes = 0
-        self._next_probe = float("-inf")
-        self._pending, self._progressed = len(tasks), self._now()
+        patience = policy.PATIENCE_SECONDS if patience is None else patience
+        self._verdicts = Verdicts(self._nodes, self._now, pool.slots, patience)
+        self._standstill = Standstill(self._nodes, pool, self._now, patience, ledger.store.root, len(tasks))
         self._blocks = Blocks({t.number: t.size for t in tasks}, committed, block, ledger, claims)
         self._queue: list[int] = []
         self._running: dict[Hashable, _Attempt] = {}
@@ -117,28 +114,13 @@ class Loop:
 
     def _look_after_nodes(self) -> None:
         """Keep tasks away from sick nodes. If all are sick, keep blocks for nobody, and end when it has lasted."""
-        nodes, aside = self._pool.nodes(), self._nodes.aside()
-        self._pool.avoid(aside if len(aside) < nodes else ())
-        if len(self._blocks.pending) < self._pending:
-            self._pending, self._progressed = len(self._blocks.pending), self._now()
-        before, self._sickness = self._sickness, self._nodes.sickness(nodes)
-        if self._sickness is None:
-            self._probes = 0
-        elif before is None or before.attempts < self._sickness.attempts:
+        if self._standstill.look(len(self._blocks.pending)):
             self._blocks.give_back_idle({attempt.number for attempt in self._running.values()})
             self._queue = [number for number in self._queue if self._blocks.is_ours(number)]
-            self._probes += 1
-            self._next_probe = self._now() + backoff(self._probes)
-        if self._sickness is not None:
-            self._end_if_hopeless(self._sickness)
-
-    def _end_if_hopeless(self, all_sick: Sickness) -> None:
-        lasted = self._now() - max(all_sick.since, self._progressed)
-        limit = self._limit(all_sick)
-        if lasted < limit or (self._running and lasted < policy.HUNG * limit):
-            return  # an attempt that is still running may be on a node that is well
-        who = all_sick.name if all_sick.nodes == 1 else f"{all_sick.nodes} nodes, {all_sick.name} the last of them,"
-        raise Unfinished(self._ending(f"{who} cannot work: {all_sick.error}"))
+        untouched = len(self._blocks.pending) + len(self.progress.failed) == self.progress.total
+        at_start = untouched and not self._blocks.shared
+        if why := self._standstill.hopeless(untouched=at_start, running=bool(self._running)):
+            raise Unfinished(self._ending(why))
 
     def _ending(self, why: str) -> str:
         committed = self.progress.total - len(self._blocks.pending) - len(self.progress.failed)
@@ -151,21 +133,13 @@ class Loop:
         running = {attempt.number for attempt in self._running.values()}
         return any(n not in running and not self._states[n].error for n in self._blocks.pending)
 
-    def _limit(self, all_sick: Sickness) -> float:
-        """Seconds to wait for nodes that refuse: a wrong setting shows at the start, and room comes by hand only."""
-        if all_sick.full and self._ledger.store.root in all_sick.error:
-            return policy.FULL_SECONDS
-        untouched = len(self._blocks.pending) + len(self.progress.failed) == self.progress.total
-        at_start = untouched and not self._blocks.shared
-        return policy.SICK_START_SECONDS if at_start else min(self._patience, policy.SICK_SECONDS)
-
     def _probe(self) -> None:
         """Start one task, to see whether a node can work again."""
-        if not self._running and self._now() >= self._next_probe and (number := self._next(1)) is not None:
+        if not self._running and self._standstill.may_probe() and (number := self._next(1)) is not None:
             self._submit(number)
 
     def _fill(self) -> None:
-        if self._sickness is not None:
+        if self._standstill.sickness is not None:
             self._probe()
             return
         slots = self._pool.slots() - sum(attempt.cores for attempt in self._running.values())
@@ -242,7 +216,7 @@ class Loop:
         if self._verdicts.may_go_on(state, outcome):
             self._queue.append(number)
             return
-        waited = outcome.kind in ("retry", "throttled")
+        waited = outcome.kind in PASSING
         if waited and self._nodes.succeeded <= state.retried_since and self._has_untried():
             raise Unfinished(self._ending(f"no task has ended well for a long time, at last: {outcome.error}"))
         self.progress.failed[number] = outcome.error
@@ -274,8 +248,8 @@ class Loop:
 
     def _trouble(self) -> str:
         """What hinders the run now; empty if nothing does."""
-        if self._sickness is not None:
-            return f"no node can work: {self._sickness.name}: {self._sickness.error}"
+        if (sickness := self._standstill.sickness) is not None:
+            return f"no node can work: {sickness.name}: {sickness.error}"
         if (throttled := self._ledger.store.throttled()) is not None:
             return throttled
         if aside := self._nodes.aside():

@@ -38,7 +38,8 @@ SICK_START_SECONDS = 60.0  # the same before anything is committed: then the set
 HUNG = 4  # times as long, if an attempt is still running then: it may be on a node that works, or hang
 FULL_SECONDS = 5.0  # that OUT has no room: it does not pass without a person
 MOST_ILL = 3  # nodes at most that have to refuse before all are thought to; of fewer, all; of more than twice, half
-FAILURES = {"config": 2, "full": 2, "raised": 4, "retry": 8}  # tasks that fail in a row until a node is set aside
+FAILURES = {"config": 2, "full": 2, "raised": 4, "retry": 8, "unanswered": 8}
+"""Tasks that fail in a row until a node is set aside, by the kind of the last failure."""
 PROBATION_SECONDS = 60.0  # that a node is set aside for; doubled each time that it fails again
 MOST_PROBATION_SECONDS = 1800.0  # upper bound of that time
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from refinedweb.storage.os_errors import FULL
-from stages.errors import CommitUnknown, ConfigError, Full, RefinedWebError, RetryError, Throttled, WrongUse
+from stages.errors import (
+    CommitUnknown,
+    ConfigError,
+    Full,
+    RefinedWebError,
+    RetryError,
+    Throttled,
+    Unanswered,
+    WrongUse,
+)
 
 Work = Callable[[int, Any, bool], Any]
 Beat = Callable[[], None]  # renews the driver's claims if it is time to
@@ -28,6 +37,7 @@ class TaskOutcome:
     done           its record is committed
     retry          a fault that may pass
     throttled      the store wanted fewer requests
+    unanswered     no answer came from the store
     wrong_use      no node can do it: the user changes the call
     config, full   the node cannot work as it is: no access, no credentials, a wrong clock; no room on its disk
     failed         the task cannot be finished, says its work
@@ -41,6 +51,7 @@ class TaskOutcome:
         "done",
         "retry",
         "throttled",
+        "unanswered",
         "wrong_use",
         "config",
         "full",
@@ -119,17 +130,21 @@ def attempt(work: Work, task: int, payload: Any, careful: bool) -> TaskOutcome:
     except (RetryError, CommitUnknown, OSError) as error:
         if isinstance(error, OSError) and error.errno in FULL:  # of a library, say in the temporary folder
             return TaskOutcome("full", error=str(error))
-        kind: Literal["throttled", "retry"] = "throttled" if _is_throttled(error) else "retry"
-        return TaskOutcome(kind, error=f"{type(error).__name__}: {error}")
+        return TaskOutcome(_passing(error), error=f"{type(error).__name__}: {error}")
     except RefinedWebError as error:
         return TaskOutcome("failed", error=str(error))
     except Exception as error:  # reported with its place; a careful run then finds the document
         return TaskOutcome("raised", error=f"{type(error).__name__}: {error} ({_place(error)})")
 
 
-def _is_throttled(error: Exception) -> bool:
-    """Also of a commit whose outcome is unknown because the store was throttling."""
-    return isinstance(error, Throttled) or isinstance(error.__cause__, Throttled)
+def _passing(error: Exception) -> Literal["throttled", "unanswered", "retry"]:
+    """What may pass: of a commit whose outcome is unknown, the reason why it is."""
+    for each in (error, error.__cause__):
+        if isinstance(each, Throttled):
+            return "throttled"
+        if isinstance(each, Unanswered):
+            return "unanswered"
+    return "retry"
 
 
 def _place(error: Exception) -> str:

@@ -22,14 +22,16 @@ from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.verdicts import Task
 from refinedweb.ledger import layout
 from refinedweb.ledger.claims import Claims
-from refinedweb.ledger.manifest import Ledger
+from refinedweb.ledger.manifest import Ledger, chunks
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import Store, split_uri
+from refinedweb.storage import Exists, Store, split_uri
 from refinedweb.views.units import counted
 from stages.errors import ConfigError, RefinedWebError
+
+CLEARED = 5_000  # objects that are deleted by one call, which is repeated as a whole if the store fails
 
 
 @dataclass
@@ -148,9 +150,18 @@ def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
         shards = [shard for task in total.failed if task < context.new_blocks for shard in range(*context.blocks[task])]
         if not crew.losses.accept_unreadable(step, shards, context.lost):
             return total
-    store.put(layout.done_key(step.name), json.dumps(phases).encode())
-    _clear(store, step, phases)
+    if _is_first(store, step, phases) or not total.attempts:  # or what a driver that died has left
+        _clear(store, step, phases)
     return total
+
+
+def _is_first(store: Store, step: Step, phases: dict[str, int]) -> bool:
+    """Mark the step as complete. Of many drivers one is the first, and clears up; the others need not."""
+    try:
+        store.put_new(layout.done_key(step.name), json.dumps(phases).encode())
+    except Exists:
+        return False
+    return True
 
 
 def _run_phases(crew: Crew, store: Store, context: Context, total: Done) -> dict[str, int]:
@@ -177,6 +188,6 @@ def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
 def _clear(store: Store, step: Step, phases: dict[str, int]) -> None:
     """Delete the shuffle objects: nobody reads them once the decisions are written."""
     for name in phases:
-        for info in list(store.list(layout.shuffle_folder(layout.phase_folder(step.name, name)))):
-            if layout.is_own(info.key):
-                store.delete(info.key)
+        found = list(store.list(layout.shuffle_folder(layout.phase_folder(step.name, name))))
+        for some in chunks((info.key for info in found if layout.is_own(info.key)), CLEARED):
+            store.delete_many(some)

@@ -15,6 +15,9 @@ from refinedweb.engine.nodes import HERE, Nodes
 from refinedweb.engine.pool import TaskOutcome
 from stages.errors import WrongUse
 
+PASSING = ("retry", "throttled", "unanswered")
+"""The outcomes that say: the same may go well later."""
+
 
 class Task(NamedTuple):
     """One task of a step: its number, what its work is called with, and its size in bytes, for scheduling."""
@@ -66,8 +69,8 @@ class Verdicts:
         state.error = outcome.error
         if outcome.kind == "wrong_use":
             raise WrongUse(outcome.error)
-        if outcome.kind in ("retry", "throttled"):
-            return self._retry(state, throttled=outcome.kind == "throttled")
+        if outcome.kind in PASSING:
+            return self._retry(state, blameless=outcome.kind != "retry")
         if outcome.kind in ("config", "full"):
             return self._refused(state, outcome)
         if outcome.kind == "raised":
@@ -90,16 +93,17 @@ class Verdicts:
     def _back_off(self, state: TaskState, times: int) -> None:
         state.not_before = self._now() + backoff(times)
 
-    def _retry(self, state: TaskState, *, throttled: bool) -> bool:
-        """A fault that others have at the same time is not the task's: it gets all of the driver's patience. So does
-        throttling, which lets some requests through: that others succeed says nothing about this task then.
+    def _retry(self, state: TaskState, *, blameless: bool) -> bool:
+        """A fault that others have at the same time is not the task's: it gets all of the driver's patience. So do
+        throttling, which lets some requests through, and no answer at all, which may be so on some nodes only: that
+        others succeed says nothing about this task then.
         """
         if state.retries == 0:
             state.retried_since = self._now()
         state.retries += 1
         self._back_off(state, state.retries)
         others_succeed = self._nodes.succeeded > state.retried_since
-        patience = policy.RETRY_SECONDS if others_succeed and not throttled else self._patience
+        patience = policy.RETRY_SECONDS if others_succeed and not blameless else self._patience
         return state.retries <= policy.RETRIES or self._now() - state.retried_since < patience
 
     def _refused(self, state: TaskState, outcome: TaskOutcome) -> bool:

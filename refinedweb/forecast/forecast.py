@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from classifiers.kernels.arrays import Float64s
-from refinedweb.dedup.shuffle import MOST_PARTITIONS
+from refinedweb.forecast.flows import Shuffle
 from refinedweb.forecast.machines import GET_DOLLARS, PUT_DOLLARS, Conditions, Machine
 from refinedweb.forecast.measured import MeasuredSample
 from refinedweb.forecast.simulation import SimulatedRun, Simulation
-from refinedweb.forecast.workload import InputVolume, Load, Shuffle, loads
+from refinedweb.forecast.workload import InputVolume, Load, loads
 
 LATEST_START = 1.5  # times the usual start: the last of many machines comes late
 CURVE = (1, 5, 20, 50, 100, 257, 500)  # machines; 257 with 72 cores are the 18,504 workers of jobs/PETABYTE.md
@@ -178,13 +178,6 @@ def _problems(steps: Sequence[StepForecast], machine: Machine) -> list[str]:
     """What would fail, each problem once."""
     problems: dict[str, None] = {}
     for step in steps:
-        shuffle = step.shuffle
-        if shuffle is not None and not shuffle.possible:
-            problems.setdefault(
-                f"{step.name.partition('/')[0]}: {shuffle.blocks:,} blocks × {shuffle.partitions:,} partitions, but a "
-                f"shuffle can number at most {MOST_PARTITIONS:,} of each: deduplicate part by part (--index), or use "
-                "fewer keys per document"
-            )
         if step.memory > machine.memory / machine.cores:
             problems.setdefault(
                 f"{step.name}: {step.memory / 2**30:.1f} GiB per worker, but the machine has "

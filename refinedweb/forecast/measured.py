@@ -18,6 +18,7 @@ import numpy as np
 
 from classifiers.kernels.arrays import Float64s
 from refinedweb.ledger.gaps import lost_to
+from refinedweb.ledger.layout import SHUFFLE_SUFFIX
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.own_runs import trust_in
 from refinedweb.ledger.run_file import RunFile, open_run
@@ -46,7 +47,7 @@ class MeasuredPart:
 
     `rates`: seconds per unit of work, one for each informative task; `warm_up`: additional seconds of a worker's first
     task; `bytes_in`, `bytes_out`, `outputs`: bytes read, bytes written, objects written; `bytes_kept`: text that goes
-    on to the next step.
+    on to the next step; `shuffled`: bytes of shuffle objects by their name.
     """
 
     name: str
@@ -58,6 +59,7 @@ class MeasuredPart:
     bytes_in: float
     bytes_out: float
     outputs: float
+    shuffled: dict[str, float]
     rows: float
     rows_kept: float
     bytes_kept: float
@@ -229,8 +231,19 @@ def _part(name: str, step: Step, samples: Sequence[Sequence[Record]]) -> Measure
         bytes_in=float(sum(record.input_size for record in records)),
         bytes_out=float(sum(output.size for record in records for output in record.outputs)),
         outputs=float(sum(len(record.outputs) for record in records)),
+        shuffled=_shuffled(records),
         rows=float(sum(record.rows_in for record in records)),
         rows_kept=float(sum(record.rows_kept for record in records)),
         bytes_kept=float(sum(record.bytes_kept for record in records)),
         peak_memory=max(record.peak_memory for record in records),
     )
+
+
+def _shuffled(records: Sequence[Record]) -> dict[str, float]:
+    """Bytes of shuffle objects by the name of what they hold."""
+    sizes: dict[str, float] = {}
+    for output in (output for record in records for output in record.outputs):
+        if output.key.endswith(SHUFFLE_SUFFIX):
+            name = output.key.split("/")[-2]
+            sizes[name] = sizes.get(name, 0.0) + output.size
+    return sizes

@@ -1,8 +1,8 @@
 """What a step of the sample becomes over a larger input: how many tasks, how large, with which requests.
 
 Everything grows in proportion to the input, except the number of tasks of global steps, which `dedup/planning.py`
-chooses, and with it their requests: every task of a phase reads from every object of the previous phase
-(`dedup/shuffle.py`). Duplicates grow faster than the corpus; one sample does not show how fast, so this is left out.
+chooses, and their requests and merges, which follow from it (`flows`). Duplicates grow faster than the corpus; one
+sample does not show how fast, so this is left out.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.kernels.arrays import Float64s
-from refinedweb.dedup.components import LINK_BYTES, SIDES_BYTES, star_partitions
-from refinedweb.dedup.planning import shuffle_bytes, split_shuffle
-from refinedweb.dedup.shuffle import MOST_PARTITIONS
+from refinedweb.dedup import planning
+from refinedweb.dedup.components import LINK_BYTES, ROWS, SIDES_BYTES, star_partitions
+from refinedweb.dedup.routes import route as route_of
 from refinedweb.engine.policy import block_of, recycle_of
+from refinedweb.forecast.flows import READ_DOCUMENTS, Flow, Shuffle, flows_of, requests
 from refinedweb.forecast.measured import MeasuredPart, MeasuredSample
 from refinedweb.forecast.simulation import Tasks
+from refinedweb.ledger.layout import DECIDE
 from refinedweb.recipe.load import of_content
+from refinedweb.recipe.plan import Step
 from refinedweb.storage.s3 import PARALLEL, READ_AHEAD, SMALL
 from refinedweb.storage.s3_streams import PART_BYTES
 from stages.base import build
 from stages.kernels.unionfind import bytes_needed
 
-RECORD_AND_CLAIM = 2  # PUTs per task: its commit record, and its share of the claims
+RECORD_PUTS = 2  # per task: its commit record, and its share of the claims
+MERGE = "-merge-"  # in the name of a phase that merges
+MERGE_RATE = 200e6  # bytes per core second that a merge reads and writes (`benchmarks/hot_keys.py`)
 ROUNDS = 6  # of large and small stars: the planted graphs of `benchmarks/components.py` took 4 to 6
 HELD = 3  # copies: a gathering task holds its partition as read, as one table, and sorted
 NORMAL_DRAWS = 30  # the mean of this many draws is normal enough (the usual rule of thumb)
@@ -45,20 +50,6 @@ class InputVolume:
     @property
     def bytes(self) -> float:
         return self.files * self.size
-
-
-@dataclass(frozen=True)
-class Shuffle:
-    """How a global step is cut: blocks of documents, partitions of keys, and bytes of shuffled keys."""
-
-    blocks: int
-    partitions: int
-    bytes: float
-
-    @property
-    def possible(self) -> bool:
-        """Whether 16 bits are enough to number the blocks and the partitions."""
-        return max(self.blocks, self.partitions) <= MOST_PARTITIONS
 
 
 @dataclass(frozen=True)
@@ -83,8 +74,8 @@ def loads(sample: MeasuredSample, wanted: InputVolume, dice: np.random.Generator
     for part in sample.parts:
         if part.step.kind == "local":
             found.append(_pass(part, wanted, scale, dice))
-        else:
-            found += _phase(part, shuffles[part.step.name], wanted, scale, dice)
+        elif MERGE not in part.phase:
+            found += _phase(part, _Step(sample, part.step, shuffles[part.step.name], wanted, scale), dice)
     return found
 
 
@@ -112,7 +103,7 @@ def _pass(part: MeasuredPart, wanted: InputVolume, scale: float, dice: np.random
     read = max(part.bytes_in, 1.0) * each
     written, objects = part.bytes_out * each, part.outputs / part.tasks
     gets = FILE_GETS + math.ceil(read / READ_AHEAD)
-    puts = objects + objects * _parts(written / objects) + RECORD_AND_CLAIM
+    puts = objects + objects * _parts(written / objects) + RECORD_PUTS
     block = block_of(files)
     tasks = Tasks(
         seconds, part.warm_up, recycle_of(int(wanted.size)), gets, puts, read + written,
@@ -137,62 +128,95 @@ def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict
         if step.kind == "global" and step.reads is not None:
             ((name, values),) = recipe.only(step.stages)
             read = passes[step.reads]
-            total = shuffle_bytes(build(name, values), int(read.rows_kept * scale), int(read.bytes_kept * scale))
-            block, partitions = split_shuffle(total)
-            files = max(1, int(block / max(1.0, total / wanted.files)))  # in a block
-            found[step.name] = Shuffle(-(-wanted.files // files), partitions, float(total))
+            stage, sizes = build(name, values), (int(read.rows_kept * scale), int(read.bytes_kept * scale))
+            total = planning.shuffle_bytes(stage, *sizes)
+            block, partitions = planning.split_shuffle(total)
+            files = max(1, int(block / max(1.0, planning.block_bytes(stage, *sizes) / wanted.files)))  # in a block
+            edges, members = (_rows(sample, step, phase) * scale for phase in ("3-link", "4-describe"))
+            found[step.name] = Shuffle(-(-wanted.files // files), partitions, float(total), edges, members)
     return found
 
 
-def _phase(
-    part: MeasuredPart, shuffle: Shuffle, wanted: InputVolume, scale: float, dice: np.random.Generator
-) -> list[Load]:
-    work, out = part.work * scale, part.bytes_out * scale
-    linking = part.phase == "3-link"
-    if linking and bytes_needed(int(part.rows * scale)) > LINK_BYTES:
-        return _stars(part, shuffle, scale, dice)
-    producers, tasks = _sides(part.phase, shuffle)
-    seconds = drawn(part, np.full(tasks, work / tasks), dice)
-    moved_in = shuffle.bytes if part.phase == "2-group" else out
-    objects = part.outputs / part.tasks if part.phase != "9-decide" else wanted.files / tasks
-    reads = _reads(producers, tasks, moved_in)
+def _rows(sample: MeasuredSample, step: Step, phase: str) -> float:
+    """Rows that a phase of the sample read; 0 if it has no such phase."""
+    return sum(part.rows for part in sample.parts if part.step == step and part.phase == phase)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A global step over the wanted input."""
+
+    sample: MeasuredSample
+    step: Step
+    shuffle: Shuffle
+    wanted: InputVolume
+    scale: float
+
+    def flows(self) -> list[Flow]:
+        """Those of the sample, whose phases go by the same names."""
+        parts = {part.phase: part for part in self.sample.parts if part.step == self.step}
+        return flows_of(parts, [(phase, name) for phase, part in parts.items() for name in part.shuffled])
+
+    def bytes(self, flow: Flow) -> float:
+        (source,) = (p for p in self.sample.parts if p.step == self.step and p.phase == flow.source)
+        return source.shuffled[flow.name] * self.scale
+
+
+def _phase(part: MeasuredPart, step: _Step, dice: np.random.Generator) -> list[Load]:
+    """A phase, and the merges of what it writes."""
+    if part.phase == "3-link" and bytes_needed(int(part.rows * step.scale)) > LINK_BYTES:
+        return _stars(part, step.shuffle, step.scale, dice)
+    shuffle, wanted, tasks = step.shuffle, step.wanted, step.shuffle.tasks(part.phase)
+    work, out, moved_in, reads = part.work * step.scale, part.bytes_out * step.scale, 0.0, 0.0
+    for flow in step.flows():
+        if flow.target == part.phase:
+            route, size = shuffle.route(flow), step.bytes(flow)
+            written = shuffle.tasks(flow.source) if route is None else route.tasks(route.merges)
+            reads, moved_in = reads + requests(shuffle.objects(flow), size / written), moved_in + size
     waits = reads / PARALLEL
-    if part.phase.startswith(("1", "3-windows", "4-describe", "9")):
-        documents = DOCUMENT_GETS * wanted.files / tasks
+    if part.phase in READ_DOCUMENTS or (part.phase == DECIDE and len(part.shuffled) == 0 and _reads_texts(step)):
+        documents = document_gets(wanted.size) * wanted.files / tasks
         reads, waits = reads + documents, waits + documents
-    puts = objects + objects * _parts(out / tasks / objects) + RECORD_AND_CLAIM
+    objects = wanted.files / tasks if part.phase == DECIDE else part.outputs / part.tasks
+    puts = objects + objects * _parts(out / tasks / objects) + RECORD_PUTS
     load = Tasks(
-        seconds,
-        part.warm_up,
-        gets=reads,
-        puts=puts,
-        moved=(moved_in + out) / tasks,
-        waits=waits,
-        driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
-    )
+        drawn(part, np.full(tasks, work / tasks), dice), part.warm_up, gets=reads, puts=puts,
+        moved=(moved_in + out) / tasks, waits=waits, driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
+    )  # fmt: skip
     memory = part.peak_memory + (HELD * shuffle.bytes / tasks if part.phase == "2-group" else 0)
-    return [Load(part.name, load, reads * tasks, puts * tasks, moved_in, out, memory, shuffle)]
+    found = [Load(part.name, load, reads * tasks, puts * tasks, moved_in, out, memory, shuffle)]
+    for flow in step.flows():
+        if flow.source == part.phase:
+            found += _merges(part, flow, step)
+    return found
 
 
-def _sides(phase: str, shuffle: Shuffle) -> tuple[int, int]:
-    """How many objects a task of the phase reads from, and how many tasks the phase has."""
-    blocks, partitions = shuffle.blocks, shuffle.partitions
-    if phase == "1-sign":
-        return 0, blocks
-    if phase == "3-link":
-        return partitions, 1
-    by_partition = {"2-group", "4-match", "5-elect", "3-link-label"}
-    return (blocks, partitions) if phase in by_partition else (partitions, blocks)
+def _reads_texts(step: _Step) -> bool:
+    """Whether the last phase reads documents: to find spans of their texts."""
+    return not any(flow.source == "4-describe" for flow in step.flows())
 
 
-def _reads(producers: int, tasks: int, moved: float) -> float:
-    """Requests of a task that reads its partition from each of the objects: a head; then the whole of a small object,
-    or index and range of a larger one, and the checksums of one that was written in parts.
-    """
-    if producers == 0:
-        return 0.0
-    size = moved / producers
-    return producers * (2.0 if size <= SMALL else 3.0 if size <= PART_BYTES else 4.0)
+def document_gets(size: float) -> float:
+    """Requests for the documents of one shard: a head, and a small file as a whole, else its footer and columns."""
+    return 2.0 if size <= SMALL else DOCUMENT_GETS
+
+
+def _merges(part: MeasuredPart, flow: Flow, step: _Step) -> list[Load]:
+    """The merges between two phases: each reads a piece of some objects, and writes one."""
+    route, size, found = step.shuffle.route(flow), step.bytes(flow), list[Load]()
+    for level in range(1, route.merges + 1) if route is not None else ():
+        assert route is not None
+        tasks, before = route.tasks(level), size / route.tasks(level - 1)
+        gets = requests(route.merged(level), before)
+        puts = 1 + _parts(size / tasks) + RECORD_PUTS
+        load = Tasks(
+            np.full(tasks, size / tasks / MERGE_RATE), gets=gets, puts=puts, moved=2 * size / tasks,
+            waits=gets / PARALLEL, driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
+        )  # fmt: skip
+        name, memory = f"{part.name}-{flow.name}{MERGE}{level}", part.peak_memory
+        reads = requests(route.reads(level - 1), before)
+        found.append(Load(name, load, reads, puts * tasks, size, size, memory, step.shuffle))
+    return found
 
 
 def _stars(part: MeasuredPart, shuffle: Shuffle, scale: float, dice: np.random.Generator) -> list[Load]:
@@ -200,12 +224,13 @@ def _stars(part: MeasuredPart, shuffle: Shuffle, scale: float, dice: np.random.G
     partition."""
     edges = part.rows * scale
     tasks, moved = star_partitions(int(edges), shuffle.partitions), 2 * SIDES_BYTES * edges
-    reads = _reads(tasks, tasks, moved)
+    between = route_of(tasks, tasks, int(moved), planning.LIMITS)
+    reads = requests(between.groups[-1], moved / between.tasks(between.merges))
     seconds = drawn(part, np.full(tasks, 2 * part.work * scale / tasks), dice)
     load = Tasks(
-        seconds, part.warm_up, gets=reads, puts=1 + RECORD_AND_CLAIM, moved=2 * moved / tasks, waits=reads / PARALLEL,
+        seconds, part.warm_up, gets=reads, puts=1 + RECORD_PUTS, moved=2 * moved / tasks, waits=reads / PARALLEL,
         driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
     )  # fmt: skip
-    memory = part.peak_memory + HELD * moved / tasks
+    memory = part.peak_memory + HELD * min(moved / tasks, 16.0 * ROWS)
     one = Load(part.name, load, reads * tasks, 3.0 * tasks, moved, moved, memory, shuffle)
     return [one] * (2 * ROUNDS + 2)

@@ -35,6 +35,8 @@ def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceR
     while len(head) < _MAGIC and (more := file.read(CHUNK)):
         head += more
     if not head:
+        if _format(b"", key, damaged=True) == "Parquet":  # of all formats the one that never has 0 bytes
+            raise ShardError(f"{key}: 0 bytes, which no Parquet file has: it was never finished; write it again")
         return
     if head.startswith(_PARQUET):
         yield from ParquetRows(file, key, options, report).batches()

@@ -1,7 +1,7 @@
 """Read Parquet: one row for each row of the input, by row groups and batches of bounded size (see `bounded`).
 
 A row group that cannot be read becomes a `Damage` that says which rows are lost; the others are read. A file without a
-readable footer becomes a `Damage` and no rows. `offset` is the row's number in the file, `length` is null.
+readable footer is a ShardError: nothing says what it holds. `offset` is the row's number in the file, `length` is null.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from refinedweb.sources.base import Damage, SourceOptions, SourceReport
 from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.columns import Mapping, match_columns, to_documents
+from stages.errors import ShardError
 
 _ERRORS = (pa.ArrowException, OSError, ValueError)
 # Row groups of more than 256 MiB are read through buffers of 8 MiB, smaller ones a column at a time (fewer, longer
@@ -36,14 +37,9 @@ class ParquetRows:
     def batches(self) -> Iterator[pa.Table]:
         """Tables of the document schema and the input's other columns; one empty table if it has no rows.
 
-        Raises ShardError if it has neither html nor text.
+        Raises ShardError if it has no readable footer, or neither html nor text.
         """
-        try:
-            metadata = pq.read_metadata(self._file)
-            schema = metadata.schema.to_arrow_schema()
-        except _ERRORS as error:
-            self._report.damage.append(Damage(0, f"no readable Parquet footer, so no rows: {error}"))
-            return
+        metadata, schema = self._footer()
         mapping = match_columns(schema, self._key, self._options)
         if metadata.num_rows == 0:
             yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options)
@@ -51,6 +47,17 @@ class ParquetRows:
         for group in range(metadata.num_row_groups):
             yield from self._group(metadata, group, first_row, mapping)
             first_row += metadata.row_group(group).num_rows
+
+    def _footer(self) -> tuple[pq.FileMetaData, pa.Schema]:
+        try:
+            metadata = pq.read_metadata(self._file)
+            return metadata, metadata.schema.to_arrow_schema()
+        except _ERRORS as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's words, not Parquet's: they may pass
+            raise ShardError(
+                f"{self._key}: no readable Parquet footer ({error}): the file was cut or never finished; write it again"
+            ) from error
 
     def _group(self, metadata: pq.FileMetaData, group: int, first_row: int, mapping: Mapping) -> Iterator[pa.Table]:
         about = metadata.row_group(group)

@@ -5,7 +5,7 @@ Keys are relative to the store's root, with `/` between parts. An object exists 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from stages.errors import RefinedWebError
@@ -96,6 +96,10 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete the object if it exists."""
+        ...
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete those of the objects that exist, with few requests."""
         ...
 
     def throttled(self) -> str | None:

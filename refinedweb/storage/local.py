@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -118,6 +118,10 @@ class LocalStore:
     def delete(self, key: str) -> None:
         with suppress(FileNotFoundError), explained(self.path(key)):
             os.unlink(self.path(key))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def throttled(self) -> str | None:
         return None

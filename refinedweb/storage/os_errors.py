@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stages.errors import ConfigError, Full, RefinedWebError, RetryError
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, Unanswered
 
 FULL = {
     errno.ENOSPC: "the disk is full",
@@ -24,6 +24,12 @@ FORBIDDEN = {
     errno.EOPNOTSUPP: "this file system cannot do that; choose another place",
     errno.EFBIG: "the file is larger than the system allows; raise `ulimit -f`, or choose another file system",
 }
+
+
+NETWORK = {  # what a network file system says when its server cannot be reached
+    errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.ECONNREFUSED,
+    errno.ECONNRESET, errno.ECONNABORTED, errno.ENOTCONN,
+}  # fmt: skip
 
 
 @contextmanager
@@ -48,4 +54,5 @@ def translated(path: str, error: OSError) -> RefinedWebError:
         return Full(f"{path}: {FULL[error.errno]}; {MAKE_ROOM}")
     if error.errno in FORBIDDEN:
         return ConfigError(f"{path}: {FORBIDDEN[error.errno]}")
-    return RetryError(f"{path}: {error.strerror or os.strerror(error.errno or 0)}")
+    meaning = Unanswered if error.errno in NETWORK else RetryError
+    return meaning(f"{path}: {error.strerror or os.strerror(error.errno or 0)}")

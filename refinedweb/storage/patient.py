@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any, BinaryIO, TypeVar
 
@@ -125,6 +125,9 @@ class PatientStore:
 
     def delete(self, key: str) -> None:
         self.repeat(lambda: self.itself.delete(key))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        self.repeat(lambda: self.itself.delete_many(keys))
 
     def throttled(self) -> str | None:
         return self.itself.throttled()

@@ -16,7 +16,7 @@ from refinedweb.storage.base import Changed, Missing
 from refinedweb.storage.os_errors import MAKE_ROOM
 from refinedweb.storage.retry_after import seconds_asked
 from refinedweb.storage.s3_client import client
-from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled, Unanswered
 
 MOST_WORDS = 300  # characters of a server's message that ours repeats
 
@@ -35,6 +35,10 @@ class Expired(Unproven):
     """The store refuses these credentials: other ones may be there already, or a person must renew them."""
 
 
+class Denied(ConfigError):
+    """The store refuses access. Now and then it does so to one request of an account that has every right."""
+
+
 class NotS3Error(Exception):
     """An answer in which something is missing that every answer of S3 has."""
 
@@ -47,10 +51,10 @@ _CREDENTIALS = (
     boto.NoAuthTokenError, boto.TokenRetrievalError, boto.SSOError, boto.LoginError, boto.ProfileNotFound,
     boto.RefreshWithMFAUnsupportedError, boto.ConfigNotFound, boto.ConfigParseError,
 )  # fmt: skip
+_NO_ANSWER = (boto.HTTPClientError, boto.ConnectionError, HTTPError)
 _PASSING = (
-    boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, boto.ChecksumError,
-    boto.FlexibleChecksumError, boto.AwsChunkedWrapperError, boto.CapacityNotAvailableError,
-    ResponseParserError, HTTPError,
+    boto.IncompleteReadError, boto.ChecksumError, boto.FlexibleChecksumError, boto.AwsChunkedWrapperError,
+    boto.CapacityNotAvailableError, ResponseParserError,
 )  # fmt: skip
 
 
@@ -104,8 +108,8 @@ _CODES: dict[str, Rule] = {
         ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
         Rule(ConfigError, _REGION),
     ),
-    **dict.fromkeys(("AccessDenied", "SignatureDoesNotMatch", "AllAccessDisabled", "AccountProblem"),
-                    Rule(ConfigError, _ACCESS)),
+    "AccessDenied": Rule(Denied, _ACCESS),
+    **dict.fromkeys(("SignatureDoesNotMatch", "AllAccessDisabled", "AccountProblem"), Rule(ConfigError, _ACCESS)),
     "NoSuchBucket": Rule(ConfigError, "check the bucket's name, the region and AWS_ENDPOINT_URL"),
     **dict.fromkeys(("InvalidObjectState", "ObjectNotInActiveTierError"), Rule(ShardError, _RESTORE)),
     **dict.fromkeys(("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"), Rule(Full, MAKE_ROOM)),
@@ -120,13 +124,14 @@ _STATUSES: dict[int, Rule] = {
     301: Rule(ConfigError, _REGION),
     308: Rule(ConfigError, _REGION),
     307: Rule(RetryError),
-    **dict.fromkeys((401, 403), Rule(ConfigError, _ACCESS)),
+    **dict.fromkeys((401, 403), Rule(Denied, _ACCESS)),
     **dict.fromkeys((405, 501, 505), Rule(ConfigError, _ENDPOINT)),
     **dict.fromkeys((410, 413, 414, 416), Rule(ShardError, _LIMIT)),
     451: Rule(ShardError, "it is withheld for legal reasons; leave it out"),
     412: Rule(Changed),
     **dict.fromkeys((408, 409, 425), Rule(RetryError)),
     **dict.fromkeys((429, 503, 509), Rule(Throttled, _REST)),
+    **dict.fromkeys((502, 504), Rule(Unanswered)),  # a gateway got no answer
     507: Rule(Full, MAKE_ROOM),
 }
 
@@ -158,6 +163,8 @@ def translated(uri: str, error: Exception) -> RefinedWebError:
         return _no_s3(uri, str(error))
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Unproven(f"{uri}: {error}; set AWS_CA_BUNDLE to your authority's certificate, and check the clock")
+    if isinstance(error, _NO_ANSWER):
+        return Unanswered(f"{uri}: {error}")
     if isinstance(error, _PASSING):
         return RetryError(f"{uri}: {error}")
     return ConfigError(f"{uri}: {error}; check the AWS settings")  # the request could not even be made

@@ -17,13 +17,14 @@ from typing import TypeVar
 
 from refinedweb.storage.base import Changed, Missing
 from refinedweb.storage.s3_client import renew
-from refinedweb.storage.s3_errors import FAULTS, Expired, Unproven, UploadGone, translated
+from refinedweb.storage.s3_errors import FAULTS, Denied, Expired, Unproven, UploadGone, translated
 from stages.errors import ConfigError, Full, RefinedWebError, RetryError, Throttled
 
 R = TypeVar("R")
 
 ATTEMPTS = 10  # of one request: with their back-off about half a minute
 FIRST_ATTEMPTS = 3  # of a process that has never got an answer, if it has no credentials or nothing there speaks S3
+DENIALS = 2  # of one request that may pass: rights that hold are denied to single requests now and then
 FIRST_WAIT = 0.1  # seconds; doubled by each attempt
 MOST_WAIT = 20.0  # seconds
 MOST_RATE = 3500.0  # requests per second: what S3 promises for the writes of one prefix
@@ -104,7 +105,7 @@ def throttled(root: str) -> str | None:
 
 def again(uri: str, call: Callable[[], R]) -> R:
     """Repeat an idempotent request until it succeeds. Raises what `s3_errors.translated` makes of the last error."""
-    pace = pace_of(uri.rpartition("/")[0])
+    pace, denied = pace_of(uri.rpartition("/")[0]), 0
     for attempt in range(ATTEMPTS):
         try:
             return once(uri, pace, call)
@@ -114,8 +115,9 @@ def again(uri: str, call: Callable[[], R]) -> R:
             if attempt + 1 >= (ATTEMPTS if _answered.is_set() else FIRST_ATTEMPTS):
                 raise _given_up(error) from error
             back_off(attempt, error)
-        except RetryError as error:
-            if attempt == ATTEMPTS - 1:
+        except (RetryError, Denied) as error:
+            denied += isinstance(error, Denied)
+            if attempt == ATTEMPTS - 1 or denied > DENIALS:
                 raise
             back_off(attempt, error)
     raise AssertionError("the last attempt returns or raises")
@@ -150,11 +152,11 @@ def once(uri: str, pace: Pace, call: Callable[[], R]) -> R:
     return answer
 
 
-def back_off(attempt: int, error: RetryError | None = None) -> None:
+def back_off(attempt: int, error: Exception | None = None) -> None:
     """Wait a random time before the next attempt, or longer if the store said for how long.
 
     It is random because workers that fail together must not come back together.
     """
-    asked = 0.0 if error is None else error.wait_seconds
+    asked = error.wait_seconds if isinstance(error, RetryError) else 0.0
     own = min(MOST_WAIT, FIRST_WAIT * 2**attempt)
     time.sleep(max(asked * random.uniform(1.0, 1.25), own * random.uniform(0.5, 1.0)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int64s, UInt32s, UInt64s
@@ -39,6 +41,57 @@ def grouped_edges(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> tupl
     a.resize(found, refcheck=False)
     b.resize(found, refcheck=False)
     return a, b
+
+
+class Heads(NamedTuple):
+    """One row for each group of rows with equal key (and check), with the smallest node; and edges to the other nodes.
+
+    `checks` is empty if there were none.
+    """
+
+    keys: UInt64s
+    checks: UInt64s
+    nodes: UInt64s
+    a: UInt64s
+    b: UInt64s
+
+
+def grouped_heads(keys: UInt64s, checks: UInt64s | None, nodes: UInt64s) -> Heads:
+    """What `grouped_edges` finds, and the rows that still have to meet those of other tables."""
+    keys, nodes = columns(keys=keys, nodes=nodes)
+    (checks,) = (keys[:0],) if checks is None else columns(checks=checks)
+    bits = (len(keys) // BUCKET).bit_length()
+    ends = np.zeros((1 << bits) + 1, np.int64)
+    a, b, marks = np.empty(len(keys), np.uint64), np.empty(len(keys), np.uint64), np.empty(len(checks), np.uint64)
+    spread(keys, checks, nodes, np.uint64(bits), ends, a, marks, b)
+    heads = np.empty((3, len(keys)), np.uint64)
+    found, kept = split_buckets(ends, a, marks, b, np.zeros(TABLE, np.uint32), new_secret(), heads)
+    key, check, node = heads[0, :kept], heads[1, : kept if len(checks) else 0], heads[2, :kept]
+    return Heads(key, check, node, a[:found].copy(), b[:found].copy())
+
+
+@kernel
+def split_buckets(
+    ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s, table: UInt32s, secret: Secret, out: UInt64s
+) -> tuple[Int, Int]:
+    """`join_buckets` that copies the head of each group to `out` as well; returns the numbers of edges and heads."""
+    found, kept, start = 0, 0, 0
+    for bucket in range(len(ends) - 1):
+        end = ends[bucket]
+        heads, table = _heads_first(a[start:end], marks[start:end], b[start:end], table, secret)
+        for row in range(start, start + heads):
+            out[0, kept], out[2, kept] = a[row], b[row]
+            if len(marks) > 0:
+                out[1, kept] = marks[row]
+            kept += 1
+        for row in range(start + heads, end):
+            a[row] = b[start + np.int64(a[row])]
+        for row in range(start + heads, end):
+            if a[row] != b[row]:
+                a[found], b[found] = a[row], b[row]
+                found += 1
+        start = end
+    return found, kept
 
 
 @kernel

@@ -66,12 +66,72 @@ def small_star(node: UInt64s, neighbour: UInt64s) -> Stars:
     return _stars(node, neighbour, True)
 
 
+class Least:
+    """The smallest neighbour of each node, of rows that are added part by part. Memory: 16 bytes per node, and some
+    times the largest part."""
+
+    def __init__(self) -> None:
+        self._found: list[UInt64s] = []
+        self._rows = 0
+
+    def add(self, node: UInt64s, neighbour: UInt64s) -> None:
+        """Rows as `large_star` takes them."""
+        self._found.append(_first_rows(paired(*columns(node=node, neighbour=neighbour))))
+        self._rows += len(self._found[-1])
+        if len(self._found) > 1 and self._rows > 2 * len(self._found[0]):
+            self._join()
+
+    def _join(self) -> None:
+        self._found = [_first_rows(np.concatenate(self._found))]
+        self._rows = len(self._found[0])
+
+    def table(self) -> tuple[UInt64s, UInt64s]:
+        """The nodes, ascending, and the smallest neighbour of each."""
+        if len(self._found) != 1:
+            self._found.append(np.empty((0, 2), np.uint64))
+            self._join()
+        return self._found[0][:, _NODE], self._found[0][:, _NEIGHBOUR]
+
+    def of(self, node: UInt64s) -> UInt64s:
+        """The smallest neighbour of each of these nodes, all of which were added."""
+        nodes, least = self.table()
+        found: UInt64s = least[np.searchsorted(nodes, node)]
+        return found
+
+
+def _first_rows(rows: UInt64s) -> UInt64s:
+    """The first row of each node, once the rows are sorted. `rows` is used as scratch."""
+    rows = sort_rows(rows, _NODE, _NEIGHBOUR)
+    first: UInt64s = rows[np.flatnonzero(np.diff(rows[:, _NODE], prepend=~rows[:1, _NODE]))]
+    return first
+
+
+def large_star_part(node: UInt64s, neighbour: UInt64s, least: Least) -> Stars:
+    """`large_star` of a part of a partition's rows, whose `least` neighbours are known. Edges that two parts have are
+    found twice."""
+    smallest, up = np.minimum(node, least.of(node)), neighbour > node
+    edges = paired(smallest[up], neighbour[up])
+    return _each_once(edges, int(np.count_nonzero(smallest[up] != node[up])))
+
+
+def small_star_part(node: UInt64s, neighbour: UInt64s, least: Least) -> Stars:
+    """`small_star` of a part, likewise."""
+    smallest = least.of(node)
+    others, itself = neighbour != smallest, smallest != node
+    edges = np.concatenate((paired(smallest, node)[itself], paired(smallest, neighbour)[others]))
+    return _each_once(edges, int(np.count_nonzero(others & (neighbour != node))))
+
+
+def _each_once(rows: UInt64s, changed: int) -> Stars:
+    rows = sort_rows(rows, _A, _B)
+    rows = rows[: drop_repeated(rows)]
+    return Stars(rows[:, _A].copy(), rows[:, _B].copy(), changed)
+
+
 def _stars(node: UInt64s, neighbour: UInt64s, small: bool) -> Stars:
     rows = sort_rows(paired(*columns(node=node, neighbour=neighbour)), _NODE, _NEIGHBOUR)
     edges, changed = link_down(rows) if small else link_up(rows)
-    rows = sort_rows(rows[:edges], _A, _B)
-    rows = rows[: drop_repeated(rows)]
-    return Stars(rows[:, _A].copy(), rows[:, _B].copy(), int(changed))
+    return _each_once(rows[:edges], int(changed))
 
 
 @kernel

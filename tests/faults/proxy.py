@@ -19,11 +19,13 @@ from urllib.parse import urlsplit
 
 # The store never sees the request:
 REFUSE, SLOW_DOWN, EXPIRED, SKEWED = "500", "503 SlowDown", "400 ExpiredToken", "403 RequestTimeTooSkewed"
-RESET, STALL, GONE = "reset", "stall", "404 NoSuchUpload"
+RESET, STALL, GONE, DENIED = "reset", "stall", "404 NoSuchUpload", "403 AccessDenied"
 # The store sees something other than what was sent:
 GARBLED = "wrong byte on the way up"
 # The store obeyed, but its answer does not arrive:
 LOST, FAILED_AFTER, REFUSED_AFTER, STALLED_AFTER = "answer lost", "500 after", "412 after", "stall after"
+# The answer takes its time:
+LATE = "late answer"
 # The answer's body is not what the store sent:
 CUT_BY_RESET, CUT_BY_END, TRUNCATED, WRONG_BYTE = "reset in body", "body ends early", "truncated", "wrong byte"
 # The store is not what it should be:
@@ -35,10 +37,12 @@ _ANSWERS = {
     EXPIRED: (400, "ExpiredToken"),
     SKEWED: (403, "RequestTimeTooSkewed"),
     GONE: (404, "NoSuchUpload"),
+    DENIED: (403, "AccessDenied"),
     FAILED_AFTER: (500, "InternalError"),
     REFUSED_AFTER: (412, "PreconditionFailed"),
 }
 LOOK_SECONDS = 0.05
+LATE_SECONDS = 1.0
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "server", "date"}
 
 
@@ -133,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         _, fault = self.server.proxy.note(self.command, self.path, conditional=conditional)
         if isinstance(fault, Answer):
             self._answer(fault)
-        elif fault in (REFUSE, SLOW_DOWN, EXPIRED, SKEWED, GONE):
+        elif fault in (REFUSE, SLOW_DOWN, EXPIRED, SKEWED, GONE, DENIED):
             self._answer(_refusal(fault))
         elif fault in (RESET, STALL):
             self._hang_up(fault == STALL)
@@ -147,6 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not _md5_holds(self.headers.get("Content-MD5"), sent):
             self._answer(refusal(400, "BadDigest"))  # as S3 and RGW do; moto does not check
             return
+        if fault == LATE:
+            time.sleep(LATE_SECONDS)
         answer = self._ask_as_store(sent, fault)
         if fault in (LOST, STALLED_AFTER):
             self._hang_up(fault == STALLED_AFTER)

@@ -15,10 +15,10 @@ from tests.refinedweb.engine import inline
 
 VOLATILE = {"token", "seconds", "stage_seconds", "peak_memory", "host", "driver", "committed_at", "created_at"}
 
-BEFORE = (faults.REFUSE, faults.SLOW_DOWN, faults.RESET)
+BEFORE = (faults.REFUSE, faults.SLOW_DOWN, faults.RESET, faults.DENIED)
 AFTER = (faults.LOST, faults.FAILED_AFTER)
 CUTS = (faults.CUT_BY_RESET, faults.CUT_BY_END, faults.TRUNCATED)
-ALONE = (faults.REFUSE, faults.RESET, *AFTER, faults.REFUSED_AFTER, faults.GARBLED)
+ALONE = (faults.REFUSE, faults.RESET, faults.DENIED, *AFTER, faults.REFUSED_AFTER, faults.GARBLED)
 ALONE += (faults.CUT_BY_RESET, faults.TRUNCATED, faults.WRONG_BYTE)
 KINDS = (*BEFORE, *AFTER, faults.REFUSED_AFTER, faults.GARBLED, *CUTS, faults.WRONG_BYTE)
 

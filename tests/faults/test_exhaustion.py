@@ -5,12 +5,13 @@ well, with one commit per task, the right bytes, and no claim left.
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.faults.proxy import Proxy, Request
-from tests.faults.runs import ALONE, KINDS, every_first, exactly, put_input, run, state, strikes
+from tests.faults.proxy import Plan, Proxy, Request
+from tests.faults.runs import ALONE, KINDS, every_first, put_input, run, state, strikes
 
 ONE_SHARD, GLOBAL = "url_v1", "url_v1,exact_v1"
 
@@ -54,6 +55,16 @@ def within(request: Request, out: str) -> str:
     return re.sub(r"/drivers/[0-9a-f]{32}", "/drivers/DRIVER", named)
 
 
+def once(quiet: Quiet, request: Request, out: str, fault: str) -> Plan:
+    """A plan with one fault: of the request with the same name, and as many of that name before it.
+
+    Its number would not do: a run writes its rollups in a thread, which may be the faster one on another day.
+    """
+    name = within(request, quiet.out)
+    before, seen = sum(within(each, quiet.out) == name for each in quiet.log[: request.number]), count()
+    return lambda asked: fault if within(asked, out) == name and next(seen) == before else None
+
+
 def assert_same(out: str, quiet: Quiet, what: object) -> None:
     found = state(out)
     assert found.keys() == quiet.state.keys(), what
@@ -67,11 +78,10 @@ def test_each_single_fault_of_a_shard_ends_in_one_commit_and_the_right_bytes(
     requests = list(strikes(quiet[ONE_SHARD].log, fault))
     assert requests
     for request in requests:
-        proxy.begin(exactly(request.number, fault))
         here = f"{out}-{request.number}"
+        proxy.begin(once(quiet[ONE_SHARD], request, here, fault))
         run(ONE_SHARD, quiet[ONE_SHARD].source, here)
-        (struck,) = proxy.struck
-        assert within(struck[0], here) == within(request, quiet[ONE_SHARD].out)
+        assert len(proxy.struck) == 1, (request, fault)
         proxy.begin()
         assert_same(here, quiet[ONE_SHARD], (request, fault))
 

@@ -147,6 +147,30 @@ def test_what_cannot_succeed_is_not_tried_again(proxy: Proxy, out: str) -> None:
     assert len(proxy.log) == 1
 
 
+@pytest.mark.parametrize("call", ["get", "put", "put_new", "list"])
+@pytest.mark.parametrize("denied", [s3_pace.DENIALS, 1000])
+def test_access_that_is_denied_to_one_request_is_asked_for_again(
+    proxy: Proxy, out: str, call: str, denied: int
+) -> None:
+    """Not for long: as a rule it takes a person to give access."""
+    store = open_store(out)
+    store.put("k", b"x")
+    proxy.begin(lambda request: faults.DENIED if request.number < denied else None)
+
+    def asked() -> object:
+        return list(store.list()) if call == "list" else getattr(store, call)(*_ARGUMENTS[call])
+
+    if denied == s3_pace.DENIALS:
+        asked()
+    else:
+        with pytest.raises(ConfigError, match="AccessDenied"):
+            asked()
+    assert len(proxy.log) <= 2 * (s3_pace.DENIALS + 1), "a put that was refused is looked for before it is sent again"
+
+
+_ARGUMENTS = {"get": ("k",), "put": ("k", b"y"), "put_new": ("new", b"z")}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_leases_hold_whatever_the_clocks_of_the_claimants_say(
     out: str, seed: int, monkeypatch: pytest.MonkeyPatch

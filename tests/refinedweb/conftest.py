@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from refinedweb.dedup import planning
+from refinedweb.dedup.routes import Limits
 from refinedweb.engine import policy
 from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS
 from tests.refinedweb.engine.inline import ok, run, write_shards
@@ -23,6 +24,12 @@ def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of about one shard and several partitions, as a large corpus would have."""
     monkeypatch.setattr(planning, "LEAST_BLOCK", 1 << 10)
     monkeypatch.setattr(planning, "LEAST_PARTITION", 1 << 12)
+
+
+@pytest.fixture
+def many_levels(small_tasks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects of few pieces and merges of few objects, as a very large corpus would have."""
+    monkeypatch.setattr(planning, "LIMITS", Limits(direct=0, fan=3, merged=1 << 12))
 
 
 @pytest.fixture(scope="module")

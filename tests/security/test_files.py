@@ -126,7 +126,7 @@ SCHEMA = pa.schema([("key", pa.uint64()), ("id", pa.string()), ("rows", pa.list_
 def shuffled(folder: Path) -> bytes:
     rows = {"key": range(30), "id": [str(n) * n for n in range(30)], "rows": [[n] * (n % 3) for n in range(30)]}
     with ShuffleWriter(open_store(str(folder)), "x", SCHEMA, 3) as writer:
-        writer.write(pa.table(rows, schema=SCHEMA), (np.arange(30) % 3).astype(np.uint16))
+        writer.write(pa.table(rows, schema=SCHEMA), (np.arange(30) % 3).astype(np.uint32))
         writer.finish()
     return (folder / "x").read_bytes()
 
@@ -145,7 +145,7 @@ def forged(pieces: list[tuple[int, int, bytes]]) -> bytes:
 def tables_of(folder: Path, data: bytes) -> list[pa.Table]:
     (folder / "x").write_bytes(data)
     with ShuffleReader(open_store(str(folder)), "x", SCHEMA) as reader:
-        return reader.tables(0, 9)
+        return [table for partition in range(10) for table in reader.tables(partition)]
 
 
 def stream(table: pa.Table) -> bytes:

@@ -39,6 +39,7 @@ NOT_OURS = "By"  # statements of what SageMaker and docker do with the role's ri
 ACTIONS = {
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:DeleteObjects": "s3:DeleteObject",
     "s3:CreateMultipartUpload": "s3:PutObject",
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
@@ -139,8 +140,10 @@ def recorded() -> Iterator[set[tuple[str, str]]]:
 
     def note(params: dict[str, Any], model: Any, **more: Any) -> None:
         action = f"s3:{model.name}"
-        resource = "/".join(filter(None, (params["Bucket"], params.get("Key"))))
-        calls.add((ACTIONS.get(action, action), f"arn:aws:s3:::{resource}"))
+        several = [item["Key"] for item in params.get("Delete", {}).get("Objects", ())]
+        for key in several or [params.get("Key")]:
+            resource = "/".join(filter(None, (params["Bucket"], key)))
+            calls.add((ACTIONS.get(action, action), f"arn:aws:s3:::{resource}"))
 
     events = s3_client.client().meta.events
     events.register("before-parameter-build.s3", note)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from refinedweb.dedup import components
@@ -38,6 +41,29 @@ def test_the_answer_does_not_depend_on_shards_blocks_or_partitions(whole: Path, 
     tasks = [len(list((tmp_path / "out").glob(f"02-minhash_v1/{phase}/manifest/*"))) for phase in ("1-sign", "2-group")]
     assert min(tasks) > 1, "several blocks and partitions"
     assert not verify(str(tmp_path / "out")).problems
+
+
+@pytest.mark.usefixtures("many_levels")
+def test_the_answer_does_not_depend_on_merges(whole: Path, tmp_path: Path) -> None:
+    ok(run(RECIPE, write_shards(DOCUMENTS, tmp_path / "in", 5), tmp_path / "out", *SETTINGS))
+    assert answer(tmp_path / "out") == answer(whole)
+    merges = {path.parent.parent.name for path in (tmp_path / "out").glob("02-minhash_v1/*-merge-*/manifest/*.json")}
+    assert {"1-sign-signed-merge-1", "1-sign-signed-merge-2", "5-elect-winners-merge-1"} <= merges, merges
+    assert (tmp_path / "out" / "04-substring_v1" / "2-group-checks-merge-1").exists()
+    assert not verify(str(tmp_path / "out")).problems
+
+
+@pytest.mark.usefixtures("many_levels")
+def test_documents_of_equal_text_send_their_keys_once(tmp_path: Path) -> None:
+    """Only 14 rows travel for 40 copies; texts without a word have no key, and no copies."""
+    texts = ["one text of more than five words, forty times"] * 40 + ["!!! ..."] * 3
+    docs = [{"id": f"{n:02d}", "url": None, "text": text} for n, text in enumerate(texts)]
+    out = tmp_path / "out"
+    ok(run("minhash_v1", write_shards(docs, tmp_path / "in", 1), out, *SETTINGS))
+    records = [json.loads(path.read_text()) for path in out.glob("01-minhash_v1/1-sign/manifest/*.json")]
+    assert sum(o["rows"] for r in records for o in r["outputs"] if "/signed/" in o["key"]) == 14
+    assert {size for _, _, size in removed(out).values()} == {40}
+    assert len(corpus(out)) == 4
 
 
 def test_what_a_removed_document_names_was_kept_and_is_its_like(whole: Path) -> None:
@@ -107,11 +133,35 @@ def test_a_wrong_index_is_refused_before_any_work(tmp_path: Path) -> None:
         run("substring_v1", paths, tmp_path / "out3", index=[tmp_path / "raw"])
 
 
-@pytest.mark.parametrize("star_bytes", [1 << 20, 64], ids=["in one partition", "in many"])
+@pytest.mark.parametrize("times", ["none", "strings", "microseconds"])
+def test_an_index_must_say_which_document_stays(tmp_path: Path, times: str) -> None:
+    """Before any work: a missing time, or one that is a string, is refused. Other units are read as they are meant."""
+    stamps = [datetime(2024, 5, 1, tzinfo=UTC)]
+    columns = {"none": {}, "strings": {"timestamp": ["2024"]}, "microseconds": {"timestamp": stamps}}[times]
+    (tmp_path / "old").mkdir()
+    pq.write_table(pa.table({"id": ["o"], "url": ["https://a.example/1"], **columns}), tmp_path / "old" / "x.parquet")
+    docs = [{"id": "n", "url": "https://a.example/1", "timestamp": "2025-01-01T00:00:00Z", "text": "words"}]
+    paths, out = write_shards(docs, tmp_path / "in", 1), tmp_path / "out"
+    if times == "microseconds":
+        ok(run("url_dedup_v1", paths, out, index=[tmp_path / "old"]))
+        assert removed(out) == {"n": ("duplicate_url", "o", 2)}
+        return
+    with pytest.raises(ConfigError, match="lacks timestamp" if times == "none" else "timestamp is string"):
+        run("url_dedup_v1", paths, out, index=[tmp_path / "old"])
+    assert not out.exists(), "nothing was done"
+
+
+@pytest.mark.parametrize(
+    ("star_bytes", "rows"),
+    [(1 << 20, 1 << 20), (1 << 20, 5), (64, 5)],
+    ids=["in one", "part by part", "in many"],
+)
 @pytest.mark.usefixtures("small_tasks")
 def test_components_beyond_one_process_are_the_same(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, star_bytes: int
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, star_bytes: int, rows: int
 ) -> None:
+    """Stars over one partition or many, of which a worker holds all rows or five at a time."""
+    monkeypatch.setattr(components, "ROWS", rows)
     monkeypatch.setattr(components, "LINK_BYTES", -1)
     monkeypatch.setattr(components, "STAR_BYTES", star_bytes)
     ok(run(RECIPE, write_shards(DOCUMENTS, tmp_path / "in", 2), tmp_path / "out", *SETTINGS))

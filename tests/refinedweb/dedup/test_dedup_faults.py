@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from refinedweb.dedup import planning
 from refinedweb.dedup.phase import PhaseWork
+from refinedweb.dedup.routes import Limits
 from refinedweb.engine.pool import Work
+from refinedweb.storage.json_objects import Unreadable
 from refinedweb.storage.local import LocalSink
 from refinedweb.views.verify import verify
 from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS
@@ -81,6 +84,18 @@ def test_damaged_shuffle_objects_are_written_anew_and_never_used(whole: Path, tm
     assert answer(tmp_path / "out") == answer(whole)
 
 
+@pytest.mark.usefixtures("small_tasks")
+def test_damage_before_several_merges_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge that is run again may find that what it reads is damaged too."""
+    paths = write_shards(DOCUMENTS[:100], tmp_path / "in", 2)
+    ok(run("minhash_v1", paths, tmp_path / "sound", *SETTINGS))
+    monkeypatch.setattr(planning, "LIMITS", Limits(direct=0, fan=2, merged=1 << 12))
+    hook = damage_between_phases("gone")
+    ok(run("minhash_v1", paths, tmp_path / "out", *SETTINGS, pool=HookedPool(hook)))
+    assert any("-merge-2" in str(path) for path in hook.seen)
+    assert answer(tmp_path / "out") == answer(tmp_path / "sound")
+
+
 def test_an_object_that_stays_damaged_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = LocalSink.finish
 
@@ -97,6 +112,23 @@ def test_an_object_that_stays_damaged_is_named(tmp_path: Path, monkeypatch: pyte
     assert result.failed_step == "01-exact_v1"
     assert "1-sign/shuffle/signed/000000.shuffle: the checksum of partition 0 is wrong" in result.failed[0]
     assert not list((tmp_path / "out").glob("corpus/*"))
+
+
+def test_a_plan_of_an_earlier_checkout_is_refused(tmp_path: Path) -> None:
+    """What it began is not read as if it had routes: the message says what to delete."""
+    paths = write_shards(DOCUMENTS[:20], tmp_path / "in", 1)
+    plan = tmp_path / "out" / "01-exact_v1" / "plan.json"
+
+    def die(outcome: object) -> None:
+        if plan.exists():
+            raise Stop
+
+    with pytest.raises(Stop):
+        run("exact_v1", paths, tmp_path / "out", pool=HookedPool(after=die))
+    old = {name: value for name, value in json.loads(plan.read_text()).items() if name not in ("size", "limits")}
+    plan.write_text(json.dumps(old))
+    with pytest.raises(Unreadable, match=r"lacks limits, size; delete .*01-exact_v1/ as a whole"):
+        run("exact_v1", paths, tmp_path / "out")
 
 
 def test_a_full_disk_is_waited_for(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +150,7 @@ def test_shuffle_objects_are_as_many_as_maps_and_gone_in_the_end(
 ) -> None:
     monkeypatch.setattr(planning, "LEAST_PARTITION", 1 << 10)
     counts: list[int] = []
-    hook = HookedPool(lambda work: counts.append(len(list((tmp_path / "out").rglob("1-sign/shuffle/*/*")))))
+    hook = HookedPool(lambda work: counts.append(len(list((tmp_path / "out").rglob("1-sign/shuffle/signed/*")))))
     ok(run("exact_v1", write_shards(DOCUMENTS, tmp_path / "in", 4), tmp_path / "out", pool=hook))
     assert max(counts) == 1, "four small shards are one map"
     assert len(list((tmp_path / "out").rglob("2-group/manifest/*"))) > 3, "of several partitions"

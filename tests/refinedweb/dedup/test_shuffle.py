@@ -29,7 +29,7 @@ def write(store: Store, batches: list[list[int]], partitions: int) -> None:
 
 def read(store: Store, partition: int) -> list[int]:
     with ShuffleReader(store, KEY) as reader:
-        tables = reader.tables(partition, partition)
+        tables = [*reader.tables(partition)]
     keys = [key for table in tables for key in table.column("key").to_pylist()]
     names = [name for table in tables for name in table.column("name").to_pylist()]
     assert names == [f"row {key}" for key in keys]

@@ -15,7 +15,7 @@ from benchmarks.fleet.simulation import OUT, Fault, Fleet, World
 from refinedweb.engine import rollups
 from refinedweb.engine.pool import attempt
 from refinedweb.ledger import layout, manifest
-from stages.errors import CommitUnknown, RetryError, Throttled
+from stages.errors import CommitUnknown, RetryError, Throttled, Unanswered
 
 HOSTS, SHARDS = 6, 60
 
@@ -105,9 +105,11 @@ def test_an_error_that_is_its_own_cause_ends_an_attempt() -> None:
     assert attempt(work, 0, None, False).kind == "retry"
 
 
-@pytest.mark.parametrize("cause", [None, Throttled("503")])
-def test_a_throttled_commit_is_throttling(cause: Throttled | None) -> None:
+@pytest.mark.parametrize(
+    ("cause", "kind"), [(None, "retry"), (Throttled("503"), "throttled"), (Unanswered("no route"), "unanswered")]
+)
+def test_a_commit_is_unknown_for_the_reason_that_its_last_request_had(cause: RetryError | None, kind: str) -> None:
     def work(*given: object) -> None:
         raise CommitUnknown("the write got no clear answer") from cause
 
-    assert attempt(work, 0, None, False).kind == ("retry" if cause is None else "throttled")
+    assert attempt(work, 0, None, False).kind == kind

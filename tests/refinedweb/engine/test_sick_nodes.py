@@ -227,6 +227,19 @@ def test_preempted_nodes_and_scarce_memory_are_not_held_against_a_task(
         assert {tuple(each) for each in ran.pool.cores.values()} == {(1, 2, 4)}, "with fewer neighbours each time"
 
 
+@pytest.mark.parametrize("kind", ["unanswered", "throttled"])
+def test_what_the_store_does_is_never_held_against_a_task(tmp_path: Path, time: VirtualTime, kind: str) -> None:
+    """Nobody gets through for 25 minutes. Then some nodes do, while others are cut off for ten minutes more."""
+
+    def cut_off(node: str, task: int, now: float, cores: int) -> str:
+        return kind if 100 <= now < (2200 if node in TEN[:3] else 1600) else "done"
+
+    ran = driver(time, open_store(str(tmp_path)), 300, TEN, cut_off)
+    progress = ran.run(time)
+    assert (progress.done, progress.failed) == (300, {})
+    assert time.now <= 300 * TASK_SECONDS / (2 * len(TEN)) + 2100 + 4 * TASK_SECONDS
+
+
 class Throttling:
     """A store that refuses everything under some prefixes for a while."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -229,12 +230,30 @@ def test_a_broken_row_group_costs_its_rows() -> None:
     assert "rows 100 to 199 of row group 1 are lost" in damage.error
 
 
-@pytest.mark.parametrize("cut", [10, 400])
-def test_a_parquet_file_without_its_footer_is_damaged(cut: int) -> None:
-    data = parquet(pa.table({"text": [str(number**9) for number in range(100)]}))
-    rows, report = read(data[:-cut], "x.parquet")
-    assert rows == []
-    assert "footer" in report.damage[0].error
+WHOLE = parquet(pa.table({"text": [str(number**9) for number in range(100)]}))
+
+
+@pytest.mark.parametrize("data", [*(WHOLE[:-cut] for cut in (1, 8, 10, 400)), WHOLE[:5], WHOLE[:4], WHOLE[:2], b""])
+def test_a_parquet_file_without_a_readable_footer_is_rotten(data: bytes) -> None:
+    with pytest.raises(ShardError, match=r"x\.parquet: "):
+        read(data, "x.parquet")
+
+
+def test_a_footer_that_the_disk_refuses_may_be_read_later() -> None:
+    class Refusing(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0) -> int:
+            if whence == io.SEEK_END:
+                raise OSError(errno.EIO, "input/output error")
+            return super().seek(offset, whence)
+
+    with pytest.raises(OSError, match="input/output"):
+        list(open_reader(Refusing(WHOLE), "x.parquet").batches())
+
+
+@pytest.mark.parametrize("name", ["x.warc.gz", "x.warc", "x.jsonl.gz", "x.jsonl", "x.jsonl.zst", "x"])
+def test_a_file_of_0_bytes_has_no_rows_where_a_format_can_have_none(name: str) -> None:
+    rows, report = read(b"", name)
+    assert (rows, report.damage) == ([], [])
 
 
 def test_an_empty_parquet_file_has_no_rows() -> None:

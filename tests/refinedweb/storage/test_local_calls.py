@@ -13,8 +13,8 @@ import pytest
 from refinedweb import doctor
 from refinedweb.storage import Changed, Exists, open_store
 from refinedweb.storage.local_calls import fcntl, what_it_can
-from refinedweb.storage.os_errors import FORBIDDEN, FULL, translated
-from stages.errors import ConfigError, Full, RetryError
+from refinedweb.storage.os_errors import FORBIDDEN, FULL, NETWORK, translated
+from stages.errors import ConfigError, Full, RetryError, Unanswered
 from tests.refinedweb.storage.test_storage import _winners
 
 NO_LINKS = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK]
@@ -93,8 +93,10 @@ def test_what_the_errors_of_a_system_mean() -> None:
     """Every number: full is full, what a person must mend is wrong use, all else may pass (ESTALE of NFS, say)."""
     for number in errno.errorcode:
         meaning = translated("/p", OSError(number, os.strerror(number)))
-        expected = Full if number in FULL else ConfigError if number in FORBIDDEN else RetryError
+        passes = Unanswered if number in NETWORK else RetryError
+        expected = Full if number in FULL else ConfigError if number in FORBIDDEN else passes
         assert type(meaning) is expected, errno.errorcode[number]
         assert "/p: " in str(meaning)
     assert {errno.ENOSPC, errno.EDQUOT} == FULL.keys()
+    assert {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENOTCONN} <= NETWORK
     assert type(translated("/p", OSError(errno.ESTALE, "stale"))) is RetryError

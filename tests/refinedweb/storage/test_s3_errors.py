@@ -6,14 +6,25 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.exceptions import ProtocolError
 
 from refinedweb.storage import Changed, Missing, s3_errors
 from refinedweb.storage.retry_after import MOST_SECONDS, seconds_asked
-from refinedweb.storage.s3_errors import Expired, Unproven, UploadGone, rule_of, translated
-from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled
+from refinedweb.storage.s3_errors import Denied, Expired, Unproven, UploadGone, rule_of, translated
+from stages.errors import ConfigError, Full, RefinedWebError, RetryError, ShardError, Throttled, Unanswered
 
 TRANSIENT_4XX = {408, 409, 425, 429}
 OTHERS = [
@@ -81,7 +92,9 @@ def test_what_may_pass_is_tried_again(code: str, status: int) -> None:
         (400, "BadDigest", RetryError, ""),
         (400, "ExpiredToken", Expired, "renew"),
         (403, "RequestTimeTooSkewed", ConfigError, "NTP"),
-        (403, "AccessDenied", ConfigError, "rights"),
+        (403, "AccessDenied", Denied, "rights"),
+        (403, "403", Denied, "rights"),
+        (403, "SignatureDoesNotMatch", ConfigError, "rights"),
         (403, "QuotaExceeded", Full, "make room"),
         (507, "XMinioStorageFull", Full, "make room"),
         (507, "507", Full, "make room"),
@@ -120,6 +133,24 @@ def test_a_listing_is_never_missing() -> None:
 def test_what_could_not_even_be_asked() -> None:
     assert isinstance(translated("s3://b/k", NoCredentialsError()), Unproven)
     assert isinstance(translated("s3://b/k", ParamValidationError(report="Key is empty")), ConfigError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="x"), ConnectTimeoutError(endpoint_url="x"),
+        ReadTimeoutError(endpoint_url="x"), ConnectionClosedError(endpoint_url="x"),
+        ProxyConnectionError(proxy_url="x"), SSLError(endpoint_url="x", error="reset"), ProtocolError("broken off"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_where_no_answer_comes_it_is_no_fault_of_the_object(error: Exception) -> None:
+    assert type(translated("s3://b/k", error)) is Unanswered
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_without_an_answer_has_none_of_the_store(status: int) -> None:
+    assert type(refused(status, str(status))) is Unanswered
 
 
 def test_a_message_of_a_server_cannot_garble_ours() -> None:

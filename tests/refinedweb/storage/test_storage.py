@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import os
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from refinedweb.storage import Changed, Exists, Missing, Store, open_store, split_uri
+from refinedweb.storage import Changed, Exists, Missing, Store, open_store, s3, split_uri
 from refinedweb.storage.s3_streams import PART_BYTES, RangeReader
 from stages.errors import ConfigError
 
@@ -158,3 +160,36 @@ def test_wrong_buckets_and_credentials_are_configuration_errors(s3_server: str) 
     del s3_server
     with pytest.raises(ConfigError, match="NoSuchBucket"):
         list(open_store("s3://no-such-bucket-here/x").list())
+
+
+def test_many_objects_are_deleted_by_few_requests(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that exist, also in a second try, and none that has no name among them."""
+    monkeypatch.setattr(s3, "DELETED", 4)
+    keys = [f"some/{number}.shuffle" for number in range(9)]
+    for key in [*keys, "some/other"]:
+        store.put(key, b"x")
+    for _ in range(2):
+        store.delete_many([*keys, "some/none"])
+        assert [info.key for info in store.list()] == ["some/other"]
+    store.delete_many([])
+
+
+def test_what_a_store_does_not_delete_together_is_deleted_one_by_one(
+    s3_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(f"{s3_server}/{uuid.uuid4().hex}")
+    for answer in ("refuses", "names one"):
+        for key in "abc":
+            store.put(key, b"x")
+
+        def odd(request: dict[str, Any], answer: str = answer) -> dict[str, Any]:
+            if answer == "refuses":
+                raise ConfigError("NotImplemented")
+            real = {**request["Delete"], "Objects": [o for o in request["Delete"]["Objects"] if o["Key"][-1] != "b"]}
+            s3.client().delete_objects(**{**request, "Delete": real})
+            key = next(item["Key"] for item in request["Delete"]["Objects"] if item["Key"][-1] == "b")
+            return {"Errors": [{"Key": key, "Code": "InternalError"}]}
+
+        monkeypatch.setattr(s3, "_deleted", odd)
+        store.delete_many(["a", "b", "c"])
+        assert not list(store.list())

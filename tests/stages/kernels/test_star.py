@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.kernels.arrays import UInt64s
-from stages.kernels.star import Stars, both_directions, downwards, large_star, small_star
+from stages.kernels.star import (
+    Least,
+    Stars,
+    both_directions,
+    downwards,
+    large_star,
+    large_star_part,
+    small_star,
+    small_star_part,
+)
 from stages.kernels.unionfind import Components, forest
 from tests.stages.kernels.graphs import SHAPES, Edge, arrays, edge_lists, listed, oracle, shaped
 
@@ -47,6 +56,21 @@ def test_the_last_round_is_the_forest_of_union_find(edges: list[Edge], partition
     random.shuffle(edges)
     again = rounds(*arrays([(b, a) for a, b in edges]), partitions)[-1]
     assert listed((again.a, again.b)) == listed((last.a, last.b))
+
+
+@pytest.mark.parametrize("small", [False, True])
+@given(edges=edge_lists, size=st.integers(1, 9))
+def test_part_by_part_an_operation_finds_the_same_edges(small: bool, edges: list[Edge], size: int) -> None:
+    """So a hub's partition need not be in memory. An edge may be found once in each part."""
+    node, neighbour = (downwards if small else both_directions)(*arrays(edges))
+    parts = [(node[at : at + size], neighbour[at : at + size]) for at in range(0, len(node), size)]
+    least = Least()
+    for part in parts:
+        least.add(*part)
+    whole = (small_star if small else large_star)(node, neighbour)
+    found = [(small_star_part if small else large_star_part)(*part, least) for part in parts]
+    assert {edge for stars in found for edge in listed((stars.a, stars.b))} == set(listed((whole.a, whole.b)))
+    assert (sum(stars.changed for stars in found) == 0) == (whole.changed == 0)
 
 
 @pytest.mark.parametrize("in_order", [True, False])
