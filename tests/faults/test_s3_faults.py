@@ -108,7 +108,7 @@ def test_the_driver_resolves_an_unknown_commit_by_reading_and_does_no_work_twice
     source = put_input(out)
     proxy.begin(plan)
     result = run_with("url_v1", [source], f"{out}/run", pool=HookedPool(after=light))  # type: ignore[list-item]
-    assert outcomes == ["retry"]
+    assert outcomes == ["unanswered"]
     assert (result.attempts, result.failed) == (1, {})
     assert tasks_committed(f"{out}/run") == 1
 
