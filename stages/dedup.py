@@ -56,9 +56,11 @@ class Clustered(Global, Protocol):
     """A stage that keeps one document of each cluster of documents sharing keys. `ranks_by`: columns `rank` reads."""
 
     reason: ClassVar[str]
-    ranks_by: ClassVar[tuple[str, ...]]
     index: tuple[str, ...]
     write_index: bool
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]: ...
 
     def keys_each(self) -> int:
         """The most keys that a document can have."""

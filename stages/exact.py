@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from classifiers.kernels.arrays import UInt64s
 from stages.base import set_column, stage
-from stages.dedup import apply_clusters, checks_column, key_lists, keys_column, rank_by_id
+from stages.dedup import apply_clusters, checks_column, key_lists, keys_column
+from stages.keep import check_keep, columns_of, rank
 from stages.kernels.buffers import utf8_views
 from stages.kernels.normalise import normalised
 
@@ -22,12 +24,14 @@ class Exact:
     """Writes a 128-bit hash (XXH3) of the text: `exact_v1.keys`, its first 64 bits, and `exact_v1.checks`, the others.
 
     Both are lists of one uint64; they are empty for a text without a character, which has no copies. Over the corpus,
-    one of the documents with the same key stays (the one with the lowest hash of its id), and the others are removed:
+    one of the documents with the same key stays (see `keep`), and the others are removed:
     `duplicate_text`. Called on documents, the stage only signs them. Two different texts share a key with probability
     2^-128. `exact_v2` is its successor; it takes fewer texts for the same.
 
     `normalise`: texts that differ only in case, accents, punctuation and white space are the same (normalised as in
     `minhash_v1`); without it, their bytes are compared.
+    `keep`: which document of a cluster stays: `hash` (of the id), `newest`, `oldest`, `longest`, `first` (in the order
+    of the input), `score:COLUMN` (the highest) or `source:A,B,C` (the first of these names that occurs in `source`).
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
     later runs compare with (`OUT/index/`).
     Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplication steps.
@@ -35,14 +39,23 @@ class Exact:
 
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    ranks_by: ClassVar[tuple[str, ...]] = ()
     reason: ClassVar[str] = "duplicate_text"
-    rank = staticmethod(rank_by_id)
     apply = staticmethod(apply_clusters)
 
     normalise: bool = True
+    keep: str = "hash"
     index: tuple[str, ...] = ()
     write_index: bool = False
+
+    def __post_init__(self) -> None:
+        check_keep(self.keep)
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        return columns_of(self.keep)
+
+    def rank(self, docs: pa.Table) -> UInt64s:
+        return rank(self.keep, docs)
 
     def keys_each(self) -> int:
         return 1
@@ -60,7 +73,7 @@ class ExactV2:
     """Writes a 128-bit hash (XXH3) of the text: `exact_v2.keys`, its first 64 bits, and `exact_v2.checks`, the others.
 
     Both are lists of one uint64; they are empty for a text without a character, which has no copies. Over the corpus,
-    one of the documents with the same key stays (the one with the lowest hash of its id), and the others are removed:
+    one of the documents with the same key stays (`keep` says which, as in `exact_v1`), and the others are removed:
     `duplicate_text`. Called on documents, the stage only signs them. Two different texts share a key with probability
     2^-128.
 
@@ -75,18 +88,25 @@ class ExactV2:
 
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    ranks_by: ClassVar[tuple[str, ...]] = ()
     reason: ClassVar[str] = "duplicate_text"
-    rank = staticmethod(rank_by_id)
     apply = staticmethod(apply_clusters)
 
     same: Literal["unicode", "text", "paper", "bytes"] = "unicode"
+    keep: str = "hash"
     index: tuple[str, ...] = ()
     write_index: bool = False
 
     def __post_init__(self) -> None:
+        check_keep(self.keep)
         if self.same not in ("unicode", "text", "paper", "bytes"):
             raise ValueError(f'same must be "unicode", "text", "paper" or "bytes", not {self.same!r}')
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        return columns_of(self.keep)
+
+    def rank(self, docs: pa.Table) -> UInt64s:
+        return rank(self.keep, docs)
 
     def keys_each(self) -> int:
         return 1

@@ -12,7 +12,8 @@ import pyarrow as pa
 from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
 from stages.assets import Asset, pin, split_pin
 from stages.base import set_column, stage
-from stages.dedup import apply_clusters, keys_column, rank_by_id
+from stages.dedup import apply_clusters, keys_column
+from stages.keep import check_keep, columns_of, rank
 from stages.kernels.dialects import Dialect
 from stages.kernels.minhash import band_digests
 from stages.kernels.normalise import normalised
@@ -39,8 +40,8 @@ class MinHash:
 
     `minhash_v2` is its successor: it merges fewer texts that differ, and `verify` there means what it says.
 
-    Over the corpus, documents that share a digest in any band are joined; one document of each cluster stays (the one
-    with the lowest hash of its id), and the others are removed: `near_duplicate`. Called on documents, the stage only
+    Over the corpus, documents that share a digest in any band are joined; one document of each cluster stays (see
+    `keep`), and the others are removed: `near_duplicate`. Called on documents, the stage only
     signs them. A text without words has no digests, so it is never a duplicate. Two texts share a digest with
     probability 1-(1-s^rows)^bands, where s is the Jaccard similarity of their sets of shingles.
 
@@ -52,6 +53,8 @@ class MinHash:
     `hashing`: "permutations" (classic) or "fast" (Fast Similarity Sketching); "auto" is the latter from 1,000 entries
     on (bands times rows).
     `verify`: candidates with a lower true Jaccard similarity stay (None: no check, as in the paper).
+    `keep`: which document of a cluster stays: `hash` (of the id), `newest`, `oldest`, `longest`, `first` (in the order
+    of the input), `score:COLUMN` (the highest) or `source:A,B,C` (the first of these names that occurs in `source`).
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
     later runs compare with (`OUT/index/`).
     Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017.
@@ -60,9 +63,7 @@ class MinHash:
     name: ClassVar[str]
     verifies_kept: ClassVar[bool] = False  # whether a removed document is compared with the one that is kept
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    ranks_by: ClassVar[tuple[str, ...]] = ()
     reason: ClassVar[str] = "near_duplicate"
-    rank = staticmethod(rank_by_id)
     apply = staticmethod(apply_clusters)
 
     preset: Literal["refinedweb", "fineweb"] = "refinedweb"
@@ -74,10 +75,12 @@ class MinHash:
     tokens: Asset | None = None
     hashing: Literal["auto", "permutations", "fast"] = "auto"
     verify: float | None = None
+    keep: str = "hash"
     index: tuple[str, ...] = ()
     write_index: bool = False
 
     def __post_init__(self) -> None:
+        check_keep(self.keep)
         if self.preset not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
         if self.hashing not in ("auto", "permutations", "fast"):
@@ -100,6 +103,13 @@ class MinHash:
         if self.threshold is not None:
             return best_layout(self.threshold, self.permutations)
         return PRESETS[self.preset]
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        return columns_of(self.keep)
+
+    def rank(self, docs: pa.Table) -> UInt64s:
+        return rank(self.keep, docs)
 
     def keys_each(self) -> int:
         return self.layout()[0]
@@ -142,8 +152,8 @@ class MinHash:
 class MinHashV2(MinHash):
     """Writes the digest of each band of a text's MinHash signature to `minhash_v2.keys` (list of `bands` uint64).
 
-    Over the corpus, documents that share a digest in any band are joined; one document of each cluster stays (the one
-    with the lowest hash of its id), and the others are removed: `near_duplicate`. Called on documents, the stage only
+    Over the corpus, documents that share a digest in any band are joined; one document of each cluster stays (see
+    `keep`), and the others are removed: `near_duplicate`. Called on documents, the stage only
     signs them. A text without words has no digests, so it is never a duplicate. Two texts share a digest with
     probability 1-(1-s^rows)^bands, where s is the Jaccard similarity of their sets of shingles.
 
@@ -152,8 +162,8 @@ class MinHashV2(MinHash):
     `minhash_v1` does: `3.14` is `314`, か is が, and Thai and Indic vowel signs go.
     `verify`: a document whose true Jaccard similarity with the one kept of its cluster is lower stays. Candidates that
     are less alike are not joined either. (None: no check, as in the paper.)
-    `preset`, `bands`, `rows`, `threshold`, `permutations`, `ngram`, `tokens`, `hashing`, `index` and `write_index` are
-    those of `minhash_v1`.
+    `preset`, `bands`, `rows`, `threshold`, `permutations`, `ngram`, `tokens`, `hashing`, `keep`, `index` and
+    `write_index` are those of `minhash_v1`.
     Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017. The normalisation
     "text" is ours.
     """

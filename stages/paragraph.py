@@ -18,14 +18,14 @@ from classifiers.kernels.arrays import UInt64s
 from stages.base import measure_column, set_column, stage
 from stages.kernels.buffers import utf8_views
 from stages.kernels.dialects import Dialect
-from stages.kernels.groups import grouped
+from stages.kernels.groups import first_of, grouped
 from stages.kernels.paragraphs import paragraphs
 from stages.spans import characters, decided, row_lists, rows_of, spans_column, with_cut_text
 from stages.tokens import row_blocks
 
 _SPAN = (("start", pa.uint32()), ("end", pa.uint32()))  # in bytes of the document's text
 SIGNED = pa.schema([("key", pa.uint64()), ("check", pa.uint64()), ("address", pa.uint64()), *_SPAN])
-COPIES = pa.schema([("address", pa.uint64()), *_SPAN])
+COPIES = pa.schema([("address", pa.uint64()), *_SPAN, ("other", pa.uint64())])  # `other`: where the first copy is
 
 
 @stage("paragraph_v1")
@@ -122,6 +122,7 @@ def copies(signed: pa.Table) -> pa.Table:
     key, check, address, start = (_values(signed, name) for name in SIGNED.names[:4])
     groups = grouped((key, check, check), address, start)
     later = groups.first[groups.leader] != np.arange(len(address))
+    signed = signed.append_column("other", pa.array(first_of(groups, address)))
     found = signed.select(COPIES.names).filter(pa.array(later)).combine_chunks()
     return found.take(pa.array(np.lexsort((_values(found, "start"), _values(found, "address")))))
 

@@ -103,6 +103,8 @@ def decided(docs: pa.Table, decisions: pa.Table) -> tuple[pa.Table, pa.Array]:
     """`docs` with `drop` set as decided, and the decided spans of each (`stages.dedup.DECISION`, rows by `@row`)."""
     at = pc.index_in(docs.column(ROW), value_set=decisions.column("row").combine_chunks())
     docs = drop_where(docs, decisions.column("reason").take(at))
+    if "kept_id" in decisions.column_names:
+        docs = set_column(docs, "kept_id", decisions.column("kept_id").take(at))
     spans = decisions.column("spans").take(at)
     return docs, spans_column(docs.num_rows, *_by_row(flat(spans)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import xxhash
 from classifiers.kernels.arrays import UInt64s
 from stages.base import set_column, stage
 from stages.dedup import apply_clusters, checks_column, key_lists, keys_column
+from stages.keep import check_keep, columns_of, rank
 from stages.urls.normalise import normalise_url
 
 _LATEST = np.uint64(2**63)  # milliseconds; one more than the latest time
@@ -21,8 +22,10 @@ _LATEST = np.uint64(2**63)  # milliseconds; one more than the latest time
 class UrlDedup:
     """Removes `duplicate_url`: another document of the corpus, or of an earlier run, has the same normalised URL.
 
-    `keep`: which document stays, by time of the crawl (`newest`; documents without a time come last) or by the order of
-    the input (`first`). `index`: outputs of earlier runs, whose documents all stay and count as older parts.
+    `keep`: which document stays: `newest` (by time of the crawl; documents without a time come last, and of equal times
+    the first in the order of the input stays), `oldest`, `hash` (of the id), `longest`, `first` (in the order of the
+    input), `score:COLUMN` (the highest) or `source:A,B,C` (the first of these names that occurs in `source`).
+    `index`: outputs of earlier runs, whose documents all stay and count as older parts.
     `write_index`: write the keys that later runs compare with (`OUT/index/`). `strip_tracking`: URLs that differ only
     in tracking parameters are the same. Documents without a valid URL stay. Source: Penedo et al. 2023, section 3.3 and
     appendix G.3.
@@ -30,11 +33,10 @@ class UrlDedup:
 
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("url",)
-    ranks_by: ClassVar[tuple[str, ...]] = ("timestamp",)
     reason: ClassVar[str] = "duplicate_url"
     apply = staticmethod(apply_clusters)
 
-    keep: Literal["newest", "first"] = "newest"
+    keep: str = "newest"
     strip_tracking: bool = False
     index: tuple[str, ...] = ()
     write_index: bool = False
@@ -45,10 +47,17 @@ class UrlDedup:
     def key_parameters(self) -> dict[str, Any]:
         return {"strip_tracking": self.strip_tracking}
 
+    def __post_init__(self) -> None:
+        check_keep(self.keep)
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        return columns_of(self.keep)
+
     def rank(self, docs: pa.Table) -> UInt64s:
-        """For `newest`, milliseconds before the latest time; else 0, so that the order of the input decides."""
-        if self.keep == "first":
-            return np.zeros(docs.num_rows, np.uint64)
+        """As `stages.keep` says; but for `newest` the milliseconds before the latest time, and nothing else."""
+        if self.keep != "newest":
+            return rank(self.keep, docs)
         lowest = np.iinfo(np.int64).min
         times = pc.fill_null(docs.column("timestamp").cast(pa.int64()), lowest + 1).to_numpy()
         latest_first: UInt64s = _LATEST - times.astype(np.int64).view(np.uint64)

@@ -20,8 +20,17 @@ COLUMNS = {
 }
 
 ENGINE_COLUMNS = {
-    "kept_id": ("`string`", "For a removed duplicate: the id of the document that was kept instead."),
-    "cluster_size": ("`int64`", "For a removed duplicate: how many documents its cluster has."),
+    "kept_id": (
+        "`string`",
+        "For a removed duplicate: the id of the document that was kept instead, or that has the same text. If that one "
+        "left in a later step, it names another in its turn.",
+    ),
+    "cluster_size": (
+        "`int64`",
+        "How many documents this one stands for: itself, and those that were removed as its duplicates. "
+        "For a removed duplicate: how many documents its cluster has.",
+    ),
+    "weight": ("`double`", "How often the document should be seen in training, by `weight_v1`."),
     "duplicate_spans": (
         "`list of start, end`",
         "With `substring_v1.mode=mask`: spans of `text` that occur elsewhere.",

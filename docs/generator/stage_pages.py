@@ -82,7 +82,9 @@ def reasons_of(cls: type[Any]) -> list[str]:
 
 
 # Names that docstrings mention in the same form but that are columns, not reasons.
-_NO_REASONS = {*COLUMNS, "profanity_score", "duplicate_spans", "pii_emails", "pii_ips", "pii_phones"}
+_NO_REASONS = {
+    *COLUMNS, "profanity_score", "duplicate_spans", "cluster_size", "weight", "pii_emails", "pii_ips", "pii_phones",
+}  # fmt: skip
 
 
 def _literals(module: str) -> set[str]:

@@ -44,11 +44,22 @@ def show_histories(run: Run, which: str, *, as_json: bool) -> int:
             continue
         end = "kept" if history.end == CORPUS else f"removed by {history.end}: {line(history.reason)}"
         click.secho(f"{_name(history.document)}: {end}", bold=True)
+        for link in history.chain:
+            click.echo(f"  → {line(link['id'])}: {_link_end(link)}")
         for event in history.events:
             show_decision(event, whole=False, as_json=False)
             if isinstance(event, CutDocument):
                 _show_elsewhere(run, event)
     return 0
+
+
+def _link_end(link: dict[str, Any]) -> str:
+    """Where a document is that was kept instead of another."""
+    from refinedweb.ledger.layout import CORPUS
+
+    if link["end"] is None:
+        return "of an earlier run"
+    return "in the corpus" if link["end"] == CORPUS else f"removed by {link['end']}: {line(link['reason'])}"
 
 
 def _show_elsewhere(run: Run, cut: CutDocument) -> None:

@@ -10,6 +10,7 @@ import click
 from refinedweb.views.terminal import line, printable
 
 if TYPE_CHECKING:
+    from refinedweb.views.kept_chain import Chains
     from refinedweb.views.verify import Verdict
 
 # Exit codes, see the command's help.
@@ -25,6 +26,9 @@ SHOWN_OBJECTS = 3  # names of objects without a record, as examples
 def verify(out: str, quick: bool, as_json: bool) -> int:
     """Check the ledger of the run OUT against its objects: sums, sizes, row counts, checksums.
 
+    Each removed duplicate is followed, by what was kept instead, to a document of the corpus. Where that fails because
+    the kept one left in a later step, it says how many clusters are lost whole; that is a warning.
+
     Exit code 0: everything holds; 1: something does not; 3: what exists holds, but the run is not finished, or it went
     on without some shards (`--accept-failed`).
     """
@@ -33,7 +37,9 @@ def verify(out: str, quick: bool, as_json: bool) -> int:
     verdict = check(out, quick=quick)
     code = BROKEN if verdict.problems else UNFINISHED if verdict.pending or verdict.lost else 0
     if as_json:
-        click.echo(json.dumps({**verdict.__dict__, "totals": verdict.totals.__dict__, "exit_code": code}))
+        chains = None if verdict.chains is None else verdict.chains.__dict__
+        plain = {**verdict.__dict__, "totals": verdict.totals.__dict__, "chains": chains, "exit_code": code}
+        click.echo(json.dumps(plain))
         return code
     _show(verdict)
     if code == 0:
@@ -57,6 +63,8 @@ def _show(verdict: Verdict) -> None:
     if len(verdict.code_versions) > 1:
         by = ", ".join(f"{version} ({n:,} tasks)" for version, n in sorted(verdict.code_versions.items()))
         click.secho(f"Written by more than one version of the code: {by}", fg="yellow")
+    if verdict.chains is not None:
+        _show_chains(verdict.chains)
     if verdict.unrecorded:
         click.echo(_named(verdict.unrecorded, "without a record (of unfinished attempts; harmless)"))
     if verdict.foreign:
@@ -64,6 +72,19 @@ def _show(verdict: Verdict) -> None:
     show_lost(verdict.lost)
     if verdict.pending:
         click.secho(f"{verdict.pending:,} tasks are not done: run the same `refinedweb run` again", fg="yellow")
+
+
+def _show_chains(chains: Chains) -> None:
+    """Clusters of which nothing is left: a warning, since each document of them was removed for a reason."""
+    if chains.lost_clusters:
+        by = ", ".join(f"{stage} {n:,}" for stage, n in sorted(chains.lost_clusters.items()))
+        total = sum(chains.lost_clusters.values())
+        click.secho(f"Clusters lost whole: {total:,} ({by}): what was kept of them left in a later step", fg="yellow")
+    if chains.lost_documents:
+        by = ", ".join(f"{stage} {n:,}" for stage, n in sorted(chains.lost_documents.items()))
+        click.secho(f"Removed duplicates that do not lead to a document of the corpus: {by}", fg="yellow")
+    for example in chains.examples:
+        click.echo(f"  {printable(example)}")
 
 
 def _named(keys: list[str], what: str) -> str:

@@ -21,12 +21,13 @@ from refinedweb.recipe.assets import asset_fields
 from refinedweb.recipe.load import load_stages, of_content
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.trust import Trust
-from refinedweb.shard.seen import KEPT_ID, SeenDocuments, seen_by
+from refinedweb.shard.kept import KEPT_ID
+from refinedweb.shard.seen import SeenDocuments, seen_by
 from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import open_store, split_uri
 from stages.base import registry, set_column
-from stages.dedup import ROW, Global
+from stages.dedup import ROW, Clustered, Global
 from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
@@ -55,7 +56,26 @@ def old_tables(item: Input, stage: Global, columns: Sequence[str]) -> Iterator[p
     else:
         tables = _of_file(item, columns)
     for docs in tables:
-        yield _named(docs)
+        yield _ranked(_named(docs), stage, columns)
+
+
+def _ranked(docs: pa.Table, stage: Global, columns: Sequence[str]) -> pa.Table:
+    """The documents with the columns that rank, if it is those that are asked for: null where an index lacks them, or
+    has something else there. Old documents stay anyway; the rank only says which of several is named.
+    """
+    if not isinstance(stage, Clustered) or tuple(columns) != tuple(stage.ranks_by):
+        return docs
+    for name in columns:
+        wanted = DOCUMENT.field(name).type if name in DOCUMENT.names else pa.float64()
+        known = docs.schema.field(name).type if name in docs.column_names else None
+        fits = known == wanted or (name not in DOCUMENT.names and known is not None and is_number(known))
+        docs = docs if fits else set_column(docs, name, pa.nulls(docs.num_rows, wanted))
+    return docs
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether values of this type can be compared as numbers."""
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _of_file(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:

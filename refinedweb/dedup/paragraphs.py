@@ -2,7 +2,7 @@
 
 sign      documents of a block → the keys of their paragraphs, shuffled by key
 group     equal keys → all paragraphs but the first, shuffled by block
-decide    all copies in a document → spans of its text, and the verdict on it
+judge, name, decide    see `spans`: the verdict on each document, and who else has its text
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.exchange import arrived
 from refinedweb.dedup.phase import Phase
-from refinedweb.dedup.spans import DecideSpans
+from refinedweb.dedup.spans import decided
 from refinedweb.dedup.tasks import Find, Sign
 from stages.paragraph import COPIES, SIGNED, Paragraph, copies, sign, spans
 
@@ -28,7 +28,7 @@ def phases(context: Context) -> Iterator[Phase]:
     grouped = Find(context, rows, _copies, (("copies", COPIES),))
     yield grouped
     found = yield from arrived(grouped.tables[0], grouped)
-    yield DecideSpans(context, (found,), signed, _spans)
+    yield from decided(context, (found,), signed, _spans)
 
 
 def _copies(stage: Paragraph, signed: pa.Table) -> Sequence[pa.Table]:

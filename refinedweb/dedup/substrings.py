@@ -4,7 +4,7 @@ sign      documents of a block → winnowed fingerprints, shuffled by fingerprin
 group     equal fingerprints → runs of windows that are copies, and checks of those still in doubt, by block
 windows   the hashes of the windows of the checks, read from their documents, shuffled by hash
 match     equal hashes → runs of windows that are copies, by block
-decide    all runs of a document → spans of its text, and the verdict on it
+judge, name, decide    see `spans`: the verdict on each document, and who else has its text
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow as pa
 from refinedweb.dedup.context import Context, within
 from refinedweb.dedup.exchange import Exchange, arrived, by_key
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
-from refinedweb.dedup.spans import DecideSpans
+from refinedweb.dedup.spans import decided
 from refinedweb.dedup.tasks import Find, Sign
 from stages.substring.phases import CHECKS, RUNS, SIGNED, WINDOWS, group, match, sign, spans, windows
 from stages.substring.stage import Substring
@@ -39,7 +39,7 @@ def phases(context: Context) -> Iterator[Phase]:
     matches = Find(context, rows, _match, (("matched", RUNS),), "4-match")
     yield matches
     matched = yield from arrived(matches.tables[0], matches)
-    yield DecideSpans(context, (resolved, matched), signed, spans)
+    yield from decided(context, (resolved, matched), signed, spans)
 
 
 def _match(stage: Substring, hashed: pa.Table) -> Sequence[pa.Table]:

@@ -49,6 +49,7 @@ def begin(
     run = run_or_none(store)
     if run is None:
         found = _found(specs, out, patience)
+        _check_needs(recipe, found.inputs)
         run = _created(store, _run_of(recipe, found.inputs, specs.full()))
         if run is not None:
             return Begun(run, False, found.left_out)
@@ -74,6 +75,7 @@ def _patient(out: str, patience: float) -> PatientStore:
 def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFile:
     """Write `run.json`, or check that the existing one says the same. Raises ConfigError if it does not."""
     _check_index(recipe)
+    _check_needs(recipe, inputs)
     store = _patient(out, policy.PATIENCE_SECONDS)
     run = _created(store, _run_of(recipe, inputs, []))
     if run is None:
@@ -87,6 +89,12 @@ def _check_index(recipe: Recipe) -> None:
     from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
 
     check_index(recipe)
+
+
+def _check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
+    from refinedweb.engine.needs import check_needs
+
+    check_needs(recipe, inputs)
 
 
 def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFile:

@@ -30,7 +30,7 @@ from stages.kernels.unionfind import bytes_needed
 
 RECORD_PUTS = 2  # per task: its commit record, and its share of the claims
 MERGE = "-merge-"  # in the name of a phase that merges
-MERGE_RATE = 200e6  # bytes per core second that a merge reads and writes (`benchmarks/hot_keys.py`)
+MERGE_RATE = 43e6  # bytes per core second of a merge, in pieces of 8 kB (`benchmarks/hot_keys.py`)
 ROUNDS = 6  # of large and small stars: the planted graphs of `benchmarks/components.py` took 4 to 6
 HELD = 3  # copies: a gathering task holds its partition as read, as one table, and sorted
 NORMAL_DRAWS = 30  # the mean of this many draws is normal enough (the usual rule of thumb)

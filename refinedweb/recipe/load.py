@@ -41,6 +41,7 @@ BUILT_IN_STAGES = (
     "substring.stage",
     "url",
     "url_dedup",
+    "weight",
     "where.stage",
 )
 """The modules of `stages/` that register stages."""

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from refinedweb.ledger import layout
+from refinedweb.shard.kept import KEPT_ID
 from refinedweb.shard.outputs import RowsWriter
-from refinedweb.shard.seen import KEPT_ID, SeenDocuments
+from refinedweb.shard.seen import SeenDocuments
 from refinedweb.storage import Store
 from stages.dedup import Clustered, checks_column, keys_column
 from stages.schema import DOCUMENT
@@ -20,12 +21,13 @@ FORMAT = b"2"  # files without a format have the keys of final texts, which are 
 
 
 def index_schema(stage: Clustered) -> pa.Schema:
-    """The columns of an index file: id, what was kept instead, the columns that rank, the keys.
+    """The columns of an index file: id, what was kept instead, small columns that rank, the keys.
 
     Its metadata holds what the keys depend on.
     """
     signed = stage(DOCUMENT.empty_table()).schema
-    columns = ("id", *stage.ranks_by, keys_column(stage.name), checks_column(stage.name))
+    ranks_by = [name for name in stage.ranks_by if name in DOCUMENT.names and name != "text"]
+    columns = ("id", *ranks_by, keys_column(stage.name), checks_column(stage.name))
     fields = [signed.field(name) for name in columns if name in signed.names]
     metadata = {KEY_PARAMETERS: json.dumps(stage.key_parameters(), sort_keys=True), FORMAT_NAME: FORMAT}
     return pa.schema([fields[0], pa.field(KEPT_ID, pa.string()), *fields[1:]], metadata)

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from refinedweb.ledger import layout
@@ -20,8 +21,12 @@ from refinedweb.storage import Missing, Store
 from refinedweb.storage.os_errors import translated
 from refinedweb.storage.parquet import read_parquet
 from stages.base import set_column
-from stages.dedup import DECIDED, ROW, Global
+from stages.dedup import ROW, Clustered, Global
 from stages.errors import ShardError
+
+KEPT_ID = "kept_id"
+CLUSTER_SIZE = "cluster_size"  # of a document of the corpus: itself, and those that were removed for it
+_STOOD_FOR = "@stood_for"
 
 
 class DecidedStep(NamedTuple):
@@ -91,9 +96,10 @@ class KeptShards:
         for decided, about in zip(self.decided, decisions, strict=True):
             judged = decided.stage.apply(docs, about)
             check_law(decided.stage, docs, judged)
+            judged = set_column(judged, _STOOD_FOR, _stood_for(docs))
             docs, rows = split(docs, judged)
-            removed.append(Removal(decided.stage.name, rows.drop_columns([ROW])))
-            docs = _without_decisions(docs, decided.stage.name)
+            removed.append(Removal(decided.stage.name, rows.drop_columns([ROW, _STOOD_FOR])))
+            docs = _without_decisions(docs, decided.stage)
         return Split(docs, removed)
 
 
@@ -127,8 +133,19 @@ def _stage_of(step: str) -> str:
     return step.partition("-")[2]
 
 
-def _without_decisions(docs: pa.Table, stage: str) -> pa.Table:
-    """Drop the columns of a decision; the size of its cluster becomes a measure of a document that is kept."""
-    if "cluster_size" in docs.column_names:
-        docs = set_column(docs, f"{stage}.cluster_size", docs.column("cluster_size"))
-    return docs.drop_columns([name for name in DECIDED if name in docs.column_names])
+def _stood_for(docs: pa.Table) -> pa.Array | pa.ChunkedArray:
+    """How many documents each one stands for by the steps before; 1 if there was none."""
+    if CLUSTER_SIZE in docs.column_names and pa.types.is_integer(docs.column(CLUSTER_SIZE).type):
+        return pc.fill_null(docs.column(CLUSTER_SIZE).cast(pa.int64()), 1)
+    return pa.array(np.ones(docs.num_rows, np.int64))
+
+
+def _without_decisions(docs: pa.Table, stage: Global) -> pa.Table:
+    """Drop the columns of a decision. How many documents one stands for grows by those that were removed for it."""
+    stood_for = docs.column(_STOOD_FOR)
+    docs = docs.drop_columns([name for name in (KEPT_ID, _STOOD_FOR) if name in docs.column_names])
+    if not isinstance(stage, Clustered):
+        return docs
+    sizes = pc.fill_null(docs.column(CLUSTER_SIZE), 1)
+    docs = set_column(docs, f"{stage.name}.cluster_size", docs.column(CLUSTER_SIZE))
+    return set_column(docs, CLUSTER_SIZE, pc.add(stood_for, pc.subtract(sizes, 1)))

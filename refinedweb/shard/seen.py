@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 from refinedweb.ledger import layout
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
-from refinedweb.shard.kept import KeptShards, kept_shards
+from refinedweb.shard.kept import KEPT_ID, KeptShards, kept_shards
 from refinedweb.storage import Store
 from refinedweb.storage.parquet import read_parquet
 
-KEPT_ID = "kept_id"
 _FATES = pa.schema([("id", pa.string()), (KEPT_ID, pa.string())])
 
 

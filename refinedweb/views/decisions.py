@@ -111,7 +111,7 @@ class Decisions:
 
     def _shown(self, shard: int, row: dict[str, Any]) -> DuplicatePair | CutDocument:
         document = self._document(np.uint64(shard << 32 | row["row"]), row["id"])
-        if row["kept_at"] is None:
+        if row["spans"] is not None or row["kept_at"] is None:
             text = (document.get("text") or "").encode()
             spans = [text[s["start"] : s["end"]].decode("utf-8", "replace") for s in row["spans"] or ()]
             return CutDocument(self._name, row["reason"], document, spans)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -17,12 +17,17 @@ from stages.errors import ConfigError
 
 @dataclass(frozen=True)
 class History:
-    """One document. `end`: the stage that removed it, or `corpus`. `events`: what global steps decided about it."""
+    """One document. `end`: the stage that removed it, or `corpus`. `events`: what global steps decided about it.
+
+    `chain`: what was kept instead of it, what was kept instead of that if it left in a later step, and so on: each with
+    its `id`, `end` and `reason`. The end is null for a document of an earlier run.
+    """
 
     document: dict[str, Any]
     end: str
     reason: str | None
     events: list[DuplicatePair | CutDocument]
+    chain: list[dict[str, Any]] = field(default_factory=list)
 
 
 def histories(run: Run, which: str) -> list[History]:
@@ -35,7 +40,19 @@ def histories(run: Run, which: str) -> list[History]:
         )
     ids = {row["id"] for _, row in found}
     events = [event for stage in run.stages if (known := run.decisions(stage)) for event in known.of(ids)]
-    return [History(row, end, row.get("drop"), [e for e in events if _id(e) == row["id"]]) for end, row in found]
+    return [
+        History(row, end, row.get("drop"), [e for e in events if _id(e) == row["id"]], list(_chain(run, row)))
+        for end, row in found
+    ]
+
+
+def _chain(run: Run, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What was kept instead of a document, link by link. Each link takes one look through the run."""
+    seen = {row["id"]}
+    while (kept := row.get("kept_id")) is not None and kept not in seen:
+        seen.add(kept)
+        end, row = next(((end, row) for end, row in _ends(run, kept) if row["id"] == kept), (None, {}))
+        yield {"id": kept, "end": end, "reason": row.get("drop")}
 
 
 def _id(event: DuplicatePair | CutDocument) -> str:

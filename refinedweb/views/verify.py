@@ -18,6 +18,7 @@ from refinedweb.ledger.totals import combined, is_complete, ledger_folders
 from refinedweb.recipe.plan import Step
 from refinedweb.storage import Missing, Store, open_store
 from refinedweb.storage.json_objects import Unreadable
+from refinedweb.views.kept_chain import Chains, follow
 from stages.errors import ConfigError, ShardError
 
 CHUNK_BYTES = 8 << 20  # read at a time when hashing: large enough for S3, small next to a worker's memory
@@ -31,9 +32,10 @@ class Verdict:
 
     `tasks` and `pending` count the shards of all passes; a global step counts as one task that is pending until it is
     complete. `lost`: why a shard is lost that the run goes on without. `unrecorded`: objects that no record names.
-    `foreign`: objects with names that a run does not give, which nobody reads. `code_versions`: number of records by
-    the code that wrote
-    them. More than one is not a breach (what changes output gets a new name), but worth checking if outputs surprise.
+    `chains`: whether removed duplicates lead to the corpus (None: not looked at, as the run is not finished, has other
+    problems, or the check is quick). `foreign`: objects with names that a run does not give, which nobody reads.
+    `code_versions`: number of records by the code that wrote them. More than one is not a breach (what changes output
+    gets a new name), but worth checking if outputs surprise.
     """
 
     tasks: int = 0
@@ -46,6 +48,7 @@ class Verdict:
     unrecorded: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     code_versions: dict[str, int] = field(default_factory=dict)
+    chains: Chains | None = None
 
 
 def verify(out: str, *, quick: bool = False) -> Verdict:
@@ -80,7 +83,16 @@ class _Check:
             elif key.endswith(DATA) and key not in self._named:
                 verdict.unrecorded.append(key)
         verdict.problems += _remains(self._store, verdict)
+        if not (self._quick or verdict.pending or verdict.problems):
+            self._follow_chains()
         return verdict
+
+    def _follow_chains(self) -> None:
+        try:
+            self._verdict.chains = follow(self._store, self._run)
+            self._verdict.problems += self._verdict.chains.problems
+        except (KeyError, ValueError, OSError, Missing) as error:
+            self._verdict.problems.append(f"what became of removed duplicates cannot be followed: {error}")
 
     def _local(self, step: Step) -> Totals:
         ledger = Ledger(self._store, step.name)

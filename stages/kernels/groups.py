@@ -33,6 +33,29 @@ def grouped(keys: tuple[UInt64s, UInt64s, UInt64s], addresses: UInt64s, starts: 
     return groups
 
 
+def first_of(groups: Groups, addresses: UInt64s) -> UInt64s:
+    """For each record, the address of the first document that has its key."""
+    return addresses[groups.first[groups.leader]]
+
+
+def next_of(groups: Groups, addresses: UInt64s) -> UInt64s:
+    """For each record, the address of the next document that has its key; after the last one comes the first.
+
+    So going on from document to document meets all of them. It is the record's own address if no other has the key.
+    """
+    several = np.flatnonzero(groups.size[groups.leader] > 1)
+    order = several[np.lexsort((addresses[several], groups.leader[several]))]
+    leader, address = groups.leader[order], addresses[order]
+    new = np.ones(len(order), np.bool_)  # the first record of a document in a group
+    new[1:] = (leader[1:] != leader[:-1]) | (address[1:] != address[:-1])
+    of, following = leader[new], np.roll(address[new], -1)
+    starts = np.flatnonzero(np.diff(of, prepend=-1))
+    following[np.append(starts[1:], len(of))[: len(starts)] - 1] = address[new][starts]
+    found = addresses.copy()
+    found[order] = following[np.cumsum(new) - 1]
+    return found
+
+
 def _plain(values: Any) -> Any:
     """A read-only, contiguous and aligned view, whatever `values` was made from, so that a kernel is compiled once."""
     view = np.require(values, requirements=("C", "A")).view()

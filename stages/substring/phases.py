@@ -51,7 +51,7 @@ import pyarrow as pa
 
 from classifiers.kernels.arrays import Bools, Int64s, UInt64s
 from stages.assets import Asset
-from stages.kernels.groups import classes_of, grouped
+from stages.kernels.groups import Groups, classes_of, first_of, grouped, next_of
 from stages.kernels.tokens import Tokens
 from stages.kernels.windows import cover, hash_windows, merged
 from stages.kernels.winnow import scale, winnow
@@ -62,7 +62,7 @@ RUN = (("start", pa.uint32()), ("count", pa.uint16()))  # of windows: the token 
 _ADDRESS = ("address", pa.uint64())
 _CONTEXT = (("context_high", pa.uint64()), ("context_low", pa.uint64()))
 SIGNED = pa.schema([("fingerprint", pa.uint64()), *_CONTEXT, _ADDRESS, *RUN])
-RUNS = pa.schema([_ADDRESS, *RUN])
+RUNS = pa.schema([_ADDRESS, *RUN, ("other", pa.uint64())])  # `other`: the address of a document with the same windows
 CHECKS = pa.schema([_ADDRESS, *RUN, ("wanted", pa.bool_())])
 WINDOWS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), _ADDRESS, RUN[0], ("wanted", pa.bool_())])
 
@@ -112,7 +112,8 @@ def group(stage: Windowed, signed: pa.Table) -> tuple[pa.Table, pa.Table]:
     doubtful = of_fingerprint > 1 if stage.keep_first else (of_fingerprint > 1) & (alone > 0)
     wanted = np.ones(len(address), bool) if stage.keep_first else ~several
     checks = _taken(signed.append_column("wanted", pa.array(wanted)), first & doubtful[classes.leader], CHECKS)
-    return _taken(signed, resolved, RUNS), checks
+    others = signed.append_column("other", pa.array(_others(stage, classes, address)))
+    return _taken(others, resolved, RUNS), checks
 
 
 def windows(stage: Windowed, docs: pa.Table, addresses: UInt64s, checks: pa.Table) -> pa.Table:
@@ -141,7 +142,13 @@ def match(stage: Windowed, hashed: pa.Table) -> pa.Table:
     found = wanted & (groups.size[groups.leader] > 1)
     if stage.keep_first:
         found &= groups.first[groups.leader] != np.arange(len(address))
-    return _taken(hashed.append_column("count", pa.array(np.ones(len(address), np.uint16))), found, RUNS)
+    runs = hashed.append_column("count", pa.array(np.ones(len(address), np.uint16)))
+    return _taken(runs.append_column("other", pa.array(_others(stage, groups, address))), found, RUNS)
+
+
+def _others(stage: Windowed, groups: Groups, addresses: UInt64s) -> UInt64s:
+    """The address of a document that has the same: of the one that keeps it, or of the next one if none does."""
+    return (first_of if stage.keep_first else next_of)(groups, addresses)
 
 
 def spans(stage: Windowed, docs: pa.Table, addresses: UInt64s, runs: pa.Table) -> pa.Array:

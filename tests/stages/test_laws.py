@@ -77,6 +77,7 @@ def corpus() -> pa.Table:
         text=texts,
         html=html,
         language=[["en", "de", None][n % 3] for n in range(rows)],
+        cluster_size=[1 + n % 7 for n in range(rows)],
     )
 
 

@@ -106,4 +106,4 @@ def test_the_first_copy_of_a_paragraph_stays(tmp_path: Path) -> None:
     docs = [{"id": f"{n:02d}", "url": None, "text": text} for n, text in enumerate(texts)]
     ok(run("paragraph_v1", write_shards(docs, tmp_path / "in", 2), tmp_path / "out"))
     assert corpus(tmp_path / "out") == [("00", texts[0]), ("01", "Something else."), ("03", texts[3])]
-    assert removed(tmp_path / "out") == {"02": ("only_duplicated_paragraphs", None, None)}
+    assert removed(tmp_path / "out") == {"02": ("only_duplicated_paragraphs", "00", None)}

@@ -217,8 +217,9 @@ def test_documents_that_were_not_signed_are_refused(change: Callable[[str], str]
     rows, changed = np.arange(2, dtype=np.uint64), documents(text=list(map(change, texts)))
     resolved, checks = group(stage, records)
     assert min(resolved.num_rows, checks.num_rows) > 0
+    runs = checks.append_column("other", checks.column("address")).select(RUNS.names)
     with pytest.raises(ValueError, match="give the documents that were signed"):
-        spans(stage, changed, rows, pa.concat_tables([resolved, checks.select(RUNS.names)]))
+        spans(stage, changed, rows, pa.concat_tables([resolved, runs]))
     with pytest.raises(ValueError, match="give the documents that were signed"):
         windows(stage, changed, rows, checks)
 
