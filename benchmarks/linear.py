@@ -25,13 +25,13 @@ from tests.refinedweb.engine.inline import run, write_shards
 
 STAGES = (
     "language_v1", "repetition_v1", "quality_v1", "lines_v1", "pii_v1", "c4_v1", "fineweb_v1",
-    "exact_v1", "minhash_v1", "paragraph_v1", "substring_v1",
+    "exact_v1", "minhash_v1", "paragraph_v1", "substring_v1", "exact_v2", "minhash_v2", "paragraph_v2", "substring_v2",
 )  # fmt: skip
-GLOBAL = ("exact_v1", "minhash_v1", "paragraph_v1", "substring_v1", "url_dedup_v1")
+GLOBAL = ("exact_v2", "minhash_v2", "paragraph_v2", "substring_v2", "url_dedup_v1")
 SCALES = (100, 1000)  # of TEXTS: 0.5 and 5 MB
 LEAST = 0.01  # seconds; the clock cannot measure less
 MOST = 3.0  # times as long per byte; more is a finding
-PRESET = {"minhash_v1": {"preset": "fineweb"}}
+PRESET = {"minhash_v1": {"preset": "fineweb"}, "minhash_v2": {"preset": "fineweb"}}
 
 
 def cpu(act: Callable[[], object], times: int) -> float:

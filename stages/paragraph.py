@@ -7,7 +7,7 @@ different paragraphs of n bytes collide with probability at most (n / 7 / 2^61)^
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from classifiers.kernels.arrays import UInt64s
 from stages.base import measure_column, set_column, stage
 from stages.kernels.buffers import utf8_views
+from stages.kernels.dialects import Dialect
 from stages.kernels.groups import first_of, grouped
 from stages.kernels.paragraphs import paragraphs
 from stages.spans import characters, decided, row_lists, rows_of, spans_column, with_cut_text
@@ -30,7 +31,7 @@ COPIES = pa.schema([("address", pa.uint64()), *_SPAN, ("other", pa.uint64())])  
 @stage("paragraph_v1")
 class Paragraph:
     """Cuts every paragraph that occurred before, in the order of the input, in this document or another, and removes
-    documents of which nothing is left: `only_duplicated_paragraphs`.
+    documents of which nothing is left: `only_duplicated_paragraphs`. `paragraph_v2` is its successor.
 
     A paragraph is a line: the text between line feeds. Paragraphs are the same if they are equal once normalised: lower
     case, every digit `0`, no accents and no punctuation (Unicode's Mn and P), white space collapsed. Paragraphs that
@@ -45,6 +46,7 @@ class Paragraph:
     """
 
     name: ClassVar[str]
+    clean: ClassVar[bool] = False  # whether seams are clean (see `stages.spans.cut_spans`)
     reads: ClassVar[tuple[str, ...]] = ("text",)
     min_words: int = 1
 
@@ -52,10 +54,14 @@ class Paragraph:
         if self.min_words < 1:
             raise ValueError(f"min_words must be at least 1, not {self.min_words}")
 
+    def dialect(self) -> Dialect:
+        """How paragraphs are normalised."""
+        return "paper"
+
     def __call__(self, docs: pa.Table) -> pa.Table:
         rows = np.arange(docs.num_rows, dtype=np.uint64)
         lists = row_lists(sign(self, docs, rows), rows)
-        return set_column(docs, measure_column("paragraph_v1", "paragraphs"), lists)
+        return set_column(docs, measure_column(self.name, "paragraphs"), lists)
 
     def reasons(self, docs: pa.Table, found: pa.Array | pa.ChunkedArray) -> pa.Array:
         """Why each document is removed, given its spans (`stages.dedup.SPANS`): a string, or null if it stays."""
@@ -65,7 +71,39 @@ class Paragraph:
 
     def apply(self, docs: pa.Table, decisions: pa.Table) -> pa.Table:
         """`Global.apply`: set `drop` as decided, and cut the text of the documents that stay."""
-        return with_cut_text(*decided(docs, decisions))
+        return with_cut_text(*decided(docs, decisions), clean=self.clean)
+
+
+@stage("paragraph_v2")
+class ParagraphV2(Paragraph):
+    """Cuts every paragraph that occurred before, in the order of the input, in this document or another, and removes
+    documents of which nothing is left: `only_duplicated_paragraphs`.
+
+    A paragraph is a line: the text between line feeds. Paragraphs are the same if they are equal once normalised.
+    Paragraphs that then have fewer than `min_words` words (separated by white space), such as blank lines and rules of
+    dashes, are never cut.
+
+    `normalise`: "text" takes away case, accents, invisible characters and punctuation, but not what tells numbers
+    apart, so the lines of a table stay (see `minhash_v2`). "paper" also takes every digit for `0`, marks of all scripts
+    and the points of numbers, as `paragraph_v1` does.
+
+    Called on documents, the stage only signs them (`paragraph_v2.paragraphs`) and drops nothing: the verdict needs the
+    whole corpus.
+    Source: CCNet (Wenzek et al. 2020, arXiv 1911.00359), section 3.1, and Dolma (Soldaini et al. 2024, arXiv
+    2402.00159), as for `paragraph_v1`. The normalisation "text" is ours.
+    """
+
+    clean: ClassVar[bool] = True
+    normalise: Literal["text", "paper"] = "text"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.normalise not in ("text", "paper"):
+            raise ValueError(f'normalise must be "text" or "paper", not {self.normalise!r}')
+
+    def dialect(self) -> Dialect:
+        """How paragraphs are normalised."""
+        return self.normalise
 
 
 def sign(stage: Paragraph, docs: pa.Table, addresses: UInt64s) -> pa.Table:
@@ -73,7 +111,7 @@ def sign(stage: Paragraph, docs: pa.Table, addresses: UInt64s) -> pa.Table:
     offsets, data = utf8_views(docs.column("text"))
     parts = [SIGNED.empty_table()]
     for row, end in row_blocks(offsets):
-        found = paragraphs(offsets[row : end + 1], data, stage.min_words)
+        found = paragraphs(offsets[row : end + 1], data, stage.min_words, stage.dialect())
         columns = found.key, found.check, addresses[row + found.row], found.start, found.end
         parts.append(pa.Table.from_arrays(list(map(pa.array, columns)), schema=SIGNED))
     return pa.concat_tables(parts).combine_chunks()

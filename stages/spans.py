@@ -14,7 +14,7 @@ from stages.base import drop_where, set_column
 from stages.dedup import ROW, SPANS
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import tables
-from stages.kernels.cuts import TokenSpans, count_characters, cut_rows
+from stages.kernels.cuts import TokenSpans, count_characters, cut_rows, fit_rows
 
 
 def row_lists(records: pa.Table, addresses: UInt64s) -> pa.Array:
@@ -62,7 +62,20 @@ def characters(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> tupl
     return inside, everything
 
 
-def cut_spans(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> pa.Array:
+def of_whole_words(text: pa.ChunkedArray, spans: pa.Array) -> pa.Array:
+    """The spans without the parts of words at their ends, so that no cut goes through a number or a word.
+
+    A word is what stands between white space, or a letter of a script without spaces (see `stages.kernels.words`).
+    Spans that have no whole word are left out.
+    """
+    offsets, data = utf8_views(text)
+    of = flat(spans)
+    row, start, end = np.empty((3, len(of.start)), np.int64)
+    found = fit_rows(offsets, data, of, tables(), row, start, end)
+    return spans_column(len(offsets) - 1, row[:found], start[:found], end[:found])
+
+
+def cut_spans(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array, clean: bool) -> pa.Array:
     """The texts without their spans, in the column's type; nulls and texts without spans stay as they are.
 
     The pieces that remain are joined by the white space next to the cut: that of the side with more line feeds (the
@@ -71,12 +84,15 @@ def cut_spans(text: pa.ChunkedArray, spans: pa.ChunkedArray | pa.Array) -> pa.Ar
     unless two words would fuse: then by the first white space of what was cut, or a space if that had none. So the
     tokens that remain are those that were not cut, and every byte that remains was in the text, in this order (except
     for the space of the last case).
+
+    `clean`: the white space is one character, or one or two line feeds; and where there was none, a space comes between
+    all pieces but those that a script without spaces would write without one.
     """
     offsets, data = utf8_views(text)
     of = flat(spans)
     out = np.empty(int(offsets[-1] - offsets[0]) + len(of.start), np.uint8)
     ends = np.zeros(len(offsets), np.int64)
-    cut_rows(offsets, data, of, tables(), out, ends)
+    cut_rows(offsets, data, of, tables(), clean, out, ends)
     joined = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
     valid = pc.is_valid(text)
     whole = valid.combine_chunks() if isinstance(valid, pa.ChunkedArray) else valid
@@ -98,12 +114,12 @@ def _by_row(spans: TokenSpans) -> tuple[Int64s, Int64s, Int64s]:
     return row, spans.start, spans.end
 
 
-def with_cut_text(docs: pa.Table, spans: pa.Array) -> pa.Table:
+def with_cut_text(docs: pa.Table, spans: pa.Array, clean: bool) -> pa.Table:
     """`docs`, with the texts of those that stay cut; a table without texts is returned as it is."""
     if "text" not in docs.column_names:
         return docs
     text, stays = docs.column("text"), docs.column("drop").is_null()
-    return set_column(docs, "text", pc.if_else(stays, cut_spans(text, spans), text))
+    return set_column(docs, "text", pc.if_else(stays, cut_spans(text, spans, clean), text))
 
 
 def decisions_of(docs: pa.Table, reasons: pa.Array, spans: pa.Array) -> pa.Table:

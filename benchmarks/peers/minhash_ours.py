@@ -13,7 +13,7 @@ from benchmarks.peers.protocol import Answer, serve
 from stages.kernels.minhash import band_digests
 from stages.kernels.normalise import normalised
 from stages.kernels.shingles import Shingles, text_shingles
-from stages.minhash import MinHash
+from stages.minhash import MinHashV2
 
 
 def timed(work: Callable[[], Any], repeats: int) -> Answer:
@@ -27,21 +27,21 @@ def timed(work: Callable[[], Any], repeats: int) -> Answer:
 
 def digests(texts: str, documents: int, repeats: int, **params: Any) -> Answer:
     """The stage, from a text column to its keys."""
-    docs, stage = pq.read_table(texts)[:documents].combine_chunks(), MinHash(**params)
+    docs, stage = pq.read_table(texts)[:documents].combine_chunks(), MinHashV2(**params)
     return timed(lambda: stage(docs), repeats)
 
 
 def parts(texts: str, documents: int, repeats: int, part: str) -> Answer:
     """What comes before signatures, `normalise` or `shingles` (including normalisation), and the texts' bytes."""
     column = pq.read_table(texts)["text"][:documents].combine_chunks()
-    work = {"normalise": lambda: normalised(column), "shingles": lambda: text_shingles(column, 5)}[part]
+    work = {"normalise": lambda: normalised(column, "text"), "shingles": lambda: text_shingles(column, 5, "text")}[part]
     return {**timed(work, repeats), "bytes": sum(len(text.encode()) for text in column.to_pylist())}
 
 
 def write_shingles(texts: str, documents: int, path: str) -> Answer:
     """Write the texts' shingle hashes to a file, for contenders that start from them."""
     column = pq.read_table(texts)["text"][:documents]
-    found = text_shingles(column, 5)
+    found = text_shingles(column, 5, "text")
     np.savez(path, offsets=found.offsets, hashes=found.hashes)
     return {"shingles": len(found.hashes)}
 

@@ -18,9 +18,11 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
+from refinedweb.dedup.candidates import PAIRS
 from refinedweb.dedup.context import Context, Documents, is_old, within
 from refinedweb.dedup.decide import removed_by, write_decisions
 from refinedweb.dedup.exchange import Exchange, arrived
+from refinedweb.dedup.keepers import like_their_keepers, spared, verifies_keepers
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
 from refinedweb.dedup.planning import split_shuffle
 from refinedweb.dedup.shuffle import concatenated
@@ -60,7 +62,10 @@ def elected(context: Context, members: Shuffled, sign: Phase) -> Iterator[Phase]
     elect = Elect(context, best, partitions, size)
     yield elect
     winners = yield from arrived(elect.winners, elect)
-    yield DecideClusters(context, describe.members_seen, winners, sign)
+    held = None
+    if verifies_keepers(context):
+        held = yield from like_their_keepers(context, describe.members_seen, winners)
+    yield DecideClusters(context, describe.members_seen, winners, sign, held)
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,7 @@ class DecideClusters:
     members: Shuffled
     winners: Shuffled
     sign: Phase
+    held: Shuffled | None = None  # pairs of members with their winners that were verified, if the stage does that
     name: str = DECIDE
 
     @property
@@ -185,6 +191,9 @@ class DecideClusters:
         members = concatenated([*self.members.tables(task, 0)], MEMBER)
         winners = self.winners.read(task).sort_by("component")
         decided = joined(members, winners, cast(Clustered, self.context.stage).reason)
+        if self.held is not None:
+            pairs = concatenated([*self.held.tables(task, 0)], PAIRS)
+            decided = spared(decided, pairs.column("b").to_numpy())
         write_decisions(self.context, task, decided, outputs)
         return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, decided))
 

@@ -122,7 +122,7 @@ def _set_index(raw: dict[str, Any], index: Sequence[str]) -> None:
     known = registry()
     stages = [stage for stage in raw.get("stage", []) if "index" in _field_names(known.get(stage.get("name")))]
     if not stages:
-        raise ConfigError("--index: the recipe has no stage that takes an index (url_dedup_v1, exact_v1, minhash_v1)")
+        raise ConfigError("--index: the recipe has no stage that takes an index (url_dedup_v1, exact_v2, minhash_v2)")
     for stage in stages:
         stage["index"] = [*index]
 

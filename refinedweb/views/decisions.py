@@ -97,12 +97,12 @@ class Decisions:
         return None
 
     def _first_window(self, text: str) -> str:
-        """The first `length` tokens of a span; the whole text if the stage cuts paragraphs."""
+        """The first `length` tokens of a span; all of it if it is shorter, or if the stage cuts paragraphs."""
         stage = self._context.stage
         if not isinstance(stage, Substring):
             return text
         _, tokens = next(iter(token_blocks(pa.array([text]), stage.tokens)))
-        return text.encode()[: int(tokens.end[stage.length - 1])].decode()
+        return text.encode()[: int(tokens.end[: stage.length][-1])].decode()
 
     def _rows(self, shard: int, reason: str | None) -> list[dict[str, Any]]:
         table = self.table(shard)

@@ -13,6 +13,7 @@ from classifiers.kernels.jit import kernel
 from classifiers.kernels.utf8 import decode
 from stages.kernels.buffers import utf8_views
 from stages.kernels.classes import DIGIT, CharacterTables, flags_of, tables
+from stages.kernels.dialects import Dialect
 from stages.kernels.modular import BASE_A, BASE_B, appended
 from stages.kernels.normalise import normalised
 from stages.kernels.tokens import PIECE
@@ -31,15 +32,18 @@ class Paragraphs(NamedTuple):
     end: UInt32s  # byte after it, line feeds not counted
 
 
-def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
-    """The lines that have `least` words or more once normalised. Memory: about 4 bytes per byte of text."""
+def paragraphs(offsets: Offsets, data: Bytes, least: int, dialect: Dialect) -> Paragraphs:
+    """The lines that have `least` words or more once normalised. Memory: about 4 bytes per byte of text.
+
+    In the dialect `paper`, all digits are alike.
+    """
     breaks = np.flatnonzero(data[offsets[0] : offsets[-1]] == _NEWLINE) + offsets[0]
     start = np.sort(np.concatenate((offsets[:-1], breaks + 1)))
     edges = np.append(start, offsets[-1])
     lines = pa.Array.from_buffers(pa.large_string(), len(start), [None, pa.py_buffer(edges), pa.py_buffer(data)])
     key, check = np.empty((2, len(start)), np.uint64)
     words = np.empty(len(start), np.int64)
-    _hash(*utf8_views(normalised(lines)), tables(), key, check, words)
+    _hash(*utf8_views(normalised(lines, dialect)), tables(), dialect == "paper", key, check, words)
     kept = np.flatnonzero(words >= least)
     row = np.searchsorted(offsets[1:], start[kept], "right")
     end = edges[kept + 1] - (data[edges[kept + 1] - 1] == _NEWLINE)
@@ -48,14 +52,16 @@ def paragraphs(offsets: Offsets, data: Bytes, least: int) -> Paragraphs:
 
 
 @kernel
-def _hash(offsets: Offsets, data: Bytes, classes: CharacterTables, key: UInt64s, check: UInt64s, words: Int64s) -> None:
-    """Both hashes of normalised lines, with `0` for every decimal digit of any script, and how many words they have."""
+def _hash(
+    offsets: Offsets, data: Bytes, classes: CharacterTables, alike: bool, key: UInt64s, check: UInt64s, words: Int64s
+) -> None:
+    """Both hashes of normalised lines, and how many words they have. `alike`: every digit of any script counts as 0."""
     for line in range(len(offsets) - 1):
         text = data[offsets[line] : offsets[line + 1]]
         a, b, piece, held, at, blanks = np.uint64(0), np.uint64(0), np.uint64(0), 0, 0, 0
         while at < len(text):
             point, size = decode(text, at)
-            digit = flags_of(classes, point) & DIGIT != 0
+            digit = alike and flags_of(classes, point) & DIGIT != 0
             blanks += point == _BLANK
             for k in range(1 if digit else size):
                 piece = (piece << _BYTE) | np.uint64(_ZERO if digit else text[at + k])

@@ -16,7 +16,8 @@ from classifiers.kernels.arrays import Bytes, Float64s, Int, Offsets, UInt64s
 from classifiers.kernels.hash import GOLDEN, POLYNOMIAL_BASE, avalanche, mixed
 from classifiers.kernels.jit import kernel
 from stages.kernels.buffers import utf8_views
-from stages.kernels.normalise import BLANK, Clean, Normal, most_words, new_clean, normal, normalise
+from stages.kernels.dialects import BLANK, Dialect, Normal, normal
+from stages.kernels.normalise import Clean, most_words, new_clean, normalise
 from stages.kernels.words import longest
 
 _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)  # the mask of eight bytes
@@ -29,14 +30,14 @@ class Shingles(NamedTuple):
     hashes: UInt64s
 
 
-def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int) -> Shingles:
+def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int, dialect: Dialect) -> Shingles:
     """The shingles of every text of a column. The texts are normalised first."""
     offsets, data = utf8_views(column)
     size = longest(offsets)
     clean, words = new_clean(size), np.empty(most_words(size, 1), np.uint64)
     ends = np.zeros(len(offsets), np.int64)
     out = np.empty(most_words(int(offsets[-1] - offsets[0]), len(ends)), np.uint64)
-    _text_shingles(offsets, data, normal(), ngram, clean, _by_eight(clean.text), words, ends, out)
+    _text_shingles(offsets, data, normal(dialect), ngram, clean, _by_eight(clean.text), words, ends, out)
     return Shingles(ends, out[: ends[-1]])
 
 

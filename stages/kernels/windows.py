@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from classifiers.kernels.arrays import Int, Int64s, UInt64s
@@ -26,10 +28,21 @@ def hash_windows(
             to += 1
 
 
-def cover(tokens: Tokens, length: int, rows: Int64s, starts: Int64s, counts: Int64s) -> Int64s:
-    """The bytes that the runs, sorted by (row, start), cover: spans (row, start, end) that do not overlap or touch."""
-    out = np.empty((3, len(rows)), np.int64)
-    return out[:, : _cover(tokens, length, rows, starts, counts, out)]
+class Covered(NamedTuple):
+    """Spans that do not overlap or touch, in the order of rows: bytes of the row, and the numbers of their tokens."""
+
+    row: Int64s
+    start: Int64s
+    end: Int64s
+    first: Int64s
+    last: Int64s  # the token after the span
+
+
+def cover(tokens: Tokens, length: int, rows: Int64s, starts: Int64s, counts: Int64s) -> Covered:
+    """What the runs, sorted by (row, start), cover."""
+    out = np.empty((5, len(rows)), np.int64)
+    found = _cover(tokens, length, rows, starts, counts, out)
+    return Covered(*out[:, :found])
 
 
 @kernel
@@ -37,11 +50,22 @@ def _cover(tokens: Tokens, length: Int, rows: Int64s, starts: Int64s, counts: In
     found, row = 0, np.int64(-1)
     for run in range(len(rows)):
         first = tokens.first[rows[run]] + starts[run]
-        start, end = tokens.start[first], tokens.end[first + counts[run] + length - 2]
+        last = first + counts[run] + length - 1
+        start, end = tokens.start[first], tokens.end[last - 1]
         if rows[run] == row and start <= out[2, found - 1]:
             out[2, found - 1] = max(end, out[2, found - 1])
+            out[4, found - 1] = max(last, out[4, found - 1])
             continue
         row = rows[run]
-        out[0, found], out[1, found], out[2, found] = row, start, end
+        out[0, found], out[1, found], out[2, found], out[3, found], out[4, found] = row, start, end, first, last
         found += 1
     return found
+
+
+def merged(spans: Covered, least: int, gap: int) -> Int64s:
+    """(row, start, end) of the spans of `least` bytes or more; those with fewer than `gap` tokens between are one."""
+    row, start, end, first, last = np.stack(spans)[:, spans.end - spans.start >= least]
+    begins = np.ones(len(row), bool)
+    begins[1:] = (row[1:] != row[:-1]) | (first[1:] - last[:-1] >= gap)
+    at = np.flatnonzero(begins)
+    return np.stack((row[at], start[at], end[np.append(at[1:], len(row)) - 1 if len(at) else at]))

@@ -53,9 +53,9 @@ from classifiers.kernels.arrays import Bools, Int64s, UInt64s
 from stages.assets import Asset
 from stages.kernels.groups import Groups, classes_of, first_of, grouped, next_of
 from stages.kernels.tokens import Tokens
-from stages.kernels.windows import cover, hash_windows
+from stages.kernels.windows import cover, hash_windows, merged
 from stages.kernels.winnow import scale, winnow
-from stages.spans import rows_of, spans_column
+from stages.spans import of_whole_words, rows_of, spans_column
 from stages.tokens import token_blocks
 
 RUN = (("start", pa.uint32()), ("count", pa.uint16()))  # of windows: the token where the first starts, and how many
@@ -67,8 +67,16 @@ CHECKS = pa.schema([_ADDRESS, *RUN, ("wanted", pa.bool_())])
 WINDOWS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), _ADDRESS, RUN[0], ("wanted", pa.bool_())])
 
 
+class SpanRules(NamedTuple):
+    """What becomes of runs of duplicated windows."""
+
+    merge_gap: int = 0  # spans with fewer tokens than this between them are one
+    min_bytes: int = 0  # shorter ones are none
+    whole_words: bool = False  # a span ends where a word does
+
+
 class Windowed(Protocol):
-    """The parameters that decide which windows are duplicated."""
+    """The parameters that decide which windows are duplicated, and what is made of them."""
 
     @property
     def length(self) -> int: ...
@@ -76,6 +84,8 @@ class Windowed(Protocol):
     def tokens(self) -> Asset | None: ...
     @property
     def keep_first(self) -> bool: ...
+
+    def rules(self) -> SpanRules: ...
 
 
 def sign(stage: Windowed, docs: pa.Table, addresses: UInt64s) -> pa.Table:
@@ -142,18 +152,20 @@ def _others(stage: Windowed, groups: Groups, addresses: UInt64s) -> UInt64s:
 
 
 def spans(stage: Windowed, docs: pa.Table, addresses: UInt64s, runs: pa.Table) -> pa.Array:
-    """Phase 5: the bytes that the runs of these documents cover, a list per row. Other runs are ignored.
+    """Phase 5: the spans of these documents that their runs make, a list per row. Other runs are ignored.
 
     Raises ValueError if a run is not within its document, which is then not the text that was signed.
     """
-    here = _runs_of(docs, addresses, runs)
+    here, rules = _runs_of(docs, addresses, runs), stage.rules()
     parts = [np.empty((3, 0), np.int64)]
     for first, tokens in token_blocks(here.text, stage.tokens):
         runs_here, rows = _of_block(here, first, tokens, stage.length)
-        found = cover(tokens, stage.length, rows, here.start[runs_here], here.windows[runs_here])
+        covered = cover(tokens, stage.length, rows, here.start[runs_here], here.windows[runs_here])
+        found = merged(covered, rules.min_bytes, rules.merge_gap)
         found[0] = here.where[first + found[0]]
         parts.append(found)
-    return spans_column(docs.num_rows, *np.concatenate(parts, axis=1))
+    spans = spans_column(docs.num_rows, *np.concatenate(parts, axis=1))
+    return of_whole_words(docs.column("text"), spans) if rules.whole_words else spans
 
 
 def duplicate_spans(stage: Windowed, docs: pa.Table) -> pa.Array:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from stages.assets import Asset
 from stages.base import measure_column, set_column, stage
 from stages.spans import characters, decided, row_lists, with_cut_text
-from stages.substring.phases import sign
+from stages.substring.phases import SpanRules, sign
 
 DUPLICATE_SPANS = "duplicate_spans"
 MOST_TOKENS = 2**16 - 1  # tokens of a window: runs count windows in 16 bits
@@ -33,6 +33,7 @@ class Substring:
     `keep_first`: the first copy of a span, in the order of the input, stays (in the paper none does). `tokens`: a local
     `tokenizer.json` (Hugging Face); without it, tokens are words, punctuation marks and letters of scripts without
     spaces (see `stages.tokens`). White space does not count as characters. `length` is 1 to 65535 tokens.
+    `substring_v2` is its successor, whose cuts do not go through words.
 
     Called on documents, the stage only signs them (`substring_v1.fingerprints`) and drops nothing: the verdict needs
     the whole corpus.
@@ -56,10 +57,14 @@ class Substring:
         if not (self.min_left >= 0 and self.max_share >= 0):
             raise ValueError(f"min_left and max_share must be at least 0, not {self.min_left} and {self.max_share}")
 
+    def rules(self) -> SpanRules:
+        """What becomes of runs of duplicated windows."""
+        return SpanRules()
+
     def __call__(self, docs: pa.Table) -> pa.Table:
         rows = np.arange(docs.num_rows, dtype=np.uint64)
         lists = row_lists(sign(self, docs, rows), rows)
-        return set_column(docs, measure_column("substring_v1", "fingerprints"), lists)
+        return set_column(docs, measure_column(self.name, "fingerprints"), lists)
 
     def reasons(self, docs: pa.Table, found: pa.Array | pa.ChunkedArray) -> pa.Array:
         """Why each document is removed, given its spans (`stages.dedup.SPANS`): a string, or null if it stays."""
@@ -79,4 +84,43 @@ class Substring:
         docs, found = decided(docs, decisions)
         if self.mode == "mask":
             return set_column(docs, DUPLICATE_SPANS, found)
-        return with_cut_text(docs, found) if self.mode == "cut" else docs
+        return with_cut_text(docs, found, self.rules().whole_words) if self.mode == "cut" else docs
+
+
+@stage("substring_v2")
+class SubstringV2(Substring):
+    """Finds every span of at least `length` tokens that occurs more than once in the corpus; `mode` says what happens:
+
+    `cut`           removes the spans, and documents with fewer than `min_left` characters outside spans:
+                    `mostly_duplicated_text`
+    `mask`          leaves the text, and adds the column `duplicate_spans` (bytes of the text, start and end)
+    `drop_partial`  removes documents with more than `max_share` of their characters in spans: `partly_duplicated_text`
+    `drop_any`      removes documents with a span: `has_duplicated_text`
+
+    `ends`: with "words", a span is shortened to its whole words, so that nothing is left of a number or of `don't` but
+    the whole; words are what stands between white space, and letters of scripts without spaces. What remains is joined
+    by one space or one or two line feeds. With "tokens", a span ends after any token, as in `substring_v1`.
+    `min_bytes`: spans of fewer bytes are none; with a small `length`, bytes decide instead of tokens.
+    `merge_gap`: two spans with fewer tokens than this between them are one.
+    `length`, `tokens`, `keep_first`, `min_left` and `max_share` are those of `substring_v1`.
+
+    Called on documents, the stage only signs them (`substring_v2.fingerprints`) and drops nothing: the verdict needs
+    the whole corpus.
+    Source: Penedo et al. 2023 (RefinedWeb), section 3.3 and appendix G.3.2; Lee et al. 2022 (arXiv 2107.06499). Whole
+    words are ours; bytes and gaps are as in Dolma 3 (Olmo Team 2025).
+    """
+
+    ends: Literal["words", "tokens"] = "words"
+    min_bytes: int = 0
+    merge_gap: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ends not in ("words", "tokens"):
+            raise ValueError(f'ends must be "words" or "tokens", not {self.ends!r}')
+        if not (self.min_bytes >= 0 and self.merge_gap >= 0):
+            raise ValueError(f"min_bytes and merge_gap must be at least 0, not {self.min_bytes} and {self.merge_gap}")
+
+    def rules(self) -> SpanRules:
+        """What becomes of runs of duplicated windows."""
+        return SpanRules(self.merge_gap, self.min_bytes, self.ends == "words")

@@ -25,6 +25,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("extract_v1", {"engine": "blocks"}),
     ("repetition_v1", {"dialect": "datatrove"}),
     ("quality_v1", {"dialect": "datatrove"}),
+    ("minhash_v2", {"normalise": "paper"}),
+    ("paragraph_v2", {"normalise": "paper"}),
+    *(("exact_v2", {"same": same}) for same in ("text", "paper", "bytes")),
 ]
 
 ENGLISH = (

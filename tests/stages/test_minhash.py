@@ -22,7 +22,7 @@ from stages.kernels import minhash
 from stages.kernels.minhash import band_digests, digest_bands, family, least, splitmix
 from stages.kernels.shingles import Shingles
 from stages.kernels.sketch import Tosses, sketch
-from stages.minhash import FAST_FROM, PRESETS, MinHash, jaccard, jaccards, matching_bands
+from stages.minhash import FAST_FROM, PRESETS, MinHash, MinHashV2, jaccard, jaccards, matching_bands
 from stages.schema import documents
 from tests.stages.texts import texts
 
@@ -362,3 +362,43 @@ def test_tokens_take_the_place_of_words(tmp_path: Path) -> None:
     unknown = stage(documents(text=["a b zebra quagga"])).column("minhash_v1.keys").to_pylist()
     assert unknown == [c], "all unknown words are one token"
     assert stage.key_parameters()["tokens"] is not None
+
+
+# minhash_v2
+
+
+def v2_keys(values: list[str | None], **params: Any) -> list[list[int]]:
+    found: list[list[int]] = MinHashV2(**params)(documents(text=values)).column("minhash_v2.keys").to_pylist()
+    return found
+
+
+@given(values=st.lists(st.one_of(st.none(), texts), max_size=4))
+def test_the_papers_dialect_gives_the_keys_of_v1(values: list[str | None]) -> None:
+    assert v2_keys(values, bands=3, rows=2, normalise="paper") == keys_of(values, bands=3, rows=2)
+
+
+@pytest.mark.parametrize(("preset", "first"), [("refinedweb", "15a5f69840c733be"), ("fineweb", "5644a5867324aa5a")])
+def test_v2_keys_stay_what_they_are(preset: Any, first: str) -> None:
+    """Of a text without signs they are those of v1; here a number and a joiner make the difference."""
+    plain, signed = v2_keys([ENGLISH, f"{ENGLISH} It was 3.5 m, c'est-à-dire -0.5% می\u200cخواهم."], preset=preset)
+    assert f"{plain[0]:016x}" == first
+    assert f"{signed[0]:016x} {signed[-1]:016x}" == V2_GOLDEN[preset]
+
+
+V2_GOLDEN = {"refinedweb": "965e8613993fe3ab 3297c3078a16053c", "fineweb": "4a794d76be785399 c23e618ad589513b"}
+
+
+@pytest.mark.parametrize(("a", "b"), [("pi is 3.14", "pi is 314"), ("か", "が"), ("in C# we", "in C we")])
+def test_v2_tells_texts_apart(a: str, b: str) -> None:
+    stage = MinHashV2()
+    one, other = v2_keys([a, b], bands=3, rows=2)
+    assert one != other
+    assert jaccard(a, b) == 1.0 or "C#" in a, "the paper's normalisation does not"
+    assert jaccard(a, b, dialect=stage.dialect()) == 0.0
+
+
+def test_keys_of_another_dialect_are_never_compared() -> None:
+    assert MinHashV2().key_parameters() == {**MinHash().key_parameters(), "normalise": "text"}
+    assert MinHashV2(normalise="paper").key_parameters()["normalise"] == "paper"
+    with pytest.raises(ValueError, match='normalise must be "text" or "paper", not'):
+        MinHashV2(normalise="unicode")  # type: ignore[arg-type]

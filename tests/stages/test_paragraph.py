@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 
 from stages.base import build
 from stages.kernels.classes import fold
-from stages.paragraph import COPIES, Paragraph, copies, duplicate_spans, sign, spans
+from stages.paragraph import COPIES, Paragraph, ParagraphV2, copies, duplicate_spans, sign, spans
 from stages.schema import documents
 from stages.spans import decisions_of, with_rows
+from tests.stages.normal import PLAIN
 from tests.stages.texts import texts
 
 Found = list[list[dict[str, int]]]
@@ -29,7 +31,7 @@ def normal(line: str) -> str:
     return " ".join("".join(digits).split())
 
 
-def oracle(column: list[str | None], min_words: int) -> Found:
+def oracle(column: list[str | None], min_words: int, normal: Callable[[str], str] = normal) -> Found:
     seen: set[str] = set()
     found: Found = []
     for text in column:
@@ -124,3 +126,33 @@ def test_the_stage_signs_and_drops_nothing() -> None:
 def test_wrong_parameters_are_refused() -> None:
     with pytest.raises(Exception, match="min_words must be at least 1, not 0"):
         build("paragraph_v1", {"min_words": 0})
+
+
+# paragraph_v2
+
+
+@settings(max_examples=100)
+@given(columns, st.integers(1, 3))
+def test_v2_copies_are_those_of_the_plain_reading(column: list[str | None], min_words: int) -> None:
+    stage = ParagraphV2(min_words=min_words)
+    assert duplicate_spans(stage, documents(text=column)).to_pylist() == oracle(column, min_words, PLAIN["text"])
+    paper = ParagraphV2(min_words=min_words, normalise="paper")
+    assert duplicate_spans(paper, documents(text=column)).to_pylist() == oracle(column, min_words)
+
+
+def test_the_lines_of_a_table_stay() -> None:
+    table = [f"{1990 + year} {812 + 7 * year}" for year in range(20)]
+    column: list[str | None] = ["\n".join([*table, "A note.", "a NOTE!"]), "3.14\n314\n\n\nが\nか"]
+    docs = documents(text=column)
+    left = []
+    for stage in (ParagraphV2(), Paragraph()):
+        found = duplicate_spans(stage, docs)
+        left.append(stage.apply(with_rows(docs), decisions_of(docs, stage.reasons(docs, found), found)).column("text"))
+    assert left[0].to_pylist() == ["\n".join([*table, "A note."]), column[1]]
+    assert left[1].to_pylist() == ["1990 812\nA note.", "3.14\n\nが"]
+
+
+def test_v2_parameters_and_columns() -> None:
+    assert "paragraph_v2.paragraphs" in ParagraphV2()(documents(text=["one"])).column_names
+    with pytest.raises(Exception, match='normalise must be "text" or "paper", not'):
+        build("paragraph_v2", {"normalise": "bytes"})
