@@ -41,6 +41,8 @@ MEANING = {
     "language": "top language (fastText lid.176)",
     "language_score": "its probability",
     "profanity_score": "what profanity_v1 compared with its threshold",
+    "cluster_size": "documents that this one stands for: itself and the duplicates that were removed for it",
+    "weight": "how often to sample it, by weight_v1",
     "pii_emails": "e-mail addresses masked in the text",
     "pii_ips": "IP addresses masked in the text",
     "pii_phones": "telephone numbers masked in the text",

@@ -58,7 +58,7 @@ def test_the_card_says_what_the_ledger_says(out: Path) -> None:
     assert "too_few_words 8" in text
     assert rw.open(str(out)).file.fingerprint in text
     assert "Personal data of public pages was not masked." in text
-    columns = set(re.findall(r"^\| `([^`]+)` \| \w+", text, re.M))
+    columns = set(re.findall(r"^\| `([^`]+)` \| `\w+", text, re.M))
     assert {"id", "url", "text", "quality_v1.words"} <= columns
     assert verify(str(out)).problems == []
 
