@@ -25,7 +25,7 @@ from refinedweb.shard.kept import KEPT_ID
 from refinedweb.shard.seen import SeenDocuments, seen_by
 from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.inputs import Input
-from refinedweb.storage import open_store, split_uri
+from refinedweb.storage import Store, open_store, split_uri
 from stages.base import registry, set_column
 from stages.dedup import ROW, Clustered, Global
 from stages.errors import ShardError
@@ -103,19 +103,18 @@ def _of_run(root: str, step: str, shard: int, stage: str, columns: Sequence[str]
     store = open_store(root)
     with store.open(layout.shard_key(layout.CORPUS, shard), random=True) as file:
         corpus = pq.read_table(file, columns=["id"]).column("id").combine_chunks()
-    return _seen(root, stage).tables(shard, ["id", *columns], corpus)
+    return _seen(store, stage).tables(shard, ["id", *columns], corpus)
 
 
 @lru_cache(maxsize=64)
-def _seen(root: str, stage: str) -> SeenDocuments:
+def _seen(store: Store, stage: str) -> SeenDocuments:
     """What the step of an earlier run saw. Nothing is opened that the run names."""
-    store = open_store(root)
     run = run_or_none(store)
     step = None if run is None else same_stage(run.steps, stage)
     if run is None or step is None:
-        raise ShardError(f"the run at {root}, a part of the index, is gone; start a new run")
+        raise ShardError(f"the run at {store.root}, a part of the index, is gone; start a new run")
     applied = [name for other in run.steps if other.name in step.applies for name in other.stages]
-    recipe = of_content({"stages": _to_apply(run.recipe)}, run.recipe_name, applied, Trust(root))
+    recipe = of_content({"stages": _to_apply(run.recipe)}, run.recipe_name, applied, Trust(store.root))
     return seen_by(store, run.steps, step.stages[0], recipe)
 
 

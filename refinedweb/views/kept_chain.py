@@ -11,7 +11,7 @@ spans at least twice). For each document that the first pass handed on, 9 bytes 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -49,13 +49,14 @@ class Chains:
     examples: list[str] = field(default_factory=list)
 
 
-def follow(store: Store, run: RunFile) -> Chains:
-    """Follow every `kept_id` of a finished run."""
+def follow(store: Store, run: RunFile, lost: Collection[int] = ()) -> Chains:
+    """Follow every `kept_id` of a finished run. What names a document of a `lost` shard leads nowhere."""
     chains = Chains()
     passes = [step for step in run.steps if step.kind == "local"]
     later: _Leads | None = None
     for before, after in reversed(list(pairwise(passes))):
         leads = _leads_of(store, run, before, after, later)
+        leads.lost = np.array(sorted(lost), np.uint64)
         for name in reversed(after.applies):
             _Followed(store, next(step for step in run.steps if step.name == name), leads, chains).run()
         later = leads
@@ -67,6 +68,7 @@ class _Leads:
 
     def __init__(self, counts: Sequence[int]) -> None:
         self.counts = np.array(counts, np.int64)
+        self.lost: UInt64s = np.empty(0, np.uint64)  # shards of which nothing may be left
         self._starts = np.cumsum(self.counts) - self.counts
         total = int(self.counts.sum())
         self.hashes: UInt64s = np.empty(0, np.uint64)
@@ -179,7 +181,8 @@ class _Followed:
 
     def _check(self, shard: int, rows: pa.Table) -> None:
         places, old, kept = self._places(shard, rows)
-        wrong = ~old & (kept < 0)
+        gone = np.isin(rows.column("kept_at").to_numpy() >> _ROW_BITS, self._leads.lost)
+        wrong = ~old & (kept < 0) & ~gone
         there = ~old & (kept >= 0)
         wrong[there] = self._leads.hashes[kept[there]] != _hashes(rows.column("kept_id").filter(pa.array(there)))
         wrong |= places < 0

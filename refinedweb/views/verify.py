@@ -89,7 +89,7 @@ class _Check:
 
     def _follow_chains(self) -> None:
         try:
-            self._verdict.chains = follow(self._store, self._run)
+            self._verdict.chains = follow(self._store, self._run, self._verdict.lost)
             self._verdict.problems += self._verdict.chains.problems
         except (KeyError, ValueError, OSError, Missing) as error:
             self._verdict.problems.append(f"what became of removed duplicates cannot be followed: {error}")

@@ -236,7 +236,7 @@ def test_arc_without_a_first_record_is_known_by_its_lines() -> None:
 # Files ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["x.warc.gz", "x.parquet", "nameless"])
+@pytest.mark.parametrize("key", ["x.warc.gz", "x.jsonl", "nameless"])
 def test_an_empty_file_has_no_rows_and_no_damage(key: str) -> None:
     rows, report = read(b"", key)
     assert (rows, report.records, report.damage) == ([], 0, [])

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 
+from stages.kernels.dialects import REPLACED
 from stages.kernels.fineweb import measure_fineweb
 from stages.kernels.normalise import normalised
 from stages.kernels.quality import measure_quality, stop_slots
@@ -30,8 +31,9 @@ def use(column: pa.Array) -> None:
         measure_repetition(chunked, other, other)
         measure_quality(chunked, STOPS, ROWS, other, other)
         measure_fineweb(chunked, ENDS, 30, other)
-    normalised(column)
-    text_shingles(column, 5)
+    for dialect in REPLACED:
+        normalised(column, dialect)
+        text_shingles(column, 5, dialect)
 
 
 def main(what: str) -> None:
