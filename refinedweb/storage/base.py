@@ -58,6 +58,10 @@ class Store(Protocol):
     parallel: int
     """How many small reads in parallel pay off: one on disk, many if each waits for a network."""
 
+    def __hash__(self) -> int:
+        """`open_store` gives one object for one root, so that caches may have stores as keys."""
+        ...
+
     def uri(self, key: str) -> str:
         """The full name of an object, as a user would write it."""
         ...
