@@ -33,6 +33,7 @@ def shown(cell: dict[str, Any]) -> list[str]:
     return ["".join(o.get("text/html") or o.get("text/plain") or o.get("text", "")) for o in outputs]
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_its_stored_outputs_are_current(tmp_path: Path) -> None:
     pytest.importorskip("nbclient", reason="needs the dependency group `dev`")
     copy = Path(shutil.copy(NOTEBOOK, tmp_path))

@@ -301,6 +301,7 @@ pool.close()
 """
 
 
+@pytest.mark.slow
 def test_embedded_ray_listens_on_loopback_only_and_wants_a_token() -> None:
     known = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     call = [sys.executable, "-c", EMBEDDED]

@@ -167,6 +167,7 @@ def can_mount() -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_real_disk_that_is_full_then_read_only_then_large(
     files: list[Path], quiet: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -71,7 +71,7 @@ def assert_same(out: str, quiet: Quiet, what: object) -> None:
     assert found == quiet.state, what
 
 
-@pytest.mark.parametrize("fault", ALONE)
+@pytest.mark.parametrize("fault", [ALONE[0], *(pytest.param(fault, marks=pytest.mark.slow) for fault in ALONE[1:])])
 def test_each_single_fault_of_a_shard_ends_in_one_commit_and_the_right_bytes(
     proxy: Proxy, quiet: dict[str, Quiet], out: str, fault: str
 ) -> None:

@@ -111,6 +111,7 @@ def first_record(out: Path) -> dict[str, Any]:
     return loaded
 
 
+@pytest.mark.slow
 def test_every_kind_of_poison_costs_one_document_with_its_reason(outs: tuple[Path, Path]) -> None:
     clean, poisoned = fates(outs[0]), fates(outs[1])
     strange = [key for key in poisoned if key not in clean and key not in KINDS]
@@ -123,6 +124,7 @@ def test_every_kind_of_poison_costs_one_document_with_its_reason(outs: tuple[Pat
     assert wrong == {}
 
 
+@pytest.mark.slow
 def test_the_documents_around_poison_fare_as_without_it(outs: tuple[Path, Path]) -> None:
     clean, poisoned = fates(outs[0]), fates(outs[1])
     assert len(clean) > 60
@@ -130,6 +132,7 @@ def test_the_documents_around_poison_fare_as_without_it(outs: tuple[Path, Path])
     assert {key: poisoned.get(key) for key in clean} == clean
 
 
+@pytest.mark.slow
 def test_the_ledger_holds_and_memory_stays_bounded(outs: tuple[Path, Path]) -> None:
     for out in outs:
         assert verify(str(out), quick=False).problems == []
@@ -171,6 +174,7 @@ def test_hostile_texts_go_through_every_step(steps: str, hostile_texts: list[Pat
         assert {name for name, copies in kept.items() if copies > 1} == {WORDLESS}
 
 
+@pytest.mark.slow
 def test_pages_of_poison_do_the_engine_blocks_no_harm() -> None:
     """In this process, between good pages, which are extracted as always."""
     good = b"<html><body><h1>Dogs</h1>" + b"".join(b"<p>%d. %s</p>" % (n, SENTENCE.encode()) for n in range(5))

@@ -271,7 +271,7 @@ def _part_bytes(out: str) -> int:
     return int(client().head_object(Bucket=bucket, Key=f"{key}/crawl.warc.gz", PartNumber=1)["ContentLength"])
 
 
-@pytest.mark.parametrize("kind", [faults.EXPIRED, faults.SKEWED])
+@pytest.mark.parametrize("kind", [pytest.param(faults.EXPIRED, marks=pytest.mark.slow), faults.SKEWED])
 def test_credentials_that_end_within_a_run_stop_it_and_it_resumes(
     proxy: Proxy, out: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def replaced(value: Any, at: tuple[Any, ...], new: Any) -> Any:
     return changed
 
 
+@pytest.mark.slow
 @cases(60)
 @given(number=st.integers(0, 99), place=st.integers(0, 999), new=VALUES)
 def test_views_of_a_changed_run(sound: Path, number: int, place: int, new: Any, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.refinedweb.engine.inline import ok, rows_of, write_shards
 TOYS = ("tests.refinedweb.toy_stages",)
 
 
+@pytest.mark.slow
 def test_a_document_that_takes_too_long_is_removed_and_the_others_stay(tmp_path: Path) -> None:
     files = write_shards([{"id": f"id-{n}", "text": f"text {n}"} for n in range(12)], tmp_path / "in", 2)
     settings = ["stage_seconds=0.6", 'hanger_v1.victims=["id-5"]', "hanger_v1.seconds=1.0"]

@@ -140,6 +140,7 @@ def test_stages_tells_parameters_reasons_and_source() -> None:
     assert json.loads(refinedweb("stages", "--json").stdout)["quality_v1"]["params"]["min_words"]["default"] == 50
 
 
+@pytest.mark.slow
 def test_doctor_races_processes_on_the_store(tmp_path: Path) -> None:
     told = refinedweb_process("doctor", tmp_path).stdout
     assert "atomic create: 12 races of 8 processes: one winner each" in told

@@ -182,6 +182,7 @@ def test_where_ray_cannot_start_a_run_says_so_and_a_demo_goes_on(
             start_pool(2, address, inputs(1), go_on, said.append)
 
 
+@pytest.mark.slow
 def test_one_worker_writes_what_this_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         (tmp_path / f"{number}.jsonl").write_text(DOCUMENT.replace('"a"', f'"{number}"'))

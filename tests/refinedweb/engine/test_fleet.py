@@ -34,6 +34,7 @@ def test_a_fault_costs_itself_and_no_more(kind: type[Fault], drivers: int) -> No
     assert found.problems == []
 
 
+@pytest.mark.slow
 def test_throttling_is_not_held_against_a_task_because_others_get_through() -> None:
     """With this seed the prefix of the corpus lets one request in 30 through, and some tasks are unlucky for long."""
     made = Fleet(10, 150, seed=33, drivers=10)

@@ -123,6 +123,7 @@ pool.close()
 """
 
 
+@pytest.mark.slow
 def test_a_real_ray_leaves_nothing_behind(below: Path, tmp_path: Path) -> None:
     known = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     known |= {"HOME": str(tmp_path / "home"), "RAY_TMPDIR": str(below), "TMPDIR": str(tmp_path)}

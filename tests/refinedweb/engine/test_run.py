@@ -161,7 +161,11 @@ def test_our_own_corpus_is_an_input(demo: Path, tmp_path: Path) -> None:
     assert again.rows_kept == kept, "what passed once passes again"
 
 
-@pytest.mark.parametrize(("poison", "call"), [("killer_v1", "ray"), ("raiser_v1", "here")], indirect=["call"])
+@pytest.mark.parametrize(
+    ("poison", "call"),
+    [pytest.param("killer_v1", "ray", marks=pytest.mark.slow), ("raiser_v1", "here")],
+    indirect=["call"],
+)
 def test_a_document_that_breaks_a_stage_is_quarantined_and_the_rest_goes_on(
     first: Path, tmp_path: Path, poison: str, call: Call
 ) -> None:
@@ -232,7 +236,8 @@ def test_what_deduplication_did_can_be_looked_at(demo: Path) -> None:
     assert "no document with the id" in refinedweb("explain", "nothing", "--run", demo, code=2).stderr
 
 
-@pytest.mark.parametrize("workers", [(), pytest.param(("--workers", "1"), marks=pytest.mark.slow)], ids=["all", "one"])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")], ids=["all", "one"])
 def test_corpora_of_other_worker_counts_are_byte_identical(
     demo: Path, by_ray: Call, tmp_path: Path, workers: tuple[str, ...]
 ) -> None:

@@ -50,7 +50,10 @@ def run_carefully(stages: tuple[tuple[str, dict[str, Any]], ...], docs: pa.Table
         runner.close()
 
 
-@pytest.mark.parametrize(("stage", "reason"), [("killer_v1", "worker_crash"), ("raiser_v1", "stage_error")])
+@pytest.mark.parametrize(
+    ("stage", "reason"),
+    [pytest.param("killer_v1", "worker_crash", marks=pytest.mark.slow), ("raiser_v1", "stage_error")],
+)
 def test_only_the_poison_is_quarantined(stage: str, reason: str) -> None:
     splits, poison = run_carefully(((stage, {"victims": ("id-2",)}), ("scorer_v1", {})), some(4))
     kept = pa.concat_tables([split.kept for split in splits])
@@ -60,6 +63,7 @@ def test_only_the_poison_is_quarantined(stage: str, reason: str) -> None:
     assert removed == [("quarantine", reason)]
 
 
+@pytest.mark.slow
 def test_only_the_document_that_takes_too_long_is_quarantined() -> None:
     """Two of the four documents are slow, but only one is beyond the limit."""
     stages: Any = (

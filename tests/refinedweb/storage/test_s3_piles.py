@@ -76,6 +76,7 @@ def test_a_store_that_does_not_tell_is_not_unfit(bucket: str) -> None:
     assert all(pile.lifecycle is None and "not known" in pile.found for pile in piles("s3://no-such-bucket-at-all/out"))
 
 
+@pytest.mark.slow
 def test_doctor_prints_the_rule(bucket: str) -> None:
     s3().create_multipart_upload(Bucket=bucket, Key="out/a")
     checks = {check.name: check for check in check_store(f"s3://{bucket}/out")}
