@@ -22,8 +22,8 @@ from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.exchange import Exchange, Sender, by_key
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
+from refinedweb.dedup.tasks import check_texts, texts_of
 from stages.dedup import Clustered, checks_column, keys_column
-from stages.errors import WrongUse
 from stages.kernels.buffers import utf8_views
 from stages.kernels.edges import grouped_heads
 from stages.kernels.unionfind import forest
@@ -89,7 +89,7 @@ class SignKeys:
         stage, written = cast(Clustered, self.context.stage), 0
         for addresses, docs in self.context.documents(task, self.columns):
             counts.rows_in += docs.num_rows
-            written += docs.num_rows if "text" not in docs.column_names else pc.count(docs.column("text")).as_py()
+            written += texts_of(docs)
             copies = EDGES.empty_table()
             if stage.reads == ("text",) and stage.keys_each() > 1 and keys_column(stage.name) not in docs.column_names:
                 docs, addresses, copies = texts.without_copies(docs, addresses)
@@ -97,8 +97,7 @@ class SignKeys:
             edges.write(texts.with_keys(copies, addresses, rows))
             edges.write(join.add(rows))
         edges.write(join.flush())
-        if counts.rows_in and not written:
-            raise WrongUse(f"{stage.name}: the documents have no text; put extract_v1 before it")
+        check_texts(self.context, counts, written)
         return counts
 
 

@@ -47,11 +47,21 @@ class Sign:
         texts = 0
         for addresses, docs in self.context.documents(task, self.columns):
             counts.rows_in += docs.num_rows
-            texts += docs.num_rows if "text" not in docs.column_names else pc.count(docs.column("text")).as_py()
+            texts += texts_of(docs)
             sender.write(self.signed(self.context.stage, docs, addresses))
-        if counts.rows_in and not texts:
-            raise WrongUse(f"{self.context.stage.name}: the documents have no text; put extract_v1 before it")
+        check_texts(self.context, counts, texts)
         return counts
+
+
+def texts_of(docs: pa.Table) -> int:
+    """How many documents have a text; all of them if the step does not read it."""
+    return docs.num_rows if "text" not in docs.column_names else int(pc.count(docs.column("text")).as_py())
+
+
+def check_texts(context: Context, counts: PhaseCounts, texts: int) -> None:
+    """Raises WrongUse if a task read documents, but none with a text."""
+    if counts.rows_in and not texts:
+        raise WrongUse(f"{context.stage.name}: the documents have no text; put extract_v1 before it")
 
 
 @dataclass(frozen=True)
