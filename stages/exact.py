@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from classifiers.kernels.arrays import UInt64s
 from stages.base import set_column, stage
-from stages.dedup import apply_clusters, checks_column, key_lists, keys_column
-from stages.keep import check_keep, columns_of, rank
+from stages.dedup import checks_column, key_lists, keys_column
+from stages.keep import KeepsOne
 from stages.kernels.buffers import utf8_views
 from stages.kernels.normalise import normalised
 
@@ -20,7 +19,7 @@ _LOW = (1 << 64) - 1  # the mask of the lower 64 bits
 
 
 @stage("exact_v1")
-class Exact:
+class Exact(KeepsOne):
     """Writes a 128-bit hash (XXH3) of the text: `exact_v1.keys`, its first 64 bits, and `exact_v1.checks`, the others.
 
     Both are lists of one uint64; they are empty for a text without a character, which has no copies. Over the corpus,
@@ -40,25 +39,11 @@ class Exact:
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("text",)
     reason: ClassVar[str] = "duplicate_text"
-    apply = staticmethod(apply_clusters)
 
     normalise: bool = True
     keep: str = "hash"
     index: tuple[str, ...] = ()
     write_index: bool = False
-
-    def __post_init__(self) -> None:
-        check_keep(self.keep)
-
-    @property
-    def ranks_by(self) -> tuple[str, ...]:
-        return columns_of(self.keep)
-
-    def rank(self, docs: pa.Table) -> UInt64s:
-        return rank(self.keep, docs)
-
-    def keys_each(self) -> int:
-        return 1
 
     def key_parameters(self) -> dict[str, Any]:
         return {"normalise": self.normalise}
@@ -69,7 +54,7 @@ class Exact:
 
 
 @stage("exact_v2")
-class ExactV2:
+class ExactV2(KeepsOne):
     """Writes a 128-bit hash (XXH3) of the text: `exact_v2.keys`, its first 64 bits, and `exact_v2.checks`, the others.
 
     Both are lists of one uint64; they are empty for a text without a character, which has no copies. Over the corpus,
@@ -89,7 +74,6 @@ class ExactV2:
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("text",)
     reason: ClassVar[str] = "duplicate_text"
-    apply = staticmethod(apply_clusters)
 
     same: Literal["unicode", "text", "paper", "bytes"] = "unicode"
     keep: str = "hash"
@@ -97,19 +81,9 @@ class ExactV2:
     write_index: bool = False
 
     def __post_init__(self) -> None:
-        check_keep(self.keep)
+        super().__post_init__()
         if self.same not in ("unicode", "text", "paper", "bytes"):
             raise ValueError(f'same must be "unicode", "text", "paper" or "bytes", not {self.same!r}')
-
-    @property
-    def ranks_by(self) -> tuple[str, ...]:
-        return columns_of(self.keep)
-
-    def rank(self, docs: pa.Table) -> UInt64s:
-        return rank(self.keep, docs)
-
-    def keys_each(self) -> int:
-        return 1
 
     def key_parameters(self) -> dict[str, Any]:
         return {"same": self.same}

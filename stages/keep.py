@@ -13,16 +13,41 @@ equal values, and the order of the input only where those bits are equal, too.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import UInt64s
-from stages.dedup import rank_by_id
+from stages.dedup import apply_clusters, rank_by_id
 from stages.errors import WrongUse
 
 PLAIN = {"hash": (), "newest": ("timestamp",), "oldest": ("timestamp",), "longest": ("text",), "first": ()}
 _TIME_BITS, _LENGTH_BITS, _SCORE_BITS, _SOURCE_BITS = 42, 32, 44, 16
+
+
+class KeepsOne:
+    """What stages have in common that keep one document of each cluster, by their parameter `keep`."""
+
+    keep: str
+    apply: ClassVar = staticmethod(apply_clusters)
+
+    def __post_init__(self) -> None:
+        check_keep(self.keep)
+
+    @property
+    def ranks_by(self) -> tuple[str, ...]:
+        """The columns that decide which one."""
+        return columns_of(self.keep)
+
+    def rank(self, docs: pa.Table) -> UInt64s:
+        """`Clustered.rank`."""
+        return rank(self.keep, docs)
+
+    def keys_each(self) -> int:
+        """The most keys that a document can have."""
+        return 1
 
 
 def check_keep(keep: str) -> None:

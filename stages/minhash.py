@@ -12,9 +12,9 @@ import pyarrow as pa
 from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
 from stages.assets import Asset, pin, split_pin
 from stages.base import set_column, stage
-from stages.dedup import apply_clusters, keys_column
-from stages.keep import check_keep, columns_of, rank
-from stages.kernels.dialects import Dialect
+from stages.dedup import keys_column
+from stages.keep import KeepsOne
+from stages.kernels.dialects import Dialect, check_dialect
 from stages.kernels.minhash import band_digests
 from stages.kernels.normalise import normalised
 from stages.kernels.shingles import Shingles, shared_shingles, text_shingles, token_shingles
@@ -35,7 +35,7 @@ def best_layout(threshold: float, permutations: int) -> Layout:
 
 
 @stage("minhash_v1")
-class MinHash:
+class MinHash(KeepsOne):
     """Writes the digest of each band of a text's MinHash signature to `minhash_v1.keys` (list of `bands` uint64).
 
     `minhash_v2` is its successor: it merges fewer texts that differ, and `verify` there means what it says.
@@ -64,7 +64,6 @@ class MinHash:
     verifies_kept: ClassVar[bool] = False  # whether a removed document is compared with the one that is kept
     reads: ClassVar[tuple[str, ...]] = ("text",)
     reason: ClassVar[str] = "near_duplicate"
-    apply = staticmethod(apply_clusters)
 
     preset: Literal["refinedweb", "fineweb"] = "refinedweb"
     bands: int | None = None
@@ -80,7 +79,7 @@ class MinHash:
     write_index: bool = False
 
     def __post_init__(self) -> None:
-        check_keep(self.keep)
+        super().__post_init__()
         if self.preset not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
         if self.hashing not in ("auto", "permutations", "fast"):
@@ -103,13 +102,6 @@ class MinHash:
         if self.threshold is not None:
             return best_layout(self.threshold, self.permutations)
         return PRESETS[self.preset]
-
-    @property
-    def ranks_by(self) -> tuple[str, ...]:
-        return columns_of(self.keep)
-
-    def rank(self, docs: pa.Table) -> UInt64s:
-        return rank(self.keep, docs)
 
     def keys_each(self) -> int:
         return self.layout()[0]
@@ -159,7 +151,9 @@ class MinHashV2(MinHash):
 
     `normalise`: "text" takes away what does not tell texts apart: case, accents, invisible characters, and punctuation,
     which becomes a space but for the signs and points of numbers (`3.14`, `-5`, `C#`). "paper" takes more, as
-    `minhash_v1` does: `3.14` is `314`, か is が, and Thai and Indic vowel signs go.
+    `minhash_v1` does: `3.14` is `314`, か is が, and Thai and Indic vowel signs go. "datatrove" is that of FineWeb's
+    code (datatrove 0.10.1, `simplify_text`): every number is `0`, its punctuation marks are spaces, and marks (Mn) go;
+    words end at white space, where datatrove's come from a tokenizer of the language.
     `verify`: a document whose true Jaccard similarity with the one kept of its cluster is lower stays. Candidates that
     are less alike are not joined either. (None: no check, as in the paper.)
     `preset`, `bands`, `rows`, `threshold`, `permutations`, `ngram`, `tokens`, `hashing`, `keep`, `index` and
@@ -169,12 +163,11 @@ class MinHashV2(MinHash):
     """
 
     verifies_kept: ClassVar[bool] = True
-    normalise: Literal["text", "paper"] = "text"
+    normalise: Literal["text", "paper", "datatrove"] = "text"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.normalise not in ("text", "paper"):
-            raise ValueError(f'normalise must be "text" or "paper", not {self.normalise!r}')
+        check_dialect(self.normalise, ("text", "paper", "datatrove"))
 
     def dialect(self) -> Dialect:
         """How texts are normalised."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from classifiers.kernels.arrays import UInt64s
 from stages.base import measure_column, set_column, stage
 from stages.kernels.buffers import utf8_views
-from stages.kernels.dialects import Dialect
+from stages.kernels.dialects import Dialect, check_dialect
 from stages.kernels.groups import first_of, grouped
 from stages.kernels.paragraphs import paragraphs
 from stages.spans import characters, decided, row_lists, rows_of, spans_column, with_cut_text
@@ -98,8 +98,7 @@ class ParagraphV2(Paragraph):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.normalise not in ("text", "paper"):
-            raise ValueError(f'normalise must be "text" or "paper", not {self.normalise!r}')
+        check_dialect(self.normalise, ("text", "paper"))
 
     def dialect(self) -> Dialect:
         """How paragraphs are normalised."""

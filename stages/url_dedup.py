@@ -11,15 +11,15 @@ import xxhash
 
 from classifiers.kernels.arrays import UInt64s
 from stages.base import set_column, stage
-from stages.dedup import apply_clusters, checks_column, key_lists, keys_column
-from stages.keep import check_keep, columns_of, rank
+from stages.dedup import checks_column, key_lists, keys_column
+from stages.keep import KeepsOne
 from stages.urls.normalise import normalise_url
 
 _LATEST = np.uint64(2**63)  # milliseconds; one more than the latest time
 
 
 @stage("url_dedup_v1")
-class UrlDedup:
+class UrlDedup(KeepsOne):
     """Removes `duplicate_url`: another document of the corpus, or of an earlier run, has the same normalised URL.
 
     `keep`: which document stays: `newest` (by time of the crawl; documents without a time come last, and of equal times
@@ -34,30 +34,19 @@ class UrlDedup:
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("url",)
     reason: ClassVar[str] = "duplicate_url"
-    apply = staticmethod(apply_clusters)
 
     keep: str = "newest"
     strip_tracking: bool = False
     index: tuple[str, ...] = ()
     write_index: bool = False
 
-    def keys_each(self) -> int:
-        return 1
-
     def key_parameters(self) -> dict[str, Any]:
         return {"strip_tracking": self.strip_tracking}
-
-    def __post_init__(self) -> None:
-        check_keep(self.keep)
-
-    @property
-    def ranks_by(self) -> tuple[str, ...]:
-        return columns_of(self.keep)
 
     def rank(self, docs: pa.Table) -> UInt64s:
         """As `stages.keep` says; but for `newest` the milliseconds before the latest time, and nothing else."""
         if self.keep != "newest":
-            return rank(self.keep, docs)
+            return super().rank(docs)
         lowest = np.iinfo(np.int64).min
         times = pc.fill_null(docs.column("timestamp").cast(pa.int64()), lowest + 1).to_numpy()
         latest_first: UInt64s = _LATEST - times.astype(np.int64).view(np.uint64)

@@ -58,9 +58,8 @@ FE56-FE57 FF01 FF0E FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 11
 11946 11A42-11A43 11A9B-11A9C 11C41-11C42 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 16B37-16B38 16B44 16E98 1BC9F
 1DA88
 """
-_DATATROVE_MARKS = (
-    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…∶━►、。〈〉《》「」【】！％（），．１：；？～"
-    + "".join(map(chr, (*range(9), *range(11, 32), *range(127, 160))))
+DATATROVE_MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…∶━►、。〈〉《》「」【】！％（），．１：；？～" + "".join(
+    map(chr, (*range(9), *range(11, 32), *range(127, 160)))
 )
 _CATEGORY = {"L": LETTER, "M": MARK, "N": NUMBER, "P": PUNCTUATION, "S": SYMBOL}
 _EXACT = {"Nd": DIGIT, "Lu": UPPER, "Lt": UPPER, "Ll": LOWER}
@@ -100,7 +99,7 @@ def _flags() -> Int32s:
     flags[list(_LINE_BREAKS)] |= LINE_BREAK
     ends = sentence_ends()
     flags[ends] |= SENTENCE_END | DATATROVE_PUNCTUATION
-    flags[[ord(mark) for mark in _DATATROVE_MARKS]] |= DATATROVE_PUNCTUATION
+    flags[[ord(mark) for mark in DATATROVE_MARKS]] |= DATATROVE_PUNCTUATION
     for first, last in _UNSPACED_BLOCKS:
         block = flags[first : last + 1]
         block[(block & LETTER) != 0] |= UNSPACED

@@ -6,6 +6,8 @@
 `text`     Different texts stay different. Lower case and NFD, too, but punctuation becomes a space, except where it is
            part of a number or a name (`CONTEXTS`). Marks go only where they are accents; what nobody sees goes.
 `unicode`  NFD and nothing else. So texts are equal if they are canonically equivalent: if their NFC is equal.
+`datatrove`  as `simplify_text` of datatrove 0.10.1: numbers are `0` (see `numbers`), then lower case, a space for each
+           of its punctuation marks, and NFD without category Mn.
 
 In all of them a run of white space (`str.isspace`) is one space, and there is none at the ends.
 """
@@ -13,7 +15,7 @@ In all of them a run of white space (`str.isspace`) is one space, and there is n
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -21,9 +23,9 @@ import numpy as np
 
 from classifiers.kernels.arrays import Bytes, Int32s, UInt16s
 from classifiers.kernels.utf8 import REPLACEMENT
-from stages.kernels.classes import DIGIT, LETTER, MARK, NUMBER, UNSPACED, fold, paged, tables
+from stages.kernels.classes import DATATROVE_MARKS, DIGIT, LETTER, MARK, NUMBER, UNSPACED, fold, paged, tables
 
-Dialect = Literal["text", "paper", "unicode"]
+Dialect = Literal["text", "paper", "unicode", "datatrove"]
 BLANK, GONE = np.uint8(0x20), np.uint8(0xFD)  # bytes: the space, and one that stands for "nothing is written"
 LOOK, AHEAD = np.uint8(0xFE), np.uint8(0xFF)  # look at both neighbours; look at them if a digit comes next
 # A code is: start in the pool << 13 | flags | context << 8 | size. Two of the sizes occur for no entry of the pool:
@@ -42,6 +44,7 @@ CONTEXTS = {
     PERCENT: "%\u2030\u066a\uff05",  # after a digit, and as a sign
     JOINER: "\u200c\u200d",  # between letters of scripts in which it changes a word
 }
+_MARKS = frozenset(DATATROVE_MARKS)
 _CONTEXT_OF = {sign: kind for kind, signs in CONTEXTS.items() for sign in signs}
 _ALTERED = {"Mn", "Mc", "Me", "Cf", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps"}  # categories of which some are left out
 # Code points that may change. In the other blocks (Han, private use) every character stays as it is.
@@ -94,7 +97,22 @@ def _unicode(character: str) -> str:
     return unicodedata.normalize("NFD", character)
 
 
-REPLACED: dict[Dialect, Callable[[str], str]] = {"paper": _paper, "text": _text, "unicode": _unicode}
+def _datatrove(lower: str) -> str:
+    if lower in _MARKS:
+        return " "
+    return "".join(part for part in unicodedata.normalize("NFD", lower) if unicodedata.category(part) != "Mn")
+
+
+REPLACED: dict[Dialect, Callable[[str], str]] = {
+    "paper": _paper, "text": _text, "unicode": _unicode, "datatrove": _datatrove,
+}  # fmt: skip
+
+
+def check_dialect(normalise: str, possible: Sequence[Dialect]) -> None:
+    """Raises ValueError if the parameter `normalise` of a stage is none of the dialects that it has."""
+    if normalise not in possible:
+        *others, last = (f'"{dialect}"' for dialect in possible)
+        raise ValueError(f"normalise must be {', '.join(others)} or {last}, not {normalise!r}")
 
 
 def is_accent(character: str) -> bool:
@@ -152,6 +170,7 @@ def _changed(dialect: Dialect) -> Iterator[tuple[int, str]]:
     for span in _SPANS:
         for point, lower in zip(span, _lower(span, dialect), strict=True):
             alters = lower != chr(point) or unicodedata.category(lower) in _ALTERED or _composed(lower)
+            alters = alters or (dialect == "datatrove" and lower in _MARKS)
             left = " " if lower.isspace() else replaced(lower) if alters else lower
             if left != chr(point) or left == " ":
                 yield point, left

@@ -41,6 +41,7 @@ from stages.kernels.dialects import (
     Normal,
     normal,
 )
+from stages.kernels.numbers import numbers_as_zero
 from stages.kernels.words import longest
 
 GROWTH = 3  # bytes written per byte read, at most: for a Hangul syllable, or a byte that is not UTF-8
@@ -64,9 +65,15 @@ def most_words(size: int, rows: int) -> int:
     return size // 2 + rows
 
 
+def views_of(column: pa.Array | pa.ChunkedArray, dialect: Dialect) -> tuple[Offsets, Bytes]:
+    """The rows of a text column for `normalise`: with zeros for numbers if the dialect has them."""
+    offsets, data = utf8_views(column)
+    return numbers_as_zero(offsets, data) if dialect == "datatrove" else (offsets, data)
+
+
 def normalised(column: pa.Array | pa.ChunkedArray, dialect: Dialect) -> pa.Array:
     """Every text of a column, normalised, as large_string. Null rows become empty, bytes that are not UTF-8 U+FFFD."""
-    offsets, data = utf8_views(column)
+    offsets, data = views_of(column, dialect)
     ends = np.zeros(len(offsets), np.int64)
     out = np.empty(GROWTH * int(offsets[-1] - offsets[0]) + 8, np.uint8)
     _normalise_rows(offsets, data, normal(dialect), new_clean(longest(offsets)).end, ends, out)

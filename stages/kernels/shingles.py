@@ -15,9 +15,8 @@ import pyarrow as pa
 from classifiers.kernels.arrays import Bytes, Float64s, Int, Offsets, UInt64s
 from classifiers.kernels.hash import GOLDEN, POLYNOMIAL_BASE, avalanche, mixed
 from classifiers.kernels.jit import kernel
-from stages.kernels.buffers import utf8_views
 from stages.kernels.dialects import BLANK, Dialect, Normal, normal
-from stages.kernels.normalise import Clean, most_words, new_clean, normalise
+from stages.kernels.normalise import Clean, most_words, new_clean, normalise, views_of
 from stages.kernels.words import longest
 
 _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)  # the mask of eight bytes
@@ -32,7 +31,7 @@ class Shingles(NamedTuple):
 
 def text_shingles(column: pa.Array | pa.ChunkedArray, ngram: int, dialect: Dialect) -> Shingles:
     """The shingles of every text of a column. The texts are normalised first."""
-    offsets, data = utf8_views(column)
+    offsets, data = views_of(column, dialect)
     size = longest(offsets)
     clean, words = new_clean(size), np.empty(most_words(size, 1), np.uint64)
     ends = np.zeros(len(offsets), np.int64)

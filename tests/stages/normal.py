@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from stages.kernels.classes import fold
+from stages.kernels.classes import DATATROVE_MARKS, fold
 from stages.kernels.dialects import (
     DECIMAL,
     HASH,
@@ -53,6 +54,16 @@ def text(text: str) -> str:
     return unicode(out)
 
 
+NUMBER = re.compile(r"\d+(?:[.,\u060c\u066b\u2396\u2397\u2398]\d+)?")
+MARKS = str.maketrans(DATATROVE_MARKS, " " * len(DATATROVE_MARKS))
+
+
+def datatrove(text: str) -> str:
+    """What datatrove 0.10.1 compares: numbers as `0`, lower case, a space for its punctuation, no Mn."""
+    parts = unicodedata.normalize("NFD", fold(NUMBER.sub("0", text)).translate(MARKS))
+    return " ".join("".join(part for part in parts if unicodedata.category(part) != "Mn").split())
+
+
 def _following(parts: Sequence[str], kind: int) -> str:
     return next((part for part in parts if kind == JOINER or context_of(part) != JOINER), "")
 
@@ -78,4 +89,6 @@ def in_word(character: str) -> bool:
     return character != "" and unicodedata.category(character)[0] in "LMN"
 
 
-PLAIN: dict[Dialect, Callable[[str], str]] = {"paper": paper, "text": text, "unicode": unicode}
+PLAIN: dict[Dialect, Callable[[str], str]] = {
+    "paper": paper, "text": text, "unicode": unicode, "datatrove": datatrove,
+}  # fmt: skip

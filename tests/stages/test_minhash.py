@@ -400,5 +400,5 @@ def test_v2_tells_texts_apart(a: str, b: str) -> None:
 def test_keys_of_another_dialect_are_never_compared() -> None:
     assert MinHashV2().key_parameters() == {**MinHash().key_parameters(), "normalise": "text"}
     assert MinHashV2(normalise="paper").key_parameters()["normalise"] == "paper"
-    with pytest.raises(ValueError, match='normalise must be "text" or "paper", not'):
+    with pytest.raises(ValueError, match='normalise must be "text", "paper" or "datatrove", not'):
         MinHashV2(normalise="unicode")  # type: ignore[arg-type]
