@@ -210,7 +210,7 @@ class ShuffleReader:
         self._name = store.uri(key)
         self._schema = schema
         try:
-            self._file = store.open(key, random=True)
+            self._file = store.open(key, random=True, checked=True)
         except Missing as error:
             raise Damaged(f"{error}, though its record exists") from None
         try:

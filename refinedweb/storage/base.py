@@ -90,8 +90,10 @@ class Store(Protocol):
         """Replace exactly the version `etag`. Raises Changed (also if the object is gone), or CommitUnknown."""
         ...
 
-    def open(self, key: str, *, random: bool = False) -> BinaryIO:
-        """Open a seekable stream. `random` reads just what is requested (Parquet), else ahead. Raises Missing."""
+    def open(self, key: str, *, random: bool = False, checked: bool = False) -> BinaryIO:
+        """Open a seekable stream. `random` reads just what is requested (Parquet), else ahead. `checked`: the reader
+        compares all that it uses with checksums of its own. Raises Missing.
+        """
         ...
 
     def create(self, key: str) -> Sink:

@@ -105,7 +105,7 @@ class LocalStore:
                 raise Changed(f"{self.uri(key)} changed since it was read")
             return self.put(key, data)
 
-    def open(self, key: str, *, random: bool = False) -> BinaryIO:
+    def open(self, key: str, *, random: bool = False, checked: bool = False) -> BinaryIO:
         try:
             with explained(self.path(key)):
                 return open(self.path(key), "rb", buffering=0 if random else READ_AHEAD)

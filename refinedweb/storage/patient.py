@@ -117,8 +117,8 @@ class PatientStore:
             return None
         return etag if found == data else None
 
-    def open(self, key: str, *, random: bool = False) -> BinaryIO:
-        return self.repeat(lambda: self.itself.open(key, random=random))
+    def open(self, key: str, *, random: bool = False, checked: bool = False) -> BinaryIO:
+        return self.repeat(lambda: self.itself.open(key, random=random, checked=checked))
 
     def create(self, key: str) -> Sink:
         return self.repeat(lambda: self.itself.create(key))

@@ -40,7 +40,7 @@ class Flaky(LocalStore):
         self.spoil = spoil
         self.opened = 0
 
-    def open(self, key: str, *, random: bool = False) -> BinaryIO:
+    def open(self, key: str, *, random: bool = False, checked: bool = False) -> BinaryIO:
         self.opened += 1
         return self.spoil(self.opened, Path(self.uri(key)).read_bytes())
 
