@@ -57,6 +57,7 @@ RECORD = {
     "quarantined": "Documents that killed a worker or made a stage raise an error: `id` and `error`.",
     "facts": "Other numbers that a later task needs.",
     "seconds": "How long the task took, in seconds of wall time.",
+    "cpu_seconds": "CPU seconds of the worker's process, for a task of a phase; 0 for a task of a pass.",
     "stage_seconds": "The part of `seconds` that each stage took.",
     "peak_memory": "Largest resident memory of the worker, in bytes.",
     "host": "The machine on which it ran.",

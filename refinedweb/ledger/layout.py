@@ -216,6 +216,11 @@ def shuffle_key(ledger: str, name: str, task: int) -> str:
     return f"{shuffle_folder(ledger)}{name}/{task_name(task)}{SHUFFLE_SUFFIX}"
 
 
+def shuffled_name(key: str) -> str | None:
+    """What the rows of a shuffle object are called; None for any other object."""
+    return key.split("/")[-2] if key.endswith(SHUFFLE_SUFFIX) else None
+
+
 def job_folder(job: str) -> str:
     """The folder in which the hosts of a job leave notes for each other."""
     return f"{JOBS}/{job}"

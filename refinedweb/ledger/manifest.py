@@ -155,23 +155,45 @@ class Ledger:
         """Note why a task failed for good. A later run will try it again."""
         self.store.put(self._key(layout.FAILURES, task), json.dumps(_Failure(task, error).__dict__).encode())
 
-    def totals(self, committed: set[int]) -> Totals:
-        """Sum all records, using rollups for the blocks that have one."""
+    def totals(self, committed: set[int], *, whole: bool = False) -> Totals:
+        """Sum all records, using rollups for the blocks that have one. `whole`: not those that lack newer sums."""
         total = Totals()
         covered: set[int] = set()
         for block in sorted(self._numbers(layout.ROLLUPS)):
-            try:
-                rollup = self.rollup(block)
-            except (Missing, Unreadable):
-                continue  # it is only a sum: the records say the same
-            total.merge(rollup)
-            covered.update(set(_tasks_of(block)).difference(rollup.apart))
+            rollup = self._rollup_or_none(block)
+            if rollup is not None and (rollup.whole or not whole):
+                total.merge(rollup)
+                covered.update(set(_tasks_of(block)).difference(rollup.apart))
         for found in self.readings(sorted(committed - covered)):
             if isinstance(found, Unreadable):
                 total.unreadable.append(str(found))
             else:
                 total.add(found)
         return total
+
+    def _rollup_or_none(self, block: int) -> Rollup | None:
+        """None if there is none that can be read. It is only a sum: the records say the same."""
+        try:
+            return self.rollup(block)
+        except (Missing, Unreadable):
+            return None
+
+    def sizes(self, count: int) -> Iterator[tuple[int, int]]:
+        """The rows and bytes that each of the first `count` tasks kept, from rollups as far as they say it.
+
+        Raises Missing for a task that has no record, and Unreadable.
+        """
+        for first in range(0, count, ROLLUP):
+            tasks = range(first, min(first + ROLLUP, count))
+            rollup = self._rollup_or_none(first // ROLLUP) if len(tasks) == ROLLUP else None
+            unknown = tasks if rollup is None or not rollup.whole else rollup.apart
+            recorded = {record.task: (record.rows_kept, record.bytes_kept) for record in self.records(unknown)}
+            for task in tasks:
+                if task in recorded or rollup is None:
+                    yield recorded[task]
+                else:
+                    rows, size = rollup.sizes[task - first]
+                    yield rows, size
 
     def roll_up(self, committed: set[int]) -> int:
         """Write the rollups that are due. Returns how many."""
@@ -195,8 +217,10 @@ class Ledger:
                 return False
             if found.lost:
                 total.apart.append(found.task)
+                total.sizes.append((0, 0))
             else:
                 total.add(found)
+                total.sizes.append((found.rows_kept, found.bytes_kept))
         plain = dataclasses.asdict(total)
         del plain["unreadable"]  # nothing is
         self.store.put(self._key(layout.ROLLUPS, block), json.dumps(plain).encode())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from refinedweb.ledger.layout import shuffled_name
 from stages.errors import ShardError
 
 Removed = dict[str, dict[str, int]]
@@ -49,6 +51,7 @@ class Record:
     quarantined: list[dict[str, str]] = field(default_factory=list)
     facts: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: int = 0
     host: str = ""
@@ -74,7 +77,9 @@ class Record:
 
 @dataclass
 class Totals:
-    """Sums over records. `add` takes a record, `merge` other totals. `unreadable`: why records are not in the sums."""
+    """Sums over records. `add` takes a record, `merge` other totals. `unreadable`: why records are not in the sums;
+    `shuffled`: rows and bytes of shuffle objects, by the name of what they hold.
+    """
 
     tasks: int = 0
     rows_in: int = 0
@@ -91,6 +96,8 @@ class Totals:
     removed: Removed = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, int] = field(default_factory=dict)
+    shuffled: dict[str, tuple[int, ...]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
@@ -111,6 +118,8 @@ class Totals:
                 removed=record.removed,
                 skipped=record.skipped,
                 stage_seconds=record.stage_seconds,
+                facts=record.facts,
+                shuffled=_shuffled(record.outputs),
             )
         )
 
@@ -122,20 +131,43 @@ class Totals:
             _add_counts(self.removed.setdefault(stage, {}), reasons)
         _add_counts(self.skipped, other.skipped)
         _add_counts(self.stage_seconds, other.stage_seconds)
+        _add_counts(self.facts, other.facts)
+        for name, (rows, size) in other.shuffled.items():
+            before = self.shuffled.get(name, (0, 0))
+            self.shuffled[name] = (before[0] + rows, before[1] + size)
         self.unreadable += other.unreadable
 
 
 @dataclass
 class Rollup(Totals):
-    """The sum of a full block's records, without those of the tasks that are kept `apart`."""
+    """The sum of a full block's records, without those of the tasks that are kept `apart`.
+
+    `sizes`: the rows and bytes that each task of the block kept, in order (0 for those apart); rollups of older
+    versions have none, nor `facts` and `shuffled`.
+    """
 
     apart: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, ...]] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it knows all that this version sums."""
+        return len(self.sizes) == self.tasks + len(self.apart)
 
 
 _SUMMED = (
     "tasks", "rows_in", "rows_kept", "bytes_in", "bytes_kept", "bytes_written", "seconds", "partial", "quarantined",
     "lost", "rows_lost",
 )  # fmt: skip
+
+
+def _shuffled(outputs: Sequence[Output]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for output in outputs:
+        if (name := shuffled_name(output.key)) is not None:
+            rows, size = found.get(name, (0, 0))
+            found[name] = (rows + output.rows, size + output.size)
+    return found
 
 
 def _add_counts(into: dict[str, Any], counts: dict[str, Any]) -> None:

@@ -232,9 +232,18 @@ def _rollup_problems(ledger: Ledger, committed: set[int], summed: Totals) -> Ite
             ledger.rollup(block)
         except Unreadable as error:
             yield str(error)
-    rolled = ledger.totals(committed)
-    if _books(rolled) != _books(summed):
+    rolled, whole = ledger.totals(committed), ledger.totals(committed, whole=True)
+    handed_on = (whole.facts, whole.shuffled) == (summed.facts, summed.shuffled)
+    if _books(rolled) != _books(summed) or not handed_on or not _sizes_add_up(ledger, committed, summed):
         yield f"{ledger.store.uri(ledger.step)}/{layout.ROLLUPS} does not add up to the records; delete that folder"
+
+
+def _sizes_add_up(ledger: Ledger, committed: set[int], summed: Totals) -> bool:
+    """Whether what rollups say of each task adds up, if all records are there that it takes to know."""
+    if len(committed) != max(committed, default=-1) + 1 or summed.unreadable:
+        return True
+    sizes = list(ledger.sizes(len(committed)))
+    return (sum(rows for rows, _ in sizes), sum(size for _, size in sizes)) == (summed.rows_kept, summed.bytes_kept)
 
 
 def _books(totals: Totals) -> tuple[int, int, int, Removed]:

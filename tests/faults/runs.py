@@ -13,7 +13,17 @@ from tests.faults import proxy as faults
 from tests.faults.proxy import Plan, Request
 from tests.refinedweb.engine import inline
 
-VOLATILE = {"token", "seconds", "stage_seconds", "peak_memory", "host", "driver", "committed_at", "created_at"}
+VOLATILE = {
+    "token",
+    "seconds",
+    "cpu_seconds",
+    "stage_seconds",
+    "peak_memory",
+    "host",
+    "driver",
+    "committed_at",
+    "created_at",
+}
 
 BEFORE = (faults.REFUSE, faults.SLOW_DOWN, faults.RESET, faults.DENIED)
 AFTER = (faults.LOST, faults.FAILED_AFTER)

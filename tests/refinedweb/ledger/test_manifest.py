@@ -62,6 +62,45 @@ def test_rollups_change_no_sum(tmp_path_factory: pytest.TempPathFactory) -> None
     assert before.tasks == ROLLUP + 1
 
 
+def test_what_a_driver_asks_between_two_phases_takes_a_request_per_rollup(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sums of a phase, and the sizes of the shards: every driver wants them, of a hundred thousand tasks."""
+    monkeypatch.setattr(manifest, "ROLLUP", 8)
+    ledger = Ledger(store, "00-x")
+    shuffled = [Output(f"00-x/shuffle/edges/{task_name(n)}.shuffle", n, 1, "") for n in range(20)]
+    for task in range(20):
+        one = record(task, rows_in=task + 6, kept=task + 2, facts={"changed": task}, outputs=[shuffled[task]])
+        store.put(f"00-x/manifest/{task_name(task)}.json", one.to_json())
+    before, sizes = ledger.totals(set(range(20)), whole=True), list(ledger.sizes(20))
+    assert (before.shuffled, before.facts) == ({"edges": (190, 20)}, {"changed": 190})
+    assert sizes == [(one.rows_kept, one.bytes_kept) for one in ledger.records(range(20))]
+    ledger.roll_up(set(range(20)))
+    read: list[int] = []
+    monkeypatch.setattr(
+        Ledger, "record", lambda self, task, record=Ledger.record: read.append(task) or record(self, task)
+    )
+    assert ledger.totals(set(range(20)), whole=True) == before
+    assert list(ledger.sizes(20)) == sizes
+    assert sorted(read) == sorted([*range(16, 20), *range(16, 20)])
+
+
+def test_a_rollup_of_an_older_version_says_less_and_nothing_wrong(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "ROLLUP", 8)
+    ledger = Ledger(store, "00-x")
+    for task in range(8):
+        store.put(f"00-x/manifest/{task_name(task)}.json", record(task, facts={"changed": task}).to_json())
+    ledger.roll_up(set(range(8)))
+    rollup = json.loads(store.get("00-x/rollup/000000.json")[0])
+    older = {name: value for name, value in rollup.items() if name not in ("facts", "shuffled", "sizes")}
+    store.put("00-x/rollup/000000.json", json.dumps(older).encode())
+    assert ledger.totals(set(range(8)), whole=True).facts == {"changed": 28}
+    assert ledger.totals(set(range(8))).rows_in == 8 * 10
+    assert list(ledger.sizes(8)) == [(one.rows_kept, one.bytes_kept) for one in ledger.records(range(8))]
+
+
 def test_a_rollup_that_cannot_be_read_is_only_a_sum(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "ROLLUP", 8)
     ledger = Ledger(store, "00-x")
