@@ -7,7 +7,7 @@ that task wrote them. Merges read their objects in that order, and append what t
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from classifiers.kernels.arrays import UInt32s
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
-from refinedweb.dedup.routes import Route, route
+from refinedweb.dedup.routes import Route, route, settled
 from refinedweb.dedup.shuffle import ShuffleWriter, partition_of
 
 
@@ -26,7 +26,7 @@ class Exchange:
     """The rows called `name` that `producers` tasks write, about `size` bytes, for `partitions`.
 
     A row goes to the partition of its `column`: by `key` spread evenly, by `block` to the block that has this address,
-    by `number` to the partition that is named there.
+    by `number` to the partition that is named there. `written`: the bytes that were really written, once it is known.
     """
 
     context: Context
@@ -37,11 +37,13 @@ class Exchange:
     size: int
     by: Literal["key", "block", "number"]
     column: str
+    written: int | None = None
 
     @cached_property
     def route(self) -> Route:
         """How the rows travel."""
-        return route(self.producers, self.partitions, self.size, self.context.limits)
+        planned = route(self.producers, self.partitions, self.size, self.context.limits)
+        return planned if self.written is None else settled(planned, self.written, self.context.limits)
 
     def numbers(self, rows: pa.Table) -> UInt32s:
         """The partition of each row."""
@@ -89,6 +91,8 @@ class Sender:
 def arrived(exchange: Exchange, producer: Phase) -> Generator[Phase, None, Shuffled]:
     """The merges after the phase that wrote the rows, if there are any; returns what the next phase reads."""
     found = _shuffled(exchange, producer, 0)
+    if exchange.route.merges:
+        exchange = replace(exchange, written=found.bytes())
     for level in range(1, exchange.route.merges + 1):
         merge = Merge(exchange, found, level, f"{producer.name}-{exchange.name}-merge-{level}")
         yield merge

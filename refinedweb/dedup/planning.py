@@ -32,6 +32,7 @@ SHARES = 32
 LEAST_PARTITION, MOST_PARTITION = 16 << 20, 192 << 20
 LEAST_BLOCK, MOST_BLOCK = 16 << 20, 1 << 30
 LIMITS = Limits()
+TEXT_SHARE = 0.25  # of a byte of text that a block's task reads and signs, beside one that it shuffles
 MEMBER_BYTES = 64  # per document that a block's task may hold in the end: address, component and id
 COLUMN_BYTES = 8  # of a row of a key: the key, its check if it has one, and an address
 SPAN_SHARE = 0.6  # bytes per byte of text: 40 for every 13th token, and likewise for paragraphs
@@ -97,8 +98,7 @@ def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
     ((name, values),) = recipe.only(step.stages)
     stage = build(name, values)
     assert step.reads is not None
-    records = Ledger(store, step.reads).records(range(count))
-    new = [(record.rows_kept, record.bytes_kept) for record in records]
+    new = list(Ledger(store, step.reads).sizes(count))
     index = index_files(stage, stage.index) if isinstance(stage, Clustered) else []
     old = [(item.rows, item.input.size) for item in index]
     total = sum(shuffle_bytes(stage, *one) for one in (*new, *old))
@@ -122,9 +122,12 @@ def shuffle_bytes(stage: Stage, documents: int, size: int) -> int:
 
 
 def block_bytes(stage: Stage, documents: int, size: int) -> int:
-    """What this number of documents counts in a block: what it shuffles, and what its members take."""
+    """What this number of documents counts in a block: what it shuffles, what it reads, and what its members take.
+
+    A key of a text may be 16 bytes: by them alone, a task would read hundreds of gigabytes.
+    """
     members = documents * MEMBER_BYTES if isinstance(stage, Clustered) else 0
-    return shuffle_bytes(stage, documents, size) + members
+    return shuffle_bytes(stage, documents, size) + members + int(size * TEXT_SHARE)
 
 
 def _between(least: int, value: int, most: int) -> int:

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-REQUESTS = 2  # per piece that is read: the size of its object, and its bytes; a large object's index is a third
+REQUESTS = 2  # per piece that is read: the end of its object, which has the index, and the piece
 TASK = 20  # requests that a task is worth: its object, record and claim, and its start
 MOVED = 4 << 20  # bytes that take a worker as long as a request
 
@@ -73,13 +73,27 @@ class Route:
 
 
 def route(producers: int, partitions: int, size: int, limits: Limits) -> Route:
-    """The cheapest route from `producers` tasks, which write `size` bytes, to `partitions`."""
+    """The cheapest route from `producers` tasks, which write at most `size` bytes, to `partitions`."""
+    return min(_routes(producers, partitions, size, limits), key=lambda one: one.cost(size))
+
+
+def settled(planned: Route, size: int, limits: Limits) -> Route:
+    """The cheapest route that begins as planned, once it is known how many bytes were written.
+
+    What is found about keys is often a thousandth of them, so that a merge can read a hundred times as many objects.
+    """
+    routes = _routes(planned.groups[0], planned.partitions, size, limits)
+    return min((one for one in routes if one.widths[0] == planned.widths[0]), key=lambda one: one.cost(size))
+
+
+def _routes(producers: int, partitions: int, size: int, limits: Limits) -> list[Route]:
+    """Those to choose from: the straight one alone, if it needs few reads."""
     straight = Route(partitions, (1,), (max(1, producers),))
     possible = partitions <= limits.fan
     if possible and producers * partitions <= limits.direct:
-        return straight
+        return [straight]
     found = [_route(factors, producers, partitions, size, limits) for factors in _factors(partitions, limits.fan)]
-    return min([straight, *found] if possible else found, key=lambda one: one.cost(size))
+    return [straight, *found] if possible else found
 
 
 def _factors(partitions: int, fan: int) -> Iterator[tuple[int, ...]]:

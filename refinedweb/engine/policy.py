@@ -7,7 +7,7 @@ from __future__ import annotations
 
 # Blocks of tasks: how many there are, and how a driver chooses among them.
 
-BLOCKS = 512  # blocks of a pass: enough that a few hundred drivers can share it, few enough to list quickly
+BLOCKS = 512  # blocks of a pass or phase: enough that a few hundred drivers can share it, few enough to list quickly
 MOST_PER_BLOCK = 64  # tasks: what one driver may hold, and what waits for a whole lease if that driver dies
 LARGE_TASK = 4  # times the mean size: such a task is a block by itself, so that its neighbours don't wait for it
 SIMILAR_BLOCKS = 8  # first blocks to choose from at random; each refusal doubles it, so that drivers spread out
@@ -76,6 +76,6 @@ def recycle_of(mean: int) -> int:
     return max(LEAST_RECYCLED, min(MOST_RECYCLED, RECYCLE_BYTES // max(1, mean)))
 
 
-def block_of(files: int) -> int:
-    """Tasks of a pass that are claimed together, given the number of input files."""
-    return max(1, min(MOST_PER_BLOCK, files // BLOCKS))
+def block_of(tasks: int) -> int:
+    """Tasks that are claimed together, given the number of tasks of a pass or phase."""
+    return max(1, min(MOST_PER_BLOCK, tasks // BLOCKS))

@@ -180,7 +180,8 @@ def _run_phases(crew: Crew, store: Store, context: Context, total: Done) -> dict
 
 def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
     tasks = [Task(number, None, 1) for number in range(phase.count)]
-    done = crew.run(Ledger(store, folder_of(phase)), tasks, 1, lambda driver: PhaseWork(phase, driver))
+    block = policy.block_of(phase.count)  # three requests for each claim, one after the other: tasks share a claim
+    done = crew.run(Ledger(store, folder_of(phase)), tasks, block, lambda driver: PhaseWork(phase, driver))
     ledger_of(phase).roll_up(set(range(phase.count)) if not done.failed else set())
     return done
 

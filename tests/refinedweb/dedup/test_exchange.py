@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from refinedweb.dedup.context import Block, Context
 from refinedweb.dedup.exchange import Exchange, arrived
-from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, folder_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, PhaseWork, Shuffled
 from refinedweb.dedup.planning import split_shuffle
-from refinedweb.dedup.routes import Limits, route
+from refinedweb.dedup.routes import Limits, route, settled
 from refinedweb.dedup.shuffle import MOST_PARTITIONS, partition_of
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.recipe.plan import Step
@@ -50,9 +50,7 @@ class ToyPhase:
 
 def complete(phase: Phase) -> None:
     for task in range(phase.count):
-        outputs = PhaseOutputs(phase.context.store, folder_of(phase), task)
-        phase.run(task, outputs)
-        outputs.finish()
+        PhaseWork(phase)(task, None, False)
 
 
 def sent(phase: ToyPhase) -> tuple[Shuffled, int]:
@@ -132,6 +130,34 @@ def test_requests_grow_with_the_corpus_and_not_with_its_square(keys: int) -> Non
     """From a thousandth of a dump to a hundred billion documents. A direct route would take 10⁵ times more reads."""
     each = [requests(int(documents), keys) for documents in (2.6e6, 2.6e7, 2.6e8, 2.6e9, 2.6e10, 1e11)]
     assert max(each) < 2 * MOST_PARTITIONS
+
+
+@given(
+    producers=st.integers(1, 10**6),
+    partitions=st.integers(1, 10**6),
+    size=st.integers(0, 10**15),
+    share=st.floats(0, 1),
+    fan=st.sampled_from([2, 30, 1024]),
+)
+def test_a_route_is_settled_once_its_bytes_are_known(
+    producers: int, partitions: int, size: int, share: float, fan: int
+) -> None:
+    """What has been written stays right, and no route that begins so costs less for what there really is."""
+    limits, written = Limits(0, fan), int(size * share)
+    planned = route(producers, partitions, size, limits)
+    found = settled(planned, written, limits)
+    assert (found.widths[0], found.groups[0]) == (planned.widths[0], planned.groups[0])
+    assert found.cost(written) <= planned.cost(written)
+    assert settled(planned, size, limits) == planned
+
+
+def test_little_that_is_found_about_many_keys_takes_few_merges() -> None:
+    """The checks of a dump: 29,000 tasks find 8 GB about 5 TB of keys."""
+    planned = route(29_014, 5_625, 5 * 10**12, Limits())
+    found = settled(planned, 8 * 10**9, Limits())
+    tasks = [sum(one.tasks(level) for level in range(1, one.merges + 1)) for one in (planned, found)]
+    assert tasks[0] > 4_000
+    assert tasks[1] < 200
 
 
 def test_few_objects_take_the_direct_route() -> None:
