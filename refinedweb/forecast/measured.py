@@ -18,7 +18,7 @@ import numpy as np
 
 from classifiers.kernels.arrays import Float64s
 from refinedweb.ledger.gaps import lost_to
-from refinedweb.ledger.layout import SHUFFLE_SUFFIX
+from refinedweb.ledger.layout import handed_on_folder, shuffled_name
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.own_runs import trust_in
 from refinedweb.ledger.run_file import RunFile, open_run
@@ -47,7 +47,8 @@ class MeasuredPart:
 
     `rates`: seconds per unit of work, one for each informative task; `warm_up`: additional seconds of a worker's first
     task; `bytes_in`, `bytes_out`, `outputs`: bytes read, bytes written, objects written; `bytes_kept`: text that goes
-    on to the next step; `shuffled`: bytes of shuffle objects by their name.
+    on to the next step; `shuffled`: bytes of shuffle objects by their name; `handed_on`: bytes of the objects with the
+    documents that go on; `active`: share of the tasks that had any rows.
     """
 
     name: str
@@ -60,6 +61,8 @@ class MeasuredPart:
     bytes_out: float
     outputs: float
     shuffled: dict[str, float]
+    handed_on: float
+    active: float
     rows: float
     rows_kept: float
     bytes_kept: float
@@ -187,7 +190,14 @@ def points(records: Sequence[Record]) -> list[TaskPoint]:
     first_commit: dict[str, float] = {}
     for record in records:
         first_commit[record.host] = min(_ended(record), first_commit.get(record.host, float("inf")))
-    return [TaskPoint(work_of(r), r.seconds, _begun(r) < first_commit[r.host]) for r in records]
+    return [TaskPoint(work_of(r), _busy(r), _begun(r) < first_commit[r.host]) for r in records]
+
+
+def _busy(record: Record) -> float:
+    """Seconds in which a task kept a core busy. Those of a phase are CPU seconds of its worker: other load on the
+    machine and the store's answers are not in them. A pass may have other processes at work, so its clock decides.
+    """
+    return record.cpu_seconds or record.seconds
 
 
 def fit(samples: Sequence[Sequence[TaskPoint]]) -> tuple[Float64s, float]:
@@ -232,6 +242,8 @@ def _part(name: str, step: Step, samples: Sequence[Sequence[Record]]) -> Measure
         bytes_out=float(sum(output.size for record in records for output in record.outputs)),
         outputs=float(sum(len(record.outputs) for record in records)),
         shuffled=_shuffled(records),
+        handed_on=float(sum(o.size for r in records for o in r.outputs if o.key.startswith(handed_on_folder(name)))),
+        active=sum(record.rows_in > 0 for record in records) / len(records),
         rows=float(sum(record.rows_in for record in records)),
         rows_kept=float(sum(record.rows_kept for record in records)),
         bytes_kept=float(sum(record.bytes_kept for record in records)),
@@ -243,7 +255,6 @@ def _shuffled(records: Sequence[Record]) -> dict[str, float]:
     """Bytes of shuffle objects by the name of what they hold."""
     sizes: dict[str, float] = {}
     for output in (output for record in records for output in record.outputs):
-        if output.key.endswith(SHUFFLE_SUFFIX):
-            name = output.key.split("/")[-2]
+        if (name := shuffled_name(output.key)) is not None:
             sizes[name] = sizes.get(name, 0.0) + output.size
     return sizes

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,15 +18,18 @@ from refinedweb.dedup import planning
 from refinedweb.dedup.components import LINK_BYTES, ROWS, SIDES_BYTES, star_partitions
 from refinedweb.dedup.routes import route as route_of
 from refinedweb.engine.policy import block_of, recycle_of
-from refinedweb.forecast.flows import READ_DOCUMENTS, Flow, Shuffle, flows_of, requests
+from refinedweb.forecast.flows import READ_ALL, READ_ASKED, Flow, Shuffle, flows_of, requests
 from refinedweb.forecast.measured import MeasuredPart, MeasuredSample
 from refinedweb.forecast.simulation import Tasks
 from refinedweb.ledger.layout import DECIDE
 from refinedweb.recipe.load import of_content
 from refinedweb.recipe.plan import Step
+from refinedweb.shard.outputs import GROUP_BYTES, GROUP_ROWS
 from refinedweb.storage.s3 import PARALLEL, READ_AHEAD, SMALL
+from refinedweb.storage.s3_end import ENDING
 from refinedweb.storage.s3_streams import PART_BYTES
 from stages.base import build
+from stages.dedup import Clustered, Global
 from stages.kernels.unionfind import bytes_needed
 
 RECORD_PUTS = 2  # per task: its commit record, and its share of the claims
@@ -35,9 +39,7 @@ ROUNDS = 6  # of large and small stars: the planted graphs of `benchmarks/compon
 HELD = 3  # copies: a gathering task holds its partition as read, as one table, and sorted
 NORMAL_DRAWS = 30  # the mean of this many draws is normal enough (the usual rule of thumb)
 FILE_GETS = 2  # per input file, besides its ranges: its head, and its checksums if there are any
-DOCUMENT_GETS = 3  # per shard of documents in a block: head, footer, columns
-RECORD_REQUESTS = 1  # of the driver, per task: whether it has a record
-CLAIM_REQUESTS = 2  # of the driver, per claim: take it, release it
+CLAIM_REQUESTS = 3  # of the driver, per claim: take it, list which of its tasks have a record, release it
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def loads(sample: MeasuredSample, wanted: InputVolume, dice: np.random.Generator
         if part.step.kind == "local":
             found.append(_pass(part, wanted, scale, dice))
         elif MERGE not in part.phase:
-            found += _phase(part, _Step(sample, part.step, shuffles[part.step.name], wanted, scale), dice)
+            found += _phase(part, _Step(sample, part.step, *shuffles[part.step.name], wanted, scale), dice)
     return found
 
 
@@ -102,14 +104,18 @@ def _pass(part: MeasuredPart, wanted: InputVolume, scale: float, dice: np.random
     seconds = -np.sort(-drawn(part, np.full(files, part.work * each), dice))
     read = max(part.bytes_in, 1.0) * each
     written, objects = part.bytes_out * each, part.outputs / part.tasks
-    gets = FILE_GETS + math.ceil(read / READ_AHEAD)
+    gets = FILE_GETS + math.ceil(read / READ_AHEAD) + len(part.step.applies)
     puts = objects + objects * _parts(written / objects) + RECORD_PUTS
-    block = block_of(files)
     tasks = Tasks(
-        seconds, part.warm_up, recycle_of(int(wanted.size)), gets, puts, read + written,
-        driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS / block, per_claim=block,
+        seconds, part.warm_up, recycle_of(int(wanted.size)), gets, puts, read + written, **_claims(files)
     )  # fmt: skip
     return Load(part.name, tasks, gets * files, puts * files, read * files, written * files, part.peak_memory)
+
+
+def _claims(tasks: int) -> dict[str, Any]:
+    """How the driver shares out this number of tasks."""
+    block = block_of(tasks)
+    return {"driver_requests": CLAIM_REQUESTS / block, "per_claim": block}
 
 
 def _parts(size: float) -> float:
@@ -118,8 +124,8 @@ def _parts(size: float) -> float:
     return 0.0 if size < PART_BYTES else math.ceil(size / PART_BYTES) + 2
 
 
-def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict[str, Shuffle]:
-    """What `dedup/planning.py` will plan for each global step, by the step's name."""
+def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict[str, tuple[Global, Shuffle]]:
+    """The stage of each global step and what `dedup/planning.py` will plan for it, by the step's name."""
     deciding = [name for step in sample.run.steps if step.kind == "global" for name in step.stages]
     recipe = of_content(sample.run.recipe, sample.run.recipe_name, deciding, sample.trust)
     passes = {part.name: part for part in sample.parts if part.step.kind == "local"}
@@ -133,7 +139,8 @@ def _shuffles(sample: MeasuredSample, wanted: InputVolume, scale: float) -> dict
             block, partitions = planning.split_shuffle(total)
             files = max(1, int(block / max(1.0, planning.block_bytes(stage, *sizes) / wanted.files)))  # in a block
             edges, members = (_rows(sample, step, phase) * scale for phase in ("3-link", "4-describe"))
-            found[step.name] = Shuffle(-(-wanted.files // files), partitions, float(total), edges, members)
+            shuffle = Shuffle(-(-wanted.files // files), partitions, float(total), edges, members)
+            found[step.name] = (cast(Global, stage), shuffle)
     return found
 
 
@@ -148,9 +155,30 @@ class _Step:
 
     sample: MeasuredSample
     step: Step
+    stage: Global
     shuffle: Shuffle
     wanted: InputVolume
     scale: float
+
+    def document_gets(self, phase: str) -> float:
+        """Requests of a phase for the documents of one shard: the end of the object, which may be all of it; the rest
+        if it is small, else each column of each row group; and the decisions of the steps before.
+        """
+        (read,) = (part for part in self.sample.parts if part.name == self.step.reads)
+        size, rows, text = (
+            n * self.scale / self.wanted.files for n in (read.handed_on, read.rows_kept, read.bytes_kept)
+        )
+        decided = len(self.step.applies)
+        if size <= SMALL:
+            return (1.0 if size <= ENDING else 2.0) + decided
+        groups = max(math.ceil(rows / GROUP_ROWS), math.ceil(text / GROUP_BYTES))
+        return 1.0 + (size > PART_BYTES) + groups * len(self._columns(phase)) + decided
+
+    def _columns(self, phase: str) -> set[str]:
+        """Which a phase reads."""
+        if phase == "4-describe" and isinstance(self.stage, Clustered):
+            return {"id", *self.stage.ranks_by}
+        return {"id"} if phase == "6-name" else {"id", *self.stage.reads}
 
     def flows(self) -> list[Flow]:
         """Those of the sample, whose phases go by the same names."""
@@ -168,42 +196,43 @@ def _phase(part: MeasuredPart, step: _Step, dice: np.random.Generator) -> list[L
         return _stars(part, step.shuffle, step.scale, dice)
     shuffle, wanted, tasks = step.shuffle, step.wanted, step.shuffle.tasks(part.phase)
     work, out, moved_in, reads = part.work * step.scale, part.bytes_out * step.scale, 0.0, 0.0
+    busy = _busy(part, step.scale * part.tasks / tasks)
     for flow in step.flows():
         if flow.target == part.phase:
-            route, size = shuffle.route(flow), step.bytes(flow)
+            size = step.bytes(flow)
+            route = shuffle.route(flow, size)
             written = shuffle.tasks(flow.source) if route is None else route.tasks(route.merges)
-            reads, moved_in = reads + requests(shuffle.objects(flow), size / written), moved_in + size
+            each = requests(shuffle.objects(flow, size), size / written)
+            reads, moved_in = reads + each * (busy if flow.to == "own" else 1.0), moved_in + size
     waits = reads / PARALLEL
-    if part.phase in READ_DOCUMENTS or (part.phase == DECIDE and len(part.shuffled) == 0 and _reads_texts(step)):
-        documents = document_gets(wanted.size) * wanted.files / tasks
+    if part.phase == READ_ALL or part.phase in READ_ASKED:
+        documents = step.document_gets(part.phase) * wanted.files / tasks * busy
         reads, waits = reads + documents, waits + documents
     objects = wanted.files / tasks if part.phase == DECIDE else part.outputs / part.tasks
     puts = objects + objects * _parts(out / tasks / objects) + RECORD_PUTS
     load = Tasks(
         drawn(part, np.full(tasks, work / tasks), dice), part.warm_up, gets=reads, puts=puts,
-        moved=(moved_in + out) / tasks, waits=waits, driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
+        moved=(moved_in + out) / tasks, waits=waits, **_claims(tasks),
     )  # fmt: skip
     memory = part.peak_memory + (HELD * shuffle.bytes / tasks if part.phase == "2-group" else 0)
     found = [Load(part.name, load, reads * tasks, puts * tasks, moved_in, out, memory, shuffle)]
-    for flow in step.flows():
-        if flow.source == part.phase:
-            found += _merges(part, flow, step)
+    sent = {flow.name: flow for flow in step.flows() if flow.source == part.phase}  # two phases may read the same
+    for flow in sent.values():
+        found += _merges(part, flow, step)
     return found
 
 
-def _reads_texts(step: _Step) -> bool:
-    """Whether the last phase reads documents: to find spans of their texts."""
-    return not any(flow.source == "4-describe" for flow in step.flows())
-
-
-def document_gets(size: float) -> float:
-    """Requests for the documents of one shard: a head, and a small file as a whole, else its footer and columns."""
-    return 2.0 if size <= SMALL else DOCUMENT_GETS
+def _busy(part: MeasuredPart, size: float) -> float:
+    """The share of tasks that have anything to look up in their block, if a task has `size` times as much to do as one
+    of the sample. The others read neither documents nor what belongs to them.
+    """
+    return 1.0 - (1.0 - part.active) ** size if part.phase in READ_ASKED else 1.0
 
 
 def _merges(part: MeasuredPart, flow: Flow, step: _Step) -> list[Load]:
     """The merges between two phases: each reads a piece of some objects, and writes one."""
-    route, size, found = step.shuffle.route(flow), step.bytes(flow), list[Load]()
+    size, found = step.bytes(flow), list[Load]()
+    route = step.shuffle.route(flow, size)
     for level in range(1, route.merges + 1) if route is not None else ():
         assert route is not None
         tasks, before = route.tasks(level), size / route.tasks(level - 1)
@@ -211,7 +240,7 @@ def _merges(part: MeasuredPart, flow: Flow, step: _Step) -> list[Load]:
         puts = 1 + _parts(size / tasks) + RECORD_PUTS
         load = Tasks(
             np.full(tasks, size / tasks / MERGE_RATE), gets=gets, puts=puts, moved=2 * size / tasks,
-            waits=gets / PARALLEL, driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
+            waits=gets / PARALLEL, **_claims(tasks),
         )  # fmt: skip
         name, memory = f"{part.name}-{flow.name}{MERGE}{level}", part.peak_memory
         reads = requests(route.reads(level - 1), before)
@@ -229,7 +258,7 @@ def _stars(part: MeasuredPart, shuffle: Shuffle, scale: float, dice: np.random.G
     seconds = drawn(part, np.full(tasks, 2 * part.work * scale / tasks), dice)
     load = Tasks(
         seconds, part.warm_up, gets=reads, puts=1 + RECORD_PUTS, moved=2 * moved / tasks, waits=reads / PARALLEL,
-        driver_requests=RECORD_REQUESTS + CLAIM_REQUESTS,
+        **_claims(tasks),
     )  # fmt: skip
     memory = part.peak_memory + HELD * min(moved / tasks, 16.0 * ROWS)
     one = Load(part.name, load, reads * tasks, 3.0 * tasks, moved, moved, memory, shuffle)

@@ -24,7 +24,7 @@ DRIVERS = ("/claims/", "/drivers/", "/rollup/", "/failed/", "/phases.json", "/pl
 WITHIN = 0.15
 
 
-def counted(spec: str, files: list[Path], out: str) -> Counter[tuple[str, str]]:
+def counted(spec: str, files: list[Path], out: str, *settings: str) -> Counter[tuple[str, str]]:
     """Run it; returns how many objects each phase got, and put, without the driver's own."""
     found: Counter[tuple[str, str]] = Counter()
     phase = ["a pass"]
@@ -40,21 +40,27 @@ def counted(spec: str, files: list[Path], out: str) -> Counter[tuple[str, str]]:
     events = s3_client.client().meta.events
     events.register("before-parameter-build.s3", note)
     try:
-        ok(run(spec, files, out, pool=HookedPool(entered)))
+        ok(run(spec, files, out, *settings, pool=HookedPool(entered)))
     finally:
         events.unregister("before-parameter-build.s3", note)
     return found
 
 
-UNMODELLED = pytest.mark.xfail(reason="the forecast does not know the phases 5-judge and 6-name yet")
+STEPS = (
+    ("exact_v1", ()), ("exact_v2", ()), ("url_dedup_v1", ()), ("paragraph_v1", ()), ("paragraph_v2", ()),
+    ("substring_v1", ()), ("substring_v2", ()), ("minhash_v1", ()), ("minhash_v2", ()),
+    ("minhash_v2", ("minhash_v2.verify=0.8",)),
+)  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", ["minhash_v1", pytest.param("substring_v1", marks=UNMODELLED)])
-def test_the_forecast_counts_the_requests_that_a_run_makes(tmp_path: Path, s3_server: str, spec: str) -> None:
+@pytest.mark.parametrize(("spec", "settings"), STEPS, ids=[" ".join((spec, *more)) for spec, more in STEPS])
+def test_the_forecast_counts_the_requests_that_a_run_makes(
+    tmp_path: Path, s3_server: str, spec: str, settings: tuple[str, ...]
+) -> None:
     out = f"{s3_server}/{uuid.uuid4().hex}"
     files = write_shards(DOCUMENTS[:120], tmp_path / "in", 6)
-    real = counted(spec, files, out)
+    real = counted(spec, files, out, *settings)
     sample = measure([out])
     size = sample.bytes_in / len(files)
     steps = forecast(
