@@ -18,6 +18,7 @@ import pytest
 
 from refinedweb.engine.ray_pool import ENVIRONMENT
 from refinedweb.storage import Store, open_store
+from tests.examples import examples
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED_MOTO = str(ROOT / "tests" / "locked_moto.py")
@@ -25,7 +26,9 @@ BUCKET = "test-bucket"
 ON_MOTO = "REFINEDWEB_TEST_S3" not in os.environ
 
 # No test asserts a time: a busy machine, or a kernel that is compiled at its first call, is no falsified law.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, max_examples=examples(100), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("untimed")
 
 # The files that take longest, begun first: begun last, one of them would keep one process busy while the others idle.
