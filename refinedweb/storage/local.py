@@ -62,6 +62,11 @@ class LocalStore:
             raise Missing(f"no file {self.uri(key)}") from None
         return data, _etag(data)
 
+    def part(self, key: str, offset: int, size: int) -> bytes:
+        with self.open(key, random=True) as file, explained(self.path(key)):
+            file.seek(offset)
+            return file.read(size)
+
     def put(self, key: str, data: bytes) -> str:
         with LocalSink(self, key) as sink:
             sink.write(data)

@@ -1,6 +1,6 @@
 """Files in a store's `.tmp/`: what is being written, and the files whose locks compare-and-swap holds.
 
-Each is locked for as long as it is open. So what a dead process left can be told from what a live one is writing, and
+Each is locked for as long as it is open. So what a dead process left differs from what a live one is writing, and
 one driver can clean up at its end while others go on. A name that was taken away between opening and locking is opened
 again: two processes must never hold "the" lock on two files.
 """
