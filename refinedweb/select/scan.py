@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refinedweb.select.query import PageQuery
+from refinedweb.sources.inputs import KINDS
 from refinedweb.sources.record_list import COLUMNS, CRAWL
 from refinedweb.storage import Store, split_uri
 from stages.errors import ConfigError
 
 DEFAULT_TABLE = "cc-index/table/cc-main/warc"
 _PARTITION = re.compile(r"(?:^|/)crawl=([^/]+)/(?:subset=([^/]+)/)?")
+PARQUET = dict(KINDS)["Parquet"]
 SUBSET = "warc"  # the subset of pages; the others hold errors, redirects and robots.txt
 PARALLEL = 8  # files of the index at the same time, where the store has a network before it
 
@@ -51,7 +53,7 @@ def index_files(index: str, dumps: Iterable[str]) -> list[CrawlIndexFile]:
         for info in store.list(prefix.lstrip("/")):
             place = _PARTITION.search(info.key)
             crawl, subset = (place[1], place[2]) if place else (None, None)
-            if info.key.endswith(".parquet") and subset in (None, SUBSET):
+            if PARQUET.search(info.key.lower()) and subset in (None, SUBSET):
                 found.append(CrawlIndexFile(store, info.key, crawl))
                 crawls.add(crawl or "")
     if missing := sorted(wanted - crawls):

@@ -70,6 +70,7 @@ def test_normalised_is_the_plain_reading(dialect: Dialect, values: list[str]) ->
     assert found.to_pylist() == list(map(PLAIN[dialect], values))
 
 
+@pytest.mark.slow
 @dialects
 def test_every_character_of_unicode(dialect: Dialect) -> None:
     """The text and the words of each: between letters, between letters that stand alone, and by itself."""
