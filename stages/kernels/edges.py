@@ -127,7 +127,7 @@ def join_buckets(ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s, table: UI
 
 @inlined
 def _joined(start: Int, rest: Int, end: Int, a: UInt64s, b: UInt64s, found: Int) -> Int:
-    """Write the edges of the rows from `rest` on behind the `found` ones; returns how many there are then."""
+    """Write the edges of the rows from `rest` on after the `found` ones; returns how many there are then."""
     for row in range(rest, end):
         a[row] = b[start + np.int64(a[row])]
     for row in range(rest, end):

@@ -56,7 +56,7 @@ def _after_digits(text: Bytes, at: Int, page: UInt16s, flags: UInt16s) -> Int:
 
 @kernel
 def _after_fraction(text: Bytes, at: Int, page: UInt16s, flags: UInt16s) -> Int:
-    """The byte after a point and the digits behind it; `at` if there is no point, or no digit follows it."""
+    """The byte after a point and its digits; `at` if there is no point, or no digit after it."""
     if at == len(text):
         return at
     point, length = decode(text, at)
