@@ -17,7 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import refinedweb as rw
-from refinedweb.sources.survey import Survey
+from refinedweb.engine.start import begin
+from refinedweb.recipe.load import load
+from refinedweb.sources.inputs import InputSpecs
+from refinedweb.sources.survey import Survey, survey
+from refinedweb.views.columns import column_notes
 from tests.refinedweb.engine.inline import run
 
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)
@@ -181,3 +185,64 @@ def test_the_run_names_what_does_not_go_together(tmp_path: Path) -> None:
     assert survey.schema.names == ["metadata"]
     assert survey.kinds == ("Parquet",)
     assert survey.taken == {"id": "id", "text": "text"}
+
+
+def test_the_run_says_which_columns_it_took_and_what_has_no_work(tmp_path: Path) -> None:
+    files: Files = {"a.parquet": {"drop": ["no"], "meta": [{"source_url": "u"}], "x": [1]}, "b.parquet": {"x": ["t"]}}
+    begun = begin(
+        load("url_dedup_v1,badwords_v1"),
+        InputSpecs(tuple(map(str, write(files, tmp_path / "in")))),
+        str(tmp_path / "out"),
+    )
+    notes = column_notes(load("url_dedup_v1,badwords_v1"), begun.run.survey())
+    assert notes == [
+        "Columns of the input: id, url from meta.source_url, text, drop; nothing for timestamp, language",
+        "The input's own column drop removes rows: all but those where it is empty or says no",
+        "x is in metadata, as JSON: int64 and string have no common type",
+        "badwords_v1 has nothing to work on: no row that was looked at has a language; name its column with "
+        "--set source.language_column=…",
+    ]
+
+
+def test_an_url_that_is_null_throughout_is_said(tmp_path: Path) -> None:
+    files = write({"a.parquet": {"url": pa.nulls(3, pa.string())}}, tmp_path / "in")
+    recipe = load("url_v1,extract_v1,classifier_v1")
+    begun = begin(recipe, InputSpecs(tuple(map(str, files))), str(tmp_path / "out"))
+    notes = column_notes(recipe, begun.run.survey())
+    assert [note.partition(":")[0] for note in notes[1:]] == [
+        "url_v1 has nothing to work on",
+        "extract_v1 does nothing",
+        "classifier_v1 has no model of yours",
+    ]
+
+
+def test_beyond_what_is_looked_at_columns_go_to_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost of a beginning is bounded, and the schema is the same for all."""
+    monkeypatch.setattr("refinedweb.sources.survey.MOST_FILES", 3)
+    files: Files = {f"{n}.parquet": {"x": [n]} for n in range(6)}
+    files["1.parquet"] = {"x": ["t"], "y": [0.5]}
+    run(RECIPE, write(files, tmp_path / "in"), tmp_path / "out")
+    rows = sorted(rw.open(str(tmp_path / "out")).table(), key=lambda row: row["id"])
+    assert [row["x"] for row in rows] == [0, None, 2, 3, 4, 5]
+    assert [row["metadata"] for row in rows] == [None, '{"x":"t","y":0.5}', None, None, None, None]
+
+
+def test_removed_rows_and_decisions_have_one_schema_too(tmp_path: Path) -> None:
+    files = write(MIXES["integer and text"] | {"c.parquet": {"y": [0.5, 0.25]}}, tmp_path / "in")
+    run("url_v1,exact_v2,where_v1", files, tmp_path / "out", "where_v1.keep=y < 0.4")
+    folders = {path.parent for path in (tmp_path / "out").rglob("*.parquet")}
+    assert any("decisions" in str(folder) for folder in folders)
+    assert any("removed" in str(folder) for folder in folders)
+    for folder in folders:
+        assert len({pq.read_schema(path).remove_metadata() for path in folder.glob("*.parquet")}) == 1, folder
+
+
+def test_a_crawl_archive_adds_no_column(tmp_path: Path) -> None:
+    assert survey(["x/a.warc.gz", "x/b.warc"], load(RECIPE).source) == Survey(pa.schema([]), kinds=("archive",))
+
+
+def test_a_survey_is_what_it_was_after_json(tmp_path: Path) -> None:
+    found = survey([str(path) for path in write(MIXES["struct and map"], tmp_path / "in")], load(RECIPE).source)
+    assert Survey.of_plain(json.loads(json.dumps(found.to_plain()))) == found
+    assert Survey.of_plain({}) is None
+    assert Survey.of_plain(found.to_plain() | {"schema": "no"}) is None
