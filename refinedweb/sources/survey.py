@@ -21,6 +21,7 @@ import pyarrow as pa
 from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.base import SourceReport
 from refinedweb.sources.inputs import KINDS
+from refinedweb.sources.record_list import is_record_list
 from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.unify import METADATA, unify
 from refinedweb.storage import split_uri
@@ -112,8 +113,12 @@ def _look(uri: str, options: SourceOptions, *, closely: bool) -> _Look | ShardEr
     store, key = split_uri(uri)
     try:
         with store.open(key, random=True) as file:
-            if not closely and file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
-                return _Look(PARQUET, ParquetRows(file, uri, options, SourceReport()).schema(), {})
+            if file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
+                parquet = ParquetRows(file, uri, options, SourceReport())
+                if is_record_list(parquet.schema(), options):
+                    return _Look(ARCHIVE, DOCUMENT, {})
+                if not closely:
+                    return _Look(PARQUET, parquet.documents_schema(), {})
             file.seek(0)
             reader = open_reader(file, uri, replace(options, batch_rows=min(ROWS, options.batch_rows)))
             with closing(cast(Any, reader.batches())) as batches:

@@ -35,8 +35,8 @@ class ParquetRows:
         self._report = report
         report.kind = "Parquet"
 
-    def schema(self) -> pa.Schema:
-        """The columns of the tables, of which only the footer is read."""
+    def documents_schema(self) -> pa.Schema:
+        """The columns of the tables, for which only the footer is read."""
         schema = self._footer()[1]
         mapping = match_columns(schema, self._key, self._options)
         return to_documents(schema.empty_table(), mapping, self._key, 0, self._options, SourceReport()).schema
@@ -54,6 +54,10 @@ class ParquetRows:
         for group in range(metadata.num_row_groups):
             yield from self._group(metadata, group, first_row, mapping)
             first_row += metadata.row_group(group).num_rows
+
+    def schema(self) -> pa.Schema:
+        """The columns of the file. Raises ShardError if it has no readable footer."""
+        return self._footer()[1]
 
     def _footer(self) -> tuple[pq.FileMetaData, pa.Schema]:
         try:
