@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from refinedweb.sources.base import SourceOptions, SourceReport
 from refinedweb.sources.charset import decode
 from refinedweb.sources.ids import content_id
-from refinedweb.sources.lifting import Containers, Place, is_bytes, located, taken, usable
+from refinedweb.sources.lifting import ColumnPlace, Containers, is_bytes, located, taken, usable
 from refinedweb.sources.places import NAMES, chosen_place, paths
 from stages.base import drop_where, set_column
 from stages.errors import ShardError
@@ -44,13 +44,13 @@ class Mapping:
     their positions and names.
     """
 
-    taken: dict[str, tuple[Place, ...]]
+    taken: dict[str, tuple[ColumnPlace, ...]]
     kept: tuple[tuple[int, str], ...]
 
 
 def match_columns(schema: pa.Schema, key: str, options: SourceOptions) -> Mapping:
     """Map an input's schema. Raises ShardError if it has neither html nor text, or lacks a column the options name."""
-    places_of: dict[str, tuple[Place, ...]] = {}
+    places_of: dict[str, tuple[ColumnPlace, ...]] = {}
     for column in NAMES:
         chosen = chosen_place(column, options)
         places = [place for path in paths(column, chosen) for place in located(schema, path)]

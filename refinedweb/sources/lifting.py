@@ -15,7 +15,7 @@ from refinedweb.sources.values import as_column, unix_millis
 from stages.schema import DOCUMENT
 
 
-class Place(NamedTuple):
+class ColumnPlace(NamedTuple):
     """Where values lie: in the input column `at`, and in it at the rest of the path. `type`: None if only rows say."""
 
     at: int
@@ -23,11 +23,11 @@ class Place(NamedTuple):
     type: pa.DataType | None
 
 
-def located(schema: pa.Schema, path: Path) -> Iterator[Place]:
+def located(schema: pa.Schema, path: Path) -> Iterator[ColumnPlace]:
     """The places that a path may mean."""
     for at, rest in steps(path, tuple(schema.names)):
         for given in within(schema.field(at).type, rest):
-            yield Place(at, rest, given)
+            yield ColumnPlace(at, rest, given)
 
 
 def within(given: pa.DataType, path: Path) -> Iterator[pa.DataType | None]:
@@ -81,7 +81,7 @@ def _is_pairs(given: pa.DataType) -> bool:
     return bool(pa.types.is_string(leaf) or pa.types.is_large_string(leaf) or pa.types.is_null(leaf))
 
 
-def taken(column: str, places: Sequence[Place], given: Containers, report: SourceReport) -> pa.ChunkedArray:
+def taken(column: str, places: Sequence[ColumnPlace], given: Containers, report: SourceReport) -> pa.ChunkedArray:
     """The values of a document column: those of the first place, and where they are null, those of the next."""
     table = given.table
     found = pa.chunked_array([pa.nulls(table.num_rows, DOCUMENT.field(column).type)])
@@ -96,7 +96,7 @@ def taken(column: str, places: Sequence[Place], given: Containers, report: Sourc
     return found
 
 
-def _within_column(column: str, place: Place, given: Containers) -> pa.ChunkedArray:
+def _within_column(column: str, place: ColumnPlace, given: Containers) -> pa.ChunkedArray:
     """What lies at the place, which is within a column, as values of the document column."""
     values, path = given.table.column(place.at), place.rest
     while path and pa.types.is_struct(values.type):
