@@ -8,7 +8,7 @@ import numpy as np
 
 from classifiers.kernels.arrays import Int, Int64s, UInt32s, UInt64s
 from classifiers.kernels.hash import mixed
-from classifiers.kernels.jit import inlined, kernel
+from classifiers.kernels.jit import kernel
 from classifiers.kernels.secret import Secret, new_secret, secretly
 from classifiers.kernels.table import scaled_slot, slot_after
 from stages.kernels.rows import columns
@@ -84,7 +84,12 @@ def split_buckets(
             if len(marks) > 0:
                 out[1, kept] = marks[row]
             kept += 1
-        found = _joined(start, start + heads, end, a, b, found)
+        for row in range(start + heads, end):
+            a[row] = b[start + np.int64(a[row])]
+        for row in range(start + heads, end):
+            if a[row] != b[row]:
+                a[found], b[found] = a[row], b[row]
+                found += 1
         start = end
     return found, kept
 
@@ -120,20 +125,13 @@ def join_buckets(ends: Int64s, a: UInt64s, marks: UInt64s, b: UInt64s, table: UI
     for bucket in range(len(ends) - 1):
         end = ends[bucket]
         heads, table = _heads_first(a[start:end], marks[start:end], b[start:end], table, secret)
-        found = _joined(start, start + heads, end, a, b, found)
+        for row in range(start + heads, end):
+            a[row] = b[start + np.int64(a[row])]
+        for row in range(start + heads, end):
+            if a[row] != b[row]:
+                a[found], b[found] = a[row], b[row]
+                found += 1
         start = end
-    return found
-
-
-@inlined
-def _joined(start: Int, rest: Int, end: Int, a: UInt64s, b: UInt64s, found: Int) -> Int:
-    """Write the edges of the rows from `rest` on after the `found` ones; returns how many there are then."""
-    for row in range(rest, end):
-        a[row] = b[start + np.int64(a[row])]
-    for row in range(rest, end):
-        if a[row] != b[row]:
-            a[found], b[found] = a[row], b[row]
-            found += 1
     return found
 
 

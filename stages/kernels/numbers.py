@@ -28,7 +28,8 @@ def _zero_rows(offsets: Offsets, data: Bytes, page: UInt16s, flags: UInt16s, end
     for row in range(len(offsets) - 1):
         text, size, at = data[offsets[row] : offsets[row + 1]], ends[row], np.int64(0)
         while at < len(text):
-            after = _after_digits(text, at, page, flags)
+            plain = text[at] < 0x30 or 0x39 < text[at] < 0x80  # most bytes, and no call for them
+            after = at if plain else _after_digits(text, at, page, flags)
             if after > at:
                 out[size] = ZERO
                 size, at = size + 1, _after_fraction(text, after, page, flags)
