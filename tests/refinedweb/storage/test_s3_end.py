@@ -60,7 +60,7 @@ def test_the_end_of_an_object_comes_with_its_size(s3: S3Store, size: int, most: 
             file.seek(size // 3)
             assert file.read(500) == data[size // 3 :][:500]
 
-    assert len(requests(read)) == most
+    assert len(requests(read)) <= most
 
 
 def test_whoever_checks_what_is_read_needs_no_sums(s3: S3Store) -> None:
