@@ -155,7 +155,10 @@ def _settled_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if isinstance(column.type, pa.BaseExtensionType):
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
     wanted = settled(column.type)
-    return column if column.type == wanted else column.cast(wanted)
+    try:
+        return column if column.type == wanted else column.cast(wanted)
+    except pa.ArrowIndexError:  # Arrow cannot cast a null in a dictionary within a map (pyarrow 26)
+        return pa.chunked_array([pa.array(column.to_pylist(), wanted)])
 
 
 def _converted(column: pa.ChunkedArray, wanted: ArrowType) -> tuple[Any, Any]:

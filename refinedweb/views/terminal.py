@@ -28,7 +28,7 @@ def line(value: object, most: int = 300) -> str:
 
 
 def program() -> str:
-    """The program as it was started, for commands that a user is told to type."""
+    """The program as it was started, for commands that a user may type."""
     if PurePath(sys.argv[0]).name == "__main__.py":
         return "python -m refinedweb"
     return "uv run refinedweb" if "UV_RUN_RECURSION_DEPTH" in os.environ else "refinedweb"

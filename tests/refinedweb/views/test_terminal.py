@@ -1,4 +1,4 @@
-"""Commands that a user is told to type are those that work where the program was started."""
+"""Commands that are shown to a user are those that work where the program was started."""
 
 from __future__ import annotations
 
