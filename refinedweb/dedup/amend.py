@@ -1,0 +1,194 @@
+"""No cluster is lost because of the order of steps: where its keeper leaves in a later step, the next one is elected.
+
+MinHash keeps A and removes B; then A goes because it has the address of another document. Nobody stands for B any more
+(see `departed`), so B comes again: it passes through the steps from the one that removed it, and what all of them keep
+is there already, like an earlier run's documents (see `again`). In each round
+
+    e   every step compares those that come again with what is kept; who is like a kept document, goes for it
+    rest  the others
+    t   every step compares these with each other as it always does, so of each cluster the next one is elected
+
+and what was told takes the place of what had been decided. Somebody may be removed for one who leaves again, so rounds
+follow until nobody is. Who comes back is the next in the order of `keep`, whatever the blocks and workers.
+
+    amend   at the end, decisions that have changed are written for the pass that applies them
+
+What finds spans removes all copies of a text if the paper wants it so. Then a removed document has nobody to name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from classifiers.kernels.arrays import Bools
+from refinedweb.dedup.again import AGAIN, TOLD, Again, Group, Told, of_shard, removed_rows, rows_of
+from refinedweb.dedup.context import OLD, Block, Context
+from refinedweb.dedup.decide import DECIDED_AGAIN
+from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup, Orphans
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
+from refinedweb.dedup.planning import planned_step, shuffle_bytes, split_shuffle
+from refinedweb.ledger.layout import amended_key
+from refinedweb.recipe.plan import group_of, steps_of
+from refinedweb.shard.decisions import AMENDED, STEP
+from stages.dedup import DECISION
+
+PhasesOf = Callable[[Context], Iterator[Phase]]
+ROUNDS = 40  # in case documents come again for longer than any that we saw, which was three rounds
+TEXT_BYTES = 4096  # assumed of a document that comes again, to split the few that there are
+CAME_BACK = "came_back"  # a fact: how many documents are kept after all
+
+
+def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
+    """The phases that follow those of the last step of its group; none after the others."""
+    steps = steps_of([name for name, _ in context.recipe.stages])
+    group = Group(context, group_of(steps, context.step))
+    if group.steps[-1].name != context.step.name or (len(group.steps) == 1 and group.clustered(0)):
+        return
+    history: tuple[Told, ...] = ()
+    for number in range(ROUNDS):
+        departed = Departed(group, history, f"7-{number:02d}-departed")
+        yield departed
+        if not facts_of(departed, FOUND):
+            return
+        orphans = Orphans(departed, f"7-{number:02d}-orphans", by_rule=number > 0)
+        yield orphans
+        again = ComeAgain(group, history, f"7-{number:02d}-again", orphans)
+        yield again
+        if not facts_of(again, FOUND):
+            break
+        history = yield from _compared(group, history, again, number, phases_of)
+    alone = Orphans(departed, "8-alone", by_rule=False)
+    yield alone
+    yield Amend(group, history, "8-amend", alone)
+
+
+def _compared(
+    group: Group, history: tuple[Told, ...], again: ComeAgain, number: int, phases_of: PhasesOf
+) -> Generator[Phase, None, tuple[Told, ...]]:
+    """One round; returns the history with what was told in it."""
+    first = next(at for at in range(len(group.steps)) if facts_of(again, f"step_{at}"))
+    steps = range(first, len(group.steps))
+    comparison = _Comparison(group, again.rows, history, tuple(Told(at, again.rows) for at in steps))
+    for at in steps:
+        if group.clustered(at) and (at > first or number):
+            yield from comparison.compare(at, f"7-{number:02d}-e{at:02d}-", phases_of, old=True, only_old=True)
+    rest = Rest(group, (*history, *comparison.now), f"7-{number:02d}-rest", again.rows)
+    yield rest
+    if left := facts_of(rest, FOUND):
+        comparison.again = rest.rows
+        for at in steps:
+            old = not all(group.clustered(before) for before in range(first, at + 1))
+            yield from comparison.compare(at, f"7-{number:02d}-t{at:02d}-", phases_of, old=old, left=left)
+    return (*history, *comparison.now)
+
+
+class _Comparison:
+    """The comparisons of one round; `now` grows by what each of them tells."""
+
+    def __init__(self, group: Group, again: Shuffled, before: tuple[Told, ...], now: tuple[Told, ...]) -> None:
+        self._group = group
+        self._before = before
+        self.again = again
+        self.now = now
+
+    def compare(
+        self, at: int, prefix: str, phases_of: PhasesOf, *, old: bool, only_old: bool = False, left: int = 0
+    ) -> Iterator[Phase]:
+        """The phases of step number `at`. `old`: with what is kept; else only the `left` ones with each other."""
+        phases = phases_of(self._context(at, prefix, old, only_old, left))
+        yield (last := next(phases))
+        for last in phases:
+            yield last
+        self.now = (*self.now, Told(at, self.again, Shuffled(last, DECIDED_AGAIN, TOLD)))
+
+    def _context(self, at: int, prefix: str, old: bool, only_old: bool, left: int) -> Again:
+        last, step = self._group.last, self._group.steps[at]
+        plan = planned_step(last.store, step)
+        new = [block for block in plan.blocks if not block.old]
+        shift = OLD + len(plan.index)
+        kept = [Block(shift + block.first, shift + block.last) for block in new]
+        size, partitions = plan.size, plan.partitions
+        if not old:
+            size = shuffle_bytes(self._group.stages[at], left, left * TEXT_BYTES)
+            _, partitions = split_shuffle(size)
+        return Again(
+            last.out, step, last.recipe, (*plan.blocks, *kept) if old else tuple(new), partitions, size, plan.limits,
+            tuple(plan.index), last.lost, group=self._group, at=at, prefix=prefix, again=self.again,
+            before=self._before, now=self.now, only_old=only_old,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rest(OfGroup):
+    """Documents that come again → those that are not like a kept one by what was told."""
+
+    again: Shuffled
+
+    @property
+    def rows(self) -> Shuffled:
+        return Shuffled(self, "again", AGAIN)
+
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
+        writer, counts = outputs.shuffle("again", AGAIN, 1), PhaseCounts()
+        for shard in self.group.shards(task):
+            again = of_shard(self.again, shard)
+            counts.rows_in += again.num_rows
+            if again.num_rows:
+                stays = ~np.isin(rows_of(again.column("address").to_numpy()), removed_rows(self.told(shard)))
+                writer.write(again.filter(pa.array(stays)))
+        counts.facts[FOUND] = writer.rows
+        return counts
+
+
+@dataclass(frozen=True)
+class Amend(OfGroup):
+    """What was told in all rounds → the decisions of a block's shards that have changed.
+
+    `orphans`: who was removed by a step that finds spans, and names one of them, names nobody.
+    """
+
+    orphans: Orphans
+
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
+        names = Names(self.group, self.orphans)
+        counts = PhaseCounts(facts={CAME_BACK: 0})
+        for shard in self.group.shards(task):
+            tables, changed = self.told(shard), []
+            for at, decisions in enumerate(tables):
+                changed.append(self._changed(shard, at, decisions, names))
+            rows = pa.concat_tables(changed)
+            came = np.unique(np.concatenate([np.empty(0, np.int64), *(told.rows(shard) for told in self.history)]))
+            counts.rows_in += rows.num_rows
+            counts.facts[CAME_BACK] += len(np.setdiff1d(came, removed_rows(tables)))
+            if rows.num_rows:
+                outputs.parquet(amended_key(self.context.step.name, shard), rows)
+        return counts
+
+    def _changed(self, shard: int, at: int, decisions: pa.Table, names: Names) -> pa.Table:
+        """The decisions of step number `at` that have changed (AMENDED); those that are void are rows of nulls."""
+        told = [one.rows(shard) for one in self.history if one.at == at]
+        rows = np.unique(np.concatenate([np.empty(0, np.int64), *told]))
+        alone = np.zeros(decisions.num_rows, bool) if self.group.clustered(at) else names.lost(at, decisions)
+        decisions = _naming_nobody(decisions, alone)
+        of = decisions.column("row").to_numpy()
+        void = np.setdiff1d(rows, of)
+        empty = [pa.array(void) if f.name == "row" else pa.nulls(len(void), f.type) for f in DECISION]
+        found = decisions.filter(pa.array(np.isin(of, rows) | alone)).select(DECISION.names).cast(DECISION)
+        together = pa.concat_tables([found, pa.table(empty, schema=DECISION)]).sort_by("row")
+        steps = pa.array([self.group.steps[at].name] * together.num_rows, pa.string())
+        amended: pa.Table = together.add_column(0, AMENDED.field(STEP), steps)
+        return amended
+
+
+def _naming_nobody(decisions: pa.Table, rows: Bools) -> pa.Table:
+    """The decisions, of which some name no document."""
+    for name in ("kept_id", "kept_at"):
+        at, column = decisions.schema.get_field_index(name), decisions.column(name).combine_chunks()
+        nobody = pa.nulls(len(column), column.type)
+        decisions = decisions.set_column(at, name, pc.if_else(pa.array(rows), nobody, column))
+    return decisions
