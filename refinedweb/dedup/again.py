@@ -1,6 +1,6 @@
 """Documents that a global step compares a second time, with those that are kept as if they came from an earlier run.
 
-The global steps whose decisions one pass applies are a `Group`. What such a step tells about the documents that come
+The global steps whose decisions one pass applies are a `StepGroup`. What such a step tells about the documents that come
 again (`Told`) takes the place of what it had decided about them. So a document is seen as the steps before would have
 left it, whether they decided at first or told since.
 """
@@ -33,7 +33,7 @@ _SHARD_BITS, _ROW_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
-class Group:
+class StepGroup:
     """The global steps whose decisions one pass applies, in order. `last`: the context of the last of them."""
 
     last: Context
@@ -98,7 +98,7 @@ def rows_of(addresses: UInt64s) -> Int64s:
     return (addresses & _ROW_MASK).astype(np.int64)
 
 
-def retold(group: Group, shard: int, history: Sequence[Told]) -> list[pa.Table]:
+def retold(group: StepGroup, shard: int, history: Sequence[Told]) -> list[pa.Table]:
     """What each step of the group decided about a shard (DECISION), as it was told since."""
     tables = [decisions_of(group.last.store, step.name, shard) for step in group.steps]
     for told in history:
@@ -131,7 +131,7 @@ class Again(Context):
     only which documents are like old ones.
     """
 
-    group: Group
+    group: StepGroup
     at: int
     prefix: str
     again: Shuffled

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Bools
-from refinedweb.dedup.again import AGAIN, TOLD, Again, Group, Told, of_shard, removed_rows, rows_of
+from refinedweb.dedup.again import AGAIN, TOLD, Again, StepGroup, Told, of_shard, removed_rows, rows_of
 from refinedweb.dedup.context import OLD, Block, Context
 from refinedweb.dedup.decide import DECIDED_AGAIN
 from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup, Orphans
@@ -46,7 +46,7 @@ CAME_BACK = "came_back"  # a fact: how many documents are kept after all
 def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
     """The phases that follow those of the last step of its group; none after the others."""
     steps = steps_of([name for name, _ in context.recipe.stages])
-    group = Group(context, group_of(steps, context.step))
+    group = StepGroup(context, group_of(steps, context.step))
     if group.steps[-1].name != context.step.name or (len(group.steps) == 1 and group.clustered(0)):
         return
     history: tuple[Told, ...] = ()
@@ -68,7 +68,7 @@ def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
 
 
 def _compared(
-    group: Group, history: tuple[Told, ...], again: ComeAgain, number: int, phases_of: PhasesOf
+    group: StepGroup, history: tuple[Told, ...], again: ComeAgain, number: int, phases_of: PhasesOf
 ) -> Generator[Phase, None, tuple[Told, ...]]:
     """One round; returns the history with what was told in it."""
     first = next(at for at in range(len(group.steps)) if facts_of(again, f"step_{at}"))
@@ -90,7 +90,7 @@ def _compared(
 class _Comparison:
     """The comparisons of one round; `now` grows by what each of them tells."""
 
-    def __init__(self, group: Group, again: Shuffled, before: tuple[Told, ...], now: tuple[Told, ...]) -> None:
+    def __init__(self, group: StepGroup, again: Shuffled, before: tuple[Told, ...], now: tuple[Told, ...]) -> None:
         self._group = group
         self._before = before
         self.again = again

@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Bools, Int64s, UInt64s
-from refinedweb.dedup.again import AGAIN, Group, Told, retold
+from refinedweb.dedup.again import AGAIN, StepGroup, Told, retold
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.shuffle import concatenated
+from stages.dedup import drops_all_copies
 
 DEPARTED = pa.schema([("address", pa.uint64()), ("step", pa.uint8()), ("kept_at", pa.uint64())])
 ORPHANED = pa.schema([("address", pa.uint64()), ("likeness", pa.uint8())])
@@ -36,7 +37,7 @@ FOUND = "found"  # a fact: how many rows a task wrote
 class OfGroup:
     """A phase that looks at the decisions of a group of steps."""
 
-    group: Group
+    group: StepGroup
     history: tuple[Told, ...]
     name: str
 
@@ -115,8 +116,10 @@ class Orphans:
         likeness = np.array(self.departed.group.likeness, np.uint8)
         writer = outputs.shuffle("orphaned", ORPHANED, 1)
         address, step, kept_at = (departed.column(name).to_numpy() for name in DEPARTED.names)
-        spans = np.array([not self.departed.group.clustered(at) for at in range(len(likeness))])
-        rule = spans[step] if self.by_rule else np.zeros(len(step), bool)
+        group = self.departed.group
+        spans = np.array([self.by_rule and not group.clustered(at) for at in range(len(likeness))])
+        all_copies = np.array([drops_all_copies(stage) for stage in group.stages])
+        rule = (spans | all_copies)[step]
         for kind in np.unique(likeness).tolist():
             lost = ~leads(address, kept_at, likeness[step] == kind, rule)
             kinds = np.full(int(lost.sum()), kind, np.uint8)
@@ -171,7 +174,7 @@ class ComeAgain(OfGroup):
 class Names:
     """Looks up whether a decision names an orphaned document."""
 
-    def __init__(self, group: Group, orphans: Orphans) -> None:
+    def __init__(self, group: StepGroup, orphans: Orphans) -> None:
         rows = concatenated([*orphans.rows.tables(0, 0)], ORPHANED)
         self._address, self._kind = (rows.column(name).to_numpy() for name in ORPHANED.names)
         self._likeness = group.likeness
