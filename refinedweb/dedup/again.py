@@ -1,8 +1,8 @@
 """Documents that a global step compares a second time, with those that are kept as if they came from an earlier run.
 
-The global steps whose decisions one pass applies are a `StepGroup`. What such a step tells about the documents that come
-again (`Told`) takes the place of what it had decided about them. So a document is seen as the steps before would have
-left it, whether they decided at first or told since.
+The global steps whose decisions one pass applies are a `StepGroup`. What such a step tells about the documents that
+come again (`Told`) takes the place of what it had decided about them. So a document is seen as the steps before would
+have left it, whether they decided at first or told since.
 """
 
 from __future__ import annotations
