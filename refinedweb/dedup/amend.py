@@ -25,14 +25,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifiers.kernels.arrays import Bools
+from classifiers.kernels.arrays import Bools, Int64s
 from refinedweb.dedup.again import AGAIN, TOLD, Again, StepGroup, Told, of_shard, removed_rows, rows_of
 from refinedweb.dedup.context import OLD, Block, Context
 from refinedweb.dedup.decide import DECIDED_AGAIN
 from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup, Orphans
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
 from refinedweb.dedup.planning import planned_step, shuffle_bytes, split_shuffle
-from refinedweb.ledger.layout import amended_key
+from refinedweb.ledger.layout import AMEND, amended_key
 from refinedweb.recipe.plan import group_of, steps_of
 from refinedweb.shard.decisions import AMENDED, STEP
 from stages.dedup import DECISION
@@ -40,7 +40,6 @@ from stages.dedup import DECISION
 PhasesOf = Callable[[Context], Iterator[Phase]]
 ROUNDS = 40  # in case documents come again for longer than any that we saw, which was three rounds
 TEXT_BYTES = 4096  # assumed of a document that comes again, to split the few that there are
-CAME_BACK = "came_back"  # a fact: how many documents are kept after all
 
 
 def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
@@ -64,7 +63,7 @@ def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
         history = yield from _compared(group, history, again, number, phases_of)
     alone = Orphans(departed, "8-alone", by_rule=False)
     yield alone
-    yield Amend(group, history, "8-amend", alone)
+    yield Amend(group, history, AMEND, alone)
 
 
 def _compared(
@@ -149,22 +148,21 @@ class Rest(OfGroup):
 class Amend(OfGroup):
     """What was told in all rounds → the decisions of a block's shards that have changed.
 
+    Its records count the documents that came again, and which of them are removed after all.
     `orphans`: who was removed by a step that finds spans, and names one of them, names nobody.
     """
 
     orphans: Orphans
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        names = Names(self.group, self.orphans)
-        counts = PhaseCounts(facts={CAME_BACK: 0})
+        names, counts = Names(self.group, self.orphans), PhaseCounts()
         for shard in self.group.shards(task):
-            tables, changed = self.told(shard), []
-            for at, decisions in enumerate(tables):
-                changed.append(self._changed(shard, at, decisions, names))
-            rows = pa.concat_tables(changed)
+            tables = self.told(shard)
             came = np.unique(np.concatenate([np.empty(0, np.int64), *(told.rows(shard) for told in self.history)]))
-            counts.rows_in += rows.num_rows
-            counts.facts[CAME_BACK] += len(np.setdiff1d(came, removed_rows(tables)))
+            counts.rows_in += len(came)
+            for step, decisions in zip(self.group.steps, tables, strict=True):
+                _count_removed(counts, step.stages[0], decisions, came)
+            rows = pa.concat_tables([self._changed(shard, at, one, names) for at, one in enumerate(tables)])
             if rows.num_rows:
                 outputs.parquet(amended_key(self.context.step.name, shard), rows)
         return counts
@@ -183,6 +181,14 @@ class Amend(OfGroup):
         steps = pa.array([self.group.steps[at].name] * together.num_rows, pa.string())
         amended: pa.Table = together.add_column(0, AMENDED.field(STEP), steps)
         return amended
+
+
+def _count_removed(counts: PhaseCounts, stage: str, decisions: pa.Table, rows: Int64s) -> None:
+    """Add which of these rows the decisions of a stage remove."""
+    about = decisions.filter(pa.array(np.isin(decisions.column("row").to_numpy(), rows)))
+    for one in pc.value_counts(about.column("reason").drop_null()).to_pylist():
+        reasons = counts.removed.setdefault(stage, {})
+        reasons[one["values"]] = reasons.get(one["values"], 0) + one["counts"]
 
 
 def _naming_nobody(decisions: pa.Table, rows: Bools) -> pa.Table:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refinedweb.views.verify import Verdict, verify
+from tests.refinedweb.cli.command import refinedweb
 from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS, edited, text
 from tests.refinedweb.engine.inline import answer, corpus, ok, removed, run, write_shards
 
@@ -44,6 +45,14 @@ def test_the_next_one_is_elected_where_the_kept_one_has_the_address_of_another(t
     docs = [doc("a", "https://site.example/", PAGE), doc("b", None, PAGE), doc("d", None, PAGE)]
     docs.append(doc("c", "https://site.example/", "Nothing of the kind.", 2))
     assert settled("exact_v1,url_dedup_v1", docs, tmp_path / "out", shards) == {"a": "c", "d": "b"}
+
+
+def test_status_says_how_many_came_back(tmp_path: Path) -> None:
+    docs = [doc("a", "https://site.example/", PAGE), doc("b", None, PAGE), doc("d", None, PAGE)]
+    docs.append(doc("c", "https://site.example/", "Nothing of the kind.", 2))
+    out = tmp_path / "out"
+    settled("exact_v1,url_dedup_v1", docs, out)
+    assert "1 of 2 documents came back" in refinedweb("status", out).stdout
 
 
 def test_who_would_go_as_well_stays_away(tmp_path: Path) -> None:
