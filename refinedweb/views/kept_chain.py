@@ -224,7 +224,8 @@ class _Followed:
         for row in np.flatnonzero(wrong)[:SHOWN].tolist():
             self._chains.problems.append(f"{self._about(shard, rows, row)}, which is not what the step read there")
         alike = self._leads.leads[self._kind][np.maximum(places, 0)]
-        self._lost_clusters.update(rows.column("kept_at").to_numpy()[~wrong & ~alike].tolist())
+        in_cluster = rows.column("cluster_size").is_valid().to_numpy()
+        self._lost_clusters.update(rows.column("kept_at").to_numpy()[~wrong & ~alike & in_cluster].tolist())
         if lost.any():
             stage = self._step.stages[0]
             self._chains.lost_documents[stage] = self._chains.lost_documents.get(stage, 0) + int(lost.sum())

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refinedweb.dedup.phase import PhaseWork, folder_of
+from refinedweb.engine.pool import Work
 from refinedweb.views.verify import Verdict, verify
+from tests.examples import examples
 from tests.refinedweb.cli.command import refinedweb
 from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, RECIPE, SETTINGS, edited, text
-from tests.refinedweb.engine.inline import answer, corpus, ok, removed, run, write_shards
+from tests.refinedweb.engine.inline import HookedPool, answer, corpus, ok, removed, run, write_shards
 
 pytestmark = pytest.mark.usefixtures("no_waiting", "small_tasks")
 PAGE = "One two three four five six seven."
@@ -85,6 +88,16 @@ def test_what_comes_back_is_cut_where_others_have_its_text(tmp_path: Path) -> No
     assert dict(corpus(tmp_path / "out"))["b"] == own
 
 
+@pytest.mark.parametrize("keys", ["true", "false"])
+def test_a_part_fed_again_keeps_nothing(tmp_path: Path, keys: str) -> None:
+    docs = [doc("a", "https://site.example/", PAGE), doc("b", None, PAGE), doc("d", None, PAGE)]
+    docs.append(doc("c", "https://site.example/", "Nothing of the kind.", 2))
+    spec, out = "exact_v1,url_dedup_v1", tmp_path / "out"
+    settled(spec, docs, out, 2, f"exact_v1.write_index={keys}", f"url_dedup_v1.write_index={keys}")
+    ok(run(spec, write_shards(docs, tmp_path / "again", 1), tmp_path / "new", index=[out]))
+    assert not corpus(tmp_path / "new")
+
+
 def test_an_index_of_addresses_counts_for_those_who_come_again(tmp_path: Path) -> None:
     old = [doc("old", "https://site.example/b", "An old page.")]
     ok(run("url_dedup_v1", write_shards(old, tmp_path / "old-in", 1), tmp_path / "old"))
@@ -97,6 +110,24 @@ def test_an_index_of_addresses_counts_for_those_who_come_again(tmp_path: Path) -
     assert {name: kept for name, (_, kept, _) in removed(out).items()} == {"a": "c", "b": "old"}
 
 
+@pytest.mark.parametrize("stop", ["7-00-orphans", "7-00-again", "7-00-t00-3-link", "8-amend"])
+def test_a_driver_that_dies_between_phases_changes_nothing(tmp_path: Path, stop: str) -> None:
+    docs = [doc("a", "https://site.example/", PAGE), doc("b", None, PAGE), doc("d", None, PAGE)]
+    docs.append(doc("c", "https://site.example/", "Nothing of the kind.", 2))
+    files, out = write_shards(docs, tmp_path / "in", 2), tmp_path / "out"
+
+    def die(work: Work) -> None:
+        if isinstance(work, PhaseWork) and folder_of(work.phase).endswith(f"/{stop}"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("exact_v1,url_dedup_v1", files, out, "exact_v1.keep=first", pool=HookedPool(before=die))
+    ok(run("exact_v1,url_dedup_v1", files, out, "exact_v1.keep=first"))
+    sound(out)
+    assert {name: kept for name, (_, kept, _) in removed(out).items()} == {"a": "c", "d": "b"}
+
+
+@pytest.mark.slow
 def test_whatever_the_shards_the_same_ones_come_back(tmp_path: Path) -> None:
     answers = []
     for shards in (1, 2, 5):
@@ -107,7 +138,8 @@ def test_whatever_the_shards_the_same_ones_come_back(tmp_path: Path) -> None:
     assert answers[0] == answers[1] == answers[2]
 
 
-@settings(max_examples=4, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(8), deadline=None)
 @given(seed=st.integers(0, 2**32), order=st.permutations(["exact_v2", "minhash_v2", "url_dedup_v1", "paragraph_v2"]))
 def test_no_order_of_steps_loses_a_cluster(
     tmp_path_factory: pytest.TempPathFactory, seed: int, order: list[str]
