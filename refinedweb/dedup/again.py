@@ -28,6 +28,7 @@ from refinedweb.shard.stage_cache import built
 from stages.dedup import DECISION, ROW, Clustered, Global
 
 AGAIN = pa.schema([("address", pa.uint64()), ("step", pa.uint8())])  # which of the group's steps removed it
+WANTED = pa.schema([("key", pa.uint64())])
 TOLD = pa.schema([("address", pa.uint64()), *DECISION])
 _SHARD_BITS, _ROW_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 
@@ -128,7 +129,7 @@ class Again(Context):
 
     `before`: what was told in earlier rounds; `now`: in this one. Old documents are those of the step's index, and,
     numbered after them, those that the whole group keeps; none are if no block has them. `only_old`: what is told is
-    only which documents are like old ones.
+    only which documents are like old ones. `wanted` (WANTED) are the keys of those that come: others need not travel.
     """
 
     group: StepGroup
@@ -138,10 +139,24 @@ class Again(Context):
     before: tuple[Told, ...]
     now: tuple[Told, ...]
     only_old: bool
+    wanted: Shuffled | None = None
 
     @property
     def second(self) -> bool:
         return True
+
+    @cached_property
+    def _wanted(self) -> UInt64s:
+        assert self.wanted is not None
+        keys: UInt64s = np.unique(self.wanted.read(0).column("key").to_numpy())
+        return keys
+
+    def asked(self, block: int, rows: pa.Table) -> pa.Table:
+        if self.wanted is None or not self.blocks[block].old:
+            return rows
+        keys = rows.column(0).to_numpy()
+        at = np.minimum(np.searchsorted(self._wanted, keys), max(len(self._wanted) - 1, 0))
+        return rows.filter(pa.array(self._wanted[at] == keys if len(self._wanted) else np.zeros(len(keys), bool)))
 
     @property
     def first_kept(self) -> int:

@@ -19,26 +19,33 @@ What finds spans removes all copies of a text if the paper wants it so. Then a r
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Bools, Int64s
-from refinedweb.dedup.again import AGAIN, TOLD, Again, StepGroup, Told, of_shard, removed_rows, rows_of
-from refinedweb.dedup.context import OLD, Block, Context
+from refinedweb.dedup.again import AGAIN, TOLD, WANTED, Again, StepGroup, Told, of_shard, removed_rows, rows_of
+from refinedweb.dedup.context import Block, Context
 from refinedweb.dedup.decide import DECIDED_AGAIN
 from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup, Orphans
+from refinedweb.dedup.keys import signed_rows
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
 from refinedweb.dedup.planning import planned_step, shuffle_bytes, split_shuffle
+from refinedweb.dedup.tasks import SignedBy
 from refinedweb.ledger.layout import AMEND, amended_key
 from refinedweb.recipe.plan import group_of, steps_of
 from refinedweb.shard.decisions import AMENDED, STEP
-from stages.dedup import DECISION
+from stages.dedup import DECISION, Clustered
+from stages.paragraph import Paragraph
+from stages.paragraph import sign as signed_paragraphs
+from stages.substring.phases import sign as signed_passages
 
 PhasesOf = Callable[[Context], Iterator[Phase]]
 ROUNDS = 40  # in case documents come again for longer than any that we saw, which was three rounds
+MOST_WANTED = 1 << 23  # keys that a task looks up: 64 MiB
+KEPT_COPIES = 16  # assumed of each key among what is kept, to split the rows that have it
 TEXT_BYTES = 4096  # assumed of a document that comes again, to split the few that there are
 
 
@@ -75,14 +82,15 @@ def _compared(
     comparison = _Comparison(group, again.rows, history, tuple(Told(at, again.rows) for at in steps))
     for at in steps:
         if group.clustered(at) and (at > first or number):
-            yield from comparison.compare(at, f"7-{number:02d}-e{at:02d}-", phases_of, old=True, only_old=True)
+            prefix = f"7-{number:02d}-e{at:02d}-"
+            yield from comparison.compare(at, prefix, phases_of, facts_of(again, FOUND), old=True, only_old=True)
     rest = Rest(group, (*history, *comparison.now), f"7-{number:02d}-rest", again.rows)
     yield rest
     if left := facts_of(rest, FOUND):
         comparison.again = rest.rows
         for at in steps:
             old = not all(group.clustered(before) for before in range(first, at + 1))
-            yield from comparison.compare(at, f"7-{number:02d}-t{at:02d}-", phases_of, old=old, left=left)
+            yield from comparison.compare(at, f"7-{number:02d}-t{at:02d}-", phases_of, left, old=old)
     return (*history, *comparison.now)
 
 
@@ -96,30 +104,69 @@ class _Comparison:
         self.now = now
 
     def compare(
-        self, at: int, prefix: str, phases_of: PhasesOf, *, old: bool, only_old: bool = False, left: int = 0
+        self, at: int, prefix: str, phases_of: PhasesOf, documents: int, *, old: bool, only_old: bool = False
     ) -> Iterator[Phase]:
-        """The phases of step number `at`. `old`: with what is kept; else only the `left` ones with each other."""
-        phases = phases_of(self._context(at, prefix, old, only_old, left))
+        """The phases of step number `at` for this number of documents that come. `old`: and for what is kept."""
+        context = self._context(at, prefix, documents, only_old)
+        if old:
+            wanted = Wanted(context)
+            yield wanted
+            context = _with_kept(context, wanted)
+        phases = phases_of(context)
         yield (last := next(phases))
         for last in phases:
             yield last
         self.now = (*self.now, Told(at, self.again, Shuffled(last, DECIDED_AGAIN, TOLD)))
 
-    def _context(self, at: int, prefix: str, old: bool, only_old: bool, left: int) -> Again:
+    def _context(self, at: int, prefix: str, documents: int, only_old: bool) -> Again:
         last, step = self._group.last, self._group.steps[at]
         plan = planned_step(last.store, step)
-        new = [block for block in plan.blocks if not block.old]
-        shift = OLD + len(plan.index)
-        kept = [Block(shift + block.first, shift + block.last) for block in new]
-        size, partitions = plan.size, plan.partitions
-        if not old:
-            size = shuffle_bytes(self._group.stages[at], left, left * TEXT_BYTES)
-            _, partitions = split_shuffle(size)
+        new = tuple(block for block in plan.blocks if not block.old)
+        size = min(plan.size, shuffle_bytes(self._group.stages[at], documents, documents * TEXT_BYTES))
         return Again(
-            last.out, step, last.recipe, (*plan.blocks, *kept) if old else tuple(new), partitions, size, plan.limits,
-            tuple(plan.index), last.lost, group=self._group, at=at, prefix=prefix, again=self.again,
-            before=self._before, now=self.now, only_old=only_old,
+            last.out, step, last.recipe, new, split_shuffle(size)[1], size, plan.limits, tuple(plan.index), last.lost,
+            group=self._group, at=at, prefix=prefix, again=self.again, before=self._before, now=self.now,
+            only_old=only_old,
         )  # fmt: skip
+
+
+def _with_kept(context: Again, wanted: Wanted) -> Again:
+    """The same, and what is kept: all of it, or as much as has one of the `wanted` keys, if those are few."""
+    plan = planned_step(context.store, context.step)
+    kept = (Block(context.first_kept + first, context.first_kept + last) for first, last in context.blocks)
+    blocks = (*plan.blocks, *kept)
+    if facts_of(wanted, FOUND) > MOST_WANTED:
+        return replace(context, blocks=blocks, partitions=plan.partitions, size=plan.size)
+    size = min(plan.size, KEPT_COPIES * context.size)
+    return replace(context, blocks=blocks, partitions=split_shuffle(size)[1], size=size, wanted=wanted.rows)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Documents that come again → their keys, or whatever the step compares first."""
+
+    context: Again
+    name: str = "0-wanted"
+
+    @property
+    def count(self) -> int:
+        return len(self.context.blocks)
+
+    @property
+    def rows(self) -> Shuffled:
+        return Shuffled(self, "wanted", WANTED)
+
+    def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
+        writer, counts, stage = outputs.shuffle("wanted", WANTED, 1), PhaseCounts(), self.context.stage
+        sign: SignedBy = signed_rows
+        if not isinstance(stage, Clustered):
+            sign = signed_paragraphs if isinstance(stage, Paragraph) else signed_passages
+        for addresses, docs in self.context.documents(task, stage.reads):
+            counts.rows_in += docs.num_rows
+            keys = np.unique(sign(stage, docs, addresses).column(0).to_numpy())
+            writer.write(pa.table([pa.array(keys)], schema=WANTED))
+        counts.facts[FOUND] = writer.rows
+        return counts
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,10 @@ class Context:
         """The folder of a phase's objects and records."""
         return phase_folder(self.step.name, phase)
 
+    def asked(self, block: int, rows: pa.Table) -> pa.Table:
+        """Those of the rows that the documents of a block were signed with that need to travel: here, all of them."""
+        return rows
+
     def documents(self, block: int, columns: Sequence[str]) -> Iterator[Documents]:
         """The documents of a block as this step sees them, with those of the `columns` that they have."""
         for shard in range(*self.blocks[block]):

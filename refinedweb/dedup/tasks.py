@@ -50,7 +50,7 @@ class Sign:
         for addresses, docs in self.context.documents(task, self.columns):
             counts.rows_in += docs.num_rows
             texts += texts_of(docs)
-            sender.write(self.signed(self.context.stage, docs, addresses))
+            sender.write(self.context.asked(task, self.signed(self.context.stage, docs, addresses)))
         check_texts(self.context, counts, texts)
         return counts
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refinedweb.dedup import amend
 from refinedweb.dedup.phase import PhaseWork, folder_of
 from refinedweb.engine.pool import Work
 from refinedweb.views.verify import Verdict, verify
@@ -77,7 +78,12 @@ def test_two_clusters_do_not_send_the_same_address_back(tmp_path: Path) -> None:
     assert {"f", "g"} <= {name for name, _ in corpus(tmp_path / "out")}
 
 
-def test_what_comes_back_is_cut_where_others_have_its_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [amend.MOST_WANTED, -1])
+def test_what_comes_back_is_cut_where_others_have_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Whether only the keys that are wanted travel, or too many are wanted and all do."""
+    monkeypatch.setattr(amend, "MOST_WANTED", most)
     chance = random.Random(3)
     passage, own = text(chance, 80), text(chance, 90)
     near = f"{passage} {own}"
