@@ -1,8 +1,8 @@
 """Documents that a global step compares a second time, with those that are kept as if they came from an earlier run.
 
 The global steps whose decisions one pass applies are a `StepGroup`. What such a step tells about the documents that
-come again (`Told`) takes the place of what it had decided about them. So a document is seen as the steps before would
-have left it, whether they decided at first or told since.
+come again (`Ruling`) takes the place of what it had decided about them. So a document is seen as the steps before would
+have left it, whether they decided at first or ruled since.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from stages.dedup import DECISION, ROW, Clustered, Global
 
 AGAIN = pa.schema([("address", pa.uint64()), ("step", pa.uint8())])  # which of the group's steps removed it
 WANTED = pa.schema([("key", pa.uint64())])
-TOLD = pa.schema([("address", pa.uint64()), *DECISION])
+RULED = pa.schema([("address", pa.uint64()), *DECISION])
 _SHARD_BITS, _ROW_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
@@ -64,10 +64,10 @@ class StepGroup:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What step number `at` told about those documents of `again` (AGAIN) that no earlier step had removed at first.
+class Ruling:
+    """What step number `at` ruled about those documents of `again` (AGAIN) that no earlier step had removed at first.
 
-    `decided` (TOLD) is None if it told nothing: then they stay.
+    `decided` (RULED) is None if it ruled nothing: then they stay.
     """
 
     at: int
@@ -80,7 +80,7 @@ class Told:
         return rows_of(again.filter(pc.less_equal(again.column("step"), self.at)).column("address").to_numpy())
 
     def about(self, shard: int) -> pa.Table:
-        """What is told about a shard (DECISION)."""
+        """What is ruled about a shard (DECISION)."""
         if self.decided is None:
             return DECISION.empty_table()
         return of_shard(self.decided, shard).select(DECISION.names)
@@ -99,11 +99,11 @@ def rows_of(addresses: UInt64s) -> Int64s:
     return (addresses & _ROW_MASK).astype(np.int64)
 
 
-def retold(group: StepGroup, shard: int, history: Sequence[Told]) -> list[pa.Table]:
-    """What each step of the group decided about a shard (DECISION), as it was told since."""
+def ruled_since(group: StepGroup, shard: int, history: Sequence[Ruling]) -> list[pa.Table]:
+    """What each step of the group decided about a shard (DECISION), as it was ruled since."""
     tables = [decisions_of(group.last.store, step.name, shard) for step in group.steps]
-    for told in history:
-        tables[told.at] = replaced(tables[told.at], told.rows(shard), told.about(shard))
+    for ruled in history:
+        tables[ruled.at] = replaced(tables[ruled.at], ruled.rows(shard), ruled.about(shard))
     return tables
 
 
@@ -114,21 +114,21 @@ def removed_rows(tables: Sequence[pa.Table]) -> Int64s:
 
 
 @dataclass(frozen=True)
-class RetoldShards(KeptShards):
-    """Shards whose decisions are `told` by step, and not those of the store."""
+class RuledShards(KeptShards):
+    """Shards whose decisions are `ruled` by step, and not those of the store."""
 
-    told: Mapping[str, pa.Table] = field(default_factory=dict)
+    ruled: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def decisions(self, decided: DecidedStep, shard: int) -> pa.Table:
-        return self.told[decided.step]
+        return self.ruled[decided.step]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Again(Context):
     """Step number `at` of the group, to which the documents of `again` come.
 
-    `before`: what was told in earlier rounds; `now`: in this one. Old documents are those of the step's index, and,
-    numbered after them, those that the whole group keeps; none are if no block has them. `only_old`: what is told is
+    `before`: what was ruled in earlier rounds; `now`: in this one. Old documents are those of the step's index, and,
+    numbered after them, those that the whole group keeps; none are if no block has them. `only_old`: what is ruled is
     only which documents are like old ones. `wanted` (WANTED) are the keys of those that come: others need not travel.
     """
 
@@ -136,8 +136,8 @@ class Again(Context):
     at: int
     prefix: str
     again: Shuffled
-    before: tuple[Told, ...]
-    now: tuple[Told, ...]
+    before: tuple[Ruling, ...]
+    now: tuple[Ruling, ...]
     only_old: bool
     wanted: Shuffled | None = None
 
@@ -173,29 +173,29 @@ class Again(Context):
         kept, shard = shard >= self.first_kept, shard - self.first_kept if shard >= self.first_kept else shard
         if shard in self.lost:
             return
-        told = retold(self.group, shard, self.before if kept else (*self.before, *self.now))
+        ruled = ruled_since(self.group, shard, self.before if kept else (*self.before, *self.now))
         if kept:
-            yield from self._shown(shard, columns, told, removed_rows(told), False)
+            yield from self._shown(shard, columns, ruled, removed_rows(ruled), False)
             return
-        coming = Told(self.at, self.again).rows(shard)
-        coming = coming[~np.isin(coming, removed_rows(told[: self.at]))]
+        coming = Ruling(self.at, self.again).rows(shard)
+        coming = coming[~np.isin(coming, removed_rows(ruled[: self.at]))]
         if len(coming):
-            yield from self._shown(shard, columns, told, coming, True)
+            yield from self._shown(shard, columns, ruled, coming, True)
 
     def _shown(
-        self, shard: int, columns: Sequence[str], told: list[pa.Table], rows: Int64s, wanted: bool
+        self, shard: int, columns: Sequence[str], ruled: list[pa.Table], rows: Int64s, wanted: bool
     ) -> Iterator[pa.Table]:
         """The documents of a shard that are (`wanted`) among these rows or not, as the steps before left them."""
         group = self.group
         steps = [DecidedStep(s.name, stage) for s, stage in zip(group.steps, group.stages, strict=True)][: self.at]
-        names = {step.name: table for step, table in zip(group.steps, told, strict=True)}
-        shards = RetoldShards(self.store, layout.handed_on_folder(str(self.step.reads)), steps, None, names)
+        names = {step.name: table for step, table in zip(group.steps, ruled, strict=True)}
+        shards = RuledShards(self.store, layout.handed_on_folder(str(self.step.reads)), steps, None, names)
         for batch in shards.batches(shard, ["id", *columns]):
             here = np.isin(batch.kept.column(ROW).to_numpy(), rows)
             yield batch.kept.filter(pa.array(here == wanted))
 
-    def telling(self, decided: pa.Table) -> pa.Table:
-        """Decisions with an `address`, as TOLD: documents that are kept have their own addresses again."""
+    def ruling(self, decided: pa.Table) -> pa.Table:
+        """Decisions with an `address`, as RULED: documents that are kept have their own addresses again."""
         at = pc.fill_null(decided.column("kept_at"), pa.scalar(0, pa.uint64())).to_numpy()
         named, goes = (decided.column(name).is_valid().to_numpy() for name in ("kept_at", "reason"))
         here = goes & named & is_old(at) if self.only_old else np.ones(len(at), bool)
@@ -203,4 +203,4 @@ class Again(Context):
         at = np.where(own, at - np.uint64(self.first_kept << 32), at)
         at_column = decided.schema.get_field_index("kept_at")
         decided = decided.set_column(at_column, "kept_at", pa.array(at, pa.uint64(), mask=~named))
-        return decided.filter(pa.array(here)).select(TOLD.names).cast(TOLD)
+        return decided.filter(pa.array(here)).select(RULED.names).cast(RULED)

@@ -8,7 +8,7 @@ is there already, like an earlier run's documents (see `again`). In each round
     rest  the others
     t   every step compares these with each other as it always does, so of each cluster the next one is elected
 
-and what was told takes the place of what had been decided. Somebody may be removed for one who leaves again, so rounds
+and what was ruled takes the place of what had been decided. Somebody may be removed for one who leaves again, so rounds
 follow until nobody is. Who comes back is the next in the order of `keep`, whatever the blocks and workers.
 
     amend   at the end, decisions that have changed are written for the pass that applies them
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Bools, Int64s
-from refinedweb.dedup.again import AGAIN, TOLD, WANTED, Again, StepGroup, Told, of_shard, removed_rows, rows_of
+from refinedweb.dedup.again import AGAIN, RULED, WANTED, Again, Ruling, StepGroup, of_shard, removed_rows, rows_of
 from refinedweb.dedup.context import Block, Context
 from refinedweb.dedup.decide import DECIDED_AGAIN
 from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup, Orphans
@@ -55,7 +55,7 @@ def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
     group = StepGroup(context, group_of(steps, context.step))
     if group.steps[-1].name != context.step.name or (len(group.steps) == 1 and group.clustered(0)):
         return
-    history: tuple[Told, ...] = ()
+    history: tuple[Ruling, ...] = ()
     for number in range(ROUNDS):
         departed = Departed(group, history, f"7-{number:02d}-departed")
         yield departed
@@ -74,12 +74,12 @@ def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
 
 
 def _compared(
-    group: StepGroup, history: tuple[Told, ...], again: ComeAgain, number: int, phases_of: PhasesOf
-) -> Generator[Phase, None, tuple[Told, ...]]:
-    """One round; returns the history with what was told in it."""
+    group: StepGroup, history: tuple[Ruling, ...], again: ComeAgain, number: int, phases_of: PhasesOf
+) -> Generator[Phase, None, tuple[Ruling, ...]]:
+    """One round; returns the history with what was ruled in it."""
     first = next(at for at in range(len(group.steps)) if facts_of(again, f"step_{at}"))
     steps = range(first, len(group.steps))
-    comparison = _Comparison(group, again.rows, history, tuple(Told(at, again.rows) for at in steps))
+    comparison = _Comparison(group, again.rows, history, tuple(Ruling(at, again.rows) for at in steps))
     for at in steps:
         if group.clustered(at) and (at > first or number):
             prefix = f"7-{number:02d}-e{at:02d}-"
@@ -97,7 +97,7 @@ def _compared(
 class _Comparison:
     """The comparisons of one round; `now` grows by what each of them tells."""
 
-    def __init__(self, group: StepGroup, again: Shuffled, before: tuple[Told, ...], now: tuple[Told, ...]) -> None:
+    def __init__(self, group: StepGroup, again: Shuffled, before: tuple[Ruling, ...], now: tuple[Ruling, ...]) -> None:
         self._group = group
         self._before = before
         self.again = again
@@ -116,7 +116,7 @@ class _Comparison:
         yield (last := next(phases))
         for last in phases:
             yield last
-        self.now = (*self.now, Told(at, self.again, Shuffled(last, DECIDED_AGAIN, TOLD)))
+        self.now = (*self.now, Ruling(at, self.again, Shuffled(last, DECIDED_AGAIN, RULED)))
 
     def _context(self, at: int, prefix: str, documents: int, only_old: bool) -> Again:
         last, step = self._group.last, self._group.steps[at]
@@ -171,7 +171,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Rest(OfGroup):
-    """Documents that come again → those that are not like a kept one by what was told."""
+    """Documents that come again → those that are not like a kept one by what was ruled."""
 
     again: Shuffled
 
@@ -185,7 +185,7 @@ class Rest(OfGroup):
             again = of_shard(self.again, shard)
             counts.rows_in += again.num_rows
             if again.num_rows:
-                stays = ~np.isin(rows_of(again.column("address").to_numpy()), removed_rows(self.told(shard)))
+                stays = ~np.isin(rows_of(again.column("address").to_numpy()), removed_rows(self.ruled(shard)))
                 writer.write(again.filter(pa.array(stays)))
         counts.facts[FOUND] = writer.rows
         return counts
@@ -193,7 +193,7 @@ class Rest(OfGroup):
 
 @dataclass(frozen=True)
 class Amend(OfGroup):
-    """What was told in all rounds → the decisions of a block's shards that have changed.
+    """What was ruled in all rounds → the decisions of a block's shards that have changed.
 
     Its records count the documents that came again, and which of them are removed after all.
     `orphans`: who was removed by a step that finds spans, and names one of them, names nobody.
@@ -204,8 +204,8 @@ class Amend(OfGroup):
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         names, counts = Names(self.group, self.orphans), PhaseCounts()
         for shard in self.group.shards(task):
-            tables = self.told(shard)
-            came = np.unique(np.concatenate([np.empty(0, np.int64), *(told.rows(shard) for told in self.history)]))
+            tables = self.ruled(shard)
+            came = np.unique(np.concatenate([np.empty(0, np.int64), *(ruled.rows(shard) for ruled in self.history)]))
             counts.rows_in += len(came)
             for step, decisions in zip(self.group.steps, tables, strict=True):
                 _count_removed(counts, step.stages[0], decisions, came)
@@ -216,8 +216,8 @@ class Amend(OfGroup):
 
     def _changed(self, shard: int, at: int, decisions: pa.Table, names: Names) -> pa.Table:
         """The decisions of step number `at` that have changed (AMENDED); those that are void are rows of nulls."""
-        told = [one.rows(shard) for one in self.history if one.at == at]
-        rows = np.unique(np.concatenate([np.empty(0, np.int64), *told]))
+        ruled = [one.rows(shard) for one in self.history if one.at == at]
+        rows = np.unique(np.concatenate([np.empty(0, np.int64), *ruled]))
         alone = np.zeros(decisions.num_rows, bool) if self.group.clustered(at) else names.lost(at, decisions)
         decisions = _naming_nobody(decisions, alone)
         of = decisions.column("row").to_numpy()

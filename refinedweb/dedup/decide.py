@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.dedup.again import TOLD, Again
+from refinedweb.dedup.again import RULED, Again
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import PhaseOutputs
 from refinedweb.ledger.layout import decisions_key
 from stages.dedup import DECISION
 
-DECIDED_AGAIN = "told"  # the name of those objects
+DECIDED_AGAIN = "ruled"  # the name of those objects
 _ROW_MASK = np.uint64(0xFFFFFFFF)  # the half of an address that is the row
 
 
@@ -23,8 +23,8 @@ def write_decisions(context: Context, block: int, found: pa.Table, outputs: Phas
     """
     rows = _as_decisions(found)
     if isinstance(context, Again):
-        told = rows.add_column(0, TOLD.field("address"), found.column("address"))
-        outputs.shuffle(DECIDED_AGAIN, TOLD, 1).write(context.telling(told))
+        ruled = rows.add_column(0, RULED.field("address"), found.column("address"))
+        outputs.shuffle(DECIDED_AGAIN, RULED, 1).write(context.ruling(ruled))
         return
     nodes = found.column("address").to_numpy()
     for shard in range(*context.blocks[block]):

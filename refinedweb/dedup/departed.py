@@ -7,7 +7,7 @@
 A document stands for those that were removed for it while it is in the corpus. If a later step removes it, the document
 that is kept for it stands for them as well, but only if that step compares the same columns: what has the same address
 need not have the same text. A step that finds spans may remove all copies of a text, as the paper wants it. Then nobody
-has it any more; but whoever was removed for one of them may come again once, in case too little of it is in others.
+has it any more; but documents that were removed for one of them come again once, in case they have less of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Bools, Int64s, UInt64s
-from refinedweb.dedup.again import AGAIN, StepGroup, Told, retold
+from refinedweb.dedup.again import AGAIN, Ruling, StepGroup, ruled_since
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.shuffle import concatenated
@@ -38,7 +38,7 @@ class OfGroup:
     """A phase that looks at the decisions of a group of steps."""
 
     group: StepGroup
-    history: tuple[Told, ...]
+    history: tuple[Ruling, ...]
     name: str
 
     @property
@@ -49,9 +49,9 @@ class OfGroup:
     def count(self) -> int:
         return self.context.new_blocks
 
-    def told(self, shard: int) -> list[pa.Table]:
+    def ruled(self, shard: int) -> list[pa.Table]:
         """What each step decided about a shard by now."""
-        return retold(self.group, shard, self.history)
+        return ruled_since(self.group, shard, self.history)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Departed(OfGroup):
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         writer, counts = outputs.shuffle("departed", DEPARTED, 1), PhaseCounts()
         for shard in self.group.shards(task):
-            stood_for, tables = np.empty(0, np.int64), self.told(shard)
+            stood_for, tables = np.empty(0, np.int64), self.ruled(shard)
             for at, decisions in enumerate(tables):
                 rows = decisions.column("row").to_numpy()
                 goes = decisions.column("reason").is_valid().to_numpy()
@@ -161,7 +161,7 @@ class ComeAgain(OfGroup):
         writer, counts = outputs.shuffle("again", AGAIN, 1), PhaseCounts()
         names = Names(self.group, self.orphans)
         for shard in self.group.shards(task):
-            for at, decisions in enumerate(self.told(shard)):
+            for at, decisions in enumerate(self.ruled(shard)):
                 if not self.group.clustered(at):
                     continue
                 found = decisions.filter(pa.array(names.lost(at, decisions)))

@@ -1,7 +1,7 @@
 """What a global step decided about a shard, as later readers see it.
 
 At the end of the steps that one pass applies, a few of their decisions are amended (see `dedup.amend`). The pass, and
-whoever looks at the run after it, take a decision as it was amended; the steps themselves never do.
+what looks at the run after it, take a decision as it was amended; the steps themselves never do.
 """
 
 from __future__ import annotations
