@@ -93,7 +93,7 @@ class SignKeys:
             copies = EDGES.empty_table()
             if stage.reads == ("text",) and stage.keys_each() > 1 and keys_column(stage.name) not in docs.column_names:
                 docs, addresses, copies = texts.without_copies(docs, addresses)
-            rows = signed_rows(stage, docs, addresses)
+            rows = self.context.asked(task, signed_rows(stage, docs, addresses))
             edges.write(texts.with_keys(copies, addresses, rows))
             edges.write(join.add(rows))
         edges.write(join.flush())
