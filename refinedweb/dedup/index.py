@@ -2,9 +2,9 @@
 
 An index is the output of a finished run, or a folder of Parquet files with the columns `id` and those that the stage
 signs. A run whose stage had `write_index` left the keys themselves (`OUT/index/<stage>/`). If it left none, or the
-stage compares texts as well (`verify`), the documents are signed again from where its own step read them, before later steps
-changed them: keys of the corpus would be those of other texts than are compared. Only a run that did not have the stage
-at all is signed as a folder is, by its corpus.
+stage compares texts as well (`verify`), the documents are signed again from where its own step read them, before later
+steps changed them: keys of the corpus would be those of other texts than are compared. Only a run that did not have the
+stage at all is signed as a folder is, by its corpus.
 """
 
 from __future__ import annotations
