@@ -33,7 +33,7 @@ from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup
 from refinedweb.dedup.keys import signed_rows
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
 from refinedweb.dedup.planning import planned_step, shuffle_bytes, split_shuffle
-from refinedweb.dedup.tasks import SignedBy
+from refinedweb.dedup.signing import SignedBy
 from refinedweb.ledger.layout import AMEND, amended_key
 from refinedweb.recipe.plan import group_of, steps_of
 from refinedweb.shard.decisions import AMENDED, STEP

@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.exchange import Exchange, by_block, by_key
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
+from refinedweb.dedup.signing import SignedBy, Signing
 from stages.errors import WrongUse
 
 _HIGHEST_BIT = np.uint64(1 << 63)  # it is set in the addresses of earlier runs (see `context.OLD`)
-SignedBy = Callable[[Any, pa.Table, UInt64s], pa.Table]
 FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
 
 
@@ -47,10 +46,12 @@ class Sign:
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         counts, sender = PhaseCounts(), self.rows.open(outputs)
         texts = 0
-        for addresses, docs in self.context.documents(task, self.columns):
-            counts.rows_in += docs.num_rows
-            texts += texts_of(docs)
-            sender.write(self.context.asked(task, self.signed(self.context.stage, docs, addresses)))
+        with Signing(self.context, self.signed, self.schema, outputs) as signing:
+            for addresses, docs in self.context.documents(task, self.columns):
+                counts.rows_in += docs.num_rows
+                texts += texts_of(docs)
+                sender.write(self.context.asked(task, signing.rows(docs, addresses)))
+            signing.finish(counts)
         check_texts(self.context, counts, texts)
         return counts
 
