@@ -31,7 +31,7 @@ from refinedweb.dedup.context import Block, Context
 from refinedweb.dedup.decide import DECIDED_AGAIN
 from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup, Orphans
 from refinedweb.dedup.keys import signed_rows
-from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, sums_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
 from refinedweb.dedup.planning import planned_step, shuffle_bytes, split_shuffle
 from refinedweb.dedup.signing import SignedBy
 from refinedweb.ledger.layout import AMEND, amended_key
@@ -59,13 +59,13 @@ def amended(context: Context, phases_of: PhasesOf) -> Iterator[Phase]:
     for number in range(ROUNDS):
         departed = Departed(group, history, f"7-{number:02d}-departed")
         yield departed
-        if not sums_of(departed).facts.get(FOUND, 0):
+        if not facts_of(departed, FOUND):
             return
         orphans = Orphans(departed, f"7-{number:02d}-orphans", by_rule=number > 0)
         yield orphans
         again = ComeAgain(group, history, f"7-{number:02d}-again", orphans)
         yield again
-        if not sums_of(again).facts.get(FOUND, 0):
+        if not facts_of(again, FOUND):
             break
         history = yield from _compared(group, history, again, number, phases_of)
     alone = Orphans(departed, "8-alone", by_rule=False)
@@ -83,12 +83,10 @@ def _compared(
     for at in steps:
         if group.clustered(at) and (at > first or number):
             prefix = f"7-{number:02d}-e{at:02d}-"
-            yield from comparison.compare(
-                at, prefix, phases_of, sums_of(again).facts.get(FOUND, 0), old=True, only_old=True
-            )
+            yield from comparison.compare(at, prefix, phases_of, facts_of(again, FOUND), old=True, only_old=True)
     rest = Rest(group, (*history, *comparison.now), f"7-{number:02d}-rest", again.rows)
     yield rest
-    if left := sums_of(rest).facts.get(FOUND, 0):
+    if left := facts_of(rest, FOUND):
         comparison.again = rest.rows
         for at in steps:
             old = not all(group.clustered(before) for before in range(first, at + 1))
@@ -137,7 +135,7 @@ def _with_kept(context: Again, wanted: Wanted) -> Again:
     plan = planned_step(context.store, context.step)
     kept = (Block(context.first_kept + first, context.first_kept + last) for first, last in context.blocks)
     blocks = (*plan.blocks, *kept)
-    if sums_of(wanted).facts.get(FOUND, 0) > MOST_WANTED:
+    if facts_of(wanted, FOUND) > MOST_WANTED:
         return replace(context, blocks=blocks, partitions=plan.partitions, size=plan.size)
     size = min(plan.size, KEPT_COPIES * context.size)
     return replace(context, blocks=blocks, partitions=split_shuffle(size)[1], size=size, wanted=wanted.rows)

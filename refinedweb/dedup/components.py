@@ -21,7 +21,7 @@ import pyarrow as pa
 from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.exchange import Exchange, arrived
-from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, sums_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, facts_of
 from refinedweb.dedup.shuffle import concatenated
 from stages.kernels.star import (
     Least,
@@ -61,7 +61,7 @@ def linked(context: Context, edges: tuple[Shuffled, ...]) -> Generator[Phase, No
         small = Star(context, between, spread.sides, f"3-link-{number:02d}-small", small=True)
         yield small
         sides, number = (yield from arrived(small.sent, small)), number + 1
-        changed = any(sums_of(phase).facts.get(CHANGED, 0) for phase in (large, small))
+        changed = facts_of(large, CHANGED) + facts_of(small, CHANGED) > 0
     label = Label(context, sides, spread.sides)
     yield label
     return (yield from arrived(label.members, label))

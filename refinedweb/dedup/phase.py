@@ -170,6 +170,11 @@ def sums_of(phase: Phase) -> Totals:
     return sums
 
 
+def facts_of(phase: Phase, name: str) -> int:
+    """The sum of a number that the tasks of a complete phase recorded."""
+    return sums_of(phase).facts.get(name, 0)
+
+
 @dataclass(frozen=True)
 class Shuffled:
     """The shuffle objects called `name` of all tasks of the phase `producer`.
