@@ -132,7 +132,7 @@ PUBLIC = {
     "refinedweb": ["explain", "open", "run", "run_stage"],
     "refinedweb.dedup": ["phases_of"],
     "refinedweb.ledger.manifest": ["Ledger", "Output", "Record", "Removed", "Totals", "chunks"],
-    "refinedweb.sources": ["Damage", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"],
+    "refinedweb.sources": ["Damage", "Part", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"],
     "refinedweb.storage": [
         "Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "open_store", "split_uri",
     ],

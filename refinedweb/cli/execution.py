@@ -59,7 +59,7 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
     )  # fmt: skip
     run = begun.run
     display = Display(len(run.inputs), quiet=how.as_json)
-    display.start(recipe, FoundInputs(run.inputs, list(begun.left_out)), out)
+    display.start(recipe, FoundInputs(run.inputs, list(begun.left_out), list(begun.reasons)), out)
     _stop_politely(display)
     settings = RunSettings(how.workers, how.address, how.lease, how.patience, how.accept, how.go_on)
     watch = both(display.watch, meter)

@@ -63,6 +63,7 @@ DOCUMENTS_KEY = re.compile(rf"(?:{CORPUS}|{_REMOVED_BY})/{_PARQUET}")
 _PHASE_KEY = re.compile(rf"({STEP_NAME.pattern}/{PHASE_NAME.pattern})/({RECORDS}|{FAILURES})/{_JSON}")
 _HANDED_ON_KEY = re.compile(rf"(.*)/({STEP_NAME.pattern})/kept/{_PARQUET}", re.DOTALL)
 _RECORD_KEY = re.compile(rf"{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/{RECORDS}/{_JSON}")
+_FAILURE_KEY = re.compile(rf"{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/{FAILURES}/{_JSON}")
 _OWN_KEY = re.compile(
     rf"(?:{CORPUS}|{INDEX}/{STAGE_NAME.pattern}|{_REMOVED_BY}|{STEP_NAME.pattern}/(?:kept|decisions))/{_PARQUET}"
     rf"|{STEP_NAME.pattern}/(?:plan|phases){re.escape(JSON_SUFFIX)}"
@@ -130,6 +131,11 @@ def phase_of(key: str) -> str | None:
 def is_record(key: str) -> bool:
     """Whether the object is a commit record."""
     return _RECORD_KEY.fullmatch(key) is not None
+
+
+def is_failure(key: str) -> bool:
+    """Whether the object notes why a task failed for good."""
+    return _FAILURE_KEY.fullmatch(key) is not None
 
 
 def ledger_folder(ledger: str, kind: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from stages.errors import ShardError
 
 Removed = dict[str, dict[str, int]]
+MOST_BROKEN = 5  # inputs that sums name; `status` and `verify` show as many
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ class Record:
 
 @dataclass
 class Totals:
-    """Sums over records. `add` takes a record, `merge` other totals. `unreadable`: why records are not in the sums."""
+    """Sums over records. `add` takes a record, `merge` other totals. `unreadable`: why records are not in the sums;
+    `broken`: the first inputs that are damaged, each with its first damage.
+    """
 
     tasks: int = 0
     rows_in: int = 0
@@ -92,6 +95,7 @@ class Totals:
     skipped: dict[str, int] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         self.merge(
@@ -111,6 +115,7 @@ class Totals:
                 removed=record.removed,
                 skipped=record.skipped,
                 stage_seconds=record.stage_seconds,
+                broken=[f"{record.input_key}: {place.get('error', '')}" for place in record.damage[:1]],
             )
         )
 
@@ -123,6 +128,7 @@ class Totals:
         _add_counts(self.skipped, other.skipped)
         _add_counts(self.stage_seconds, other.stage_seconds)
         self.unreadable += other.unreadable
+        self.broken = [*self.broken, *other.broken][:MOST_BROKEN]
 
 
 @dataclass

@@ -19,12 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.sources.base import SourceOptions
+from refinedweb.sources.base import NoDocuments, SourceOptions
 from refinedweb.sources.charset import decode
 from refinedweb.sources.headers import parse_date
 from refinedweb.sources.ids import content_id
 from stages.base import drop_where, set_column
-from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -62,13 +61,13 @@ def match_columns(schema: pa.Schema, key: str, options: SourceOptions) -> Mappin
         places = [at for name in names for at, field in enumerate(schema) if field.name == name]
         usable = [at for at in places if _usable(column, schema.field(at).type)]
         if column in _OPTIONS and getattr(options, f"{column}_column") is not None and not usable:
-            raise ShardError(
+            raise NoDocuments(
                 f"{key} has no column {names[0]!r} for {column}; its columns are {', '.join(schema.names)}"
             )
         if usable:
             taken[column] = usable[0]
     if "html" not in taken and "text" not in taken:
-        raise ShardError(
+        raise NoDocuments(
             f"{key} has no column for html or text (looked for {', '.join(NAMES['html'] + NAMES['text'])}); its "
             f"columns are {', '.join(schema.names)}: name one with --set source.text_column or source.html_column"
         )

@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from refinedweb.sources.base import SourceOptions, SourceReport
+from refinedweb.sources.base import NoDocuments, Part, SourceOptions, SourceReport
 from refinedweb.sources.compression import CODECS, codec_of
 from refinedweb.sources.framing import ARC, WARC
+from refinedweb.sources.json_text import wide_encoding
 from refinedweb.sources.jsonl import JsonRows
 from refinedweb.sources.stream import CHUNK, ByteStream
 from refinedweb.sources.tabular import ParquetRows
@@ -20,17 +21,22 @@ from stages.errors import ShardError
 _MAGIC = 16  # first bytes that identify every compression
 _SHOWN = 60  # bytes of an unknown file that the message shows
 _PARQUET = b"PAR1"
-_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\{\s*(?:["}]|$)')
-_NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet)(?:\.(?:gz|zst|zstd|bz2|open))*$", re.I)
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:["}]|$)|\[\s*(?:[\[\]{"]|$))')
+_NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet)(?:\.(?:gz|zst|zstd|bz2|xz|open))*$", re.I)
 _BY_NAME = {"warc": "WARC", "wet": "WARC", "wat": "WARC", "arc": "ARC", "parquet": "Parquet"}
 _ZIP = b"PK\x03\x04"
 SUPPORTED = (
-    "supported are WARC, WET and ARC (plain, .gz, .zst, .bz2), Parquet, and JSON lines (.jsonl, .gz, .zst, .bz2)"
+    "supported are WARC, WET and ARC (plain, .gz, .zst, .bz2, .xz), Parquet, and JSON lines and arrays (the same)"
 )
+_KINDS = {"WARC": "crawl archives", "ARC": "crawl archives", "Parquet": "Parquet", "JSON": "JSONL"}
 
 
-def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> Iterator[pa.Table]:
-    """Read a file of any known format as tables, filling `report`. Raises ShardError for an unknown format."""
+def batches_of(
+    file: BinaryIO, key: str, options: SourceOptions, report: SourceReport, part: Part | None = None
+) -> Iterator[pa.Table]:
+    """Read a file of any known format, or a part of it, as tables, filling `report`. Raises ShardError for an unknown
+    format.
+    """
     head = b""
     while len(head) < _MAGIC and (more := file.read(CHUNK)):
         head += more
@@ -39,18 +45,37 @@ def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceR
             raise ShardError(f"{key}: 0 bytes, which no Parquet file has: it was never finished; write it again")
         return
     if head.startswith(_PARQUET):
-        yield from ParquetRows(file, key, options, report).batches()
+        yield from ParquetRows(file, key, options, report, part).batches()
         return
     stream = _stream(file, key, head)
     name = _format(bytes(stream.buffer[:CHUNK]), key, damaged=stream.fault is not None)
     if name == "JSON":
-        yield from JsonRows(stream, key, options, report).batches()
+        yield from JsonRows(stream, key, options, report, part).batches()
     elif name in ("WARC", "ARC"):
-        yield from WarcRows(stream, WARC if name == "WARC" else ARC, key, options, report).batches()
+        yield from WarcRows(stream, WARC if name == "WARC" else ARC, key, options, report, part).batches()
     elif name is None and not stream.buffer and stream.fault is None:
         report.bytes_read = stream.bytes_read
     else:
-        raise ShardError(f"{key}: {_found(head, bytes(stream.buffer[:_SHOWN]))}; {SUPPORTED}")
+        raise NoDocuments(f"{key}: {_found(head, bytes(stream.buffer[:_SHOWN]))}; {SUPPORTED}")
+
+
+def format_of(content: bytes) -> str | None:
+    """`WARC`, `ARC` or `JSON`, by the first decoded bytes; None if they do not show it."""
+    return _format(content, "", damaged=False)
+
+
+def kind_by_content(file: BinaryIO, key: str) -> str | None:
+    """What kind of input a file is by its first bytes alone; None if they show none that can be read."""
+    head = file.read(CHUNK)
+    if head.startswith(_PARQUET):
+        return _KINDS["Parquet"]
+    if not head:
+        return None
+    stream = _stream(file, key, head)
+    if stream.fault is not None and not stream.buffer:
+        return None
+    name = _format(bytes(stream.buffer[:CHUNK]), "", damaged=False)
+    return None if name is None else _KINDS[name]
 
 
 def _stream(file: BinaryIO, key: str, head: bytes) -> ByteStream:
@@ -71,6 +96,8 @@ def _format(content: bytes, key: str, damaged: bool) -> str | None:
     The name decides if the content is damaged or begins with something other than a record.
     """
     begin = content.lstrip()
+    if wide_encoding(content) is not None:
+        return "JSON"  # of all formats only text comes in such encodings
     if WARC.start.match(begin):
         return "WARC"
     if ARC.start.match(begin):

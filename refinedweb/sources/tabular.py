@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb.sources.base import Damage, SourceOptions, SourceReport
+from refinedweb.sources.base import Damage, Part, SourceOptions, SourceReport
 from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.columns import Mapping, match_columns, to_documents
 from stages.errors import ShardError
@@ -28,8 +28,11 @@ _LARGE_GROUP = 256 << 20
 class ParquetRows:
     """The rows of one Parquet file. Reading them fills `report`."""
 
-    def __init__(self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> None:
+    def __init__(
+        self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport, part: Part | None = None
+    ) -> None:
         self._file = _Counted(file, report)
+        self._part = part
         self._key = key
         self._options = options
         self._report = report
@@ -44,8 +47,10 @@ class ParquetRows:
         if metadata.num_rows == 0:
             yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options)
         first_row = 0
+        groups = range(metadata.num_row_groups) if self._part is None else range(self._part.start, self._part.end)
         for group in range(metadata.num_row_groups):
-            yield from self._group(metadata, group, first_row, mapping)
+            if group in groups:
+                yield from self._group(metadata, group, first_row, mapping)
             first_row += metadata.row_group(group).num_rows
 
     def _footer(self) -> tuple[pq.FileMetaData, pa.Schema]:
