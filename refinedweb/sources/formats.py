@@ -13,6 +13,7 @@ from refinedweb.sources.compression import CODECS, codec_of
 from refinedweb.sources.framing import ARC, WARC
 from refinedweb.sources.json_text import wide_encoding
 from refinedweb.sources.jsonl import JsonRows
+from refinedweb.sources.record_list import RecordListRows, is_record_list
 from refinedweb.sources.stream import CHUNK, ByteStream
 from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.warc import WarcRows
@@ -45,7 +46,9 @@ def batches_of(
             raise ShardError(f"{key}: 0 bytes, which no Parquet file has: it was never finished; write it again")
         return
     if head.startswith(_PARQUET):
-        yield from ParquetRows(file, key, options, report, part).batches()
+        parquet = ParquetRows(file, key, options, report, part)
+        listed = is_record_list(parquet.schema(), options)
+        yield from (RecordListRows(file, key, options, report, part) if listed else parquet).batches()
         return
     stream = _stream(file, key, head)
     name = _format(bytes(stream.buffer[:CHUNK]), key, damaged=stream.fault is not None)

@@ -53,6 +53,10 @@ class ParquetRows:
                 yield from self._group(metadata, group, first_row, mapping)
             first_row += metadata.row_group(group).num_rows
 
+    def schema(self) -> pa.Schema:
+        """The columns of the file. Raises ShardError if it has no readable footer."""
+        return self._footer()[1]
+
     def _footer(self) -> tuple[pq.FileMetaData, pa.Schema]:
         try:
             metadata = pq.read_metadata(self._file)

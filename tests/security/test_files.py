@@ -21,6 +21,7 @@ from refinedweb.dedup.shuffle import Damaged, ShuffleReader, ShuffleWriter
 from refinedweb.sources import SourceOptions, inputs, open_reader
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
+from tests.examples import examples
 from tests.fuzz.test_fuzz import EDITS, damaged
 
 # Lists of paths ---------------------------------------------------------------------------------------------------
@@ -92,7 +93,7 @@ def test_rows_that_share_a_value_are_read_within_the_limit(kind: str, column: st
     most=st.integers(1, 800),
     group=st.integers(1, 20),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_the_rows_are_those_of_the_file(values: list[str | None], most: int, group: int) -> None:
     from refinedweb.sources.bounded import BoundedRows
 
@@ -160,7 +161,7 @@ def piece(folder: Path) -> bytes:
     return stream(tables_of(folder, shuffled(folder))[0])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(edits=EDITS)
 def test_a_forged_shuffle_object_is_a_sound_table_or_refused(
     edits: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
@@ -177,7 +178,7 @@ def test_a_forged_shuffle_object_is_a_sound_table_or_refused(
         found[0].to_pylist()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(edits=EDITS)
 def test_a_damaged_shuffle_object_is_refused(
     edits: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
