@@ -10,6 +10,7 @@ import pyarrow as pa
 from refinedweb.engine.first_look import first_look
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.kept import CLUSTER_SIZE
+from refinedweb.shard.stage_cache import built
 from refinedweb.sources.inputs import Input
 from stages.base import Stage, set_column
 from stages.dedup import Clustered, Global
@@ -26,7 +27,9 @@ def check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
     docs = first_look(recipe, inputs)
     if docs is None or not any(needs_of(stage) for stage in stages):
         return
-    for stage in stages:
+    for stage in built(
+        recipe.stages, recipe.imports
+    ):  # with models and lists of a store on this machine, as in workers
         for name in needs_of(stage):
             if name not in docs.column_names:
                 raise ConfigError(

@@ -25,7 +25,7 @@ from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
 from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs, in_parts
-from refinedweb.storage import Changed, Exists, Store, open_store
+from refinedweb.storage import Changed, Exists, Store, check_writable, open_store
 from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
 
@@ -50,6 +50,7 @@ def begin(
     to wait for a store that does not answer. Raises ConfigError, Unfinished.
     """
     _check_index(recipe)
+    check_writable(out)
     store = _patient(out, patience)
     run = run_or_none(store)
     fresh = run is None or _may_be_replaced(store, run, recipe, specs.full())

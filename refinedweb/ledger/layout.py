@@ -1,6 +1,7 @@
 """Every key of a run's store, in one place: what is kept where below OUT.
 
     run.json                                  what the run is
+    stdin                                     the input that came on standard input
     README.md                                 the dataset card
     report.html                               the report
     corpus/<shard>.parquet                    the result of the last pass
@@ -38,6 +39,7 @@ from stages.base import STAGE_NAME
 # Inputs must recognise a run and its corpus, and may not import the ledger.
 RUN_FILE = inputs.RUN_FILE
 CORPUS = inputs.CORPUS
+STDIN = inputs.STDIN
 CARD = "README.md"
 REPORT = "report.html"
 INDEX = "index"

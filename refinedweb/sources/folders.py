@@ -21,6 +21,7 @@ KINDS = (
     ("crawl archives", re.compile(r"\.w?arc(\.\w+)?(\.gz|\.zst|\.zstd|\.bz2|\.xz)?$")),
     ("Parquet", re.compile(r"\.parquet$")),
     ("JSONL", re.compile(r"\.(jsonl|ndjson|json)(\.gz|\.zst|\.zstd|\.bz2|\.xz)?$")),
+    ("CSV", re.compile(r"\.(csv|tsv)(\.gz|\.zst|\.zstd|\.bz2|\.xz)?$")),
 )
 MOST_GROUPS = 32  # endings that are looked at: those with the most bytes
 LOOKED_AT = 3  # files of a group

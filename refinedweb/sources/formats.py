@@ -9,11 +9,13 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from refinedweb.sources.base import NoDocuments, Part, SourceOptions, SourceReport
+from refinedweb.sources.columns import NAMES
 from refinedweb.sources.compression import CODECS, codec_of
 from refinedweb.sources.framing import ARC, WARC
-from refinedweb.sources.json_text import wide_encoding
+from refinedweb.sources.json_text import marked_encoding, wide_encoding
 from refinedweb.sources.jsonl import JsonRows
 from refinedweb.sources.record_list import RecordListRows, is_record_list
+from refinedweb.sources.separated import SeparatedRows, delimiter_of
 from refinedweb.sources.stream import CHUNK, ByteStream
 from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.warc import WarcRows
@@ -23,13 +25,21 @@ _MAGIC = 16  # first bytes that identify every compression
 _SHOWN = 60  # bytes of an unknown file that the message shows
 _PARQUET = b"PAR1"
 _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:["}]|$)|\[\s*(?:[\[\]{"]|$))')
-_NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet)(?:\.(?:gz|zst|zstd|bz2|xz|open))*$", re.I)
-_BY_NAME = {"warc": "WARC", "wet": "WARC", "wat": "WARC", "arc": "ARC", "parquet": "Parquet"}
+_NAME = re.compile(r"\.(warc|wet|wat|arc|jsonl|ndjson|json|parquet|csv|tsv)(?:\.(?:gz|zst|zstd|bz2|xz|open))*$", re.I)
+_BY_NAME = {
+    "warc": "WARC",
+    "wet": "WARC",
+    "wat": "WARC",
+    "arc": "ARC",
+    "parquet": "Parquet",
+    "csv": "CSV",
+    "tsv": "CSV",
+}
 _ZIP = b"PK\x03\x04"
 SUPPORTED = (
-    "supported are WARC, WET and ARC (plain, .gz, .zst, .bz2, .xz), Parquet, and JSON lines and arrays (the same)"
+    "supported are WARC, WET and ARC (plain, .gz, .zst, .bz2, .xz), Parquet, JSON lines and arrays, and CSV and TSV"
 )
-_KINDS = {"WARC": "crawl archives", "ARC": "crawl archives", "Parquet": "Parquet", "JSON": "JSONL"}
+_KINDS = {"WARC": "crawl archives", "ARC": "crawl archives", "Parquet": "Parquet", "JSON": "JSONL", "CSV": "CSV"}
 
 
 def batches_of(
@@ -54,6 +64,8 @@ def batches_of(
     name = _format(bytes(stream.buffer[:CHUNK]), key, damaged=stream.fault is not None)
     if name == "JSON":
         yield from JsonRows(stream, key, options, report, part).batches()
+    elif name == "CSV":
+        yield from SeparatedRows(stream, key, options, report).batches()
     elif name in ("WARC", "ARC"):
         yield from WarcRows(stream, WARC if name == "WARC" else ARC, key, options, report, part).batches()
     elif name is None and not stream.buffer and stream.fault is None:
@@ -77,8 +89,19 @@ def kind_by_content(file: BinaryIO, key: str) -> str | None:
     stream = _stream(file, key, head)
     if stream.fault is not None and not stream.buffer:
         return None
-    name = _format(bytes(stream.buffer[:CHUNK]), "", damaged=False)
+    begin = bytes(stream.buffer[:CHUNK])
+    name = _format(begin, "", damaged=False)
+    if name is None and _format(begin, key, damaged=False) == "CSV" and _has_text(begin):
+        name = "CSV"
     return None if name is None else _KINDS[name]
+
+
+def _has_text(begin: bytes) -> bool:
+    """Whether a table of values, which no bytes show, is one of documents: a name in its header says so."""
+    text = begin.decode(marked_encoding(begin) or "utf-8", "replace").removeprefix("\ufeff")
+    header = text.partition("\n")[0]
+    names = {name.strip(' "\r') for name in header.split(delimiter_of(header))}
+    return not names.isdisjoint((*NAMES["html"], *NAMES["text"]))
 
 
 def _stream(file: BinaryIO, key: str, head: bytes) -> ByteStream:

@@ -35,6 +35,7 @@ _BAD_LIST = {
     "corrupt": "is damaged",
 }
 RUN_FILE, CORPUS = "run.json", "corpus"  # by which a run's output is recognised; see `ledger.layout`
+STDIN = "stdin"  # what a run was given on standard input, below its output
 
 
 class Input(NamedTuple):
@@ -96,7 +97,8 @@ def find(specs: Iterable[str], *, out: str, base: str | None = None) -> FoundInp
     below_out = open_store(out).root + "/"
     for spec in specs:
         found = _expand(spec, base)
-        taken = [item for item in found.inputs if not item.uri.startswith(below_out)]
+        own = below_out + STDIN
+        taken = [item for item in found.inputs if item.uri == own or not item.uri.startswith(below_out)]
         left = [uri for uri in found.left_out if not uri.startswith(below_out)]
         if not taken:
             raise ConfigError(f"no input files at {masked(spec)}{_seen(left)}; {_WANTED}")
@@ -125,7 +127,7 @@ def in_parts(inputs: Sequence[Input], options: SourceOptions) -> list[Input]:
         return [part for parts in pool.map(cut, inputs) for part in parts]
 
 
-_WANTED = "give WARC, ARC, WET, Parquet or JSONL files, or a prefix of them"
+_WANTED = "give WARC, ARC, WET, Parquet, JSON or CSV files, or a prefix of them"
 
 
 _SHOWN = 3  # names in a message
@@ -180,7 +182,7 @@ def _locate(spec: str) -> tuple[Store, str]:
             raise ConfigError(f"{spec!r} names no bucket; write s3://BUCKET/PREFIX")
         return split_uri(spec.rstrip("/"))
     if "://" in spec:
-        raise ConfigError(f"{masked(spec)}: only local paths and s3:// are supported")
+        return split_uri(spec.rstrip("/"))  # which refuses what nobody reads
     return split_uri(LocalStore(spec).root)
 
 

@@ -33,11 +33,15 @@ _BEGIN = re.compile(r"\ufeff?\s*[\[{]")
 _LOOKED_AT = 256  # bytes
 
 
+def marked_encoding(content: bytes) -> str | None:
+    """The codec that a byte order mark names, but for UTF-8; None if there is none."""
+    return next((codec for mark, codec in _MARKS if content.startswith(mark)), None)
+
+
 def wide_encoding(content: bytes) -> str | None:
     """The codec of JSON text in UTF-16 or UTF-32; None if `content` does not begin so."""
     head = bytes(content[:_LOOKED_AT])
-    marked = next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
-    codec = marked or next((codec for zeros, codec in _ZEROS if zeros.match(head)), None)
+    codec = marked_encoding(head) or next((codec for zeros, codec in _ZEROS if zeros.match(head)), None)
     if codec is None or _BEGIN.match(head.decode(codec, "ignore")) is None:
         return None
     return codec
@@ -75,9 +79,13 @@ class RecodedStream(ByteStream):
 
 
 def as_utf8(stream: ByteStream) -> ByteStream:
-    """The stream itself if it is UTF-8, else one that is."""
+    """The stream of JSON itself if it is UTF-8, else one that is."""
     stream.need(_LOOKED_AT)
-    codec = wide_encoding(bytes(stream.buffer[:_LOOKED_AT]))
+    return recoded(stream, wide_encoding(bytes(stream.buffer[:_LOOKED_AT])))
+
+
+def recoded(stream: ByteStream, codec: str | None) -> ByteStream:
+    """The stream itself if `codec` is None, else one of UTF-8."""
     return stream if codec is None else RecodedStream(stream, codec)
 
 
