@@ -16,7 +16,8 @@ import pyarrow as pa
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Split
 from refinedweb.shard.source import InputShard
-from refinedweb.sources.base import NoDocuments, SourceReport
+from refinedweb.sources.base import NoDocuments, SourceOptions, SourceReport
+from refinedweb.sources.columns import wanted_names
 from refinedweb.sources.inputs import Input
 from stages.errors import ConfigError, RefinedWebError
 
@@ -48,19 +49,19 @@ def _looked_at(recipe: Recipe, item: Input) -> pa.Table:
     shard = InputShard(item, options, ROWS)
     with closing(cast(Any, shard.batches())) as batches:
         split = cast(Split, next(batches))
-    _check_json(item.uri, split, shard.report)
+    _check_json(item.uri, split, shard.report, recipe.source)
     return split.kept.slice(0, 0)
 
 
-def _check_json(uri: str, split: Split, report: SourceReport) -> None:
+def _check_json(uri: str, split: Split, report: SourceReport, options: SourceOptions) -> None:
     """What a Parquet file says by its schema, JSON only says row by row."""
-    reasons = {reason for removal in split.removed for reason in removal.rows.column("drop").to_pylist()}
-    if split.kept.num_rows or not report.keys_seen:
-        broken = not split.kept.num_rows and reasons == {"invalid_json"}
-        if broken and report.rows > 1:
-            raise NoDocuments(f"{uri}: none of its first {report.rows} lines is JSON")
+    if split.kept.num_rows or report.kind != "JSON":
         return
-    if not report.has_content:
+    reasons = {reason for removal in split.removed for reason in removal.rows.column("drop").to_pylist()}
+    if reasons == {"invalid_json"} and report.rows > 1:
+        raise NoDocuments(f"{uri}: none of its first {report.rows} lines is JSON")
+    wanted = {name for column in ("html", "text") for name in wanted_names(column, options)}
+    if report.keys_seen and wanted.isdisjoint(report.keys_seen) and not {"html", "text"} & report.taken.keys():
         raise NoDocuments(
             f"{uri} has no html or text; its keys are {', '.join(report.keys_seen)}: name one with "
             "--set source.text_column or source.html_column"

@@ -25,6 +25,7 @@ from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
 from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs, in_parts
+from refinedweb.sources.survey import survey
 from refinedweb.storage import Changed, Exists, Store, check_writable, open_store
 from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
@@ -127,6 +128,7 @@ def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFil
         token=uuid.uuid4().hex,
         specs=specs,
         origin=origin(),
+        survey_of_inputs=survey([item.uri for item in inputs], recipe.source).to_plain(),
     )
 
 

@@ -40,12 +40,14 @@ class SourceOptions:
     # Bytes of a part of a larger file, which is then several shards; 0: a file is one shard. With more than 4,096 parts
     # in a run, they are larger. It decides how many files the corpus has, so it is part of the fingerprint.
     part_bytes: int = 256 << 20
-    # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that the input has.
+    # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that the input has. A field within
+    # a struct, a map or JSON is addressed by its path: `metadata.url`.
     html_column: str | None = None
     text_column: str | None = None
     id_column: str | None = None
     url_column: str | None = None
     timestamp_column: str | None = None
+    language_column: str | None = None
     # What the relative names in a list of records (`refinedweb select`, Common Crawl's index) are below.
     warc_base: str | None = None
 
@@ -84,7 +86,7 @@ class Part(NamedTuple):
 class SourceReport:
     """What a reader found. Law: `records == rows + sum(skipped.values())`. Complete once the batches are exhausted.
 
-    Of JSON also: the keys of the first object, and whether any object so far had a key for html or text.
+    Of JSON also the keys of the first object.
     """
 
     skipped: dict[str, int] = field(default_factory=dict)
@@ -93,7 +95,14 @@ class SourceReport:
     rows: int = 0
     bytes_read: int = 0
     keys_seen: tuple[str, ...] = ()
-    has_content: bool = False
+    # Where the values of each document column were found first, in a table of columns or in JSON.
+    taken: dict[str, str] = field(default_factory=dict)
+    kind: str = ""  # "Parquet", "JSON" or "CSV"; empty for an archive
+
+    def take(self, column: str, path: tuple[str, ...]) -> None:
+        """Note that a document column was filled from this place."""
+        if column not in self.taken:
+            self.taken[column] = ".".join(path)
 
     def skip(self, kind: str) -> None:
         """Count a record of a known kind that is not a document."""

@@ -9,11 +9,11 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from refinedweb.sources.base import NoDocuments, Part, SourceOptions, SourceReport
-from refinedweb.sources.columns import NAMES
 from refinedweb.sources.compression import CODECS, codec_of
 from refinedweb.sources.framing import ARC, WARC
 from refinedweb.sources.json_text import marked_encoding, wide_encoding
 from refinedweb.sources.jsonl import JsonRows
+from refinedweb.sources.places import NAMES
 from refinedweb.sources.record_list import RecordListRows, is_record_list
 from refinedweb.sources.separated import SeparatedRows, delimiter_of
 from refinedweb.sources.stream import CHUNK, ByteStream

@@ -37,6 +37,7 @@ class SeparatedRows:
         self._key = key
         self._options = options
         self._report = report
+        report.kind = "CSV"
         # Two bytes of a value are a quote at most; a row may have several values of that size.
         self._limit = 2 * options.max_bytes + (1 << 20)
 
@@ -53,7 +54,7 @@ class SeparatedRows:
             yield self._table(batch, schema, mapping, first)
             first += len(batch)
         if first == 0:
-            yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options)
+            yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options, self._report)
         if (fault := self._stream.fault) is not None:
             self._report.damage.append(Damage(fault.offset, f"{fault.error}; nothing after it is read"))
         self._report.bytes_read = self._stream.bytes_read
@@ -64,7 +65,7 @@ class SeparatedRows:
         values = [row.values if row.values is not None and fits else [""] * width
                   for row, fits in zip(batch, good, strict=True)]  # fmt: skip
         columns = [pa.array([value or None for value in column], pa.string()) for column in zip(*values, strict=True)]
-        docs = to_documents(pa.table(columns, schema=schema), mapping, self._key, first, self._options)
+        docs = to_documents(pa.table(columns, schema=schema), mapping, self._key, first, self._options, self._report)
         self._report.records += docs.num_rows
         self._report.rows += docs.num_rows
         self._report.bytes_read = self._stream.bytes_read

@@ -36,6 +36,13 @@ class ParquetRows:
         self._key = key
         self._options = options
         self._report = report
+        report.kind = "Parquet"
+
+    def documents_schema(self) -> pa.Schema:
+        """The columns of the tables, for which only the footer is read."""
+        schema = self._footer()[1]
+        mapping = match_columns(schema, self._key, self._options)
+        return to_documents(schema.empty_table(), mapping, self._key, 0, self._options, SourceReport()).schema
 
     def batches(self) -> Iterator[pa.Table]:
         """Tables of the document schema and the input's other columns; one empty table if it has no rows.
@@ -45,7 +52,7 @@ class ParquetRows:
         metadata, schema = self._footer()
         mapping = match_columns(schema, self._key, self._options)
         if metadata.num_rows == 0:
-            yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options)
+            yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options, self._report)
         first_row = 0
         groups = range(metadata.num_row_groups) if self._part is None else range(self._part.start, self._part.end)
         for group in range(metadata.num_row_groups):
@@ -75,7 +82,7 @@ class ParquetRows:
             parquet = self._open(about.total_byte_size)
             self._file.lowest = sys.maxsize
             for given in parquet.tables(group, self._batch_rows(about)):
-                docs = to_documents(given, mapping, self._key, first_row + done, self._options)
+                docs = to_documents(given, mapping, self._key, first_row + done, self._options, self._report)
                 done += docs.num_rows
                 self._report.records += docs.num_rows
                 self._report.rows += docs.num_rows
