@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Ledger, Totals
@@ -17,13 +17,14 @@ class StepState:
     """One step: how many of its known tasks are `done`, and the sums of its records.
 
     A global step counts the documents that were signed and what was decided about them, and may yet learn of more
-    tasks.
+    tasks. `again`: the documents that came a second time at its end, as the ones kept instead had left.
     """
 
     step: Step
     done: int
     total: int
     totals: Totals
+    again: Totals = field(default_factory=Totals)
 
     @property
     def complete(self) -> bool:
@@ -71,30 +72,33 @@ def _local(store: Store, step: Step, shards: int) -> StepState:
 def _global(store: Store, step: Step) -> StepState:
     done = sum(1 for info in store.list(layout.step_folder(step.name)) if layout.is_record(info.key))
     phases = phases_done(store, step)
-    ledger = Ledger(store, layout.phase_folder(step.name, layout.DECIDE))
-    return StepState(step, done, sum(phases.values()) if phases else 0, ledger.totals(ledger.committed()))
+    decided, again = (Ledger(store, layout.phase_folder(step.name, name)) for name in (layout.DECIDE, layout.AMEND))
+    sums = [ledger.totals(ledger.committed()) for ledger in (decided, again)]
+    return StepState(step, done, sum(phases.values()) if phases else 0, *sums)
 
 
 def run_totals(store: Store, steps: Sequence[Step], *, roll_up: bool = False) -> Totals:
     """Sum all passes: documents in, those that any pass has removed so far, and the rest, which are kept so far."""
-    passes = []
+    sums: dict[str, list[Totals]] = {"local": [], "global": []}
     for step in steps:
-        if step.kind == "local":
-            ledger = Ledger(store, step.name)
-            committed = ledger.committed()
-            if roll_up:
-                ledger.roll_up(committed)
-            passes.append(ledger.totals(committed))
-    return combined(passes)
+        ledger = Ledger(store, step.name if step.kind == "local" else layout.phase_folder(step.name, layout.DECIDE))
+        committed = ledger.committed()
+        if roll_up and step.kind == "local":
+            ledger.roll_up(committed)
+        sums[step.kind].append(ledger.totals(committed))
+    return combined(sums["local"], sums["global"])
 
 
 def totals_of(states: Sequence[StepState]) -> Totals:
     """The totals of a run, from the states of its steps."""
-    return combined([state.totals for state in states if state.step.kind == "local"])
+    of_kind = [[state.totals for state in states if state.step.kind == kind] for kind in ("local", "global")]
+    return combined(*of_kind)
 
 
-def combined(passes: Sequence[Totals]) -> Totals:
-    """The totals of successive passes, as if they were one pass."""
+def combined(passes: Sequence[Totals], decided: Sequence[Totals] = ()) -> Totals:
+    """The totals of successive passes, as if they were one pass. What global steps `decided`, passes carry out, so only
+    the documents that could not be compared are counted there.
+    """
     total = Totals()
     for one in passes:
         total.merge(one)
@@ -102,5 +106,6 @@ def combined(passes: Sequence[Totals]) -> Totals:
     removed = sum(n for reasons in total.removed.values() for n in reasons.values())
     total.rows_kept = total.rows_in - removed - total.rows_lost
     total.lost = max(one.lost for one in passes)  # a pass loses what the passes before it lost
+    total.quarantined += sum(one.quarantined for one in decided)
     total.bytes_kept = next((one.bytes_kept for one in reversed(passes) if one.tasks), 0)
     return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,35 @@ def test_a_shuffle_object_that_says_other_than_it_is_is_refused(tmp_path: Path) 
     for forgery in wrong:
         with pytest.raises(Damaged):
             tables_of(tmp_path, forgery)
+
+
+def test_a_compressed_shuffle_object_is_refused_before_it_grows(tmp_path: Path) -> None:
+    """Two kilobytes that are to become 16 MB, and that could say any other number."""
+    table = pa.table([np.zeros(1 << 20, np.uint64), [""] * (1 << 20), [[]] * (1 << 20)], schema=SCHEMA)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    data = sink.getvalue()
+    del table
+    assert len(data) < 20_000
+    lie = data.replace(struct.pack("<q", 8 << 20), struct.pack("<q", 1 << 46))
+    assert lie != data
+    before = pa.total_allocated_bytes()
+    for compressed in (data, lie):
+        with pytest.raises(Damaged, match="it is compressed"):
+            tables_of(tmp_path, forged([(0, 1 << 20, compressed)]))
+        assert pa.total_allocated_bytes() - before < 1 << 20
+
+
+def test_what_is_not_a_batch_of_rows_is_refused(tmp_path: Path) -> None:
+    words = pa.table({"word": pa.array(["a", "a"]).dictionary_encode()})
+    (tmp_path / "x").write_bytes(forged([(0, 2, stream(words))]))
+    with ShuffleReader(open_store(str(tmp_path)), "x") as reader, pytest.raises(Damaged, match="it has a dictionary"):
+        [*reader.tables(0)]
+    (batch,) = tables_of(tmp_path, shuffled(tmp_path))[0].to_batches()
+    unknown = bytearray(stream(pa.Table.from_batches([batch])))
+    assert unknown[29] == 1  # the type of the first message: a schema
+    unknown[29] = 9
+    for data in (batch.serialize().to_pybytes(), bytes(unknown), bytes(8)):
+        with pytest.raises(Damaged, match="it begins with"):
+            tables_of(tmp_path, forged([(0, 10, data)]))
