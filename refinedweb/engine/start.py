@@ -15,6 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from refinedweb.engine import policy
+from refinedweb.engine.output import check_output
 from refinedweb.ledger import layout
 from refinedweb.ledger.holder import is_gone
 from refinedweb.ledger.layout import RUN_FILE
@@ -26,7 +27,7 @@ from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
 from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs, in_parts
 from refinedweb.sources.survey import survey
-from refinedweb.storage import Changed, Exists, Store, check_writable, open_store
+from refinedweb.storage import Changed, Exists, Store, open_store
 from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
 
@@ -50,8 +51,8 @@ def begin(
     user accepts that shards are lost, so inputs that are gone or changed are no reason to refuse. `patience`: seconds
     to wait for a store that does not answer. Raises ConfigError, Unfinished.
     """
+    check_output(out)
     _check_index(recipe)
-    check_writable(out)
     store = _patient(out, patience)
     run = run_or_none(store)
     fresh = run is None or _may_be_replaced(store, run, recipe, specs.full())

@@ -68,7 +68,7 @@ def test_a_run_reads_a_bucket_and_its_output_is_local(bucket: str, tmp_path: Pat
     assert [item.uri for item in find([f"{bucket}/in/*.gz"], out="/x").inputs] == [f"{bucket}/in/b.jsonl.gz"]
     result = inline.run("sample_v1", [f"{bucket}/in/", f"{bucket}/t/x.parquet"], tmp_path / "out")  # type: ignore[list-item]
     assert (result.exit_code, result.totals.rows_kept) == (0, 101)
-    with pytest.raises(ConfigError, match="outputs are written to local folders and s3"):
+    with pytest.raises(ConfigError, match="a run is written to a local folder or to s3"):
         inline.run("sample_v1", [f"{bucket}/in/"], f"{bucket}/out")  # type: ignore[list-item]
 
 
