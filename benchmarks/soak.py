@@ -39,7 +39,8 @@ TARGETS = {
     "driver": (1, ""),
     "raylet": (1, "/raylet/raylet"),
 }
-PATIENCE = 420.0  # seconds that one driver may take before it counts as hung
+WORKER = TARGETS["worker"][1]
+PATIENCE = 1200.0  # seconds that one driver may take before it counts as hung; on a busy machine Ray's start takes 100
 
 
 @dataclass
@@ -121,7 +122,12 @@ class Soak:
         return driver.returncode != 0
 
     def _strike(self, pid: int) -> None:
-        """Kill a random process of a driver, or the driver."""
+        """Kill a random process of a driver, or the driver, once it has a worker.
+
+        Where Ray takes longer to start than the pause between kills, a run would otherwise never get anywhere.
+        """
+        if not any(is_a(process, WORKER) for process in descendants(pid)):
+            return
         names = list(TARGETS)
         name = self._chance.choices(names, [TARGETS[name][0] for name in names])[0]
         found = (

@@ -18,6 +18,7 @@ import pytest
 
 from refinedweb.engine.ray_pool import ENVIRONMENT
 from refinedweb.storage import Store, open_store
+from tests.examples import examples
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED_MOTO = str(ROOT / "tests" / "locked_moto.py")
@@ -25,26 +26,54 @@ BUCKET = "test-bucket"
 ON_MOTO = "REFINEDWEB_TEST_S3" not in os.environ
 
 # No test asserts a time: a busy machine, or a kernel that is compiled at its first call, is no falsified law.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, max_examples=examples(100), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("untimed")
 
+# Faults by the dozen, campaigns of random cases, and whole runs again and again: slow as a whole, below tests/.
+SLOW = (
+    "faults/",
+    "fuzz/",
+    "security/test_headers.py",
+    "security/test_patterns.py",
+    "security/test_trust.py",
+    "refinedweb/dedup/test_dedup_faults.py",
+    "refinedweb/dedup/test_dedup_steps.py",
+    "refinedweb/dedup/test_index.py",
+    "refinedweb/engine/test_fleet.py",
+    "refinedweb/engine/test_load.py",
+    "refinedweb/engine/test_losses.py",
+    "refinedweb/engine/test_ray_start.py",
+    "refinedweb/engine/test_sick_nodes.py",
+    "refinedweb/ledger/test_gaps.py",
+    "classifiers/test_cli.py",
+    "jobs/launch/test_parts.py",
+)
 # The files that take longest, begun first: begun last, one of them would keep one process busy while the others idle.
 LONGEST = (
     "refinedweb/engine/test_run.py",
+    "refinedweb/engine/test_losses.py",
+    "refinedweb/dedup/test_index.py",
+    "refinedweb/dedup/test_dedup.py",
     "faults/test_poison.py",
     "faults/test_exhaustion.py",
-    "stages/extraction/test_extract_child.py",
     "faults/test_bad_output.py",
-    "stages/extraction/test_extract_blocks.py",
     "faults/test_s3_faults.py",
+    "security/test_patterns.py",
+    "stages/extraction/test_extract_child.py",
+    "stages/extraction/test_extract_blocks.py",
     "test_docs.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, the others in the order in which they were found."""
+    """The longest files first, the others in the order in which they were found; some are slow as a whole."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").as_posix().startswith(SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

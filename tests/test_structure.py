@@ -41,8 +41,8 @@ MOST_LINES_OF_A_FILE = 300
 MOST_PARAMETERS = 9
 # Imports between these folders of refinedweb/ go only to the left.
 ORDER = (
-    "storage", "sources", "recipe", "ledger", "shard", "dedup", "views", "engine", "report", "forecast", "inspector",
-    "cli",
+    "storage", "sources", "select", "recipe", "ledger", "shard", "dedup", "views", "engine", "report", "forecast",
+    "inspector", "cli",
 )  # fmt: skip
 ALONE = {"sample"}  # folders outside of the order, which import no other folder of refinedweb/
 # What may be larger: `module`, `module:function` or `module:function parameters`, with the reason.

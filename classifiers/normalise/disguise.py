@@ -43,7 +43,7 @@ def undisguised(token: Int64s, size: Int, flags: Int, disguises: Int32s) -> Int:
         for k in range(size):
             if token[k] < len(_LOOKALIKE) and _LOOKALIKE[token[k]] > 0:
                 token[k] = _LOOKALIKE[token[k]]
-    if flags & REPEATS:
+    if flags & (REPEATS | HAS_LOOKALIKE):  # letters that became equal may repeat too
         size = _shortened(token, size, disguises)
     if flags & (HAS_MASK | HAS_DIGIT):
         for start in range(disguises[size], disguises[size + 1], size):

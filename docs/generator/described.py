@@ -54,7 +54,8 @@ RECORD = {
     "outputs": "The objects that were written.",
     "skipped": "Records of the input that are not documents (requests, metadata): type → number.",
     "damage": "Where the input is broken: `offset` and `error`. A shard with damage is partial.",
-    "quarantined": "Documents that killed a worker or made a stage raise an error: `id` and `error`.",
+    "quarantined": "Documents that killed a worker, took too long or made a stage raise an error: `id` and `error`. "
+    "Where documents are compared, also `address` and `reason`.",
     "facts": "Other numbers that a later task needs.",
     "seconds": "How long the task took, in seconds of wall time.",
     "stage_seconds": "The part of `seconds` that each stage took.",

@@ -14,6 +14,7 @@ from stages.errors import ConfigError, RefinedWebError
 # In the order of `refinedweb --help`. Each command has the name of its module in this package.
 COMMANDS = (
     "demo",
+    "select",
     "run",
     "status",
     "verify",

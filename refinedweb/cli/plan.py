@@ -49,7 +49,13 @@ class PlanArguments:
 
 @click.command()
 @click.option("--from", "outs", metavar="OUT", multiple=True, required=True, help="A finished sample run; repeatable.")
-@click.option("--input", "wanted", metavar="FILESxSIZE", required=True, help="The input to plan for, as 90000x1.1GB.")
+@click.option(
+    "--input",
+    "wanted",
+    metavar="FILESxSIZE|LISTS",
+    required=True,
+    help="The input to plan for, as 90000x1.1GB, or what `select` wrote.",
+)
 @click.option("--instances", type=click.IntRange(1), default=1, show_default=True, help="Number of machines.")
 @click.option(
     "--type", "kind", default="ml.c5.18xlarge", show_default=True, help="Type of the machines; `local`: this machine."
@@ -103,13 +109,19 @@ def plan(arguments: PlanArguments) -> int:
 
 
 def input_volume(text: str) -> InputVolume:
-    """The volume that `90000x1.1GB` means. Raises ConfigError."""
+    """The volume that `90000x1.1GB` means, or that of the lists of records that lie there. Raises ConfigError."""
     from refinedweb.forecast.workload import InputVolume
+    from refinedweb.select.lists import volume
     from stages.errors import ConfigError
 
     found = SIZE.fullmatch(text.strip())
+    if found is None and (lists := volume(text)) is not None:
+        return InputVolume(*lists)
     if found is None or int(found[1]) < 1 or float(found[2]) <= 0:
-        raise ConfigError(f"--input {text!r}: give number of files x size of each, as 90000x1.1GB or 800x500MiB")
+        raise ConfigError(
+            f"--input {text!r}: give number of files x size of each, as 90000x1.1GB or 800x500MiB, "
+            "or the output of `refinedweb select`"
+        )
     return InputVolume(int(found[1]), float(found[2]) * UNITS[found[3].upper()])
 
 

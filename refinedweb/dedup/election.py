@@ -23,9 +23,10 @@ from refinedweb.dedup.context import Context, Documents, is_old, within
 from refinedweb.dedup.decide import removed_by, write_decisions
 from refinedweb.dedup.exchange import Exchange, arrived
 from refinedweb.dedup.keepers import like_their_keepers, spared, verifies_keepers
-from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.planning import split_shuffle
 from refinedweb.dedup.shuffle import concatenated
+from refinedweb.dedup.signing import with_refused
 from refinedweb.ledger.layout import DECIDE
 from stages.dedup import Clustered
 
@@ -194,8 +195,10 @@ class DecideClusters:
         if self.held is not None:
             pairs = concatenated([*self.held.tables(task, 0)], PAIRS)
             decided = spared(decided, pairs.column("b").to_numpy())
+        decided, counts = with_refused(decided, self.sign, task)
         write_decisions(self.context, task, decided, outputs)
-        return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, decided))
+        counts.removed = removed_by(self.context, decided)
+        return counts
 
 
 def joined(members: pa.Table, winners: pa.Table, reason: str) -> pa.Table:

@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 import xxhash
 
 from classifiers.kernels.arrays import UInt64s
-from refinedweb.dedup.context import Context
+from refinedweb.dedup.context import Context, Documents
 from refinedweb.dedup.exchange import Exchange, Sender, by_key
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
+from refinedweb.dedup.signing import Signing
 from refinedweb.dedup.tasks import check_texts, texts_of
 from stages.dedup import Clustered, checks_column, keys_column
 from stages.kernels.buffers import utf8_views
@@ -86,19 +87,32 @@ class SignKeys:
         counts, texts = PhaseCounts(), SeenTexts()
         join = Join(self.rows.open(outputs), self.schema)
         edges = outputs.shuffle("edges", EDGES, 1)
-        stage, written = cast(Clustered, self.context.stage), 0
-        for addresses, docs in self.context.documents(task, self.columns):
-            counts.rows_in += docs.num_rows
-            written += texts_of(docs)
-            copies = EDGES.empty_table()
-            if stage.reads == ("text",) and stage.keys_each() > 1 and keys_column(stage.name) not in docs.column_names:
-                docs, addresses, copies = texts.without_copies(docs, addresses)
-            rows = signed_rows(stage, docs, addresses)
-            edges.write(texts.with_keys(copies, addresses, rows))
-            edges.write(join.add(rows))
-        edges.write(join.flush())
+        written = 0
+        with Signing(self.context, signed_rows, self.schema, outputs) as signing:
+            for batch in self.context.documents(task, self.columns):
+                counts.rows_in += batch.docs.num_rows
+                written += texts_of(batch.docs)
+                (addresses, docs), copies = self._without_copies(batch, texts)
+                rows = signing.rows(docs, addresses)
+                signing.refuse_copies(copies, batch)
+                edges.write(texts.with_keys(copies, addresses, rows))
+                edges.write(join.add(rows))
+            edges.write(join.flush())
+            signing.finish(counts)
         check_texts(self.context, counts, written)
         return counts
+
+    def _without_copies(self, batch: Documents, texts: SeenTexts) -> tuple[Documents, pa.Table]:
+        """The documents that are signed, and edges to those that are copies of what was signed."""
+        stage = cast(Clustered, self.context.stage)
+        if (
+            stage.reads == ("text",)
+            and stage.keys_each() > 1
+            and keys_column(stage.name) not in batch.docs.column_names
+        ):
+            docs, addresses, copies = texts.without_copies(batch.docs, batch.addresses)
+            return Documents(addresses, docs), copies
+        return batch, EDGES.empty_table()
 
 
 class SeenTexts:

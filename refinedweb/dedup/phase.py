@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ class PhaseCounts:
     rows_in: int = 0
     removed: Removed = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
+    quarantined: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def rows_kept(self) -> int:
@@ -61,9 +62,15 @@ class Phase(Protocol):
 
 
 class PhaseOutputs:
-    """What one task writes. `finish` commits all of its objects."""
+    """What one task writes. `finish` commits all of its objects. `careful`: its worker died before. `refused`: the
+    documents that its record names as refused, if the task is committed and its objects are written once more.
+    """
 
-    def __init__(self, store: Store, folder: str, task: int) -> None:
+    def __init__(
+        self, store: Store, folder: str, task: int, careful: bool = False, refused: Sequence[dict[str, str]] = ()
+    ) -> None:
+        self.careful = careful
+        self.refused = refused
         self._store = store
         self._folder = folder
         self._task = task
@@ -104,7 +111,7 @@ class PhaseWork:
         """Run and commit a task; the record."""
         start = time.perf_counter()
         context = self.phase.context
-        written, counts = _outputs_of(self.phase, task)
+        written, counts = _outputs_of(self.phase, task, careful=careful)
         record = Record(
             task=task,
             fingerprint=context.recipe.fingerprint(),
@@ -117,6 +124,7 @@ class PhaseWork:
             bytes_kept=0,
             removed=counts.removed,
             outputs=written,
+            quarantined=counts.quarantined,
             facts=counts.facts,
             seconds=round(time.perf_counter() - start, 3),
             peak_memory=peak_memory(),
@@ -128,8 +136,10 @@ class PhaseWork:
         return ledger_of(self.phase).commit(record)
 
 
-def _outputs_of(phase: Phase, task: int) -> tuple[list[Output], PhaseCounts]:
-    outputs = PhaseOutputs(phase.context.store, folder_of(phase), task)
+def _outputs_of(
+    phase: Phase, task: int, *, careful: bool = False, refused: Sequence[dict[str, str]] = ()
+) -> tuple[list[Output], PhaseCounts]:
+    outputs = PhaseOutputs(phase.context.store, folder_of(phase), task, careful, refused)
     try:
         counts = phase.run(task, outputs)
         return outputs.finish(), counts
@@ -227,7 +237,7 @@ class Shuffled:
             except Damaged as error:
                 if not again:
                     raise ShardError(f"{error} (it did, and the object is damaged again: check the disk)") from error
-            _outputs_of(self.producer, task)
+            _outputs_of(self.producer, task, refused=ledger_of(self.producer).record(task).quarantined)
         raise AssertionError("the second attempt returns or raises")
 
     def rows(self) -> int:

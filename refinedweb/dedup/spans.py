@@ -20,8 +20,9 @@ from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context, Documents, within
 from refinedweb.dedup.decide import removed_by, write_decisions
 from refinedweb.dedup.exchange import Exchange, arrived, by_block
-from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
+from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.shuffle import concatenated
+from refinedweb.dedup.signing import with_refused
 from refinedweb.ledger.layout import DECIDE
 from stages.dedup import SPANS, Global
 
@@ -175,8 +176,10 @@ class DecideSpans:
         judged = _own(self.judge, "judged", JUDGED, task)
         held = _own(self.judge, "held", HELD, task)
         decided = _with_holders(judged, held, self.named.read(task))
-        write_decisions(self.context, task, decided, outputs)
-        return PhaseCounts(ledger_of(self.sign).record(task).rows_in, removed_by(self.context, decided))
+        decided, counts = with_refused(decided, self.sign, task)
+        write_decisions(self.context, task, decided.combine_chunks(), outputs)
+        counts.removed = removed_by(self.context, decided)
+        return counts
 
 
 def _with_holders(judged: pa.Table, held: pa.Table, named: pa.Table) -> pa.Table:
@@ -188,4 +191,4 @@ def _with_holders(judged: pa.Table, held: pa.Table, named: pa.Table) -> pa.Table
     at = pc.index_in(judged.column("address"), value_set=sorted_held.column("address").combine_chunks())
     judged = judged.append_column("kept_id", sorted_held.column("kept_id").take(at))
     kept_at = pc.if_else(pc.is_valid(judged["kept_id"]), sorted_held.column("holder").take(at), None)
-    return judged.append_column("kept_at", kept_at.cast(pa.uint64())).combine_chunks()
+    return judged.append_column("kept_at", kept_at.cast(pa.uint64()))

@@ -13,13 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.exchange import Exchange, by_block, by_key
 from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
+from refinedweb.dedup.signing import SignedBy, Signing
 from stages.errors import WrongUse
 
-SignedBy = Callable[[Any, pa.Table, UInt64s], pa.Table]
 FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
 
 
@@ -45,10 +44,12 @@ class Sign:
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         counts, sender = PhaseCounts(), self.rows.open(outputs)
         texts = 0
-        for addresses, docs in self.context.documents(task, self.columns):
-            counts.rows_in += docs.num_rows
-            texts += texts_of(docs)
-            sender.write(self.signed(self.context.stage, docs, addresses))
+        with Signing(self.context, self.signed, self.schema, outputs) as signing:
+            for addresses, docs in self.context.documents(task, self.columns):
+                counts.rows_in += docs.num_rows
+                texts += texts_of(docs)
+                sender.write(signing.rows(docs, addresses))
+            signing.finish(counts)
         check_texts(self.context, counts, texts)
         return counts
 

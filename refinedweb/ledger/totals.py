@@ -77,24 +77,26 @@ def _global(store: Store, step: Step) -> StepState:
 
 def run_totals(store: Store, steps: Sequence[Step], *, roll_up: bool = False) -> Totals:
     """Sum all passes: documents in, those that any pass has removed so far, and the rest, which are kept so far."""
-    passes = []
+    sums: dict[str, list[Totals]] = {"local": [], "global": []}
     for step in steps:
-        if step.kind == "local":
-            ledger = Ledger(store, step.name)
-            committed = ledger.committed()
-            if roll_up:
-                ledger.roll_up(committed)
-            passes.append(ledger.totals(committed))
-    return combined(passes)
+        ledger = Ledger(store, step.name if step.kind == "local" else layout.phase_folder(step.name, layout.DECIDE))
+        committed = ledger.committed()
+        if roll_up and step.kind == "local":
+            ledger.roll_up(committed)
+        sums[step.kind].append(ledger.totals(committed))
+    return combined(sums["local"], sums["global"])
 
 
 def totals_of(states: Sequence[StepState]) -> Totals:
     """The totals of a run, from the states of its steps."""
-    return combined([state.totals for state in states if state.step.kind == "local"])
+    of_kind = [[state.totals for state in states if state.step.kind == kind] for kind in ("local", "global")]
+    return combined(*of_kind)
 
 
-def combined(passes: Sequence[Totals]) -> Totals:
-    """The totals of successive passes, as if they were one pass."""
+def combined(passes: Sequence[Totals], decided: Sequence[Totals] = ()) -> Totals:
+    """The totals of successive passes, as if they were one pass. What global steps `decided`, passes carry out, so only
+    the documents that could not be compared are counted there.
+    """
     total = Totals()
     for one in passes:
         total.merge(one)
@@ -102,5 +104,6 @@ def combined(passes: Sequence[Totals]) -> Totals:
     removed = sum(n for reasons in total.removed.values() for n in reasons.values())
     total.rows_kept = total.rows_in - removed - total.rows_lost
     total.lost = max(one.lost for one in passes)  # a pass loses what the passes before it lost
+    total.quarantined += sum(one.quarantined for one in decided)
     total.bytes_kept = next((one.bytes_kept for one in reversed(passes) if one.tasks), 0)
     return total

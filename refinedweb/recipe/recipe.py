@@ -35,9 +35,9 @@ class RunOptions:
     `keep_removed` says what is kept of removed documents: the identifying columns (`ids`), all columns (`full`), or
     all columns of the first `sample_rows` per shard, stage and reason and the identifying columns of the rest
     (`sample`). `keep_measures` keeps the stages' measures in the outputs, so that other limits can be tried without a
-    second run. `stage_seconds`: CPU seconds that the stages of a pass may take for one document; one that takes more is
-    removed (`stage_timeout`). A batch that takes more is run again document by document, so a stage that is slow by
-    nature (a large model) needs a higher limit.
+    second run. `stage_seconds`: CPU seconds that the stages of a pass, or the signing of a global step, may take for
+    one document; one that takes more is removed (`stage_timeout`). A batch that takes more is run again document by
+    document, so a stage that is slow by nature (a large model) needs a higher limit.
     """
 
     keep_removed: Literal["ids", "sample", "full"] = "sample"

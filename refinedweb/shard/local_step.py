@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -85,7 +86,7 @@ class _Pass:
         start = time.perf_counter()
         batches = self._timed(self._source.batches())
         first = next(batches)
-        with self._outputs(first.kept.slice(0, 0)) as outputs:
+        with closing(self._runner), self._outputs(first.kept.slice(0, 0)) as outputs:
             for batch in chain([first], batches):
                 self._take(batch, outputs)
             self._write_indexes(outputs)

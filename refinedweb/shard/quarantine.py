@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import pyarrow as pa
 
 from refinedweb.shard.apply import Removal, Split, apply_stages
 from refinedweb.shard.deadline import cpu_limit, ended_by_limit
 from refinedweb.shard.stage_cache import built
-from stages.base import drop_where
+from stages.base import Stage, drop_where
 from stages.errors import ConfigError, RetryError, ShardError
 
 MOST = 100  # documents quarantined per shard: if more fail, the stage is broken and not the documents
@@ -33,31 +35,42 @@ QUARANTINE = "quarantine"
 NOT_THE_DOCUMENT = (ConfigError, RetryError, ImportError, OSError)  # what is missing is missing for all documents
 
 Stages = tuple[tuple[str, dict[str, Any]], ...]
+T = TypeVar("T")
 
 
 class Poison(NamedTuple):
-    """One document that cannot be processed."""
+    """One document that cannot be processed, and the reason for which it is removed."""
 
     id: str
     error: str
+    reason: str
 
 
-class Careful:
-    """`apply_stages` in a child process. `poison` lists the quarantined documents, whose `drop` is `worker_crash`,
-    `stage_error`, or `stage_timeout` if a document alone takes more than `seconds` of CPU time.
+class Apart(Generic[T]):
+    """Does `work(stages, docs)` in a child process, which ends with the context. What a document that fails leaves is
+    `without(docs, reason)`, and `poison` lists those documents.
     """
 
-    def __init__(self, stages: Stages, imports: tuple[str, ...], seconds: float = math.inf) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        imports: tuple[str, ...],
+        seconds: float,
+        work: Callable[[Sequence[Stage], pa.Table], T],
+        without: Callable[[pa.Table, str], T],
+    ) -> None:
         self._stages = stages
         self._imports = imports
         self._seconds = seconds
+        self._work = work
+        self._without = without
         self._processes: list[Any] = []  # of the child: how it ended
         self._child: ProcessPoolExecutor | None = None
         self._confirmed: set[str] = set()  # exceptions that a fresh child has raised too
         self.poison: list[Poison] = []
 
-    def apply(self, docs: pa.Table) -> list[Split]:
-        """The split of each part of the batch, in order. Raises ShardError if too many documents fail."""
+    def apply(self, docs: pa.Table) -> list[T]:
+        """What becomes of each part of the batch, in order. Raises ShardError if too many documents fail."""
         try:
             return [self._in_child(docs)]
         except BrokenProcessPool:
@@ -74,13 +87,13 @@ class Careful:
         half = docs.num_rows // 2
         return self.apply(docs.slice(0, half)) + self.apply(docs.slice(half))
 
-    def one_by_one(self, docs: pa.Table) -> list[Split]:
+    def one_by_one(self, docs: pa.Table) -> list[T]:
         """The same for a batch that takes too long: one of its halves would take as long again."""
         self._make_ready(docs.slice(0, 0))
         return [part for row in range(docs.num_rows) for part in self.apply(docs.slice(row, 1))]
 
-    def _tried_again(self, doc: pa.Table) -> Split:
-        """The split of a document that has failed once. It is quarantined if it fails each time."""
+    def _tried_again(self, doc: pa.Table) -> T:
+        """What becomes of a document that has failed once. It is quarantined if it fails each time."""
         reason = error = ""
         for attempt in range(1, TRIES):
             time.sleep(WAIT_SECONDS * 2 ** (attempt - 1))
@@ -112,17 +125,17 @@ class Careful:
                 time.sleep(WAIT_SECONDS * 2**attempt)
         raise RetryError(f"{READY_TRIES} processes in a row died before they read a document; is there enough memory?")
 
-    def _quarantine(self, docs: pa.Table, reason: str, error: str) -> Split:
-        self.poison.append(Poison(docs.column("id")[0].as_py(), error))
+    def _quarantine(self, docs: pa.Table, reason: str, error: str) -> T:
+        self.poison.append(Poison(docs.column("id")[0].as_py(), error, reason))
         if len(self.poison) > MOST:
             raise ShardError(f"more than {MOST} documents of one shard fail, the last with: {error}; a stage is broken")
-        empty = apply_stages(built(self._stages, self._imports), docs.slice(0, 0), {})
-        return Split(empty.kept, [Removal(QUARANTINE, drop_where(docs, pa.array([reason])))])
+        return self._without(docs, reason)
 
-    def _in_child(self, docs: pa.Table) -> Split:
+    def _in_child(self, docs: pa.Table) -> T:
         if self._child is None:
             self._child = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        found = self._child.submit(_apply, self._stages, self._imports, docs.combine_chunks(), self._limit(docs))
+        given = docs.combine_chunks()
+        found = self._child.submit(_done, self._work, self._stages, self._imports, given, self._limit(docs))
         self._processes = [*self._child._processes.values()]
         return found.result()
 
@@ -136,16 +149,46 @@ class Careful:
         return any(ended_by_limit(process.exitcode) for process in self._processes)
 
     def close(self) -> None:
+        """End the child process."""
         if self._child is not None:
             self._child.shutdown(wait=True, cancel_futures=True)
             self._child = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Careful(Apart[Split]):
+    """`apply_stages` in a child process. `poison` lists the quarantined documents, whose `drop` is `worker_crash`,
+    `stage_error`, or `stage_timeout` if a document alone takes more than `seconds` of CPU time.
+    """
+
+    def __init__(self, stages: Stages, imports: tuple[str, ...], seconds: float = math.inf) -> None:
+        super().__init__(stages, imports, seconds, _applied, self._removed)
+
+    def _removed(self, docs: pa.Table, reason: str) -> Split:
+        empty = apply_stages(built(self._stages, self._imports), docs.slice(0, 0), {})
+        return Split(empty.kept, [Removal(QUARANTINE, drop_where(docs, pa.array([reason])))])
 
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _apply(stages: Stages, imports: tuple[str, ...], docs: pa.Table, seconds: float) -> Split:
+def _applied(stages: Sequence[Stage], docs: pa.Table) -> Split:
+    return apply_stages(stages, docs, {})
+
+
+def _done(
+    work: Callable[[Sequence[Stage], pa.Table], T],
+    stages: Stages,
+    imports: tuple[str, ...],
+    docs: pa.Table,
+    seconds: float,
+) -> T:
     instances = built(stages, imports)
     with cpu_limit(seconds):
-        return apply_stages(instances, docs, {})
+        return work(instances, docs)

@@ -38,6 +38,8 @@ class SourceOptions:
     id_column: str | None = None
     url_column: str | None = None
     timestamp_column: str | None = None
+    # What the relative names in a list of records (`refinedweb select`, Common Crawl's index) are below.
+    warc_base: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_bytes", "batch_rows", "batch_bytes"):

@@ -12,6 +12,7 @@ from refinedweb.sources.base import SourceOptions, SourceReport
 from refinedweb.sources.compression import CODECS, codec_of
 from refinedweb.sources.framing import ARC, WARC
 from refinedweb.sources.jsonl import JsonRows
+from refinedweb.sources.record_list import RecordListRows, is_record_list
 from refinedweb.sources.stream import CHUNK, ByteStream
 from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.warc import WarcRows
@@ -39,7 +40,9 @@ def batches_of(file: BinaryIO, key: str, options: SourceOptions, report: SourceR
             raise ShardError(f"{key}: 0 bytes, which no Parquet file has: it was never finished; write it again")
         return
     if head.startswith(_PARQUET):
-        yield from ParquetRows(file, key, options, report).batches()
+        parquet = ParquetRows(file, key, options, report)
+        listed = is_record_list(parquet.schema(), options)
+        yield from (RecordListRows(file, key, options, report) if listed else parquet).batches()
         return
     stream = _stream(file, key, head)
     name = _format(bytes(stream.buffer[:CHUNK]), key, damaged=stream.fault is not None)

@@ -50,6 +50,14 @@ class ByteStream:
         self._decoder: Any = None
         self._raw, self._raw_at, self._raw_offset = head, 0, 0
 
+    @classmethod
+    def beginning_at(cls, file: BinaryIO, codec: Codec | None, offset: int) -> ByteStream:
+        """A stream over what follows `offset` in the file."""
+        stream = cls(file, codec)
+        stream._start_at(offset)
+        stream.position = offset if codec is None else 0
+        return stream
+
     def _start_at(self, offset: int) -> None:
         """Continue at this place of the file, with an empty buffer."""
         self._file.seek(offset)

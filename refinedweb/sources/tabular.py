@@ -43,6 +43,10 @@ class ParquetRows:
             yield from self._group(parquet, group, first_row, mapping)
             first_row += about.rows
 
+    def schema(self) -> pa.Schema:
+        """The columns of the file. Raises ShardError if it has no readable footer."""
+        return self._open().schema
+
     def _open(self) -> BoundedRows:
         try:
             return BoundedRows(self._file, self._options.batch_bytes)

@@ -54,9 +54,10 @@ class WarcRows:
 
     def batches(self) -> Iterator[pa.Table]:
         """Tables of the document schema."""
-        return tables(self._rows(), self._options)
+        return tables(self.rows(), self._options)
 
-    def _rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[Row]:
+        """The rows, one by one."""
         report = self._report
         for record in self._records:
             report.records += 1

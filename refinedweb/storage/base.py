@@ -78,6 +78,10 @@ class Store(Protocol):
         """Read the content and etag of a small object. Raises Missing."""
         ...
 
+    def part(self, key: str, offset: int, size: int) -> bytes:
+        """Read these bytes of an object by one request; fewer if it ends before. Raises Missing."""
+        ...
+
     def put(self, key: str, data: bytes) -> str:
         """Write or replace a small object. Returns its etag."""
         ...
@@ -111,5 +115,5 @@ class Store(Protocol):
         ...
 
     def tidy(self) -> None:
-        """Remove what killed writers left over. Call it only when nobody writes any more."""
+        """Remove what killed writers left over; nothing that others are writing."""
         ...

@@ -9,9 +9,7 @@ that lock too, looks, and renames: a record is never half-written there either. 
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -20,11 +18,10 @@ import xxhash
 
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, StoredObject
 from refinedweb.storage.keys import checked_key, checked_prefix
-from refinedweb.storage.local_calls import linked, lock, sync_folder
+from refinedweb.storage.local_calls import linked, sync_folder
 from refinedweb.storage.os_errors import explained
-from stages.errors import ConfigError
+from refinedweb.storage.partial import TEMPORARY, clear, lock_file, make_folder, new_file
 
-TEMPORARY = ".tmp"
 READ_AHEAD = 1 << 20  # bytes: a few system calls per file read in order
 
 
@@ -65,6 +62,11 @@ class LocalStore:
             raise Missing(f"no file {self.uri(key)}") from None
         return data, _etag(data)
 
+    def part(self, key: str, offset: int, size: int) -> bytes:
+        with self.open(key, random=True) as file, explained(self.path(key)):
+            file.seek(offset)
+            return file.read(size)
+
     def put(self, key: str, data: bytes) -> str:
         with LocalSink(self, key) as sink:
             sink.write(data)
@@ -72,28 +74,25 @@ class LocalStore:
         return _etag(data)
 
     def put_new(self, key: str, data: bytes) -> str:
-        temporary = self._temporary(key)
-        try:
-            with explained(self.path(key)):
-                _write_synced(temporary, data)
-            self._create(key, temporary)
-        except FileExistsError:
-            raise Exists(f"{self.uri(key)} exists") from None
-        finally:
-            with suppress(OSError):  # a disk that has become read-only keeps the file
-                temporary.unlink(missing_ok=True)
+        with LocalSink(self, key) as sink:
+            sink.write(data)
+            try:
+                sink.finish_new()
+            except FileExistsError:
+                raise Exists(f"{self.uri(key)} exists") from None
         return _etag(data)
 
-    def _create(self, key: str, temporary: Path) -> None:
+    def name_new(self, key: str, temporary: str) -> None:
         """Give the finished file its name. Raises FileExistsError."""
         path = self.path(key)
-        with explained(path):
-            if not linked(temporary, path):
-                with self._lock(key):
-                    if os.path.lexists(path):
-                        raise FileExistsError(path)
-                    os.replace(temporary, path)
-            sync_folder(os.path.dirname(path))
+        if linked(temporary, path):
+            with suppress(OSError):  # a disk that has become read-only keeps it
+                os.unlink(temporary)
+            return
+        with self._lock(key):
+            if os.path.lexists(path):
+                raise FileExistsError(path)
+            os.replace(temporary, path)
 
     def put_match(self, key: str, data: bytes, etag: str) -> str:
         with self._lock(key):
@@ -127,21 +126,14 @@ class LocalStore:
         return None
 
     def tidy(self) -> None:
-        shutil.rmtree(os.path.join(self.root, TEMPORARY), ignore_errors=True)
-
-    def _temporary(self, key: str) -> Path:
-        folder = Path(self.root, TEMPORARY)
-        for needed in (os.path.dirname(self.path(key)), str(folder)):
-            _make_folder(needed)
-        return folder / uuid.uuid4().hex
+        clear(self.root)
 
     @contextmanager
     def _lock(self, key: str) -> Iterator[None]:
-        path = self._temporary(key).with_name(xxhash.xxh3_64_hexdigest(key.encode()) + ".lock")
-        with explained(str(path)):
-            file = open(path, "wb")  # noqa: SIM115  (closed below; errors that the caller raises are not ours to explain)
+        name = xxhash.xxh3_64_hexdigest(key.encode())
+        with explained(os.path.join(self.root, TEMPORARY)):
+            file = lock_file(self.root, name, self.path(key))  # what the caller raises is not ours to explain
         with file:
-            lock(file.fileno(), self.path(key))
             yield
 
 
@@ -149,10 +141,10 @@ class LocalSink:
     """A `Sink` into a file."""
 
     def __init__(self, store: LocalStore, key: str) -> None:
-        self._final = store.path(key)
-        self._path = store._temporary(key)
+        self._store, self._key, self._final = store, key, store.path(key)
+        make_folder(os.path.dirname(self._final))
         with explained(self._final):
-            self._file = self._path.open("xb")  # closed by finish or discard
+            self._path, self._file = new_file(store.root)  # closed by finish or discard
         self._hash = xxhash.xxh3_128()
         self.closed = False
 
@@ -166,12 +158,20 @@ class LocalSink:
             self._file.flush()
 
     def finish(self) -> StoredObject:
+        return self._finish(lambda: os.replace(self._path, self._final))
+
+    def finish_new(self) -> StoredObject:
+        """As `finish`, unless there is such a file. Raises FileExistsError then."""
+        return self._finish(lambda: self._store.name_new(self._key, self._path))
+
+    def _finish(self, name: Callable[[], None]) -> StoredObject:
+        """Sync the file and give it its name. It is open, and so locked, until it has one."""
         with explained(self._final):
             self._file.flush()
             os.fsync(self._file.fileno())
             size = self._file.tell()
+            name()
             self._file.close()
-            os.replace(self._path, self._final)
             sync_folder(os.path.dirname(self._final))
         self.closed = True
         return StoredObject(size, self._hash.hexdigest())
@@ -181,8 +181,8 @@ class LocalSink:
             self.closed = True
             with suppress(OSError):  # closing flushes, which a full disk refuses again
                 self._file.close()
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that has become read-only keeps the file
+                os.unlink(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -218,19 +218,3 @@ def _info(key: str, stat: os.stat_result) -> ObjectInfo:
 
 def _etag(data: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(data)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _make_folder(folder: str) -> None:
-    """Create the folder and those above it. Raises ConfigError if one of these names is not a folder."""
-    try:
-        with explained(folder):
-            os.makedirs(folder, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ConfigError(f"{folder}: a file is where a folder is needed; choose another output") from error

@@ -46,6 +46,18 @@ def lock(file: int, path: str) -> None:
         ) from error
 
 
+def locked_if_free(file: int) -> bool:
+    """Lock an open file without waiting; False if another has it. A file system without locks has nothing to say."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
+
+
 def sync_folder(folder: str) -> None:
     """Make new names in the folder survive a power cut, if the file system can be asked to."""
     handle = os.open(folder, os.O_RDONLY)

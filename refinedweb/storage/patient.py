@@ -86,6 +86,9 @@ class PatientStore:
     def get(self, key: str) -> tuple[bytes, str]:
         return self.repeat(lambda: self.itself.get(key))
 
+    def part(self, key: str, offset: int, size: int) -> bytes:
+        return self.repeat(lambda: self.itself.part(key, offset, size))
+
     def put(self, key: str, data: bytes) -> str:
         return self.repeat(lambda: self.itself.put(key, data))
 

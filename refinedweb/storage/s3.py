@@ -19,6 +19,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO, TypeVar, cast
 
+from botocore.exceptions import ClientError
+
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo
 from refinedweb.storage.keys import checked_key, checked_prefix
 from refinedweb.storage.s3_client import client, request_payer
@@ -90,6 +92,22 @@ class S3Store:
             return data, etag_of(answer)
 
         return self._call(key, read)
+
+    def part(self, key: str, offset: int, size: int) -> bytes:
+        def fetch() -> bytes:
+            try:
+                answer = client().get_object(**self._at(key), Range=f"bytes={offset}-{offset + size - 1}")
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("InvalidRange", "416"):
+                    return b""  # it ends before `offset`
+                raise
+            data: bytes = answer["Body"].read()
+            if len(data) != answer["ContentLength"]:
+                wanted = answer["ContentLength"]
+                raise Corrupt(f"{self.uri(key)}: {len(data)} bytes arrived of {wanted} from {offset} on")
+            return data
+
+        return self._call(key, fetch)
 
     def put(self, key: str, data: bytes) -> str:
         request = {**self._at(key), **checked_body(data)}

@@ -19,6 +19,7 @@ from refinedweb.storage.s3_sums import Corrupt, Digest, PartSizes, etag_of_parts
 from refinedweb.storage.settings import store_settings
 from stages.errors import ConfigError, RetryError
 from tests.conftest import ON_MOTO
+from tests.examples import examples
 from tests.faults import proxy as faults
 from tests.faults.proxy import Proxy, Request
 from tests.faults.runs import put_input
@@ -70,7 +71,7 @@ def test_an_object_in_parts_of_any_size_is_read(s3_server: str, few: int) -> Non
     out = f"{s3_server}/{uuid.uuid4().hex[:12]}"
 
     @given(st.lists(st.integers(1, 60), min_size=1, max_size=6))
-    @settings(max_examples=15)
+    @settings(max_examples=examples(15))
     def reads(sizes: list[int]) -> None:
         data = put_in_parts(out, sizes)
         with open_store(out).open("crawl.gz") as file:

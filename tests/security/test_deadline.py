@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -12,10 +13,13 @@ import pytest
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.run import execute_on
 from refinedweb.recipe.load import load
+from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import STAGE_SECONDS, RunOptions
+from refinedweb.shard import quarantine
+from refinedweb.shard.local_step import LocalStep
 from refinedweb.sources import inputs
 from refinedweb.views.verify import verify
-from stages.errors import ConfigError
+from stages.errors import ConfigError, ShardError
 from tests.conftest import ROOT
 from tests.refinedweb.engine.inline import ok, rows_of, write_shards
 
@@ -59,3 +63,16 @@ with cpu_limit(hang_limit(0.05)):
 """
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode
     assert ended == (-signal.SIGPROF if worker else 0)
+
+
+def test_no_child_outlives_a_pass_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks at the error holds its frames, and with them all that the pass had."""
+    monkeypatch.setattr(quarantine, "MOST", 0)
+    (file,) = write_shards([{"id": f"id-{n}", "text": f"text {n}"} for n in range(2)], tmp_path / "in", 1)
+    recipe = load("raiser_v1", ["raiser_v1.everyone=true"], imports=TOYS)
+    (item,) = inputs.find([str(file)], out=str(tmp_path / "out")).inputs
+    step = LocalStep(str(tmp_path / "out"), steps_of([name for name, _ in recipe.stages])[0], recipe)
+    with pytest.raises(ShardError, match="more than 0 documents of one shard fail") as failed:
+        step(0, item, careful=True)
+    assert failed.value.__traceback__ is not None
+    assert multiprocessing.active_children() == []

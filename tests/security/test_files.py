@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from refinedweb.dedup.shuffle import Damaged, ShuffleReader, ShuffleWriter
 from refinedweb.sources import SourceOptions, inputs, open_reader
 from refinedweb.storage import open_store
 from stages.errors import ConfigError
+from tests.examples import examples
 from tests.fuzz.test_fuzz import EDITS, damaged
 
 # Lists of paths ---------------------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def test_rows_that_share_a_value_are_read_within_the_limit(kind: str, column: st
     most=st.integers(1, 800),
     group=st.integers(1, 20),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_the_rows_are_those_of_the_file(values: list[str | None], most: int, group: int) -> None:
     from refinedweb.sources.bounded import BoundedRows
 
@@ -160,7 +162,7 @@ def piece(folder: Path) -> bytes:
     return stream(tables_of(folder, shuffled(folder))[0])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(edits=EDITS)
 def test_a_forged_shuffle_object_is_a_sound_table_or_refused(
     edits: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
@@ -177,7 +179,7 @@ def test_a_forged_shuffle_object_is_a_sound_table_or_refused(
         found[0].to_pylist()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(edits=EDITS)
 def test_a_damaged_shuffle_object_is_refused(
     edits: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
@@ -205,3 +207,28 @@ def test_a_shuffle_object_that_says_other_than_it_is_is_refused(tmp_path: Path) 
     for forgery in wrong:
         with pytest.raises(Damaged):
             tables_of(tmp_path, forgery)
+
+
+def test_a_compressed_shuffle_object_is_refused_before_it_grows(tmp_path: Path) -> None:
+    """Two kilobytes that are to become 16 MB, and that could say any other number."""
+    table = pa.table([np.zeros(1 << 20, np.uint64), [""] * (1 << 20), [[]] * (1 << 20)], schema=SCHEMA)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    data = sink.getvalue()
+    del table
+    assert len(data) < 20_000
+    lie = data.replace(struct.pack("<q", 8 << 20), struct.pack("<q", 1 << 46))
+    assert lie != data
+    before = pa.total_allocated_bytes()
+    for compressed in (data, lie):
+        with pytest.raises(Damaged, match="it is compressed"):
+            tables_of(tmp_path, forged([(0, 1 << 20, compressed)]))
+        assert pa.total_allocated_bytes() - before < 1 << 20
+
+
+def test_what_is_not_a_batch_of_rows_is_refused(tmp_path: Path) -> None:
+    words = pa.table({"word": pa.array(["a", "a"]).dictionary_encode()})
+    (tmp_path / "x").write_bytes(forged([(0, 2, stream(words))]))
+    with ShuffleReader(open_store(str(tmp_path)), "x") as reader, pytest.raises(Damaged, match="it has a dictionary"):
+        [*reader.tables(0)]

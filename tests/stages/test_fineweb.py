@@ -15,6 +15,7 @@ from stages.fineweb import FineWeb
 from stages.kernels.classes import sentence_ends
 from stages.kernels.fineweb import COUNTS, measure_fineweb
 from stages.schema import documents
+from tests.examples import examples
 from tests.stages import oracle
 from tests.stages.texts import SCRIPTS, texts, word
 
@@ -29,7 +30,7 @@ def drop(text: str, **params: Any) -> str | None:
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(texts, st.integers(0, 9))
 def test_counts_are_those_of_datatrove(text: str, short: int) -> None:
     row = measure_fineweb(pa.chunked_array([[text]]), IS_END, short, False)[0]

@@ -17,6 +17,7 @@ from stages.kernels.classes import fold
 from stages.paragraph import COPIES, Paragraph, ParagraphV2, copies, duplicate_spans, sign, spans
 from stages.schema import documents
 from stages.spans import decisions_of, with_rows
+from tests.examples import examples
 from tests.stages.normal import PLAIN
 from tests.stages.texts import texts
 
@@ -52,13 +53,13 @@ def find(column: list[str | None], **params: Any) -> Found:
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(columns, st.integers(1, 3))
 def test_copies_are_those_of_the_plain_reading(column: list[str | None], min_words: int) -> None:
     assert find(column, min_words=min_words) == oracle(column, min_words)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(columns, st.integers(0, 5), st.integers(0, 99))
 def test_batches_and_partitions_do_not_matter(column: list[str | None], cut: int, seed: int) -> None:
     docs, stage, rng = documents(text=column), Paragraph(), np.random.default_rng(seed)
@@ -104,7 +105,7 @@ def test_what_is_left() -> None:
     assert out.column("drop").to_pylist() == [None, None, "only_duplicated_paragraphs", None, None, None]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(columns)
 def test_nothing_is_left_to_cut(column: list[str | None]) -> None:
     """Every paragraph that remains was in the text, in this order, and none occurs twice."""
@@ -131,7 +132,7 @@ def test_wrong_parameters_are_refused() -> None:
 # paragraph_v2
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(columns, st.integers(1, 3))
 def test_v2_copies_are_those_of_the_plain_reading(column: list[str | None], min_words: int) -> None:
     stage = ParagraphV2(min_words=min_words)

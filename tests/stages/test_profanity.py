@@ -19,6 +19,7 @@ from stages.base import build
 from stages.errors import ConfigError
 from stages.profanity import SCORE, Profanity
 from stages.schema import documents
+from tests.examples import examples
 
 CLEAN = "The river rose again in the night, and by morning the lower meadow was under water, as it had been before."
 PROFANE = "What the fuck is this shit, you stupid fucking asshole, go fuck yourself and shut the fuck up."
@@ -52,7 +53,7 @@ def test_the_places_that_speak_against_a_page_are_shown() -> None:
     assert Profanity().places(" \n") == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.text(alphabet="a. !\n\u4e2dé", max_size=80))
 def test_places_lie_within_the_text_in_order_and_apart(text: str) -> None:
     ends = [0, *(at for place in Profanity().places(text) for at in place), len(text)]
@@ -60,7 +61,7 @@ def test_places_lie_within_the_text_in_order_and_apart(text: str) -> None:
     assert all(text[a:b].strip() for a, b in Profanity().places(text))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.lists(st.lists(st.sampled_from([CLEAN, PROFANE, "short", "gay", ""]), max_size=8).map("\n".join), max_size=5),
     st.sampled_from(["share", "mean", "max"]),

@@ -20,6 +20,7 @@ from stages.kernels.quality_counts import COUNTS
 from stages.quality import Quality
 from stages.schema import documents
 from stages.stopwords import key, stop_words
+from tests.examples import examples
 from tests.stages import oracle
 from tests.stages.texts import SCRIPTS, texts, word
 
@@ -51,13 +52,13 @@ def drop(text: str, code: str | None = None, **params: Any) -> str | None:
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(texts, st.booleans())
 def test_counts_are_those_of_the_plain_reading(text: str, unspaced: bool) -> None:
     assert counts(text, False, unspaced) == oracle.gopher_quality(text, frozenset(MIXED), unspaced)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(texts, st.booleans())
 def test_counts_are_those_of_datatrove(text: str, unspaced: bool) -> None:
     assert counts(text, True, unspaced) == oracle.datatrove_quality(text, frozenset(MIXED), PUNCTUATION, unspaced)

@@ -17,6 +17,7 @@ from stages.base import build
 from stages.kernels.repetition import MEASURES
 from stages.repetition import Repetition
 from stages.schema import documents
+from tests.examples import examples
 from tests.stages import oracle
 from tests.stages.texts import SCRIPTS, texts, word
 
@@ -38,7 +39,7 @@ def reason(text: str, rule: str, dialect: str = "gopher") -> str | None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(text=texts, unspaced=st.booleans())
 def test_measures_are_those_of_the_plain_reading(dialect: str, text: str, unspaced: bool) -> None:
     assert measured(text, dialect=dialect, unspaced_letters=unspaced) == ORACLES[dialect](text, unspaced)

@@ -23,6 +23,7 @@ from stages.kernels.tokens import Tokens
 from stages.substring.phases import duplicate_spans
 from stages.substring.stage import Substring
 from stages.tokens import open_tokenizer, token_blocks
+from tests.examples import examples
 from tests.stages.texts import texts
 
 
@@ -55,7 +56,7 @@ def tokens_of(column: list[str | None], tokenizer: Asset | None = None) -> list[
     ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.one_of(st.none(), texts), max_size=4))
 def test_words_are_those_of_the_plain_reading(column: list[str | None]) -> None:
     assert tokens_of(column) == [plain_tokens(text or "") for text in column]
@@ -90,7 +91,7 @@ def value(token: bytes, inner: np.uint64) -> int:
     return polynomial([size << 56 | int.from_bytes(piece) for piece, size in zip(pieces, sizes, strict=True)], inner)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.one_of(texts, st.text("ab", max_size=40)), max_size=3))
 def test_prefixes_are_hashed_as_polynomials(column: list[str]) -> None:
     for first, tokens in blocks([*column]):

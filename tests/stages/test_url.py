@@ -26,6 +26,7 @@ from stages.urls.normalise import host_of, match_form, normalise_url
 from stages.urls.plain import encode_forms, plain_forms
 from stages.urls.words import TIERS, load_tiers
 from stages.wordlists import FOLDER, read_list
+from tests.examples import examples
 
 HOSTS = [
     ("http://Example.COM/", "example.com"),
@@ -133,7 +134,7 @@ def test_normalising_twice_is_normalising_once(url: str) -> None:
 
 
 @given(st.lists(URLS, min_size=1, max_size=8))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_the_fast_path_agrees_with_the_reference(urls: list[str]) -> None:
     assert_fast_path_agrees(urls)
 
@@ -206,7 +207,7 @@ def verdict(url: str, blocklist: str, *categories: str) -> str | None:
 
 
 @given(st.lists(LABELS, min_size=1, max_size=5))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_listed_domain_blocks_itself_and_its_sub_domains_only(labels: list[str]) -> None:
     hashes = load_blocklist_of(LISTED)
     host = ".".join(labels)

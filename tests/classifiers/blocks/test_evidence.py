@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from classifiers.blocks.features.columns import EVIDENCE_AT, FEATURES, REGION_AT
 from classifiers.blocks.features.read import read_blocks
 from classifiers.blocks.html import layout
+from tests.examples import examples
 
 CUES = np.zeros(layout.TOKEN_SLOTS, np.float32)
 BODY = "The river rose again in the night. “Nobody” was surprised: the meadow is wet — and 水が増えた, said Zoë."
@@ -58,7 +59,7 @@ PIECES = ['"articleBody"', ":", '"', "\\", "\\u", "00e9", "<b", ">", "&amp", "a 
 
 
 @given(st.lists(st.sampled_from(PIECES)))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_any_script_is_read_within_its_room(pieces: list[str]) -> None:
     found = supported(f"<script>{''.join(pieces)}</script><p>a b c d 水")
     assert all(0 <= share <= 1 for share in found)

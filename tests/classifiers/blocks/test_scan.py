@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from classifiers.blocks.html import layout, names, scan
 from classifiers.blocks.html.names import FLAGS, TAGS
+from tests.examples import examples
 
 
 def page(html: bytes | str) -> layout.ScannedPage:
@@ -82,7 +83,7 @@ def expected(tree: Tree | str) -> list[str]:
 
 
 @given(trees)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_blocks_are_the_text_between_boundaries(tree: Tree) -> None:
     assert texts(written(tree)) == expected(tree)
 
@@ -196,7 +197,7 @@ def test_more_blocks_than_are_counted_are_one(monkeypatch: pytest.MonkeyPatch) -
 
 
 @given(st.binary(max_size=200) | st.text("<>/!-ab='\"& ;#x\n", max_size=200).map(str.encode))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_bytes_are_read_within_their_room(html: bytes) -> None:
     found = page(html)
     size, nodes = int(found.state[layout.SIZE]), int(found.state[layout.NODES])

@@ -23,6 +23,7 @@ from classifiers.kernels.table import (
     slot_after,
     table_bits,
 )
+from tests.examples import examples
 
 KEYS = st.lists(st.integers(1, 40) | st.integers(1, 2**64 - 1), max_size=60)
 
@@ -59,7 +60,7 @@ def _numbers_by_generation(keys: UInt64s, bits: Int, slots: Slots, out: Int64s) 
 
 
 @given(KEYS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_every_table_numbers_keys_by_their_first_place(keys: list[int]) -> None:
     firsts = dict[int, int]()
     expected = [firsts.setdefault(key, place) for place, key in enumerate(keys)]

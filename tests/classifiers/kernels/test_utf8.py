@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifiers.kernels.utf8 import decode, decode_trusted, put
+from tests.examples import examples
 
 POINTS = [0, 0x41, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFD, 0xFFFF, 0x10000, 0x10FFFF]
 FAULTY = [
@@ -39,7 +40,7 @@ def test_the_trusting_decoder_takes_the_bits_it_finds() -> None:
 
 
 @given(st.binary(min_size=1, max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_neither_decoder_leaves_the_text(data: bytes) -> None:
     text = np.frombuffer(data, np.uint8)
     for decoder in (decode, decode_trusted):

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from classifiers.normalise.disguise import listed
@@ -33,6 +33,7 @@ def test_plain_ascii_is_its_words_in_lower_case(text: str) -> None:
 
 
 @given(anything | odd, forms)
+@example("CC\u0421", "folded_v1")
 def test_normalising_twice_changes_nothing(text: str, form: Form) -> None:
     assert one(one(text, form), form) == one(text, form)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from classifiers.training import card
 from classifiers.training.calibrate import Unreachable, calibrate, curve, table
 from classifiers.training.evaluate import auc, average_precision, by_group, measured
+from tests.examples import examples
 
 samples = st.lists(
     st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]) | st.floats(0, 1), st.booleans()), max_size=40
@@ -68,7 +69,7 @@ def test_groups_are_measured_apart() -> None:
     assert "| a | 2 | 1 | 1.0000 |" in card.metrics_table("source", found)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(samples, st.floats(0, 1), st.none() | st.floats(0.01, 0.99))
 def test_the_threshold_has_the_precision_and_none_below_it_has(
     sample: list[tuple[float, bool]], precision: float, prevalence: float | None

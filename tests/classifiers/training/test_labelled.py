@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from classifiers.normalise.normalise import normalised
 from classifiers.training import labelled, overlap
 from classifiers.training.labelled import BadLabels
+from tests.examples import examples
 
 ROWS = [(f"text number {n} of all", "yes" if n % 3 else "no", f"s{n % 4}", "en" if n % 2 else "de") for n in range(200)]
 
@@ -109,7 +110,7 @@ def test_near_duplicates_across_a_split_are_found() -> None:
     assert kept["text"].to_pylist() == [train[1], ""]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.text("abcdef ", min_size=20, max_size=60), min_size=1, max_size=6))
 def test_equal_texts_always_collide_and_similarity_is_jaccards(texts: list[str]) -> None:
     for row, text in enumerate(normalised(texts)):

@@ -13,6 +13,7 @@ from jobs.launch import spec
 from jobs.launch.limits import problems
 from jobs.launch.spec import Job, job_name, request
 from stages.errors import ConfigError
+from tests.examples import examples
 from tests.jobs.launch.sample_job import IMAGE, JOB, ROLE
 
 ENVIRONMENT = {
@@ -140,7 +141,7 @@ def test_what_sagemaker_would_refuse_is_refused_here(change: dict[str, Any], mes
         request(replace(JOB, **change))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     recipe=st.text(max_size=80),
     attempt=st.integers(1, 99),

@@ -23,6 +23,7 @@ from jobs.watch.watcher import LedgerProgress, Watcher, read_events, record
 from refinedweb.storage import open_store
 from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ConfigError, RetryError
+from tests.examples import examples
 from tests.jobs.watch.requests import request
 from tests.jobs.watch.stubs import StubbedAws
 from tests.jobs.watch.world import Died, World, link
@@ -86,7 +87,7 @@ def test_attempts_are_bounded() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_watchers_that_die_never_run_two_jobs_and_come_to_an_end(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:

@@ -19,6 +19,7 @@ from refinedweb.dedup.routes import Limits, route
 from refinedweb.dedup.shuffle import MOST_PARTITIONS, partition_of
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.recipe.plan import Step
+from tests.examples import examples
 
 ROWS = pa.schema([("key", pa.uint64()), ("task", pa.int64()), ("row", pa.int64())])
 
@@ -67,7 +68,7 @@ def sent(phase: ToyPhase) -> tuple[Shuffled, int]:
         merges += 1
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     keys=st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=8).map(tuple), min_size=1, max_size=6).map(tuple),
     partitions=st.integers(1, 11),

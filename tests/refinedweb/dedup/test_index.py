@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from refinedweb.views.verify import verify
 from stages.errors import ConfigError
+from tests.examples import examples
 from tests.refinedweb.dedup.dedup_corpus import DOCUMENTS, SETTINGS
 from tests.refinedweb.engine.inline import corpus, ok, removed, rows_of, run, write_shards
 
@@ -101,7 +102,7 @@ def check_parts_against_one_piece(chosen: list[int], count: int) -> None:
 
 
 @given(COPIES)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 def test_parts_keep_the_texts_that_one_piece_keeps(chosen: list[int]) -> None:
     check_parts_against_one_piece(chosen, 3)
 
@@ -109,7 +110,7 @@ def test_parts_keep_the_texts_that_one_piece_keeps(chosen: list[int]) -> None:
 @pytest.mark.xfail(reason="more parts than three may keep another text; the cause is not known yet")
 @pytest.mark.slow
 @given(st.lists(st.integers(0, 7), min_size=10, max_size=14))
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=examples(2), deadline=None)
 def test_ten_parts_keep_the_texts_that_one_piece_keeps(chosen: list[int]) -> None:
     check_parts_against_one_piece(chosen, 10)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from refinedweb.dedup import shuffle
 from refinedweb.dedup.shuffle import Damaged, ShuffleReader, ShuffleWriter, partition_of
 from refinedweb.storage import Store, open_store
+from tests.examples import examples
 
 SCHEMA = pa.schema([("key", pa.uint64()), ("name", pa.string())])
 KEY = "phase/shuffle/rows/000000.shuffle"
@@ -36,7 +37,7 @@ def read(store: Store, partition: int) -> list[int]:
     return keys
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=30), max_size=8),
     partitions=st.sampled_from([1, 2, 7, 1000]),

@@ -25,6 +25,7 @@ from refinedweb.ledger.holder import Holder, started_at, this_machine
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import ObjectInfo, Store, open_store
 from refinedweb.storage.local import LocalStore
+from tests.examples import examples
 from tests.refinedweb.engine.inline import ok, run
 from tests.refinedweb.engine.virtual import STEP, VirtualTime, drive
 from tests.refinedweb.ledger.records import Clock, record
@@ -58,7 +59,7 @@ def begin(time: VirtualTime, seed: int) -> None:
     random.seed(seed)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shards=st.integers(40, 160), place=st.floats(0, 1), drivers=st.integers(1, 8), workers=st.integers(1, 3),
     block=st.integers(1, 16), seed=st.integers(0, 99), abandoned=st.booleans(),
@@ -94,7 +95,7 @@ def abandon(store: Store, block: int) -> None:
     store.put(f"{STEP}/claims/{block:06d}.json", json.dumps(holder.__dict__).encode())
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.floats(-2, 4).map(lambda power: 2.0**power), min_size=30, max_size=120),
     drivers=st.integers(1, 6), workers=st.integers(1, 3), block=st.integers(1, 8), seed=st.integers(0, 99),

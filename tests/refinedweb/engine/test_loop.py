@@ -24,6 +24,7 @@ from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import open_store
 from stages.errors import Unfinished
+from tests.examples import examples
 from tests.refinedweb.ledger.records import record
 
 
@@ -104,7 +105,7 @@ ENDINGS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.integers(0, 9), st.lists(st.sampled_from(ENDINGS), max_size=9)), st.integers(1, 4))
 def test_every_task_ends_in_one_record_or_one_failure(
     folders: Iterator[Path], script: dict[int, list[str]], block: int

@@ -23,6 +23,7 @@ from refinedweb.ledger.manifest import Ledger
 from refinedweb.storage import Store, open_store
 from refinedweb.storage.patient import PatientStore
 from stages.errors import RetryError, Unfinished
+from tests.examples import examples
 from tests.refinedweb.engine.virtual import STEP, VirtualPool, VirtualTime
 from tests.refinedweb.ledger.records import record
 
@@ -263,7 +264,7 @@ class Throttling:
         return called
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(begin=st.floats(1, 200), minutes=st.floats(1, 25))
 def test_a_store_that_throttles_costs_its_own_time(
     folders: Iterator[Path], time: VirtualTime, begin: float, minutes: float

@@ -20,6 +20,7 @@ from refinedweb.forecast.measured import TaskPoint, fit, measure, pauses
 from refinedweb.forecast.simulation import SimulatedRun, Simulation, Tasks
 from refinedweb.forecast.workload import InputVolume
 from stages.errors import ConfigError
+from tests.examples import examples
 from tests.refinedweb.engine.inline import run, write_shards
 
 BOX = Machine("box", 4, 8e9, 1e9, 2.0)
@@ -48,7 +49,7 @@ def test_no_schedule_beats_the_bounds(seconds: np.ndarray, machines: int) -> Non
 
 
 @given(durations, st.integers(1, 4), st.integers(0, 3))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_interruptions_lose_time_and_never_work(seconds: np.ndarray, machines: int, seed: int) -> None:
     rough = replace(CALM, interruptions=2.0, start=30.0, seed=seed)
     out = simulated(Tasks(seconds), machines, rough)

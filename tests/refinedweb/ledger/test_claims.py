@@ -20,6 +20,7 @@ from refinedweb.ledger.claims import Claims
 from refinedweb.ledger.holder import Holder, Sightings, started_at, this_machine
 from refinedweb.storage import Store, open_store
 from stages.errors import CommitUnknown, ConfigError, Full, RetryError, Unfinished
+from tests.examples import examples
 from tests.refinedweb.ledger.records import Clock
 
 STEP = "00-x"
@@ -369,7 +370,7 @@ def test_a_full_disk_is_said_at_once(tmp_path: Any) -> None:
         ours.take(0)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(["a", "b", ""])), min_size=1, max_size=30))
 def test_what_is_silent_did_not_change_for_a_lease(history: list[tuple[int, str]]) -> None:
     """An object is silent exactly if all listings of a whole lease showed the same of it."""

@@ -13,6 +13,7 @@ from refinedweb.ledger.layout import task_name
 from refinedweb.ledger.manifest import ROLLUP, Ledger, Output, Record, Totals
 from refinedweb.storage import Missing, Store, open_store
 from stages.errors import ShardError
+from tests.examples import examples
 from tests.refinedweb.ledger.records import record
 
 RACERS = 8
@@ -81,7 +82,7 @@ def test_lost_rows_are_in_the_law(store: Store) -> None:
     assert (totals.rows_in, totals.rows_kept, totals.rows_lost, totals.lost) == (10, 0, 10, 1)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(st.sets(st.integers(0, ROLLUP - 1), max_size=5), st.data())
 def test_a_rollup_holds_whatever_is_filled_after_it(
     tmp_path_factory: pytest.TempPathFactory, lost: set[int], data: st.DataObject

@@ -14,6 +14,7 @@ from refinedweb.ledger.manifest import ROLLUP, Ledger, Output, Totals
 from refinedweb.storage import Missing, Store, open_store
 from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ShardError
+from tests.examples import examples
 from tests.refinedweb.ledger.records import record
 
 
@@ -117,7 +118,7 @@ def test_the_records_of_an_older_and_a_newer_version_are_read(store: Store) -> N
 counts = st.dictionaries(st.sampled_from("abc"), st.integers(0, 50), max_size=3)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.dictionaries(st.sampled_from(["url_v1", "quality_v1"]), counts, max_size=2), max_size=6), st.data())
 def test_totals_do_not_depend_on_grouping(removed: list[dict[str, dict[str, int]]], data: st.DataObject) -> None:
     records = []

@@ -76,7 +76,7 @@ def test_only_the_document_that_takes_too_long_is_quarantined() -> None:
     finally:
         runner.close()
     assert ids(pa.concat_tables([split.kept for split in splits])) == ["id-0", "id-1", "id-3"]
-    assert runner.poison == [Poison("id-2", "it took more than 0.5 CPU seconds")]
+    assert runner.poison == [Poison("id-2", "it took more than 0.5 CPU seconds", "stage_timeout")]
     removed = [(r.stage, *r.rows.column("drop").to_pylist()) for s in splits for r in s.removed if r.rows.num_rows]
     assert removed == [("quarantine", "stage_timeout")]
 

@@ -19,6 +19,7 @@ from refinedweb.shard import outputs
 from refinedweb.shard.outputs import RemovedWriter, RowsWriter
 from refinedweb.storage import open_store
 from stages.schema import documents
+from tests.examples import examples
 
 
 def some_documents(rows: int) -> pa.Table:
@@ -26,7 +27,7 @@ def some_documents(rows: int) -> pa.Table:
     return documents(id=[f"id-{n}" for n in range(rows)], text=["x" * n for n in lengths.tolist()])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 300), max_size=6))
 def test_bytes_do_not_depend_on_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: list[int]) -> None:
     monkeypatch.setattr(outputs, "GROUP_ROWS", 64)

@@ -10,6 +10,7 @@ from refinedweb.sources import SourceOptions, decode_html
 from refinedweb.sources.charset import declared_codecs, decode
 from refinedweb.sources.labels import codec_of_label
 from refinedweb.sources.mojibake import oddity
+from tests.examples import examples
 
 TEXTS = {
     "cp1251": "Съешь же ещё этих мягких французских булок, да выпей чаю. Широкая электрификация южных губерний даст "
@@ -123,7 +124,7 @@ def test_labels(label: str, codec: str | None) -> None:
     assert codec_of_label(label) == codec
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.binary(max_size=300),
     st.one_of(st.none(), st.text(max_size=12), st.sampled_from(["utf-16", "hz", "iso-2022-jp"])),
@@ -134,7 +135,7 @@ def test_any_bytes_become_valid_utf8(body: bytes, header: str | None) -> None:
     assert 0 <= decoded.garbage <= 1
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff\0\x1b"), max_size=200))
 def test_utf8_passes_unchanged(text: str) -> None:
     assert decode(text.encode()).html == text.encode() or text.encode().isascii()

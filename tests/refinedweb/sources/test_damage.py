@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refinedweb.sources import SourceOptions
+from tests.examples import examples
 from tests.refinedweb.sources.archives import PER_RECORD, WHOLE, archive, content, drops, http, page, read, warc
 
 RECORDS = archive(8)
@@ -39,7 +40,7 @@ def whole_rows(rows: list[dict[str, object]]) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("packing", ["plain", "gzip", "zstd"])
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_cut_file_gives_every_record_before_the_cut_and_says_where_it_is_cut(packing: str, share: float) -> None:
     data = PACKED[packing]
@@ -66,7 +67,7 @@ def test_a_cut_file_gives_every_record_before_the_cut_and_says_where_it_is_cut(p
 
 
 @pytest.mark.parametrize("packing", WHOLE)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(share=st.floats(0.05, 1, exclude_max=True))
 def test_a_cut_stream_gives_a_prefix_of_the_rows(packing: str, share: float) -> None:
     data = PACKED[packing]
@@ -81,7 +82,7 @@ def test_a_cut_stream_gives_a_prefix_of_the_rows(packing: str, share: float) -> 
 
 
 @pytest.mark.parametrize("packing", ["gzip", "zstd", "bzip2"])
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(share=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_wrong_byte_costs_one_record_at_most(packing: str, share: float, flip: int) -> None:
     data = bytearray(PACKED[packing])
@@ -236,7 +237,7 @@ def test_the_next_header_in_a_page_is_text_where_the_length_is_true() -> None:
 # Hostile and real -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.binary(max_size=400), st.sampled_from(["warc", "warc.gz", "arc", "jsonl", "warc.zst"]))
 def test_any_bytes_are_answered(noise: bytes, ending: str) -> None:
     """There is no exception but that for unknown formats, and the law of the report holds (checked by `read`)."""

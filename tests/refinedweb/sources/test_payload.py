@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refinedweb.sources.payload import dechunk, decode_payload, is_binary, is_markup
+from tests.examples import examples
 
 PAGE = b"<!doctype html><html><body>" + b"<p>some text that repeats</p>" * 50 + b"</body></html>"
 LIMIT = 100_000
@@ -128,7 +129,7 @@ def test_a_cut_or_broken_chunk() -> None:
     assert decoded(b"ffffffffffffff\r\n<p>", transfer_encoding="chunked") == (b"<p>", "cut")
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.binary(max_size=300),
     st.sampled_from(["", "gzip", "deflate", "br", "zstd", "gzip, br"]),

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from refinedweb.sources import SourceOptions, open_reader
 from stages.errors import ShardError
 from stages.schema import DOCUMENT, documents
+from tests.examples import examples
 from tests.refinedweb.sources.archives import read
 
 WHEN = datetime(2024, 12, 3, 4, 5, 6, tzinfo=UTC)
@@ -146,7 +147,7 @@ def test_documents_come_back_as_they_were() -> None:
     assert again.equals(table)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=30), st.integers(1, 12), st.integers(1, 12))
 def test_batches_and_row_groups_do_not_show(texts: list[str | None], group: int, batch: int) -> None:
     table = pa.table({"text": pa.array(texts, pa.string())})

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from refinedweb.storage import Changed, Exists, LocalStore, Missing, open_store
 from refinedweb.storage.patient import DENIED_SECONDS, PatientStore, impatient
 from stages.errors import CommitUnknown, ConfigError, Full, RetryError, Unfinished
+from tests.examples import examples
 
 PATIENCE = 1800.0
 
@@ -67,7 +68,7 @@ FAULTS = st.lists(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(faults=FAULTS)
 def test_whatever_answers_are_lost_each_write_happens_once(tmp_path_factory: Any, faults: list[Any]) -> None:
     out = LocalStore(str(tmp_path_factory.mktemp("out")))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from stages.kernels.dialects import CONTEXTS, is_accent, is_unseen
 from stages.kernels.normalise import normalised
+from tests.examples import examples
 from tests.stages.texts import texts
 
 INVISIBLE = "\u00ad\u200b\u2060\ufeff\u200e\u202a\ufe0f"
@@ -80,7 +81,7 @@ def test_what_is_left_of_a_text(text: str, form: str) -> None:
     assert normal(text) == form
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(texts, st.lists(st.tuples(st.integers(0, 80), st.sampled_from(INVISIBLE)), max_size=5))
 def test_invisible_characters_change_nothing(text: str, added: list[tuple[int, str]]) -> None:
     """Wherever they stand, inside numbers and words as well."""
@@ -100,7 +101,7 @@ def test_a_number_stays_what_it_is(a: str, b: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["text", "unicode"])
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(text=st.one_of(texts, st.text("aeE\u0301\u0323がか\u3099각ครู่\u0e48\u0e39का\u093c्3.", max_size=20)))
 def test_canonically_equivalent_texts_are_one(dialect: str, text: str) -> None:
     forms = {normal(unicodedata.normalize(form, text), dialect) for form in ("NFC", "NFD")}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stages.kernels.dialects import Dialect
 from stages.kernels.normalise import GROWTH, normalised
 from stages.kernels.shingles import Shingles, shared_shingles, text_shingles, token_shingles
+from tests.examples import examples
 from tests.stages import oracle
 from tests.stages.normal import PLAIN
 from tests.stages.texts import texts
@@ -61,7 +62,7 @@ def rows_of(shingles: Shingles) -> list[list[int]]:
 
 
 @dialects
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(values=st.lists(any_text, max_size=4))
 def test_normalised_is_the_plain_reading(dialect: Dialect, values: list[str]) -> None:
     found = normalised(pa.array(values, pa.string()), dialect)
@@ -69,6 +70,7 @@ def test_normalised_is_the_plain_reading(dialect: Dialect, values: list[str]) ->
     assert found.to_pylist() == list(map(PLAIN[dialect], values))
 
 
+@pytest.mark.slow
 @dialects
 def test_every_character_of_unicode(dialect: Dialect) -> None:
     """The text and the words of each: between letters, between letters that stand alone, and by itself."""
@@ -105,7 +107,7 @@ def test_normalising_again_changes_nothing(dialect: Dialect, text: str) -> None:
 
 
 @dialects
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(values=st.lists(any_text, min_size=1, max_size=4), ngram=st.integers(1, 6))
 def test_shingles_are_those_of_the_plain_reading(dialect: Dialect, values: list[str], ngram: int) -> None:
     """As many of them, in the same order; hashes are equal exactly if the n-grams are."""
@@ -154,7 +156,7 @@ def test_batches_do_not_matter(values: list[str | None], cut: int) -> None:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(any_text, any_text, st.integers(1, 4))
 def test_jaccard_is_that_of_the_plain_sets(a: str, b: str, ngram: int) -> None:
     one, other = text_shingles(pa.array([a, b, a]), ngram, "paper"), text_shingles(pa.array([b, b, ""]), ngram, "paper")
@@ -170,7 +172,7 @@ def test_pairs_need_as_many_rows() -> None:
 
 
 @dialects
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(documents=st.lists(st.binary(max_size=40), max_size=4))
 def test_random_bytes_become_text(dialect: Dialect, documents: list[bytes]) -> None:
     column = pa.array(documents, pa.binary())

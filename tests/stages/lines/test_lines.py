@@ -15,6 +15,7 @@ from stages.errors import ConfigError
 from stages.lines.patterns import counter_pattern, edit_patterns, edited
 from stages.lines.stage import LineCorrections
 from stages.schema import documents
+from tests.examples import examples
 
 PROSE = "A sentence that no rule has a quarrel with, long enough to carry the words of a page."
 
@@ -270,7 +271,7 @@ TEXTS = st.one_of(st.lists(LINES, max_size=12).map("\n".join), st.text(max_size=
 
 
 @given(st.lists(st.none() | TEXTS, max_size=6), st.integers(0, 6))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_the_stage_agrees_with_its_description(texts: list[str | None], cut: int) -> None:
     """Any batching gives the same as the rules written a second time over Python strings."""
     stage = LineCorrections()

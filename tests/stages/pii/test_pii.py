@@ -15,6 +15,7 @@ from stages.base import build
 from stages.errors import ConfigError
 from stages.pii.stage import PersonalData
 from stages.schema import documents
+from tests.examples import examples
 
 COUNTS = ("pii_emails", "pii_ips", "pii_phones")
 TOKENS = {"email": "<E>", "ipv4": "<4>", "ipv6": "<6>", "phone": "<P>"}
@@ -140,7 +141,7 @@ def test_addresses_that_are_not_public() -> None:
     st.integers(0, 2**32 - 1)
     | st.sampled_from([10 << 24, (11 << 24) - 1, 11 << 24, 172 << 24, (172 << 24) + (1 << 20)])
 )
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_public_is_what_the_registry_calls_global(value: int) -> None:
     address = ipaddress.IPv4Address(value)
     if value >> 8 == 0xC00000:  # 192.0.0.0/24: its few global anycast addresses identify no one either
@@ -198,7 +199,7 @@ TEXTS = st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=30)
 
 
 @given(st.lists(st.none() | TEXTS, max_size=6), st.integers(0, 6))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_only_what_was_found_changes_in_any_batching(texts: list[str | None], cut: int) -> None:
     stage = PersonalData(phones=True, **{name: f"\ue000{name}\ue001" for name in TOKENS})
     whole = stage(documents(text=texts))

@@ -20,6 +20,7 @@ from stages.schema import documents
 from stages.spans import decisions_of, with_rows
 from stages.substring.phases import CHECKS, RUNS, SIGNED, duplicate_spans, group, match, sign, spans, windows
 from stages.substring.stage import Substring
+from tests.examples import examples
 from tests.stages.texts import SCRIPTS, word
 
 Found = list[list[dict[str, int]]]
@@ -105,13 +106,13 @@ def thue_morse(letters: str, doublings: int) -> list[str]:
     return [letters[bit] for bit in bits]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(texts=corpora(), length=st.integers(1, 12), keep_first=st.booleans())
 def test_spans_are_those_of_a_dictionary_of_windows(texts: list[str | None], length: int, keep_first: bool) -> None:
     assert find(texts, length=length, keep_first=keep_first) == oracle(texts, length, keep_first)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(texts=corpora(), length=st.integers(2, 8), keep_first=st.booleans(), seed=st.integers(0, 99))
 def test_shards_batches_and_partitions_do_not_matter(
     texts: list[str | None], length: int, keep_first: bool, seed: int
@@ -233,7 +234,7 @@ def applied(texts: list[str | None], **params: Any) -> pa.Table:
     return stage.apply(with_rows(docs), decisions_of(docs, stage.reasons(docs, found), found))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(texts=corpora(), length=st.integers(2, 6), keep_first=st.booleans())
 def test_what_is_left_of_a_text_are_its_other_tokens(texts: list[str | None], length: int, keep_first: bool) -> None:
     cut = applied(texts, length=length, keep_first=keep_first, min_left=0).column("text").to_pylist()

@@ -16,6 +16,7 @@ from stages.schema import documents
 from stages.spans import cut_spans, decisions_of, of_whole_words, spans_column, with_rows
 from stages.substring.phases import duplicate_spans
 from stages.substring.stage import SubstringV2
+from tests.examples import examples
 from tests.stages import oracle
 from tests.stages.texts import SPACES, texts
 
@@ -91,7 +92,7 @@ def np_columns(spans: list[tuple[int, int]]) -> Any:
     return np.zeros(len(spans), np.int64), *np.array(spans, np.int64).reshape(-1, 2).T
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(cut_texts())
 def test_a_span_is_the_whole_words_in_it(case: tuple[str, list[tuple[int, int]]]) -> None:
     text, spans = case
@@ -99,7 +100,7 @@ def test_a_span_is_the_whole_words_in_it(case: tuple[str, list[tuple[int, int]]]
     assert cut(text, spans)[0] == [(words[0][0], words[-1][1]) for words in inside if words]
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(cut_texts())
 def test_what_remains_are_whole_words_in_their_order(case: tuple[str, list[tuple[int, int]]]) -> None:
     text, spans = case
@@ -119,7 +120,7 @@ def apart(words: list[str]) -> list[str]:
     return [part for part in split if part]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(cut_texts())
 def test_the_seam_is_clean(case: tuple[str, list[tuple[int, int]]]) -> None:
     """Where a text had no doubled white space, none is left; and never more than one blank line."""
