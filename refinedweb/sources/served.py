@@ -1,14 +1,23 @@
-"""The bytes of a row group's columns, read once, as a file for Arrow. It sees no page that was not looked at."""
+"""The bytes of a row group's columns, read once, as a file for Arrow. It sees no page that was not looked at.
+
+A row group may be larger than the memory. The bytes of large ones wait in a file on this machine, whose pages the
+system drops when it needs the room.
+"""
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 from bisect import bisect_right
-from typing import Any
+from typing import Any, BinaryIO
 
 from refinedweb.sources.parquet_pages import Chunk, find_pages
 from refinedweb.sources.thrift import Malformed
+from refinedweb.storage.os_errors import translated
 
 _GAP, _TOGETHER = 8 << 10, 32 << 20  # neighbouring columns are read together, as Arrow does
+IN_MEMORY = 256 << 20  # bytes of a row group that are held without a file
+_COPIED = 8 << 20  # at a time
 _AT_ONCE = 1024  # values of fixed width that Arrow makes room for, however few rows it is asked for
 _PADDING = 100  # bytes after a column that Arrow may want too: old writers counted too few
 
@@ -41,6 +50,8 @@ class Served:
             if chunk.start < end or chunk.start + chunk.size > self._size:
                 raise Malformed(f"column {chunk.name} lies at byte {chunk.start}, where it cannot be")
             end = chunk.start + chunk.size
+        if sum(chunk.size for chunk in self._chunks) > IN_MEMORY:
+            return self._from_file()
         while len(found) < len(self._chunks):
             together = self._neighbours(len(found))
             start = together[0].start
@@ -48,6 +59,30 @@ class Served:
             data = memoryview(self._file.read(together[-1].start + together[-1].size - start))
             found.extend(self._checked(c, data[c.start - start : c.start - start + c.size]) for c in together)
         return found
+
+    def _from_file(self) -> list[memoryview]:
+        with tempfile.TemporaryFile(prefix="refinedweb-") as spool:
+            for chunk in self._chunks:
+                self._copy(chunk, spool)
+            data = memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
+        found, at = [], 0
+        for chunk in self._chunks:
+            found.append(self._checked(chunk, data[at : at + chunk.size]))
+            at += chunk.size
+        return found
+
+    def _copy(self, chunk: Chunk, spool: BinaryIO) -> None:
+        """Copy the bytes of a chunk. A full disk is not the file's fault: it raises what says so."""
+        self._file.seek(chunk.start)
+        for at in range(0, chunk.size, _COPIED):
+            data = self._file.read(min(_COPIED, chunk.size - at))
+            if len(data) < min(_COPIED, chunk.size - at):
+                raise Malformed(f"column {chunk.name} at byte {chunk.start} is cut off")
+            try:
+                spool.write(data)
+                spool.flush()
+            except OSError as error:
+                raise translated(tempfile.gettempdir(), error) from error
 
     def _neighbours(self, first: int) -> list[Chunk]:
         last = first

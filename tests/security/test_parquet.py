@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from refinedweb.sources import SourceOptions, open_reader
+from refinedweb.sources import SourceOptions, open_reader, served
 from refinedweb.sources.bounded import BoundedRows, TooLarge
 from refinedweb.sources.parquet_pages import find_pages, longest_shared, read_footer
 from refinedweb.sources.thrift import Malformed
@@ -151,7 +151,9 @@ def test_a_dictionary_is_read_as_far_as_it_must_be(codec: str, enough: int) -> N
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 @pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", None])
 @pytest.mark.parametrize("codec", ["none", "snappy", "zstd"])
-def test_honest_files_are_read_whole(version: str, encoding: str | None, codec: str) -> None:
+def test_honest_files_are_read_whole(
+    version: str, encoding: str | None, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = [f"text {n % 40} " * (n % 90) for n in range(900)]
     table = pa.table(
         {
@@ -167,7 +169,8 @@ def test_honest_files_are_read_whole(version: str, encoding: str | None, codec: 
     if encoding:
         how["column_encoding"] = {"text": encoding, "deep.a": encoding}
     data = written(table, row_group_size=400, data_page_size=2000, write_batch_size=32, **how)
-    for limits in ((1 << 30, 1 << 30), (3000, 600_000)):
+    for in_memory, *limits in ((1 << 30, 1 << 30, 1 << 30), (0, 3000, 600_000)):
+        monkeypatch.setattr(served, "IN_MEMORY", in_memory)
         rows = BoundedRows(io.BytesIO(data), *limits)
         found = pa.concat_tables([part for group in range(3) for part in rows.tables(group, 100)])
         assert found.equals(table.cast(rows.schema))
