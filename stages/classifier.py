@@ -53,7 +53,7 @@ class FastTextFilter:
         if self.mode not in ("drop", "tag"):
             raise ValueError(f'mode must be "drop" or "tag", not {self.mode!r}')
         if not self.column or is_measure(self.column) or self.column in DOCUMENT.names:
-            raise ValueError(f"column is {self.column!r}; give a name without a dot that no document column has")
+            raise ValueError(f"column is {self.column!r}; give a name that neither a document column nor a measure has")
 
     def __call__(self, docs: pa.Table) -> pa.Table:
         model = classifier(self.model, self.label)

@@ -38,7 +38,7 @@ class Columns:
             if name in DOCUMENT.names:
                 raise ValueError(f"{name} is a column of every document, which stays as it is")
         if bad := [name for name in new if not name or is_measure(name)]:
-            raise ValueError(f"{bad[0]!r} cannot name a column: a name with a dot is a measure's")
+            raise ValueError(f"{bad[0]!r} cannot name a column: with a stage's name and a dot it is a measure")
         if len(set(new)) < len(new):
             raise ValueError(f"two columns cannot have one name: {', '.join(sorted(new))}")
 

@@ -9,14 +9,19 @@
 `text`        UTF-8; null before extraction      `image_urls` list of [url, alt] of the main content
 `language`, `language_score`                     `drop`       null = keep, else a snake_case reason
 
-A column whose name has a dot (`quality_v1.words`) is a measure: the engine writes it only with `keep_measures`.
-Other columns, which a stage adds (scores) or the input carries, are kept.
+A column that is named after a stage and a dot (`quality_v1.words`) is a measure: if the recipe has that stage, the
+engine writes it only with `keep_measures`. Other columns, which a stage adds (scores) or the input carries, are kept,
+whatever their names.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 import pyarrow as pa
 
+_STAGE = re.compile(r"[a-z][a-z0-9_]*_v[0-9]+")
 IMAGE_URLS = pa.list_(pa.list_(pa.string()))
 LINKS = IMAGE_URLS
 
@@ -40,9 +45,10 @@ DOCUMENT = pa.schema(
 )
 
 
-def is_measure(column: str) -> bool:
-    """Whether this column is a measure, which is written only on request."""
-    return "." in column
+def is_measure(column: str, stages: Collection[str] | None = None) -> bool:
+    """Whether a column has the name of a measure: of one of these stages (None: of any)."""
+    stage, dot, _ = column.partition(".")
+    return bool(dot) and (_STAGE.fullmatch(stage) is not None if stages is None else stage in stages)
 
 
 def documents(**columns: object) -> pa.Table:

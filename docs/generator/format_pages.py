@@ -15,7 +15,7 @@ from refinedweb.ledger import manifest, run_file
 from refinedweb.recipe import recipe
 from refinedweb.recipe.load import SHIPPED, shipped
 from refinedweb.recipe.load import load as load_recipe
-from refinedweb.sources import columns
+from refinedweb.sources import places, survey, unify
 from refinedweb.views import funnel
 from stages import dedup, errors, schema
 
@@ -82,17 +82,21 @@ def columns_page() -> str:
     check_described(set(COLUMNS), set(schema.DOCUMENT.names), "columns of a document")
     more = [[f"`{name}`", kind, text] for name, (kind, text) in ENGINE_COLUMNS.items()]
     decided = [[f"`{f.name}`", f"`{f.type}`"] for f in dedup.DECISION]
-    names = [[f"`{ours}`", ", ".join(f"`{name}`" for name in theirs)] for ours, theirs in columns.NAMES.items()]
+    names = [[f"`{ours}`", ", ".join(f"`{name}`" for name in theirs)] for ours, theirs in places.NAMES.items()]
     parts = [
         "# Columns",
         "A corpus is Parquet. Every file has these columns in this order, followed by the columns that stages add.",
         markdown_table(["column", "type", ""], rows),
         "## Further columns",
-        "A name with a dot is a measure. Measures are written only if `keep_measures = true`.",
+        "A stage's name and a dot begin the name of a measure. Measures are written only if `keep_measures = true`.",
         markdown_table(["column", "type", ""], more),
         "## Names that are read",
-        "From Parquet and JSON Lines inputs, the first of these that exists is read. `[source]` can name others.",
+        "From Parquet and JSON Lines inputs, the first of these that has a value is read. `[source]` can name others.",
         markdown_table(["column", "read from"], names),
+        prose(places.__doc__ or ""),
+        "## One schema",
+        prose(unify.__doc__ or ""),
+        prose(survey.__doc__ or ""),
         "## Decisions",
         "What a deduplicating step decided about one shard is in `OUT/<step>/decisions/<shard>.parquet`: one row for "
         "each document that it decided something about.",

@@ -22,6 +22,7 @@ from refinedweb.engine.start import begin
 from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import FoundInputs, InputSpecs
+from refinedweb.views.columns import column_notes
 
 INTERRUPTED = 130  # exit code, see `refinedweb.cli`
 
@@ -60,6 +61,8 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
     run = begun.run
     display = Display(len(run.inputs), quiet=how.as_json)
     display.start(recipe, FoundInputs(run.inputs, list(begun.left_out)), out)
+    for text in column_notes(recipe, run.survey()):
+        display.say(text)
     _stop_politely(display)
     settings = RunSettings(how.workers, how.address, how.lease, how.patience, how.accept, how.go_on)
     watch = both(display.watch, meter)

@@ -18,9 +18,12 @@ from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.layout import CARD, CORPUS
 from refinedweb.ledger.manifest import Ledger, Totals
 from refinedweb.ledger.run_file import RunFile
+from refinedweb.sources.survey import ARCHIVE, JSON, Survey
+from refinedweb.sources.unify import METADATA
 from refinedweb.storage import Missing, Store
 from refinedweb.views import funnel
 from refinedweb.views.terminal import line
+from stages.schema import is_measure
 
 # The Hub's size categories, one for each power of ten.
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B")
@@ -48,6 +51,16 @@ MEANING = {
     "pii_phones": "telephone numbers masked in the text",
 }
 
+INPUT = "as the input had it"
+MEANING_OF_TABLES = {
+    "id": "the input's id, else a hash of place and content",
+    "url": "as the input had it",
+    "timestamp": "as the input had it, UTC",
+    "source": "the input file, or where the input says that the record is",
+    "offset": "the row's number in that file (from 0), or bytes before the record",
+    "length": "null, or bytes of the record",
+}
+
 
 def write_card(store: Store, run: RunFile, totals: Totals) -> str:
     """Write the card of a finished run, unless the same one exists already. Returns its key."""
@@ -68,7 +81,7 @@ def card(run: RunFile, totals: Totals, schema: pa.Schema, lost: Collection[int] 
         _front(run, totals),
         _about(run, totals),
         *([_missing(run, totals, sorted(lost))] if lost else []),
-        _columns(schema),
+        _columns(run, schema),
         _how_it_was_made(run, totals),
         _loading(),
         _limits(run),
@@ -134,17 +147,32 @@ def _missing(run: RunFile, totals: Totals, lost: Sequence[int]) -> str:
     )
 
 
-def _columns(schema: pa.Schema) -> str:
-    rows = ["| column | type | what it is |", "|---|---|---|"]
+def _columns(run: RunFile, schema: pa.Schema) -> str:
+    survey, rows = run.survey(), ["| column | type | what it is |", "|---|---|---|"]
+    stages = [table["name"] for table in run.recipe["stages"]]
     for field in schema:
-        stage, _, measure = field.name.partition(".")
-        meaning = (
-            f"measure of `{_cell(stage)}`"
-            if measure
-            else MEANING.get(field.name, "as the input had it, or a stage's score")
-        )
-        rows.append(f"| `{_cell(field.name)}` | `{_cell(field.type)}` | {meaning} |")
+        name = field.name
+        meaning = MEANING.get(name, "as the input had it, or a stage's score")
+        if is_measure(name, stages):
+            meaning = f"measure of `{_cell(name.partition('.')[0])}`"
+        elif survey is not None and name in survey.schema.names:
+            meaning = "what else the input had, as JSON" if name == METADATA and run_has_json(survey) else INPUT
+        elif survey is not None and not is_of_archives(survey):
+            meaning = MEANING_OF_TABLES.get(name, meaning)
+            place = survey.taken.get(name, name)
+            meaning += "" if place == name else f", from `{_cell(place)}`"
+        rows.append(f"| `{_cell(name)}` | `{_cell(field.type)}` | {meaning} |")
     return "## Columns\n\n" + "\n".join(rows)
+
+
+def is_of_archives(survey: Survey | None) -> bool:
+    """Whether the documents are pages of a crawl, as far as is known."""
+    return survey is None or set(survey.kinds) <= {ARCHIVE}
+
+
+def run_has_json(survey: Survey) -> bool:
+    """Whether the column `metadata` is JSON that was made of other columns or keys."""
+    return bool(survey.as_json) or JSON in survey.kinds
 
 
 def _how_it_was_made(run: RunFile, totals: Totals) -> str:
@@ -179,10 +207,16 @@ pandas.read_parquet("corpus")
 def _limits(run: RunFile) -> str:
     masked = "pii_v1" in [table["name"] for table in run.recipe["stages"]]
     personal = (
-        "E-mail and IP addresses are masked; names and other personal data of public pages remain."
+        "E-mail and IP addresses are masked; names and other personal data remain."
         if masked
-        else "Personal data of public pages was not masked."
+        else "Personal data was not masked."
     )
+    if not is_of_archives(run.survey()):
+        return (
+            f"## Before you use it\n\n{personal} The texts are those of the input, of which this card knows nothing: "
+            "say here where they come from, and which rights and limits they have. Filters that look for prose remove "
+            "poems, tables, dialogue and code more often than articles."
+        )
     return (
         "## Before you use it\n\n"
         f"{personal} The texts are of the web and carry its errors, opinions and gaps; filters that look for prose "

@@ -79,7 +79,8 @@ def carry_out(
     store = PatientStore(open_store(out), settings.patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
     result = RunResult(Totals())
     losses = Losses(store, run, recipe, settings.accept)
-    with Crew(recipe, run.inputs, start, settings, watch, losses) as crew:
+    columns = None if (seen := run.survey()) is None else seen.schema
+    with Crew(recipe, run.inputs, start, settings, watch, losses, columns) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):
                 continue  # as a whole, because the shuffle objects of its phases are gone

@@ -21,6 +21,7 @@ from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
 from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs
+from refinedweb.sources.survey import survey
 from refinedweb.storage import Exists, Store, open_store
 from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
@@ -110,6 +111,7 @@ def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFil
         token=uuid.uuid4().hex,
         specs=specs,
         origin=origin(),
+        survey_of_inputs=survey([item.uri for item in inputs], recipe.source).to_plain(),
     )
 
 

@@ -9,6 +9,8 @@ from functools import partial
 from time import sleep
 from types import TracebackType
 
+import pyarrow as pa
+
 from refinedweb.dedup import phases_of
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
@@ -48,9 +50,11 @@ class Crew:
 
     def __init__(
         self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], settings: RunSettings, watch: Watch,
-        losses: Losses,
+        losses: Losses, columns: pa.Schema | None = None,
     ) -> None:  # fmt: skip
+        """`columns`: those that the inputs have besides those of a document, in one schema."""
         self.recipe = recipe
+        self.columns = columns
         self.inputs = inputs
         self.losses = losses
         self._start = start
@@ -107,7 +111,7 @@ def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
     losses.carry_over(step)
     now = losses.inputs(step) if step.reads is None else []
     tasks = [Task(n, now[n] if now else None, item.size) for n, item in enumerate(crew.inputs)]
-    work = partial(LocalStep, store.root, step, crew.recipe)
+    work = partial(LocalStep, store.root, step, crew.recipe, columns=crew.columns)
     ledger = losses.ledger(step)
     done = crew.run(ledger, tasks, block, work, lambda: check_readable(now))
     if losses.would_accept(step, done.failed):

@@ -11,6 +11,7 @@ from typing import Any
 from refinedweb.ledger.layout import RUN_FILE, STEP_NAME
 from refinedweb.recipe.plan import Step
 from refinedweb.sources.inputs import Input
+from refinedweb.sources.survey import Survey
 from refinedweb.storage import Missing, Store, open_store
 from refinedweb.storage.json_objects import Unreadable, load_object
 from stages.base import STAGE_NAME
@@ -35,6 +36,11 @@ class RunFile:
     token: str
     specs: list[str] = field(default_factory=list)
     origin: dict[str, Any] = field(default_factory=dict)
+    survey_of_inputs: dict[str, Any] = field(default_factory=dict)
+
+    def survey(self) -> Survey | None:
+        """What the inputs had when the run began: their columns, in one schema. None if nobody had looked."""
+        return Survey.of_plain(self.survey_of_inputs)
 
     def to_json(self) -> bytes:
         plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps]}

@@ -78,7 +78,9 @@ def _take(
 def _light(sample: ReportSample, output: Output) -> list[str]:
     with sample.store.open(output.key, random=True) as file:
         schema = pq.ParquetFile(file).schema_arrow
-    numbers = [f.name for f in schema if is_measure(f.name) and pa.types.is_primitive(f.type)]
+    numbers = [
+        f.name for f in schema if is_measure(f.name) and (pa.types.is_integer(f.type) or pa.types.is_floating(f.type))
+    ]
     return [*LIGHT, *numbers]
 
 

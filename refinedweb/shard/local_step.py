@@ -48,6 +48,7 @@ class LocalStep:
     step: Step
     recipe: Recipe
     driver: str = ""
+    columns: pa.Schema | None = None  # of the run, besides those of a document
 
     def __call__(self, shard: int, item: Input | None, careful: bool) -> Record:
         """Process and commit a shard; the record. `item` is None for the shard that the previous pass kept.
@@ -59,7 +60,7 @@ class LocalStep:
 
     def _source(self, store: Store, shard: int, item: Input | None) -> ShardSource:
         if item is not None:
-            return InputShard(item, self.recipe.source, self.recipe.run.limit)
+            return InputShard(item, self.recipe.source, self.recipe.run.limit, self.columns)
         return KeptShard(kept_shards(store, self.step, self.recipe), shard)
 
 
@@ -180,7 +181,8 @@ class _Pass:
     def _without_measures(self, rows: pa.Table) -> pa.Table:
         if self._recipe.run.keep_measures:
             return rows
-        return rows.select([name for name in rows.column_names if not is_measure(name)])
+        own = [name for name, _ in self._recipe.stages]
+        return rows.select([name for name in rows.column_names if not is_measure(name, own)])
 
 
 def _indexed(step: LocalStep) -> list[Clustered]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
+import pyarrow as pa
+
 from refinedweb.shard.apply import Removal, Split, split
 from refinedweb.shard.kept import KeptShards
 from refinedweb.sources import SourceOptions, SourceReport, open_reader
 from refinedweb.sources.inputs import Input
+from refinedweb.sources.unify import conform
 from refinedweb.storage import Missing, split_uri
 from stages.errors import ShardError
 from stages.schema import DOCUMENT
@@ -31,11 +34,15 @@ class ShardSource(Protocol):
 class InputShard:
     """The first `limit` documents of an input file (None = all)."""
 
-    def __init__(self, item: Input, options: SourceOptions, limit: int | None) -> None:
+    def __init__(
+        self, item: Input, options: SourceOptions, limit: int | None, columns: pa.Schema | None = None
+    ) -> None:
+        """`columns`: those of the run besides those of a document (None: those of the file, as they are)."""
         self.item = item
         self.report = SourceReport()
         self._options = options
         self._limit = limit
+        self._columns = columns
 
     def batches(self) -> Iterator[Split]:
         with self._open() as file:
@@ -43,7 +50,7 @@ class InputShard:
             self.report = reader.report
             left, any_batch = self._limit, False
             for batch in reader.batches():
-                batch = batch if left is None else batch.slice(0, left)
+                batch = self._conformed(batch if left is None else batch.slice(0, left))
                 any_batch = True
                 usable, unusable = split(batch, batch)
                 yield Split(usable, [Removal(SOURCE, unusable)])
@@ -53,7 +60,10 @@ class InputShard:
             if self.report.damage:
                 _read_to_the_end(file)
             if not any_batch:
-                yield Split(DOCUMENT.empty_table(), [])
+                yield Split(self._conformed(DOCUMENT.empty_table()), [])
+
+    def _conformed(self, docs: pa.Table) -> pa.Table:
+        return docs if self._columns is None else conform(docs, self._columns, self.item.uri)
 
     def _open(self) -> BinaryIO:
         store, key = split_uri(self.item.uri)

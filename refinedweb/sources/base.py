@@ -32,12 +32,14 @@ class SourceOptions:
     truncated: Literal["drop", "keep"] = "drop"
     # A page with a larger share (0 to 1) of control characters and undecodable bytes is not text.
     max_garbage: float = 0.05
-    # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that the input has.
+    # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that the input has. A field within
+    # a struct, a map or JSON is addressed by its path: `metadata.url`.
     html_column: str | None = None
     text_column: str | None = None
     id_column: str | None = None
     url_column: str | None = None
     timestamp_column: str | None = None
+    language_column: str | None = None
     # What the relative names in a list of records (`refinedweb select`, Common Crawl's index) are below.
     warc_base: str | None = None
 
@@ -70,6 +72,14 @@ class SourceReport:
     records: int = 0
     rows: int = 0
     bytes_read: int = 0
+    # Where the values of each document column were found first, in a table of columns or in JSON.
+    taken: dict[str, str] = field(default_factory=dict)
+    kind: str = ""  # "Parquet" or "JSON"; empty for an archive
+
+    def take(self, column: str, path: tuple[str, ...]) -> None:
+        """Note that a document column was filled from this place."""
+        if column not in self.taken:
+            self.taken[column] = ".".join(path)
 
     def skip(self, kind: str) -> None:
         """Count a record of a known kind that is not a document."""

@@ -9,22 +9,21 @@ column are kept, as canonical JSON (sorted keys), in the string column `metadata
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from refinedweb.sources.base import Damage, Row, SourceOptions, SourceReport, tables
-from refinedweb.sources.columns import NAMES, finish, unix_millis, wanted_names
-from refinedweb.sources.headers import parse_date
+from refinedweb.sources.columns import finish
+from refinedweb.sources.places import look_up, opened, places
 from refinedweb.sources.stream import ByteStream
+from refinedweb.sources.values import as_column, valid_text
 from stages.schema import DOCUMENT
 
 _SCHEMA = DOCUMENT.append(pa.field("metadata", pa.string()))
 _EXPANSION = 6  # bytes of JSON per byte of text at most: \\u00e9
 _REST = 1 << 20  # bytes for the other values of a line
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Line(NamedTuple):
@@ -43,6 +42,7 @@ class JsonRows:
         self._key = key
         self._options = options
         self._report = report
+        report.kind = "JSON"
         self._limit = _EXPANSION * options.max_bytes + _REST
 
     def batches(self) -> Iterator[pa.Table]:
@@ -72,7 +72,11 @@ class JsonRows:
             value = json.loads(line.content.removeprefix(b"\xef\xbb\xbf"))
         except (ValueError, RecursionError):
             return place | {"drop": "invalid_json"}
-        return json_row(value, place, self._options) if isinstance(value, dict) else place | {"drop": "invalid_json"}
+        return (
+            json_row(value, place, self._options, self._report)
+            if isinstance(value, dict)
+            else place | {"drop": "invalid_json"}
+        )
 
     def _lines(self) -> Iterator[Line]:
         """The lines; damage is reported and skipped."""
@@ -132,54 +136,29 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def json_row(value: dict[str, Any], place: Row, options: SourceOptions) -> Row:
-    """Convert a JSON object to a document row. Its `metadata` object may have url, timestamp and dump (datatrove)."""
-    rest = dict(value)
-    row: Row = {}
-    for column in NAMES:
-        for name in wanted_names(column, options):
-            if row.get(column) is None and name in rest:
-                row[column] = as_column(column, rest[name])
-                if row[column] is not None:
-                    del rest[name]
-    nested = value.get("metadata")
-    for column in ("url", "timestamp", "dump"):
-        for name in NAMES[column] if isinstance(nested, dict) else ():
-            if row.get(column) is None and nested is not None:
-                row[column] = as_column(column, nested.get(name))
+def json_row(value: dict[str, Any], place: Row, options: SourceOptions, report: SourceReport | None = None) -> Row:
+    """Convert a JSON object to a document row. Columns are also looked for within its `metadata` (see `places`), which
+    stays as it is.
+    """
+    rest, row, containers = dict(value), Row(), dict[str, Any]()
+    for column, candidates in places(tuple(value), options):
+        for key, path in candidates:
+            if key not in rest:  # it has filled another column
+                continue
+            if path and key not in containers:
+                containers[key] = opened(value[key])
+            filled = as_column(column, look_up(containers[key] if path else value[key], path))
+            if filled is not None:
+                row[column] = filled
+                if not path:
+                    del rest[key]
+                if report is not None:
+                    report.take(column, (key, *path))
+                break
     if row.get("source") is None or row.get("offset") is None:
         rest |= {name: value[name] for name in ("source", "offset", "length") if name in value}
         row |= {"length": None} | place
     return row | {"metadata": _metadata(rest)}
-
-
-def as_column(column: str, value: Any) -> Any:
-    """Convert a JSON value to the document column's Python value; None if it is of another kind."""
-    wanted = DOCUMENT.field(column).type
-    if pa.types.is_timestamp(wanted):
-        return parse_date(value) if isinstance(value, str) else unix_millis(value)
-    if pa.types.is_integer(wanted):
-        return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63 else None
-    if pa.types.is_floating(wanted):
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-    if pa.types.is_list(wanted):
-        return value if _is_pairs(value) else None
-    if column == "id" and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        return None
-    return valid_text(value).encode() if column == "html" else valid_text(value)
-
-
-def _is_pairs(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(pair, list) and all(part is None or isinstance(part, str) for part in pair) for pair in value
-    )
-
-
-def valid_text(text: str) -> str:
-    """Replace lone surrogates, which JSON can hold and UTF-8 cannot, by U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text)
 
 
 def _metadata(rest: dict[str, Any]) -> str | None:

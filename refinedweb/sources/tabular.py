@@ -28,6 +28,13 @@ class ParquetRows:
         self._key = key
         self._options = options
         self._report = report
+        report.kind = "Parquet"
+
+    def documents_schema(self) -> pa.Schema:
+        """The columns of the tables, for which only the footer is read."""
+        schema = self._open().schema
+        mapping = match_columns(schema, self._key, self._options)
+        return to_documents(schema.empty_table(), mapping, self._key, 0, self._options, SourceReport()).schema
 
     def batches(self) -> Iterator[pa.Table]:
         """Tables of the document schema and the input's other columns; one empty table if it has no rows.
@@ -37,7 +44,7 @@ class ParquetRows:
         parquet = self._open()
         mapping = match_columns(parquet.schema, self._key, self._options)
         if parquet.metadata.num_rows == 0:
-            yield to_documents(parquet.schema.empty_table(), mapping, self._key, 0, self._options)
+            yield to_documents(parquet.schema.empty_table(), mapping, self._key, 0, self._options, self._report)
         first_row = 0
         for group, about in enumerate(parquet.groups):
             yield from self._group(parquet, group, first_row, mapping)
@@ -62,7 +69,7 @@ class ParquetRows:
         done = 0
         try:
             for given in parquet.tables(group, self._batch_rows(about)):
-                docs = to_documents(given, mapping, self._key, first_row + done, self._options)
+                docs = to_documents(given, mapping, self._key, first_row + done, self._options, self._report)
                 done += docs.num_rows
                 self._report.records += docs.num_rows
                 self._report.rows += docs.num_rows

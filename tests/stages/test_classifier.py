@@ -89,8 +89,8 @@ def test_hostile_texts_come_through(text: str) -> None:
         ({"pareto": float("nan")}, "pareto is nan"),
         ({"seed": -1}, "seed is -1"),
         ({"mode": "x"}, 'mode must be "drop" or "tag"'),
-        ({"column": "a.b"}, "a name without a dot"),
-        ({"column": "text"}, "no document column has"),
+        ({"column": "quality_v1.b"}, "neither a document column nor a measure has"),
+        ({"column": "text"}, "neither a document column nor a measure has"),
     ],
 )
 def test_refused_parameters_are_explained(params: dict[str, Any], says: str) -> None:

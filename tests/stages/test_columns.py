@@ -48,7 +48,7 @@ def test_a_content_id_is_that_of_the_text() -> None:
         ({"drop": ["text"]}, "text is a column of every document"),
         ({"rename": ["stars=url"]}, "url is a column of every document"),
         ({"rename": ["stars"]}, "old=new"),
-        ({"rename": ["stars=a.b"]}, "a name with a dot"),
+        ({"rename": ["stars=a_v1.b"]}, "with a stage's name and a dot"),
         ({"rename": ["stars=a", "topic=a"]}, "cannot have one name"),
         ({"content_id": "id"}, "id is a column of every document"),
     ],

@@ -57,7 +57,9 @@ def test_the_card_says_what_the_ledger_says(out: Path) -> None:
     assert f"{totals.rows_in:,} documents in 3 input files" in text
     assert "too_few_words 8" in text
     assert rw.open(str(out)).file.fingerprint in text
-    assert "Personal data of public pages was not masked." in text
+    assert "Personal data was not masked. The texts are those of the input" in text
+    assert "WARC" not in text
+    assert "| `timestamp` | `timestamp[ms, tz=UTC]` | as the input had it, UTC |" in text
     columns = set(re.findall(r"^\| `([^`]+)` \| `\w+", text, re.M))
     assert {"id", "url", "text", "quality_v1.words"} <= columns
     assert verify(str(out)).problems == []
