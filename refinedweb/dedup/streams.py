@@ -29,8 +29,8 @@ def streamed(data: memoryview, schema: pa.Schema | None) -> Iterator[pa.Table]:
 def _table(messages: Any, schema: pa.Schema | None) -> pa.Table:
     """The table of one stream."""
     first = next(iter(messages), None)
-    if first is None:
-        raise ValueError("it has no schema")
+    if first is None or first.type != "schema":  # Arrow would read any message as a schema, and crash
+        raise ValueError(f"it begins with {'nothing' if first is None else f'a message of type {first.type}'}")
     given = pa.ipc.read_schema(first)
     if schema is not None and given != schema:
         raise ValueError(f"it has other columns: {', '.join(given.names)}")

@@ -232,3 +232,10 @@ def test_what_is_not_a_batch_of_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(forged([(0, 2, stream(words))]))
     with ShuffleReader(open_store(str(tmp_path)), "x") as reader, pytest.raises(Damaged, match="it has a dictionary"):
         [*reader.tables(0)]
+    (batch,) = tables_of(tmp_path, shuffled(tmp_path))[0].to_batches()
+    unknown = bytearray(stream(pa.Table.from_batches([batch])))
+    assert unknown[29] == 1  # the type of the first message: a schema
+    unknown[29] = 9
+    for data in (batch.serialize().to_pybytes(), bytes(unknown), bytes(8)):
+        with pytest.raises(Damaged, match="it begins with"):
+            tables_of(tmp_path, forged([(0, 10, data)]))
