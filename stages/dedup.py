@@ -75,6 +75,11 @@ class Clustered(Global, Protocol):
         ...
 
 
+def drops_all_copies(stage: Stage) -> bool:
+    """Whether nobody of a cluster stays, but for documents of earlier runs."""
+    return bool(getattr(stage, "drop_all_copies", False))
+
+
 def keys_column(stage: str) -> str:
     return measure_column(stage, "keys")
 

@@ -32,6 +32,7 @@ class Exact:
     `minhash_v1`); without it, their bytes are compared.
     `keep`: which document of a cluster stays: `hash` (of the id), `newest`, `oldest`, `longest`, `first` (in the order
     of the input), `score:COLUMN` (the highest) or `source:A,B,C` (the first of these names that occurs in `source`).
+    `drop_all_copies`: nobody of a cluster of several stays, but for documents of an index.
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
     later runs compare with (`OUT/index/`).
     Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplication steps.
@@ -44,6 +45,7 @@ class Exact:
 
     normalise: bool = True
     keep: str = "hash"
+    drop_all_copies: bool = False
     index: tuple[str, ...] = ()
     write_index: bool = False
 
@@ -81,6 +83,7 @@ class ExactV2:
     "unicode": their characters, however Unicode composes them (their NFC is equal) and whatever white space is between.
     "text": what `minhash_v2` compares: neither case, accents nor most punctuation count, but signs of numbers do.
     "paper": the same as in RefinedWeb; `3.14` is `314`. "bytes": every byte counts.
+    `drop_all_copies`: nobody of a cluster of several stays, but for documents of an index.
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
     later runs compare with (`OUT/index/`).
     Source: ours; RefinedWeb (Penedo et al. 2023, section 3.3) leaves copies to its other two deduplication steps.
@@ -93,6 +96,7 @@ class ExactV2:
 
     same: Literal["unicode", "text", "paper", "bytes"] = "unicode"
     keep: str = "hash"
+    drop_all_copies: bool = False
     index: tuple[str, ...] = ()
     write_index: bool = False
 

@@ -55,6 +55,7 @@ class MinHash:
     `verify`: candidates with a lower true Jaccard similarity stay (None: no check, as in the paper).
     `keep`: which document of a cluster stays: `hash` (of the id), `newest`, `oldest`, `longest`, `first` (in the order
     of the input), `score:COLUMN` (the highest) or `source:A,B,C` (the first of these names that occurs in `source`).
+    `drop_all_copies`: nobody of a cluster of several stays, but for documents of an index.
     `index`: earlier runs whose documents count as older duplicates. `write_index`: write the keys that
     later runs compare with (`OUT/index/`).
     Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017.
@@ -76,6 +77,7 @@ class MinHash:
     hashing: Literal["auto", "permutations", "fast"] = "auto"
     verify: float | None = None
     keep: str = "hash"
+    drop_all_copies: bool = False
     index: tuple[str, ...] = ()
     write_index: bool = False
 
@@ -161,9 +163,10 @@ class MinHashV2(MinHash):
     which becomes a space but for the signs and points of numbers (`3.14`, `-5`, `C#`). "paper" takes more, as
     `minhash_v1` does: `3.14` is `314`, か is が, and Thai and Indic vowel signs go.
     `verify`: a document whose true Jaccard similarity with the one kept of its cluster is lower stays. Candidates that
-    are less alike are not joined either. (None: no check, as in the paper.)
-    `preset`, `bands`, `rows`, `threshold`, `permutations`, `ngram`, `tokens`, `hashing`, `keep`, `index` and
-    `write_index` are those of `minhash_v1`.
+    are less alike are not joined either. (None: no check, as in the paper.) With `drop_all_copies` only candidates are
+    compared, as none is kept.
+    `preset`, `bands`, `rows`, `threshold`, `permutations`, `ngram`, `tokens`, `hashing`, `keep`,
+    `drop_all_copies`, `index` and `write_index` are those of `minhash_v1`.
     Source: RefinedWeb (Penedo et al. 2023), section 3.3 and appendix G.3.1; Dahlgaard et al. 2017. The normalisation
     "text" is ours.
     """

@@ -25,6 +25,7 @@ class UrlDedup:
     `keep`: which document stays: `newest` (by time of the crawl; documents without a time come last, and of equal times
     the first in the order of the input stays), `oldest`, `hash` (of the id), `longest`, `first` (in the order of the
     input), `score:COLUMN` (the highest) or `source:A,B,C` (the first of these names that occurs in `source`).
+    `drop_all_copies`: nobody of a cluster of several stays, but for documents of an index.
     `index`: outputs of earlier runs, whose documents all stay and count as older parts.
     `write_index`: write the keys that later runs compare with (`OUT/index/`). `strip_tracking`: URLs that differ only
     in tracking parameters are the same. Documents without a valid URL stay. Source: Penedo et al. 2023, section 3.3 and
@@ -38,6 +39,7 @@ class UrlDedup:
 
     keep: str = "newest"
     strip_tracking: bool = False
+    drop_all_copies: bool = False
     index: tuple[str, ...] = ()
     write_index: bool = False
 

@@ -32,7 +32,8 @@ class LineRules(NamedTuple):
     """Whether words in disguise are folded, and where a line of the output ends.
 
     It ends where a line or sentence of the input ends after `least` words (-1 = only at the row's end), and after
-    `most` words in any case (0 = never).
+    `most` words in any case (0 = never). What stands between masks (`0&0`) is read as one word that may be in disguise,
+    so it is never parted, and a line that ends with it may have more words.
     """
 
     fold: bool

@@ -99,7 +99,8 @@ def columns_page() -> str:
         prose(survey.__doc__ or ""),
         "## Decisions",
         "What a deduplicating step decided about one shard is in `OUT/<step>/decisions/<shard>.parquet`: one row for "
-        "each document that it decided something about.",
+        "each document that it decided something about. What changed afterwards is in `OUT/<step>/amended/` of the "
+        "last of neighbouring global steps.",
         markdown_table(["column", "type"], decided),
         prose(dedup.__doc__ or ""),
     ]
@@ -130,6 +131,11 @@ _OBJECTS = (
     ("`corpus/<shard>.parquet`", "What the last pass kept: the result."),
     ("`<step>/removed/<stage>/<shard>.parquet`", "Documents as they reached the stage that removed them, with `drop`."),
     ("`<step>/decisions/<shard>.parquet`", "What a global step decided about a shard."),
+    (
+        "`<step>/amended/<shard>.parquet`",
+        "Decisions of neighbouring global steps that changed at the end of the last one, if any did. The column `step` "
+        "says whose they are; they take the place of what that step decided about the same row.",
+    ),
     ("`<step>/rollup/<block>.json`", "The sum of 1,000 records, so that `status` need not read each of them."),
     ("`<step>/failed/<task>.json`", "Why a task failed for good. The next call of `run` attempts it again."),
     ("`<step>/claims/<block>.json`", "Which driver works on a block of tasks, while the run goes on."),

@@ -61,6 +61,9 @@ def _show(run: Run, states: list[StepState]) -> None:
 
 def _progress(state: StepState) -> str:
     """`complete`, `waiting`, or how far the step is."""
+    if state.complete and state.again.rows_in:
+        again = state.again
+        return f"complete; {again.rows_kept:,} of {again.rows_in:,} documents came back, as the kept one left later"
     if state.complete:
         return "complete"
     if state.done == 0:

@@ -80,6 +80,9 @@ def _show_chains(chains: Chains) -> None:
         by = ", ".join(f"{stage} {n:,}" for stage, n in sorted(chains.lost_clusters.items()))
         total = sum(chains.lost_clusters.values())
         click.secho(f"Clusters lost whole: {total:,} ({by}): what was kept of them left in a later step", fg="yellow")
+    if chains.all_copies:
+        by = ", ".join(f"{stage} {n:,}" for stage, n in sorted(chains.all_copies.items()))
+        click.echo(f"Removed with all other copies of their text, as asked for: {by}")
     if chains.lost_documents:
         by = ", ".join(f"{stage} {n:,}" for stage, n in sorted(chains.lost_documents.items()))
         click.secho(f"Removed duplicates that do not lead to a document of the corpus: {by}", fg="yellow")

@@ -6,6 +6,7 @@ shuffle, exchange, routes      how rows get from the tasks of one phase to those
 clusters, keys, components,    documents that share a key: one of each cluster is kept
   candidates, election
 decide                         decisions about shards
+departed, again, amend         who comes again because the one that was kept instead left in a later step
 substrings, paragraphs, spans  passages that occur more than once: they are cut out of the texts
 index                          documents of earlier runs
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from refinedweb.dedup import clusters, paragraphs, substrings
+from refinedweb.dedup.amend import amended
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Phase
 from stages.dedup import Clustered
@@ -28,8 +30,15 @@ __all__ = ["phases_of"]
 def phases_of(context: Context) -> Iterator[Phase]:
     """The phases of a global step, in order. Request each only when the phases before it are complete.
 
-    Raises ConfigError for a stage of an unknown kind.
+    The last step of several whose decisions one pass applies also amends them. Raises ConfigError for a stage of an
+    unknown kind.
     """
+    yield from _own(context)
+    yield from amended(context, _own)
+
+
+def _own(context: Context) -> Iterator[Phase]:
+    """The phases in which the step itself decides."""
     stage = context.stage
     if isinstance(stage, Clustered):
         return clusters.phases(context)

@@ -18,6 +18,7 @@ import pyarrow as pa
 from classifiers.kernels.arrays import Bools, UInt32s, UInt64s
 from refinedweb.dedup.old import old_tables
 from refinedweb.dedup.routes import Limits
+from refinedweb.ledger.layout import phase_folder
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.kept import KeptShards, kept_shards
@@ -99,6 +100,19 @@ class Context:
         """The number of the block that holds each address."""
         firsts = np.array([block.first for block in self.blocks], np.uint64)
         return (np.searchsorted(firsts, addresses >> _SHARD_BITS, side="right") - 1).astype(np.uint32)
+
+    @property
+    def second(self) -> bool:
+        """Whether only documents that come a second time are compared (see `again`)."""
+        return False
+
+    def folder(self, phase: str) -> str:
+        """The folder of a phase's objects and records."""
+        return phase_folder(self.step.name, phase)
+
+    def asked(self, block: int, rows: pa.Table) -> pa.Table:
+        """Those of the rows that the documents of a block were signed with that need to travel: here, all of them."""
+        return rows
 
     def documents(self, block: int, columns: Sequence[str]) -> Iterator[Documents]:
         """The documents of a block as this step sees them, with those of the `columns` that they have."""

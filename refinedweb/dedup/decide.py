@@ -6,18 +6,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from refinedweb.dedup.again import RULED, Again
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import PhaseOutputs
 from refinedweb.ledger.layout import decisions_key
 from stages.dedup import DECISION
 
+DECIDED_AGAIN = "ruled"  # the name of those objects
 _ROW_MASK = np.uint64(0xFFFFFFFF)  # the half of an address that is the row
 
 
 def write_decisions(context: Context, block: int, found: pa.Table, outputs: PhaseOutputs) -> None:
-    """Write an object per shard of the block, with a DECISION row for each row of `found` (sorted by address)."""
-    nodes = found.column("address").to_numpy()
+    """Write an object per shard of the block, with a DECISION row for each row of `found` (sorted by address).
+
+    What is decided about documents that come again is one object of the block, by which decisions are amended.
+    """
     rows = _as_decisions(found)
+    if isinstance(context, Again):
+        ruled = rows.add_column(0, RULED.field("address"), found.column("address"))
+        outputs.shuffle(DECIDED_AGAIN, RULED, 1).write(context.ruling(ruled))
+        return
+    nodes = found.column("address").to_numpy()
     for shard in range(*context.blocks[block]):
         first, last = np.searchsorted(nodes, [np.uint64(shard << 32), np.uint64((shard + 1) << 32)])
         outputs.parquet(decisions_key(context.step.name, shard), rows.slice(first, last - first))

@@ -28,7 +28,7 @@ from refinedweb.dedup.planning import split_shuffle
 from refinedweb.dedup.shuffle import concatenated
 from refinedweb.dedup.signing import with_refused
 from refinedweb.ledger.layout import DECIDE
-from stages.dedup import Clustered
+from stages.dedup import Clustered, drops_all_copies
 
 MEMBER = pa.schema([("address", pa.uint64()), ("component", pa.uint64()), ("id", pa.string())])
 BEST = pa.schema(
@@ -191,7 +191,8 @@ class DecideClusters:
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
         members = concatenated([*self.members.tables(task, 0)], MEMBER)
         winners = self.winners.read(task).sort_by("component")
-        decided = joined(members, winners, cast(Clustered, self.context.stage).reason)
+        stage = cast(Clustered, self.context.stage)
+        decided = joined(members, winners, stage.reason, all_copies=drops_all_copies(stage))
         if self.held is not None:
             pairs = concatenated([*self.held.tables(task, 0)], PAIRS)
             decided = spared(decided, pairs.column("b").to_numpy())
@@ -201,22 +202,26 @@ class DecideClusters:
         return counts
 
 
-def joined(members: pa.Table, winners: pa.Table, reason: str) -> pa.Table:
+def joined(members: pa.Table, winners: pa.Table, reason: str, *, all_copies: bool = False) -> pa.Table:
     """What is decided about each member (MEMBER), given the winners of its block (WINNER, by component).
 
-    `reason`, `kept_id` and `kept_at` are null for the member that is kept.
+    `reason`, `kept_id` and `kept_at` are null for the member that is kept. `all_copies`: only old ones are; then
+    removed documents name nobody.
     """
     at = np.searchsorted(winners.column("component").to_numpy(), members.column("component").to_numpy())
     kept_at = winners.column("kept_at").to_numpy()[at]
+    size = winners.column("cluster_size").take(pa.array(at))
     stays = kept_at == members.column("address").to_numpy()
-    removed = pa.array(at, mask=stays)
+    nobody = stays | (~is_old(kept_at) if all_copies else np.zeros(len(at), bool))
+    if all_copies:
+        stays = stays & (size.to_numpy() < 2)
     return pa.table(
         {
             "address": members.column("address"),
             "id": members.column("id"),
             "reason": pa.array(np.full(len(at), reason), pa.string(), mask=stays),
-            "kept_id": winners.column("kept_id").take(removed),
-            "kept_at": pa.array(kept_at, mask=stays),
-            "cluster_size": winners.column("cluster_size").take(pa.array(at)),
+            "kept_id": winners.column("kept_id").take(pa.array(at, mask=nobody)),
+            "kept_at": pa.array(kept_at, mask=nobody),
+            "cluster_size": size,
         }
     )

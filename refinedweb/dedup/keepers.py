@@ -22,6 +22,7 @@ from refinedweb.dedup.candidates import PAIRS, Fetch, Verify
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.exchange import Exchange, arrived, by_block
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
+from stages.dedup import drops_all_copies
 from stages.minhash import MinHash
 
 POINTERS = ("reason", "kept_id", "kept_at")  # columns that are null for a document that stays
@@ -30,7 +31,9 @@ POINTERS = ("reason", "kept_id", "kept_at")  # columns that are null for a docum
 def verifies_keepers(context: Context) -> bool:
     """Whether the stage compares removed documents with those that are kept."""
     stage = context.stage
-    return isinstance(stage, MinHash) and stage.verifies_kept and stage.verify is not None
+    return (
+        isinstance(stage, MinHash) and stage.verifies_kept and stage.verify is not None and not drops_all_copies(stage)
+    )
 
 
 def like_their_keepers(context: Context, members: Shuffled, winners: Shuffled) -> Generator[Phase, None, Shuffled]:

@@ -93,7 +93,7 @@ class SignKeys:
                 counts.rows_in += batch.docs.num_rows
                 written += texts_of(batch.docs)
                 (addresses, docs), copies = self._without_copies(batch, texts)
-                rows = signing.rows(docs, addresses)
+                rows = self.context.asked(task, signing.rows(docs, addresses))
                 signing.refuse_copies(copies, batch)
                 edges.write(texts.with_keys(copies, addresses, rows))
                 edges.write(join.add(rows))

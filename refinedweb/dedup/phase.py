@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from refinedweb.dedup.context import Context
 from refinedweb.dedup.shuffle import Damaged, ShuffleReader, ShuffleWriter, concatenated
-from refinedweb.ledger.layout import phase_folder, shuffle_folder, shuffle_key
+from refinedweb.ledger.layout import shuffle_folder, shuffle_key
 from refinedweb.ledger.manifest import Ledger, Output, Record, Removed
 from refinedweb.ledger.memory import peak_memory
 from refinedweb.ledger.origin import user
@@ -149,7 +149,7 @@ def _outputs_of(
 
 def folder_of(phase: Phase) -> str:
     """The folder of a phase's objects and records."""
-    return phase_folder(phase.context.step.name, phase.name)
+    return phase.context.folder(phase.name)
 
 
 def ledger_of(phase: Phase) -> Ledger:

@@ -56,13 +56,13 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: froz
     `lost`: shards that the step goes on without.
     """
     try:
-        planned = _planned(store, step)
+        planned = planned_step(store, step)
     except Missing:
         planned = _plan(store, step, recipe, shards)
         try:
             store.put_new(layout.plan_key(step.name), json.dumps(asdict(planned)).encode())
         except Exists:
-            planned = _planned(store, step)
+            planned = planned_step(store, step)
     _check_index_names(store, step, recipe, planned)
     blocks, index = tuple(planned.blocks), tuple(planned.index)
     return Context(store.root, step, recipe, blocks, planned.partitions, planned.size, planned.limits, index, lost)
@@ -79,7 +79,7 @@ def _check_index_names(store: Store, step: Step, recipe: Recipe, planned: StepPl
             )
 
 
-def _planned(store: Store, step: Step) -> StepPlan:
+def planned_step(store: Store, step: Step) -> StepPlan:
     """Read `plan.json`. Raises Missing or Unreadable."""
     key = layout.plan_key(step.name)
     remedy = f"delete {store.uri(layout.step_folder(step.name))} as a whole and run the same command again"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +20,7 @@ from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.signing import SignedBy, Signing
 from stages.errors import WrongUse
 
+_HIGHEST_BIT = np.uint64(1 << 63)  # it is set in the addresses of earlier runs (see `context.OLD`)
 FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
 
 
@@ -48,7 +50,7 @@ class Sign:
             for addresses, docs in self.context.documents(task, self.columns):
                 counts.rows_in += docs.num_rows
                 texts += texts_of(docs)
-                sender.write(signing.rows(docs, addresses))
+                sender.write(self.context.asked(task, signing.rows(docs, addresses)))
             signing.finish(counts)
         check_texts(self.context, counts, texts)
         return counts
@@ -61,7 +63,7 @@ def texts_of(docs: pa.Table) -> int:
 
 def check_texts(context: Context, counts: PhaseCounts, texts: int) -> None:
     """Raises WrongUse if a task read documents, but none with a text."""
-    if counts.rows_in and not texts:
+    if counts.rows_in and not texts and not context.second:
         raise WrongUse(f"{context.stage.name}: the documents have no text; put extract_v1 before it")
 
 
@@ -88,8 +90,20 @@ class Find:
         return tuple(by_block(self.context, name, schema, self.count) for name, schema in self.results)
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        rows = self.source.read(task)
+        rows = old_first(self.source.read(task))
         tables = self.found(self.context.stage, rows)
         for exchange, table in zip(self.tables, tables, strict=True):
-            exchange.open(outputs).write(table)
+            exchange.open(outputs).write(old_first(table))
         return PhaseCounts(rows.num_rows)
+
+
+def old_first(rows: pa.Table) -> pa.Table:
+    """The rows with addresses among which those of earlier runs are the lowest, so that they have the first copies.
+
+    Doing it twice undoes it.
+    """
+    for name in ("address", "other"):
+        if name in rows.column_names:
+            flipped = rows.column(name).to_numpy() ^ _HIGHEST_BIT
+            rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(flipped))
+    return rows

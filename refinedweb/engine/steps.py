@@ -178,7 +178,7 @@ def _run_phases(crew: Crew, store: Store, context: Context, total: Done) -> dict
         total.deaths += done.deaths
         if done.failed:
             break
-        phases[phase.name] = phase.count
+        phases[folder_of(phase).rpartition("/")[2]] = phase.count
     return phases
 
 

@@ -8,6 +8,7 @@
     <step>/kept/<shard>.parquet               rows that a pass hands on to later steps
     <step>/removed/<stage>/<shard>.parquet    rows that a pass removed
     <step>/decisions/<shard>.parquet          what a global step decided
+    <step>/amended/<shard>.parquet            decisions of it and the steps before that were amended at its end
     <step>/plan.json                          how a global step is split into blocks and partitions
     <step>/phases.json                        a global step is complete
     <ledger>/manifest|failed|rollup/<n>.json  the records, failures and sums of a ledger
@@ -42,7 +43,8 @@ CARD = "README.md"
 REPORT = "report.html"
 INDEX = "index"
 JOBS = "jobs"
-DECIDE = "9-decide"  # the last phase of every global step
+DECIDE = "9-decide"  # the phase of every global step that writes its decisions
+AMEND = "8-amend"  # the phase that amends them, if some have to be
 RECORDS, FAILURES, ROLLUPS, CLAIMS = "manifest", "failed", "rollup", "claims"
 DRIVERS = "drivers"
 REMOVED = "removed"
@@ -64,7 +66,7 @@ _PHASE_KEY = re.compile(rf"({STEP_NAME.pattern}/{PHASE_NAME.pattern})/({RECORDS}
 _HANDED_ON_KEY = re.compile(rf"(.*)/({STEP_NAME.pattern})/kept/{_PARQUET}", re.DOTALL)
 _RECORD_KEY = re.compile(rf"{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/{RECORDS}/{_JSON}")
 _OWN_KEY = re.compile(
-    rf"(?:{CORPUS}|{INDEX}/{STAGE_NAME.pattern}|{_REMOVED_BY}|{STEP_NAME.pattern}/(?:kept|decisions))/{_PARQUET}"
+    rf"(?:{CORPUS}|{INDEX}/{STAGE_NAME.pattern}|{_REMOVED_BY}|{STEP_NAME.pattern}/(?:kept|decisions|amended))/{_PARQUET}"
     rf"|{STEP_NAME.pattern}/(?:plan|phases){re.escape(JSON_SUFFIX)}"
     rf"|{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/(?:"
     rf"(?:{RECORDS}|{FAILURES}|{ROLLUPS}|{CLAIMS})/{_JSON}|{DRIVERS}/{_DRIVER}"
@@ -189,6 +191,11 @@ def removed_folders(steps: Sequence[Step], stage: str) -> list[tuple[Step, str]]
 def decisions_key(step: str, shard: int) -> str:
     """The key of a global step's decisions about one shard."""
     return shard_key(f"{step}/decisions", shard)
+
+
+def amended_key(step: str, shard: int) -> str:
+    """The key of the decisions about one shard that were amended at the end of a global step."""
+    return shard_key(f"{step}/amended", shard)
 
 
 def plan_key(step: str) -> str:

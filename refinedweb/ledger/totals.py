@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Ledger, Totals
@@ -17,13 +17,14 @@ class StepState:
     """One step: how many of its known tasks are `done`, and the sums of its records.
 
     A global step counts the documents that were signed and what was decided about them, and may yet learn of more
-    tasks.
+    tasks. `again`: the documents that came a second time at its end, as the ones kept instead had left.
     """
 
     step: Step
     done: int
     total: int
     totals: Totals
+    again: Totals = field(default_factory=Totals)
 
     @property
     def complete(self) -> bool:
@@ -71,8 +72,9 @@ def _local(store: Store, step: Step, shards: int) -> StepState:
 def _global(store: Store, step: Step) -> StepState:
     done = sum(1 for info in store.list(layout.step_folder(step.name)) if layout.is_record(info.key))
     phases = phases_done(store, step)
-    ledger = Ledger(store, layout.phase_folder(step.name, layout.DECIDE))
-    return StepState(step, done, sum(phases.values()) if phases else 0, ledger.totals(ledger.committed()))
+    decided, again = (Ledger(store, layout.phase_folder(step.name, name)) for name in (layout.DECIDE, layout.AMEND))
+    sums = [ledger.totals(ledger.committed()) for ledger in (decided, again)]
+    return StepState(step, done, sum(phases.values()) if phases else 0, *sums)
 
 
 def run_totals(store: Store, steps: Sequence[Step], *, roll_up: bool = False) -> Totals:

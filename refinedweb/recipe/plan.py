@@ -55,7 +55,12 @@ def steps_of(stages: Sequence[str]) -> list[Step]:
 
 def applied_by(steps: Sequence[Step], step: Step) -> Step:
     """The pass that applies the decisions of a global step."""
-    return next(later for later in steps if step.name in later.applies)
+    return next(later for later in steps if later.kind == "local" and step.name in later.applies)
+
+
+def group_of(steps: Sequence[Step], step: Step) -> tuple[Step, ...]:
+    """The global steps whose decisions are applied by the same pass as this one's, in order."""
+    return tuple(one for one in steps if one.name in applied_by(steps, step).applies)
 
 
 def is_whole(step: Step) -> bool:

@@ -15,11 +15,11 @@ from refinedweb.ledger import layout
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Removal, Split, check_law, split
+from refinedweb.shard.decisions import decisions_of
 from refinedweb.shard.stage_cache import built
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Missing, Store
 from refinedweb.storage.os_errors import translated
-from refinedweb.storage.parquet import read_parquet
 from stages.base import set_column
 from stages.dedup import ROW, Clustered, Global
 from stages.errors import ShardError
@@ -38,11 +38,15 @@ class DecidedStep(NamedTuple):
 
 @dataclass(frozen=True)
 class KeptShards:
-    """The shards that a pass kept below `folder`, and the steps that have `decided` about them since, in order."""
+    """The shards that a pass kept below `folder`, and the steps that have `decided` about them since, in order.
+
+    `amended_in`: the step at whose end their decisions were amended (None: as they were at first).
+    """
 
     store: Store
     folder: str
     decided: Sequence[DecidedStep] = ()
+    amended_in: str | None = None
 
     def key(self, shard: int) -> str:
         return layout.shard_key(self.folder, shard)
@@ -60,7 +64,7 @@ class KeptShards:
 
         Kept rows have their number in `@row`. Only `columns` are read, which must include those of the decided stages.
         """
-        decisions = [self._decisions(decided, shard) for decided in self.decided]
+        decisions = [self.decisions(decided, shard) for decided in self.decided]
         first = 0
         for docs in self._groups(shard, columns):
             numbers = np.arange(first, first + docs.num_rows)
@@ -87,9 +91,9 @@ class KeptShards:
                 if not again:
                     raise ShardError(f"{uri} is damaged: {error}; delete its record, run again") from error
 
-    def _decisions(self, decided: DecidedStep, shard: int) -> pa.Table:
-        data, _ = self.store.get(layout.decisions_key(decided.step, shard))
-        return read_parquet(data)
+    def decisions(self, decided: DecidedStep, shard: int) -> pa.Table:
+        """What a step decided about a shard, by row."""
+        return decisions_of(self.store, decided.step, shard, self.amended_in)
 
     def _applied(self, docs: pa.Table, decisions: Sequence[pa.Table]) -> Split:
         removed = []
@@ -119,13 +123,13 @@ def _row_groups(store: Store, key: str, columns: Sequence[str] | None, first: in
             yield empty if wanted is None else empty.select(wanted)
 
 
-def kept_shards(store: Store, step: Step, recipe: Recipe) -> KeptShards:
-    """What `step` reads, which is not the first one."""
+def kept_shards(store: Store, step: Step, recipe: Recipe, amended_in: str | None = None) -> KeptShards:
+    """What `step` reads, which is not the first one, by decisions as they were amended in a step (None: at first)."""
     if step.reads is None:
         raise ValueError(f"{step.name} reads the inputs of the run, not what a pass kept")
     stages = built(recipe.only([_stage_of(name) for name in step.applies]), recipe.imports)
     decided = [DecidedStep(name, cast(Global, stage)) for name, stage in zip(step.applies, stages, strict=True)]
-    return KeptShards(store, layout.handed_on_folder(step.reads), decided)
+    return KeptShards(store, layout.handed_on_folder(step.reads), decided, amended_in)
 
 
 def _stage_of(step: str) -> str:

@@ -61,7 +61,8 @@ class LocalStep:
     def _source(self, store: Store, shard: int, item: Input | None) -> ShardSource:
         if item is not None:
             return InputShard(item, self.recipe.source, self.recipe.run.limit, self.columns)
-        return KeptShard(kept_shards(store, self.step, self.recipe), shard)
+        amended_in = self.step.applies[-1] if self.step.applies else None
+        return KeptShard(kept_shards(store, self.step, self.recipe, amended_in), shard)
 
 
 class _Pass:

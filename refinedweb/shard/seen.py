@@ -6,28 +6,30 @@ read from where the step read them, with the decisions of the steps before it ap
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.ledger import layout
-from refinedweb.recipe.plan import Step
+from refinedweb.recipe.plan import Step, group_of
 from refinedweb.recipe.recipe import Recipe
+from refinedweb.shard.decisions import decisions_of
 from refinedweb.shard.kept import KEPT_ID, KeptShards, kept_shards
 from refinedweb.storage import Store
-from refinedweb.storage.parquet import read_parquet
 
 _FATES = pa.schema([("id", pa.string()), (KEPT_ID, pa.string())])
 
 
 @dataclass(frozen=True)
 class SeenDocuments:
-    """What a clustered step read: `kept`. `deciding`: that step and the global steps after it."""
+    """What a clustered step read: `kept`. `deciding`: that step and the global steps after it. `amended_in`: the step
+    at whose end the decisions of each were amended.
+    """
 
     kept: KeptShards
     deciding: tuple[str, ...]
+    amended_in: Mapping[str, str]
 
     def tables(self, shard: int, columns: Sequence[str] | None, corpus: pa.Array) -> Iterator[pa.Table]:
         """The documents of a shard that an index holds: those in the `corpus` (ids), and those that this or a later
@@ -48,7 +50,7 @@ class SeenDocuments:
         """The documents that the deciding steps removed, each with the one that was kept instead."""
         parts = [_FATES.empty_table()]
         for step in self.deciding:
-            about = read_parquet(self.kept.store.get(layout.decisions_key(step, shard))[0])
+            about = decisions_of(self.kept.store, step, shard, self.amended_in.get(step))
             parts.append(about.filter(pc.is_valid(about.column("reason"))).select(_FATES.names).cast(_FATES))
         return pa.concat_tables(parts).combine_chunks()
 
@@ -57,4 +59,6 @@ def seen_by(store: Store, steps: Sequence[Step], stage: str, recipe: Recipe) -> 
     """What the step of a clustered stage saw. `recipe` has the stages whose decisions the step applied."""
     deciding = [step for step in steps if step.kind == "global"]
     at = next(number for number, step in enumerate(deciding) if stage in step.stages)
-    return SeenDocuments(kept_shards(store, deciding[at], recipe), tuple(step.name for step in deciding[at:]))
+    amended_in = {step.name: group_of(steps, step)[-1].name for step in deciding}
+    kept = kept_shards(store, deciding[at], recipe, amended_in[deciding[at].name])
+    return SeenDocuments(kept, tuple(step.name for step in deciding[at:]), amended_in)

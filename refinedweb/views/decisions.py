@@ -13,13 +13,12 @@ import pyarrow.compute as pc
 from refinedweb.dedup.context import Context, is_old
 from refinedweb.dedup.planning import context_of
 from refinedweb.ledger.gaps import skipped_by
-from refinedweb.ledger.layout import decisions_key
 from refinedweb.ledger.run_file import RunFile
 from refinedweb.recipe.load import of_content
-from refinedweb.recipe.plan import Step
+from refinedweb.recipe.plan import Step, group_of
 from refinedweb.recipe.trust import Trust
+from refinedweb.shard.decisions import decisions_of
 from refinedweb.storage import Missing, Store
-from refinedweb.storage.parquet import read_parquet
 from refinedweb.views.records import CutDocument, DuplicatePair
 from stages.dedup import ROW
 from stages.kernels.shingles import shared_shingles
@@ -48,14 +47,14 @@ class Decisions:
             store, self._step, recipe, len(run.inputs), skipped_by(store, run.steps, self._step)
         )
         self._name = stage
+        self._amended_in = group_of(run.steps, self._step)[-1].name
 
     def table(self, shard: int) -> pa.Table | None:
         """What was decided about a shard (columns: `stages.dedup.DECISION`); None if nothing has been decided yet."""
         try:
-            data, _ = self._store.get(decisions_key(self._step.name, shard))
+            return decisions_of(self._store, self._step.name, shard, self._amended_in)
         except Missing:
             return None
-        return read_parquet(data)
 
     def sample(self, n: int, seed: int = 0, reason: str | None = None) -> list[DuplicatePair | CutDocument]:
         """Up to `n` documents that were removed or cut, from shards in random order. The same seed finds the same."""
