@@ -1,10 +1,10 @@
 """Documents of earlier runs as an index: they count as older, so that new documents never remove them.
 
 An index is the output of a finished run, or a folder of Parquet files with the columns `id` and those that the stage
-signs. A run whose stage had `write_index` left the keys themselves (`OUT/index/<stage>/`). If it left none, the
-documents are signed again from where its own step read them, before later steps changed them: keys of the corpus would
-be those of other texts than are compared. Only a run that did not have the stage at all is signed as a folder is, by
-its corpus.
+signs. A run whose stage had `write_index` left the keys themselves (`OUT/index/<stage>/`). If it left none, or the
+stage compares texts as well (`verify`), the documents are signed again from where its own step read them, before later
+steps changed them: keys of the corpus would be those of other texts than are compared. Only a run that did not have the
+stage at all is signed as a folder is, by its corpus.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from refinedweb.sources.inputs import Input, is_hidden
 from refinedweb.storage import ObjectInfo, Store, open_store
 from stages.dedup import Clustered, keys_column
 from stages.errors import ConfigError
+from stages.minhash import MinHash
 from stages.schema import DOCUMENT
 
 
@@ -58,11 +59,16 @@ def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
 def _of_run(store: Store, run: RunFile, stage: Clustered) -> Sequence[ObjectInfo]:
     """The objects of a run's shards: keys, what its step read, or the corpus."""
     keys = _own(store, index_folder(stage.name))
-    if keys and _metadata(store, keys[0].key).get(FORMAT_NAME) == FORMAT:
+    if keys and not _compares_texts(stage) and _metadata(store, keys[0].key).get(FORMAT_NAME) == FORMAT:
         return keys
     corpus = _own(store, CORPUS)
     step = same_stage(run.steps, stage.name)
     return corpus if step is None else _read_by(store, step, corpus)
+
+
+def _compares_texts(stage: Clustered) -> bool:
+    """Whether keys are not enough: candidates are compared by their texts, which an index of keys does not have."""
+    return isinstance(stage, MinHash) and stage.verify is not None
 
 
 def _read_by(store: Store, step: Step, corpus: Sequence[ObjectInfo]) -> list[ObjectInfo]:
@@ -101,7 +107,7 @@ def _checked(store: Store, item: Input, stage: Clustered) -> int:
         metadata = pq.read_metadata(file)
     schema = metadata.schema.to_arrow_schema()
     if keys_column(stage.name) in schema.names:
-        _check_keys(item, stage, schema.metadata or {})
+        _check_keys(item, stage, schema)
     elif missing := [name for name in ("id", *stage.reads) if name not in schema.names]:
         raise ConfigError(f"{item.uri} has no index for {stage.name}: it lacks the columns {', '.join(missing)}")
     if tuple(stage.ranks_by) == ("timestamp",):  # other columns an index may do without: its documents stay anyway
@@ -126,8 +132,14 @@ def _check_ranks(item: Input, schema: pa.Schema, stage: Clustered) -> None:
         ) from None
 
 
-def _check_keys(item: Input, stage: Clustered, metadata: dict[bytes, bytes]) -> None:
+def _check_keys(item: Input, stage: Clustered, schema: pa.Schema) -> None:
     """Raises ConfigError for keys that may not be compared with the stage's."""
+    metadata = schema.metadata or {}
+    if _compares_texts(stage) and "text" not in schema.names:
+        raise ConfigError(
+            f"{item.uri} has keys without texts, which {stage.name}.verify compares; give the output of the run that "
+            "wrote it, whose documents are then signed again, or do without verify"
+        )
     theirs = json.loads(metadata.get(KEY_PARAMETERS, b"null"))
     if theirs != json.loads(json.dumps(stage.key_parameters())):
         raise ConfigError(

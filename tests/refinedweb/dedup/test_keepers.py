@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stages.errors import ConfigError
 from stages.minhash import jaccard
 from tests.refinedweb.dedup.dedup_corpus import WORDS
 from tests.refinedweb.engine.inline import corpus, ok, removed, run, write_shards
@@ -50,3 +51,15 @@ def test_the_same_holds_for_documents_of_earlier_runs(tmp_path: Path) -> None:
     assert min(alike.values()) >= 0.8
     kept = {kept for _, kept, _ in removed(tmp_path / "new").values()}
     assert kept == {"link-00"}, "the old document stays the keeper of the whole chain"
+
+
+def test_an_index_of_keys_does_where_the_run_has_the_texts(tmp_path: Path) -> None:
+    """Keys alone cannot be verified: the texts are those that the step of the earlier run read."""
+    links, old = chain(), tmp_path / "old"
+    files = write_shards(links[:1], tmp_path / "old-in", 1)
+    ok(run("minhash_v2", files, old, "minhash_v2.write_index=true", *(f"minhash_v2.{one}" for one in PRESET)))
+    alike = deduplicated("minhash_v2", links[1:], tmp_path / "new", index=[old])
+    assert alike
+    assert min(alike.values()) >= 0.8
+    with pytest.raises(ConfigError, match=r"keys without texts, which minhash_v2.verify compares"):
+        deduplicated("minhash_v2", links[1:], tmp_path / "keys", index=[old / "index" / "minhash_v2"])
