@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from classifiers.kernels.arrays import Bytes
 from classifiers.kernels.jit import kernel
 
@@ -18,8 +16,7 @@ def longest(data: Bytes, values: int, size: int) -> int:
     for _ in range(values):
         if at + 4 > len(data):
             return max(most, size - at)
-        length = np.int64(data[at]) | np.int64(data[at + 1]) << 8 | np.int64(data[at + 2]) << 16
-        length |= np.int64(data[at + 3]) << 24
+        length = int(data[at]) | int(data[at + 1]) << 8 | int(data[at + 2]) << 16 | int(data[at + 3]) << 24
         most = max(most, length)
         at += 4 + length
     return most
