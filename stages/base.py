@@ -126,10 +126,17 @@ def build(name: str, params: Mapping[str, Any] | None = None) -> Stage:
     for key in params or {}:
         if key not in known:
             raise ConfigError(f"stage {name} has no parameter {key!r}: {nearest(key, known)}")
+    lists = {f.name for f in dataclasses.fields(cls) if str(f.type).startswith("tuple[str")}
+    given = {key: _listed(value) if key in lists else value for key, value in (params or {}).items()}
     try:
-        return cast(Stage, cls(**(params or {})))
+        return cast(Stage, cls(**given))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"stage {name}: {error}") from error
+
+
+def _listed(value: Any) -> Any:
+    """A list of words, which may be given as one word."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 def measure_column(stage_name: str, measure: str) -> str:

@@ -16,11 +16,12 @@ def demo(out: str, workers: int | None, address: str | None) -> int:
     from refinedweb import sample
     from refinedweb.cli.execution import Execution, execute_recipe
     from refinedweb.recipe.load import load as load_recipe
+    from refinedweb.views.terminal import command
 
     recipe = load_recipe("refinedweb", [f"url_v1.blocklist={sample.blocklist()}", "keep_removed=full"])
     crawl = [str(path) for path in sample.crawl_files()]
     code = execute_recipe(recipe, crawl, out, Execution(workers=workers, address=address, go_on=True))
-    click.echo(f"Look at it:     refinedweb report {out}")
-    click.echo(f"Look closer:    refinedweb inspect {out} --stage quality_v1")
-    click.echo(f"Check it:       refinedweb verify {out}")
+    click.echo(f"Look at it:     {command(['report', out])}")
+    click.echo(f"Look closer:    {command(['inspect', out, '--stage', 'quality_v1'])}")
+    click.echo(f"Check it:       {command(['verify', out])}")
     return code

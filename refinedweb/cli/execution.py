@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from refinedweb.ledger.claims import LEASE_SECONDS
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import FoundInputs, InputSpecs
 from refinedweb.views.columns import column_notes
+from refinedweb.views.terminal import command
 
 INTERRUPTED = 130  # exit code, see `refinedweb.cli`
 
@@ -71,7 +71,7 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
             result = execute(recipe, run, out, settings, watch, display.ready, display.say)
     except KeyboardInterrupt:
         click.echo("\nInterrupted: what is committed is safe. To resume, run the same command again:", err=True)
-        click.echo(f"  refinedweb {shlex.join(sys.argv[1:])}", err=True)
+        click.echo(f"  {command(sys.argv[1:])}", err=True)
         return INTERRUPTED
     finally:
         if meter is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from refinedweb.views import terminal
 from refinedweb.views.terminal import line
 from refinedweb.views.units import counted
 
@@ -41,16 +41,16 @@ class RunCommand:
 
     def accepting(self, shards: int) -> str:
         """The command that goes on without this number of failed shards."""
-        return shlex.join(["refinedweb", *self.words, "--accept-failed", str(shards)])
+        return terminal.command([*self.words, "--accept-failed", str(shards)])
 
     def again(self) -> str:
         """The same command."""
-        return shlex.join(["refinedweb", *self.words])
+        return terminal.command(self.words)
 
     def part(self, inputs: Sequence[str]) -> str:
         """The command that adds inputs as a part of their own, deduplicated against this run."""
         out = self.out.rstrip("/")
-        return shlex.join(["refinedweb", "run", self.recipe, *inputs, f"{out}-repaired", *self.options, "--index", out])
+        return terminal.command(["run", self.recipe, *inputs, f"{out}-repaired", *self.options, "--index", out])
 
 
 def show_ways_on(recipe: Recipe, result: RunResult, command: RunCommand, inputs: Sequence[str]) -> None:

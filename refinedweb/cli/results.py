@@ -14,7 +14,7 @@ from rich.text import Text
 
 from refinedweb.ledger.manifest import Totals
 from refinedweb.views import funnel
-from refinedweb.views.terminal import line
+from refinedweb.views.terminal import command, line
 from refinedweb.views.units import counted, size
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def show_result(recipe: Recipe, result: RunResult, out: str, *, as_json: bool) -
     show_funnel([name for name, _ in recipe.stages], result.totals, faithful=recipe.name == "refinedweb")
     if not result.failed:
         click.echo(f"Corpus:         {out.rstrip('/')}/corpus   ({size(result.totals.bytes_kept)} of text)")
-    click.echo(f"Removed, why:   refinedweb inspect {out.rstrip('/')} --stage STAGE")
+    click.echo(f"Removed, why:   {command(['inspect', out.rstrip('/'), '--stage', 'STAGE'])}")
     show_trouble(result.totals, result.failed, result.failed_step)
 
 

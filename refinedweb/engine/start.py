@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from refinedweb.engine import policy
+from refinedweb.engine.output import check_output
 from refinedweb.ledger.layout import RUN_FILE
 from refinedweb.ledger.origin import origin
 from refinedweb.ledger.own_runs import note_own_run
@@ -45,6 +46,7 @@ def begin(
     user accepts that shards are lost, so inputs that are gone or changed are no reason to refuse. `patience`: seconds
     to wait for a store that does not answer. Raises ConfigError, Unfinished.
     """
+    check_output(out)
     _check_index(recipe)
     store = _patient(out, patience)
     run = run_or_none(store)

@@ -172,11 +172,24 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: write stage.param=value, source.param=value or param=value")
     owner, dot, key = target.strip().rpartition(".")
     if not dot:
+        _check_run_option(raw, key, override)
         raw.setdefault("run", {})[key] = params.parse(value)
     elif owner in {"run", "source"}:
         raw.setdefault(owner, {})[key] = params.parse(value)
     else:
         _stage_table(raw, owner, override)[key] = params.parse(value)
+
+
+def _check_run_option(raw: Mapping[str, Any], key: str, override: str) -> None:
+    """Raises ConfigError for the name of a stage's parameter without its stage."""
+    if key in _field_names(RunOptions):
+        return
+    owners = [name for table in raw.get("stage", []) if key in _field_names(registry().get(name := table.get("name")))]
+    if key in _field_names(SourceOptions):
+        owners.append("source")
+    if owners:
+        meant = " or ".join(f"{owner}.{key}" for owner in owners)
+        raise ConfigError(f"--set {override}: the run has no parameter {key!r}; did you mean {meant}?")
 
 
 def _stage_table(raw: dict[str, Any], owner: str, override: str) -> dict[str, Any]:

@@ -155,7 +155,10 @@ def _settled_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if isinstance(column.type, pa.BaseExtensionType):
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
     wanted = settled(column.type)
-    return column if column.type == wanted else column.cast(wanted)
+    try:
+        return column if column.type == wanted else column.cast(wanted)
+    except pa.ArrowIndexError:  # Arrow cannot cast a null in a dictionary within a map (pyarrow 26)
+        return pa.chunked_array([pa.array(column.to_pylist(), wanted)])
 
 
 def _converted(column: pa.ChunkedArray, wanted: ArrowType) -> tuple[Any, Any]:
@@ -212,18 +215,19 @@ def _joined(own: str | None, rest: dict[str, Any]) -> str | None:
 
 def as_json(value: Any) -> str:
     """The value as canonical JSON: sorted keys, no spaces; bytes in base64; numbers that JSON does not have as text."""
-    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value as JSON can have it, whatever Arrow gave: bytes in base64, times in ISO form, no NaN."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, datetime | date | time):
-        return value.isoformat()
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import open_run
+from refinedweb.sources.unify import plain
 from refinedweb.storage import Store, open_store
 from stages.errors import ConfigError
 
@@ -75,10 +75,8 @@ def _columns_of(rows: pa.Table, schema: str) -> pa.Table:
 def _json_lines(batches: Iterator[pa.Table]) -> Iterator[bytes]:
     for batch in batches:
         for row in batch.to_pylist():
-            yield json.dumps(row, ensure_ascii=False, default=_plain).encode() + b"\n"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(f"a column of {type(value).__name__} has no JSON form; export to Parquet")
+            try:
+                text = json.dumps(row, ensure_ascii=False, allow_nan=False, default=plain)
+            except ValueError:  # a NaN, which JSON does not have
+                text = json.dumps(plain(row), ensure_ascii=False)
+            yield text.encode() + b"\n"

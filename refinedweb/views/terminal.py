@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 _UNPRINTABLE = re.compile(
@@ -20,6 +25,18 @@ def line(value: object, most: int = 300) -> str:
     """Any value from a document or a file, as one printable line of at most `most` characters."""
     text = " ".join(printable(str(value)).split())
     return text if len(text) <= most else f"{text[:most]} …"
+
+
+def program() -> str:
+    """The program as it was started, for commands that a user may type."""
+    if PurePath(sys.argv[0]).name == "__main__.py":
+        return "python -m refinedweb"
+    return "uv run refinedweb" if "UV_RUN_RECURSION_DEPTH" in os.environ else "refinedweb"
+
+
+def command(words: Sequence[str]) -> str:
+    """A command of this program as a user has to type it."""
+    return f"{program()} {shlex.join(words)}"
 
 
 def json_line(value: Any) -> str:

@@ -46,7 +46,7 @@ MISTAKES = [
     (["run", "url_v1,url_v1", CRAWL, "out"], "names url_v1 twice"),
     (["run", "missing.toml", CRAWL, "out"], "no recipe file missing.toml"),
     (["run", "url_v1", "missing.warc", "out"], "no input files at missing.warc"),
-    (["run", "url_v1", CRAWL, "gs://x/out"], "only local paths and s3:// are supported"),
+    (["run", "url_v1", CRAWL, "gs://x/out"], "a run is written to a local folder or to s3://"),
     (["run", "url_v1", CRAWL, "out", "--set", "url_v1.curatd=1"], "no parameter 'curatd': did you mean 'curated'"),
     (["run", "url_v1", CRAWL, "out", "--set", "url_v1.curated=1"], "url_v1.curated takes true or false, not 1"),
     (["run", "url_v1", CRAWL, "out", "--set", "quality_v1.min_words=1"], "the recipe has no stage 'quality_v1'"),

@@ -22,6 +22,7 @@ from refinedweb.recipe.load import load
 from refinedweb.sources.inputs import InputSpecs
 from refinedweb.sources.survey import Survey, survey
 from refinedweb.views.columns import column_notes
+from refinedweb.views.export import export
 from tests.refinedweb.engine.inline import run
 
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)
@@ -246,3 +247,31 @@ def test_a_survey_is_what_it_was_after_json(tmp_path: Path) -> None:
     assert Survey.of_plain(json.loads(json.dumps(found.to_plain()))) == found
     assert Survey.of_plain({}) is None
     assert Survey.of_plain(found.to_plain() | {"schema": "no"}) is None
+
+
+def test_an_unfinished_file_beside_good_ones_costs_itself_alone(tmp_path: Path) -> None:
+    files = write(MIXES["other columns"] | {"broken.parquet": b"", "cut.parquet": b"PAR1..."}, tmp_path / "in")
+    result = run(RECIPE, files, tmp_path / "out", accept=2)
+    assert [*result.lost] == [2, 3]
+    found = {name: sorted(read(tmp_path / "out")) for name, read in READERS.items()}
+    assert set(map(tuple, found.values())) == {("a.parquet-0", "b.parquet-0")}
+
+
+STRANGE = {
+    "bytes": pa.array([b"\xff"]),
+    "day": pa.array([WHEN.date()]),
+    "decimal": pa.array([1], pa.decimal128(5, 2)),
+    "duration": pa.array([5], pa.duration("s")),
+    "nan": pa.array([[float("nan")]]),
+    "map": pa.array([[("a", 1)]], MAP),
+    "time": pa.array([WHEN]),
+}
+
+
+def test_every_type_can_be_exported_as_json(tmp_path: Path) -> None:
+    run(RECIPE, write({"a.parquet": STRANGE}, tmp_path / "in"), tmp_path / "out")
+    export(str(tmp_path / "out"), str(tmp_path / "json"), "full", "jsonl")
+    (path,) = (tmp_path / "json").iterdir()
+    row = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (row["bytes"], row["day"], row["decimal"]) == ("/w==", "2024-01-02", "1.00")
+    assert (row["nan"], row["map"], row["time"]) == (["nan"], [["a", 1]], "2024-01-02T00:00:00Z")

@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import pytest
 
+from refinedweb.recipe.load import load
 from refinedweb.recipe.params import coerce, instance, parse
 from stages.assets import Asset
+from stages.base import build
 from stages.errors import ConfigError
 
 
@@ -76,3 +78,26 @@ def test_values_take_the_declared_type(key: str, given: Any, value: Any) -> None
 def test_wrong_values_are_refused_with_what_is_wanted(key: str, given: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         instance(Params, {key: given}, "stage")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("min_words=30", r"the run has no parameter 'min_words'; did you mean quality_v1\.min_words\?"),
+        ("keep=en", r"did you mean language_v1\.keep or language_gate_v1\.keep\?"),
+        ("max_bytes=1", r"did you mean source\.max_bytes\?"),
+        ("limt=3", "did you mean 'limit'"),
+        ("language_v1.keep=german", "did you mean 'de'"),
+        ("language_v1.keep=English", "did you mean 'en'"),
+        ("language_v1.keep=chi", "did you mean 'zh'"),
+    ],
+)
+def test_a_setting_that_was_meant_for_another_place_or_word_is_recognised(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load("language_v1,quality_v1,language_gate_v1", [override])
+
+
+@pytest.mark.parametrize("given", ["all", ("all",), ["all"]])
+def test_a_list_may_be_given_as_one_word(given: Any) -> None:
+    assert build("language_v1", {"keep": given}) == build("language_v1", {"keep": ("all",)})
+    assert dict(load("language_v1", ['language_v1.keep="all"']).stages)["language_v1"]["keep"] == ("all",)
