@@ -108,7 +108,7 @@ def finish(docs: pa.Table, key: str, options: SourceOptions) -> pa.Table:
     reasons = pc.if_else(large, "too_large", pc.if_else(blank, "empty_payload", pa.scalar(None, pa.string())))
     docs = set_column(docs, "drop", _reasons(docs.column("drop")))
     unusable = pc.and_(pc.is_valid(reasons), pc.is_null(docs.column("drop")))
-    for name in ("html", "text"):
+    for name in ("html", "text") if pc.any(unusable).as_py() else ():  # it copies, and nearly all batches are usable
         column = docs.column(name)
         docs = set_column(docs, name, pc.if_else(unusable, pa.scalar(None, column.type), column))
     return drop_where(docs, reasons)

@@ -63,8 +63,8 @@ class RecordListRows:
     def __init__(
         self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport, part: Part | None = None
     ) -> None:
-        self._list = BoundedRows(file, 0, options.batch_bytes)
-        self._groups = range(self._list.groups) if part is None else range(part.start, part.end)
+        self._list = BoundedRows(file, options.batch_bytes)
+        self._groups = range(len(self._list.groups)) if part is None else range(part.start, part.end)
         self._key = key
         self._options = options
         self._report = report
@@ -90,7 +90,7 @@ class RecordListRows:
     def _tables(self, group: int, wanted: list[str]) -> Iterator[pa.Table]:
         try:
             yield from self._list.tables(group, ROWS, wanted)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's words, not Parquet's: they may pass
             raise ShardError(f"{self._key}: this list of records is damaged ({error}); make it again") from error
