@@ -61,8 +61,9 @@ def run(
     """Run or resume `recipe` over `inputs` in this process, one task at a time, as `refinedweb run` does on all cores.
 
     `settings`: `stage.param=value`, as for `--set`; `index`: earlier runs, as for `--index`; `accept_failed`: how many
-    failed shards to go on without, as for `--accept-failed` (`run.lost()` names them). Raises ConfigError for wrong
-    use, ShardError if tasks failed for good.
+    failed shards to go on without, as for `--accept-failed` (`run.lost()` names them). Warns of files that are left
+    out, and of inputs that are damaged or hold no document. Raises ConfigError for wrong use, ShardError if tasks
+    failed for good.
     """
     from refinedweb.engine.allowance import Allowance
     from refinedweb.engine.inline import InlinePool
@@ -71,17 +72,26 @@ def run(
     from refinedweb.engine.start import begin
     from refinedweb.recipe.load import load as load_recipe
     from refinedweb.sources.inputs import InputSpecs
+    from refinedweb.views.inputs import skipped_files, trouble_of
     from stages.errors import ShardError
 
     loaded = load_recipe(recipe, settings, index=index) if isinstance(recipe, str) else recipe
     accept = Allowance.parse(str(accept_failed))
     begun = begin(loaded, InputSpecs(tuple(inputs)), out, losses=accept != Allowance())
+    _warn_of(skipped_files(begun.left_out, begun.reasons))
     result = carry_out(InlinePool, loaded, begun.run, out, RunSettings(accept=accept), lambda progress: None)
     if result.failed:
         raise ShardError(
             f"{len(result.failed)} tasks of {result.failed_step} failed: {next(iter(result.failed.values()))}"
         )
+    _warn_of(trouble_of(result.totals))
     return open(out)
+
+
+def _warn_of(texts: Sequence[str]) -> None:
+    """Warn the caller of `run`."""
+    if texts:
+        warnings.warn("\n".join(texts), stacklevel=3)
 
 
 def _warn_of_shadows() -> None:

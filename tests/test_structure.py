@@ -132,9 +132,10 @@ PUBLIC = {
     "refinedweb": ["explain", "open", "run", "run_stage"],
     "refinedweb.dedup": ["phases_of"],
     "refinedweb.ledger.manifest": ["Ledger", "Output", "Record", "Removed", "Totals", "chunks"],
-    "refinedweb.sources": ["Damage", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"],
+    "refinedweb.sources": ["Damage", "Part", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"],
     "refinedweb.storage": [
-        "Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "open_store", "split_uri",
+        "Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "check_writable", "open_store",
+        "split_uri",
     ],
     "refinedweb.storage.s3": ["S3Store", "client"],
 }  # fmt: skip

@@ -81,7 +81,7 @@ RUN_FILE = {
     "created_at": "When, UTC.",
     "token": "Unique to the run.",
     "survey_of_inputs": "The columns of the inputs: one schema for the run, what is in `metadata` as JSON because its "
-    "types do not go together, the kinds of files, and where each column of a document was found.",
+    "types do not go together, the kinds of files, where each column of a document was found, and an id that repeats.",
     "origin": "Who began it: user, host, command line without secrets, Python and package versions.",
     "specs": "What the user named as inputs, in full. A driver that was given the same takes `inputs` from here.",
 }

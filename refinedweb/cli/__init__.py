@@ -64,8 +64,8 @@ def cli() -> None:
     Every document that goes in comes out, kept or removed with a reason. Start with `refinedweb demo`.
 
     Exit codes: 0 done, 1 a check failed or the run could not go on (what is committed is safe), 2 wrong use (nothing
-    was done), 3 finished with quarantined documents or partial, lost or failed shards, 130 interrupted (run the same
-    command again to resume).
+    was done), 3 finished with quarantined documents or partial, lost or failed shards, or no document was found, 130
+    interrupted (run the same command again to resume).
     """
 
 

@@ -19,6 +19,7 @@ from refinedweb.engine.run import execute
 from refinedweb.engine.settings import RunSettings
 from refinedweb.engine.start import begin
 from refinedweb.ledger.claims import LEASE_SECONDS
+from refinedweb.ledger.stdin import with_standard_input
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.inputs import FoundInputs, InputSpecs
 from refinedweb.views.columns import column_notes
@@ -55,12 +56,12 @@ def execute_recipe(recipe: Recipe, specs: Sequence[str], out: str, how: Executio
     """Run or resume until everything is done, or until the user stops it. Returns the exit code."""
     meter = meter_of(how.metrics, out)
     begun = begin(
-        recipe, InputSpecs(tuple(specs), how.base), out,
+        recipe, InputSpecs(tuple(with_standard_input(specs, out, sys.stdin)), how.base), out,
         check=how.check, losses=how.accept != Allowance(), patience=how.patience,
     )  # fmt: skip
     run = begun.run
     display = Display(len(run.inputs), quiet=how.as_json)
-    display.start(recipe, FoundInputs(run.inputs, list(begun.left_out)), out)
+    display.start(recipe, FoundInputs(run.inputs, list(begun.left_out), list(begun.reasons)), out)
     for text in column_notes(recipe, run.survey()):
         display.say(text)
     _stop_politely(display)

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeE
 from refinedweb.engine.loop import LoopProgress
 from refinedweb.ledger.manifest import Totals
 from refinedweb.recipe.recipe import Recipe
-from refinedweb.sources.inputs import FoundInputs
+from refinedweb.sources.inputs import FoundInputs, files_of
+from refinedweb.views.inputs import skipped_files
 from refinedweb.views.terminal import line
 from refinedweb.views.units import counted, size
 
@@ -42,10 +43,11 @@ class Display:
     def start(self, recipe: Recipe, found: FoundInputs, out: str) -> None:
         """Print what is about to happen."""
         total = sum(item.size for item in found.inputs)
-        self.say(f"Recipe {recipe.name}: {counted(len(found.inputs), 'input file')}, {size(total)} → {out}")
-        if found.left_out:
-            names = ", ".join(found.left_out[:3]) + (" …" if len(found.left_out) > 3 else "")
-            self.say(f"Skipping {counted(len(found.left_out), 'file')} of another kind than the input: {names}")
+        files = files_of(found.inputs)
+        parts = f" in {len(found.inputs):,} parts" if len(found.inputs) > files else ""
+        self.say(f"Recipe {recipe.name}: {counted(files, 'input file')}{parts}, {size(total)} → {out}")
+        for text in skipped_files(found.left_out, found.reasons):
+            self.say(text)
         values = dict(recipe.stages).get("url_v1")
         if values is not None and values["blocklist"] is None:
             self.say(

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from refinedweb.ledger.manifest import Totals
 from refinedweb.views import funnel
+from refinedweb.views.inputs import trouble_of
 from refinedweb.views.terminal import command, line
 from refinedweb.views.units import counted, size
 
@@ -68,11 +69,8 @@ def show_funnel(stages: list[str], totals: Totals, *, faithful: bool) -> None:
 
 def show_trouble(totals: Totals, failed: dict[int, str], step: str = "") -> None:
     """Print what is wrong, if anything: partial shards, quarantined documents, lost records, failed shards."""
-    if totals.partial:
-        click.secho(
-            f"{counted(totals.partial, 'shard')} partial: the input is damaged (see `damage` in its record)",
-            fg="yellow",
-        )
+    for text in trouble_of(totals):
+        click.secho(line(text, 1000), fg="yellow")
     if totals.quarantined:
         click.secho(f"{counted(totals.quarantined, 'document')} quarantined: they killed or broke a stage", fg="yellow")
     for error in totals.unreadable[:MOST_ERRORS]:

@@ -102,7 +102,8 @@ def run(arguments: RunArguments) -> int:
     """Run RECIPE over INPUT... and write everything below OUT.
 
     RECIPE is a shipped name (refinedweb, falcon, fineweb, dump), the path of a .toml file, or stage names joined by
-    commas. INPUT and OUT are local paths or s3:// prefixes; inputs may be globs or lists of paths (warc.paths.gz).
+    commas. INPUT and OUT are local paths or s3:// prefixes; inputs may be globs, lists of paths (warc.paths.gz), `-`
+    for standard input, or lie at https://, hf://, gs:// and az:// (with refinedweb[remote]).
 
     The same command again resumes where the last one stopped; several of them running at the same time, on any
     machines, share the work. The inputs are listed once, when the run begins; each is checked when it is read.

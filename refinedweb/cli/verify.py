@@ -51,6 +51,7 @@ def verify(out: str, quick: bool, as_json: bool) -> int:
 
 def _show(verdict: Verdict) -> None:
     from refinedweb.cli.lost import show_lost
+    from refinedweb.views.inputs import trouble_of
 
     totals = verdict.totals
     removed = totals.rows_in - totals.rows_kept - totals.rows_lost
@@ -58,6 +59,8 @@ def _show(verdict: Verdict) -> None:
     done = verdict.tasks - verdict.pending
     click.echo(f"{done:,} of {verdict.tasks:,} tasks committed, {verdict.objects:,} objects, {verdict.size:,} bytes")
     click.echo(f"{totals.rows_in:,} rows in = {totals.rows_kept:,} kept + {removed:,} removed{lost}")
+    for text in trouble_of(totals):
+        click.secho(line(text, 1000), fg="yellow")
     for problem in verdict.problems:
         click.secho(f"Problem: {printable(problem)}", fg="red")
     if len(verdict.code_versions) > 1:

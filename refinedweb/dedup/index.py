@@ -22,7 +22,8 @@ from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import RunFile, run_or_none
 from refinedweb.recipe.plan import Step
 from refinedweb.shard.index_format import FORMAT, FORMAT_NAME, KEY_PARAMETERS
-from refinedweb.sources.inputs import Input, is_hidden
+from refinedweb.sources.folders import is_hidden
+from refinedweb.sources.inputs import Input
 from refinedweb.storage import ObjectInfo, Store, open_store
 from stages.dedup import Clustered, keys_column
 from stages.errors import ConfigError

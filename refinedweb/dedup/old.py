@@ -81,10 +81,10 @@ def is_number(kind: pa.DataType) -> bool:
 def _of_file(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
     store, key = split_uri(item.uri)
     with store.open(key, random=True) as file:
-        parquet = BoundedRows(file, 0, _BYTES)
+        parquet = BoundedRows(file, _BYTES)
         names = [name for name in parquet.schema.names if name in ("id", KEPT_ID, *columns)]
         first = 0
-        for group in range(parquet.groups):
+        for group in range(len(parquet.groups)):
             for found in parquet.tables(group, _ROWS, names):
                 docs = _as_documents(found)
                 yield docs.append_column(ROW, pa.array(np.arange(first, first + docs.num_rows)))

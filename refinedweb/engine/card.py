@@ -18,6 +18,7 @@ from refinedweb.ledger.gaps import lost_to
 from refinedweb.ledger.layout import CARD, CORPUS
 from refinedweb.ledger.manifest import Ledger, Totals
 from refinedweb.ledger.run_file import RunFile
+from refinedweb.sources.inputs import files_of
 from refinedweb.sources.survey import ARCHIVE, JSON, Survey
 from refinedweb.sources.unify import METADATA
 from refinedweb.storage import Missing, Store
@@ -129,14 +130,14 @@ def _about(run: RunFile, totals: Totals) -> str:
     return (
         f"# {_words(run.recipe_name)} corpus\n\n"
         f"{totals.rows_kept:,} documents ({totals.bytes_kept / 1e6:,.1f} MB of text), {share:.1%} of the "
-        f"{totals.rows_in:,} documents in {len(run.inputs):,} input files. Made by `refinedweb` with the recipe "
+        f"{totals.rows_in:,} documents in {files_of(run.inputs):,} input files. Made by `refinedweb` with the recipe "
         f"`{_cell(run.recipe_name)}`, fingerprint `{_cell(run.fingerprint)}`: the same input and recipe give "
         "the same bytes."
     )
 
 
 def _missing(run: RunFile, totals: Totals, lost: Sequence[int]) -> str:
-    rows = [f"- `{_cell(run.inputs[shard].uri)}`" for shard in lost[:MOST_MISSING]]
+    rows = [f"- `{_cell(run.inputs[shard].name)}`" for shard in lost[:MOST_MISSING]]
     more = [f"- and {len(lost) - MOST_MISSING:,} more"] if len(lost) > MOST_MISSING else []
     counted = (
         f" {totals.rows_lost:,} documents of them had been read before they were lost." if totals.rows_lost else ""

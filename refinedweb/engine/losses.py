@@ -126,4 +126,6 @@ def _as_it_is_now(item: Input) -> Input:
         found = store.info(key)
     except RefinedWebError:  # the task's own attempt will say what is wrong with it
         return item
+    if item.part is not None:
+        return item  # its place was found in the file as it was
     return Input(item.uri, found.etag, found.size)

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any, cast
 
 import pyarrow as pa
 
+from refinedweb.engine.first_look import first_look
 from refinedweb.recipe.recipe import Recipe
-from refinedweb.shard.apply import Split
 from refinedweb.shard.kept import CLUSTER_SIZE
-from refinedweb.shard.source import InputShard
+from refinedweb.shard.stage_cache import built
 from refinedweb.sources.inputs import Input
 from stages.base import Stage, set_column
 from stages.dedup import Clustered, Global
-from stages.errors import ConfigError, RefinedWebError, nearest
+from stages.errors import ConfigError, nearest
 
 
 def check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
-    """Raises ConfigError if a stage needs a column that neither the first input nor a stage before it has.
+    """Raises ConfigError if the inputs cannot be documents, or if a stage needs a column that neither the first input
+    nor a stage before it has.
 
     An input that cannot be read is not the recipe's fault; then nothing is known.
     """
     stages = recipe.build()
-    if not inputs or not any(needs_of(stage) for stage in stages):
+    docs = first_look(recipe, inputs)
+    if docs is None or not any(needs_of(stage) for stage in stages):
         return
-    try:
-        docs = _columns_of(recipe, inputs[0])
-    except (RefinedWebError, OSError):
-        return
-    for stage in stages:
+    for stage in built(
+        recipe.stages, recipe.imports
+    ):  # with models and lists of a store on this machine, as in workers
         for name in needs_of(stage):
             if name not in docs.column_names:
                 raise ConfigError(
@@ -46,9 +45,3 @@ def check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
 def needs_of(stage: Stage) -> Sequence[str]:
     """The columns without which a stage cannot work."""
     return cast(Any, stage).ranks_by if isinstance(stage, Clustered) else getattr(stage, "needs", ())
-
-
-def _columns_of(recipe: Recipe, item: Input) -> pa.Table:
-    """An empty table with the columns of an input."""
-    with closing(cast(Any, InputShard(item, recipe.source, 1).batches())) as batches:
-        return cast(Split, next(batches)).kept.slice(0, 0)

@@ -39,9 +39,12 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0: done. 3: finished with quarantined documents, partial, lost or failed shards, or unreadable records."""
+        """0: done. 3: finished with quarantined documents, partial, lost or failed shards, or unreadable records, or
+        without having seen a document.
+        """
         totals = self.totals
-        return 3 if self.failed or self.lost or totals.partial or totals.quarantined or totals.unreadable else 0
+        trouble = self.failed or self.lost or totals.partial or totals.quarantined or totals.unreadable
+        return 3 if trouble or not totals.rows_in else 0
 
 
 def execute(

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple
 
 from refinedweb.engine import policy
 from refinedweb.engine.output import check_output
+from refinedweb.ledger import layout
+from refinedweb.ledger.holder import is_gone
 from refinedweb.ledger.layout import RUN_FILE
 from refinedweb.ledger.origin import origin
 from refinedweb.ledger.own_runs import note_own_run
@@ -21,9 +25,9 @@ from refinedweb.ledger.run_file import RunFile, open_run, run_or_none
 from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
-from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs
+from refinedweb.sources.inputs import FoundInputs, Input, InputSpecs, in_parts
 from refinedweb.sources.survey import survey
-from refinedweb.storage import Exists, Store, open_store
+from refinedweb.storage import Changed, Exists, Store, open_store
 from refinedweb.storage.patient import PatientStore
 from stages.errors import ConfigError
 
@@ -31,11 +35,12 @@ SHOWN_DIFFERENCES = 6  # lines in a refusal; the rest is only counted
 
 
 class Begun(NamedTuple):
-    """A run that this driver started or joined, and the files that listing its inputs left out."""
+    """A run that this driver started or joined, and the files that listing its inputs left out, with the reasons."""
 
     run: RunFile
     joined: bool
     left_out: Sequence[str] = ()
+    reasons: Sequence[str] = ()
 
 
 def begin(
@@ -50,24 +55,35 @@ def begin(
     _check_index(recipe)
     store = _patient(out, patience)
     run = run_or_none(store)
-    if run is None:
-        found = _found(specs, out, patience)
+    fresh = run is None or _may_be_replaced(store, run, recipe, specs.full())
+    if run is None or fresh:
+        found = _found(recipe, specs, out, patience)
         _check_needs(recipe, found.inputs)
-        run = _created(store, _run_of(recipe, found.inputs, specs.full()))
+        wanted = _run_of(recipe, found.inputs, specs.full())
+        run = _created(store, wanted) if run is None else _replaced(store, run, wanted)
         if run is not None:
-            return Begun(run, False, found.left_out)
+            return Begun(run, False, found.left_out, found.reasons)
         run = store.repeat(lambda: open_run(out))  # of the many drivers that started together, one was first
     _check_recipe(store, run, recipe)
     if not check and run.specs == specs.full():
         return Begun(run, True)
-    found = _found(specs, out, patience)
+    found = _found(recipe, specs, out, patience)
     _check_inputs(store, run, found.inputs, losses)
-    return Begun(run, True, found.left_out)
+    return Begun(run, True, found.left_out, found.reasons)
 
 
-def _found(specs: InputSpecs, out: str, patience: float) -> FoundInputs:
-    """Patient with stores that do not answer. Wrong specs are an error at once."""
-    return _patient(out, patience).repeat(lambda: specs.find(out))
+def _found(recipe: Recipe, specs: InputSpecs, out: str, patience: float) -> FoundInputs:
+    """The shards: files, and parts of large ones. Patient with stores that do not answer. Wrong specs are an error at
+    once.
+    """
+
+    def find() -> FoundInputs:
+        found = specs.find(out)
+        if recipe.run.limit is not None:  # the first documents of each file
+            return found
+        return replace(found, inputs=in_parts(found.inputs, recipe.source))
+
+    return _patient(out, patience).repeat(find)
 
 
 def _patient(out: str, patience: float) -> PatientStore:
@@ -128,6 +144,33 @@ def _created(store: Store, wanted: RunFile) -> RunFile | None:
     return wanted
 
 
+def _may_be_replaced(store: Store, run: RunFile, recipe: Recipe, specs: list[str]) -> bool:
+    """Whether this is another run than the one that is wanted, of which nothing came to be: its command was wrong, and
+    this is the corrected one. Who works on a run holds a claim, and who starts its workers has not failed yet: then it
+    stays, unless the process that began it is known to be gone.
+    """
+    if run.fingerprint == recipe.fingerprint() and run.specs == specs:
+        return False
+    own = [info.key for info in islice((o for o in store.list() if layout.is_own(o.key)), len(run.inputs) + 1)]
+    nothing = all(layout.is_failure(key) for key in own)
+    return nothing and (bool(own) or is_gone(str(run.origin.get("process", ""))))
+
+
+def _replaced(store: Store, old: RunFile, wanted: RunFile) -> RunFile | None:
+    """Write `run.json` instead of that of a run of which nothing came to be; None if another driver was faster."""
+    data, etag = store.get(RUN_FILE)
+    if data != old.to_json():
+        return None
+    failures = [info.key for info in store.list() if layout.is_failure(info.key)]
+    try:
+        store.put_match(RUN_FILE, wanted.to_json(), etag)
+    except Changed:
+        return None
+    store.delete_many(failures)
+    note_own_run(wanted)
+    return wanted
+
+
 def _check_store(store: Store) -> None:
     """A store that lets a second writer create the same object cannot hold a ledger."""
     try:
@@ -164,7 +207,7 @@ def _refusal(store: Store, what: str, lines: list[str]) -> str:
 
 def _input_differences(old: Sequence[Input], new: Sequence[Input]) -> tuple[list[str], list[str]]:
     """What is new, and what is gone or changed."""
-    before, after = {item.uri: item for item in old}, {item.uri: item for item in new}
-    gone = [f"gone: {uri}" for uri in before if uri not in after]
-    changed = [f"changed: {uri}" for uri in before if uri in after and before[uri] != after[uri]]
-    return [f"new: {uri}" for uri in after if uri not in before], gone + changed
+    before, after = {item.name: item for item in old}, {item.name: item for item in new}
+    gone = [f"gone: {name}" for name in before if name not in after]
+    changed = [f"changed: {name}" for name in before if name in after and before[name] != after[name]]
+    return [f"new: {name}" for name in after if name not in before], gone + changed

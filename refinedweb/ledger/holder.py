@@ -31,6 +31,18 @@ def started_at(pid: int) -> str | None:
     return None if fields[0] in {"Z", "X"} else fields[19]
 
 
+def this_process() -> str:
+    """Name this process so that its end can be noticed on this machine."""
+    return f"{this_machine()} {os.getpid()} {started_at(os.getpid())}"
+
+
+def is_gone(process: str) -> bool:
+    """Whether a process that was named so by `this_process` ran on this machine, and has ended."""
+    machine, _, rest = process.rpartition(" ")
+    machine, _, pid = machine.rpartition(" ")
+    return machine != "" and machine == this_machine() and pid.isdecimal() and started_at(int(pid)) != rest
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a claim. Older versions renew a claim by writing it with another `beat`."""

@@ -1,6 +1,7 @@
 """Every key of a run's store, in one place: what is kept where below OUT.
 
     run.json                                  what the run is
+    stdin                                     the input that came on standard input
     README.md                                 the dataset card
     report.html                               the report
     corpus/<shard>.parquet                    the result of the last pass
@@ -39,6 +40,7 @@ from stages.base import STAGE_NAME
 # Inputs must recognise a run and its corpus, and may not import the ledger.
 RUN_FILE = inputs.RUN_FILE
 CORPUS = inputs.CORPUS
+STDIN = inputs.STDIN
 CARD = "README.md"
 REPORT = "report.html"
 INDEX = "index"
@@ -65,6 +67,7 @@ DOCUMENTS_KEY = re.compile(rf"(?:{CORPUS}|{_REMOVED_BY})/{_PARQUET}")
 _PHASE_KEY = re.compile(rf"({STEP_NAME.pattern}/{PHASE_NAME.pattern})/({RECORDS}|{FAILURES})/{_JSON}")
 _HANDED_ON_KEY = re.compile(rf"(.*)/({STEP_NAME.pattern})/kept/{_PARQUET}", re.DOTALL)
 _RECORD_KEY = re.compile(rf"{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/{RECORDS}/{_JSON}")
+_FAILURE_KEY = re.compile(rf"{STEP_NAME.pattern}(?:/{PHASE_NAME.pattern})?/{FAILURES}/{_JSON}")
 _OWN_KEY = re.compile(
     rf"(?:{CORPUS}|{INDEX}/{STAGE_NAME.pattern}|{_REMOVED_BY}|{STEP_NAME.pattern}/(?:kept|decisions|amended))/{_PARQUET}"
     rf"|{STEP_NAME.pattern}/(?:plan|phases){re.escape(JSON_SUFFIX)}"
@@ -132,6 +135,11 @@ def phase_of(key: str) -> str | None:
 def is_record(key: str) -> bool:
     """Whether the object is a commit record."""
     return _RECORD_KEY.fullmatch(key) is not None
+
+
+def is_failure(key: str) -> bool:
+    """Whether the object notes why a task failed for good."""
+    return _FAILURE_KEY.fullmatch(key) is not None
 
 
 def ledger_folder(ledger: str, kind: str) -> str:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from refinedweb.ledger.holder import this_process
 from refinedweb.sources.inputs import masked
 
 MOST_WORDS, MOST_WORD = 200, 1000  # of a command line: thousands of inputs are in `inputs` anyway
@@ -35,6 +36,7 @@ def origin() -> dict[str, str | list[str] | dict[str, str]]:
     return {
         "user": user(),
         "host": socket.gethostname(),
+        "process": this_process(),
         "command": safe_words([Path(sys.argv[0]).name, *sys.argv[1:MOST_WORDS]]),
         "python": platform.python_version(),
         "packages": _versions(),

@@ -13,6 +13,7 @@ from refinedweb.ledger.layout import shuffled_name
 from stages.errors import ShardError
 
 Removed = dict[str, dict[str, int]]
+MOST_BROKEN = 5  # inputs that sums name; `status` and `verify` show as many
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Record:
 class Totals:
     """Sums over records. `add` takes a record, `merge` other totals. `unreadable`: why records are not in the sums;
     `shuffled`: rows and bytes of shuffle objects, by the name of what they hold.
+    `broken`: the first inputs that are damaged, each with its first damage.
     """
 
     tasks: int = 0
@@ -99,6 +101,7 @@ class Totals:
     facts: dict[str, int] = field(default_factory=dict)
     shuffled: dict[str, tuple[int, ...]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         self.merge(
@@ -120,6 +123,7 @@ class Totals:
                 stage_seconds=record.stage_seconds,
                 facts=record.facts,
                 shuffled=_shuffled(record.outputs),
+                broken=[f"{record.input_key}: {place.get('error', '')}" for place in record.damage[:1]],
             )
         )
 
@@ -136,6 +140,7 @@ class Totals:
             before = self.shuffled.get(name, (0, 0))
             self.shuffled[name] = (before[0] + rows, before[1] + size)
         self.unreadable += other.unreadable
+        self.broken = [*self.broken, *other.broken][:MOST_BROKEN]
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refinedweb.select.query import PageQuery
-from refinedweb.sources.inputs import KINDS
+from refinedweb.sources.folders import KINDS
 from refinedweb.sources.record_list import COLUMNS, CRAWL
 from refinedweb.storage import Store, split_uri
 from stages.errors import ConfigError

@@ -32,7 +32,7 @@ class ShardSource(Protocol):
 
 
 class InputShard:
-    """The first `limit` documents of an input file (None = all)."""
+    """The first `limit` documents of an input file, or of a part of one (None = all)."""
 
     def __init__(
         self, item: Input, options: SourceOptions, limit: int | None, columns: pa.Schema | None = None
@@ -46,7 +46,7 @@ class InputShard:
 
     def batches(self) -> Iterator[Split]:
         with self._open() as file:
-            reader = open_reader(file, self.item.uri, self._options)
+            reader = open_reader(file, self.item.uri, self._options, self.item.part)
             self.report = reader.report
             left, any_batch = self._limit, False
             for batch in reader.batches():

@@ -15,18 +15,19 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from refinedweb.sources.base import Damage, SourceOptions, SourceReport
+from refinedweb.sources.base import Damage, Part, SourceOptions, SourceReport
 from refinedweb.sources.charset import decode
 from refinedweb.sources.formats import batches_of
 
-__all__ = ["Damage", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"]
+__all__ = ["Damage", "Part", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"]
 
 
 class Reader:
     """Reads one file forward, once. Its `report` is complete when `batches` is exhausted."""
 
-    def __init__(self, file: BinaryIO, key: str, options: SourceOptions) -> None:
+    def __init__(self, file: BinaryIO, key: str, options: SourceOptions, part: Part | None) -> None:
         self._file = file
+        self._part = part
         self._key = key
         self._options = options
         self.report = SourceReport()
@@ -36,12 +37,14 @@ class Reader:
 
         Raises ShardError if the file's format is unknown.
         """
-        return batches_of(self._file, self._key, self._options, self.report)
+        return batches_of(self._file, self._key, self._options, self.report, self._part)
 
 
-def open_reader(file: BinaryIO, key: str, options: SourceOptions | None = None) -> Reader:
-    """Open a reader for a seekable binary file. `key` is its URI or path: it goes into the column `source`."""
-    return Reader(file, key, SourceOptions() if options is None else options)
+def open_reader(file: BinaryIO, key: str, options: SourceOptions | None = None, part: Part | None = None) -> Reader:
+    """Open a reader for a seekable binary file, or for a part of it. `key` is its URI or path: it goes into the column
+    `source`.
+    """
+    return Reader(file, key, SourceOptions() if options is None else options, part)
 
 
 def decode_html(page: bytes, charset: str | None = None) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
+from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
 Row = dict[str, Any]
+
+
+class NoDocuments(ShardError):
+    """A file that cannot be documents, however often it is read: of another format, or without text."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,9 @@ class SourceOptions:
     truncated: Literal["drop", "keep"] = "drop"
     # A page with a larger share (0 to 1) of control characters and undecodable bytes is not text.
     max_garbage: float = 0.05
+    # Bytes of a part of a larger file, which is then several shards; 0: a file is one shard. With more than 4,096 parts
+    # in a run, they are larger. It decides how many files the corpus has, so it is part of the fingerprint.
+    part_bytes: int = 256 << 20
     # Columns (Parquet) or keys (JSONL) to read; None = the first of the usual names that the input has. A field within
     # a struct, a map or JSON is addressed by its path: `metadata.url`.
     html_column: str | None = None
@@ -47,6 +55,8 @@ class SourceOptions:
         for name in ("max_bytes", "batch_rows", "batch_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.part_bytes < 0:
+            raise ValueError(f"part_bytes must be 0 (never) or more, not {self.part_bytes}")
         if self.truncated not in ("drop", "keep"):
             raise ValueError(f'truncated must be "drop" or "keep", not {self.truncated!r}')
         if not 0 <= self.max_garbage <= 1:
@@ -63,18 +73,31 @@ class Damage:
     error: str
 
 
+class Part(NamedTuple):
+    """A part of a file: its number, and the `bytes` or row `groups` from `start` to before `end`."""
+
+    number: int
+    kind: Literal["bytes", "groups"]
+    start: int
+    end: int
+
+
 @dataclass
 class SourceReport:
-    """What a reader found. Law: `records == rows + sum(skipped.values())`. Complete once the batches are exhausted."""
+    """What a reader found. Law: `records == rows + sum(skipped.values())`. Complete once the batches are exhausted.
+
+    Of JSON also the keys of the first object.
+    """
 
     skipped: dict[str, int] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
     records: int = 0
     rows: int = 0
     bytes_read: int = 0
+    keys_seen: tuple[str, ...] = ()
     # Where the values of each document column were found first, in a table of columns or in JSON.
     taken: dict[str, str] = field(default_factory=dict)
-    kind: str = ""  # "Parquet" or "JSON"; empty for an archive
+    kind: str = ""  # "Parquet", "JSON" or "CSV"; empty for an archive
 
     def take(self, column: str, path: tuple[str, ...]) -> None:
         """Note that a document column was filled from this place."""

@@ -18,13 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.sources.base import SourceOptions, SourceReport
+from refinedweb.sources.base import NoDocuments, SourceOptions, SourceReport
 from refinedweb.sources.charset import decode
 from refinedweb.sources.ids import content_id
 from refinedweb.sources.lifting import ColumnPlace, Containers, is_bytes, located, taken, usable
 from refinedweb.sources.places import NAMES, chosen_place, paths
 from stages.base import drop_where, set_column
-from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
 REASON = "[a-z][a-z0-9_]{0,63}"  # a snake_case name short enough for a folder
@@ -56,11 +55,11 @@ def match_columns(schema: pa.Schema, key: str, options: SourceOptions) -> Mappin
         places = [place for path in paths(column, chosen) for place in located(schema, path)]
         found = tuple(place for place in places if place.type is None or usable(column, place.type))
         if chosen is not None and not found:
-            raise ShardError(f"{key} has no column {chosen!r} for {column}; its columns are {', '.join(schema.names)}")
+            raise NoDocuments(f"{key} has no column {chosen!r} for {column}; its columns are {', '.join(schema.names)}")
         if found:
             places_of[column] = found
     if "html" not in places_of and "text" not in places_of:
-        raise ShardError(
+        raise NoDocuments(
             f"{key} has no column for html or text (looked for {', '.join(NAMES['html'] + NAMES['text'])}); its "
             f"columns are {', '.join(schema.names)}: name one with --set source.text_column or source.html_column"
         )
@@ -109,7 +108,7 @@ def finish(docs: pa.Table, key: str, options: SourceOptions) -> pa.Table:
     reasons = pc.if_else(large, "too_large", pc.if_else(blank, "empty_payload", pa.scalar(None, pa.string())))
     docs = set_column(docs, "drop", _reasons(docs.column("drop")))
     unusable = pc.and_(pc.is_valid(reasons), pc.is_null(docs.column("drop")))
-    for name in ("html", "text"):
+    for name in ("html", "text") if pc.any(unusable).as_py() else ():  # it copies, and nearly all batches are usable
         column = docs.column(name)
         docs = set_column(docs, name, pc.if_else(unusable, pa.scalar(None, column.type), column))
     return drop_where(docs, reasons)

@@ -1,4 +1,4 @@
-"""Compressed members: gzip (RFC 1952), zstd (RFC 8878, with the dictionaries of the WARC-zstd draft), bzip2.
+"""Compressed members: gzip (RFC 1952), zstd (RFC 8878, with the dictionaries of the WARC-zstd draft), bzip2, xz.
 
 An archive is a chain of members, usually one per record. A decompressor gets a small piece at a time (`step`), so that
 one call yields tens of megabytes at most, even for a bomb: deflate expands up to 1,032 times, a zstd or bzip2 block far
@@ -8,6 +8,7 @@ more.
 from __future__ import annotations
 
 import bz2
+import lzma
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = tuple(bytes([low, 0x2A, 0x4D, 0x18]) for low in range(0x50, 0x60))
 _DICTIONARY = b"\x5d\x2a\x4d\x18"
 _MAX_DICTIONARY = 32 << 20  # bytes: a limit of ours, against hostile files
+_MAX_XZ = 128 << 20  # bytes of memory: `xz -9` needs 65 MiB; a file that wants more is refused as damaged
 _MAX_WINDOW = 128 << 20  # bytes: what `zstd --long` needs; a decoder may allocate as much
 
 
@@ -53,8 +55,11 @@ GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, 1 << 11, partial(zlib.decompre
 DEFLATE = Codec("deflate", (), 1 << 14, 0, partial(zlib.decompressobj, 15), (zlib.error,))
 RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, 0, partial(zlib.decompressobj, -15), (zlib.error,))
 BZIP2 = Codec("bzip2", (b"BZh",), 1 << 9, 1 << 20, bz2.BZ2Decompressor, (OSError, ValueError))
+XZ = Codec(
+    "xz", (b"\xfd7zXZ\0",), 1 << 9, 1 << 20, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _MAX_XZ), (lzma.LZMAError,)
+)
 ZSTD = zstd()
-CODECS = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD, ".bz2": BZIP2}
+CODECS = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD, ".bz2": BZIP2, ".xz": XZ}
 
 
 def codec_of(head: bytes, file: BinaryIO, key: str) -> Codec | None:
@@ -65,7 +70,7 @@ def codec_of(head: bytes, file: BinaryIO, key: str) -> Codec | None:
     """
     if head.startswith(_DICTIONARY):
         return zstd(_read_dictionary(file, key))
-    return next((codec for codec in (GZIP, ZSTD, BZIP2) if head.startswith(codec.magics)), None)
+    return next((codec for codec in (GZIP, ZSTD, BZIP2, XZ) if head.startswith(codec.magics)), None)
 
 
 def _read_dictionary(file: BinaryIO, key: str) -> bytes:

@@ -18,8 +18,12 @@ _DATE = re.compile(
     r"\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?",
     re.I,
 )
-_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d+)?[ \t]+(\d{3})\b[^\n]*")
-_MEDIA_TYPE_END = re.compile(r"[;,\s]")
+# Browsers write the name small too, and servers forget the space before the reason. The last form is HTTP/2's.
+_STATUS_LINE = re.compile(rb"(?:HTTP/\d(?:\.\d+)?[ \t]+|:status:[ \t]*)(\d{3})(?!\d)[^\n]*", re.I)
+_INTERIM = 8  # responses before the real one (`100 Continue`): a limit of ours, real exchanges have one
+_QUOTES = " \t\"'"
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?=$|[;,\s\"'])", re.A)
+_MEDIA_TYPE_END = re.compile(r"[;,\s\"']")
 _CHARSET = re.compile(r"""charset\s*+=\s*+["']?+\s*+([^\s"';,]++)""", re.I)
 # url ip date type length; version 2 has more columns between type and length. URLs and types may contain spaces.
 _ARC_COLUMNS = re.compile(rb" (?P<ip>\S++) (?P<date>\d{12,18}) (?P<mime>\S*+)(?= )")
@@ -100,21 +104,55 @@ class HttpHead(NamedTuple):
 
 
 def parse_http(block: bytes, limit: int = HEAD_BYTES) -> HttpHead | None:
-    """Parse the head of an HTTP response; None if the block is not one, or its head is longer than `limit` bytes."""
-    start = _STATUS_LINE.match(block)
+    """Parse the head of an HTTP response; None if the block is not one, or its head is longer than `limit` bytes.
+
+    Interim responses (`100 Continue`) before it are passed over.
+    """
+    head = _head_at(block, 0, limit)
+    for _ in range(_INTERIM):
+        if head is None or not 100 <= head.status < 200:
+            break
+        later = _head_at(block, head.body_at, limit)
+        if later is None:
+            break
+        head = later
+    return head
+
+
+def _head_at(block: bytes, at: int, limit: int) -> HttpHead | None:
+    start = _STATUS_LINE.match(block, at)
     if start is None:
         return None
-    end = BLANK_LINE.search(block, start.end(), limit)
+    end = BLANK_LINE.search(block, start.end(), at + limit)
     if end is None:
-        if len(block) >= limit:
+        if len(block) - at >= limit:
             return None
-        return HttpHead(int(start[1]), parse_fields(block[start.end() :]), len(block))
-    return HttpHead(int(start[1]), parse_fields(block[start.end() : end.start()]), end.end())
+        return HttpHead(int(start[1]), _http_fields(block[start.end() :]), len(block))
+    return HttpHead(int(start[1]), _http_fields(block[start.end() : end.start()]), end.end())
+
+
+def _http_fields(block: bytes) -> Fields:
+    """The fields of a response. As browsers do: of several Content-Types the last valid one counts, and several
+    Content-Encodings are one list.
+    """
+    fields = parse_fields(block)
+    lines = None
+    for name in ("content-type", "content-encoding"):
+        if name in fields and block.lower().count(name.encode()) > 1:
+            lines = lines or decode_header(block).split("\n")
+            pairs = (line.partition(":") for line in lines)
+            values = [value.strip() for key, _, value in pairs if key.strip().lower() == name]
+            if name == "content-encoding":
+                fields[name] = ", ".join(values)
+            else:
+                valid = [value for value in values if _MEDIA_TYPE.match(value.strip(_QUOTES))]
+                fields[name] = valid[-1] if valid else fields[name]
+    return fields
 
 
 def media_type(field: str) -> str:
-    """`type/subtype` in lower case, without the parameters and their separators."""
-    return _MEDIA_TYPE_END.split(field.strip(), maxsplit=1)[0].lower()
+    """`type/subtype` in lower case, without the parameters, their separators and quotes around it."""
+    return _MEDIA_TYPE_END.split(field.strip(_QUOTES + "\r\n"), maxsplit=1)[0].lower()
 
 
 def mime_and_charset(content_type: str | None) -> tuple[str, str | None]:

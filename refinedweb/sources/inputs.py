@@ -1,8 +1,9 @@
 """Expand what a user names (paths, prefixes, globs, lists of paths) to the list of input files.
 
-From a folder, files of one kind are taken: crawl archives if it has any, else Parquet, else JSONL, so that a table in
-the crawl's folder is not read as part of the crawl. The files left out are reported. Files are ordered by name, so that
-shard numbers are the same on every machine.
+From a folder, files of one kind are taken (see `folders`), so that a table in the crawl's folder is not read as part
+of the crawl. The files left out are reported. Files are ordered by name, so that shard numbers are the same on every
+machine. A name that ends with `/` means what lies below it; any other name means the file of exactly this name, if
+there is one.
 """
 
 from __future__ import annotations
@@ -10,22 +11,20 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from refinedweb.sources.base import Part, SourceOptions
 from refinedweb.sources.compression import CODECS, expand
+from refinedweb.sources.folders import choose
+from refinedweb.sources.parts import parts_of, target_of
 from refinedweb.storage import Missing, ObjectInfo, Store, open_store, split_uri
 from refinedweb.storage.keys import checked_key
 from refinedweb.storage.local import LocalStore
 from stages.errors import ConfigError
 
-KINDS = (
-    ("crawl archives", re.compile(r"\.w?arc(\.\w+)?(\.gz|\.zst)?$")),
-    ("Parquet", re.compile(r"\.parquet$")),
-    ("JSONL", re.compile(r"\.(jsonl|ndjson|json)(\.gz|\.zst)?$")),
-)
 PATHS_LIST = re.compile(r"\.paths(\.gz|\.zst)?$")
 LOOKUPS = 32  # of listed files at the same time: a dump's list has up to 100,000, and each is a request
 MOST_LISTED = 64 << 20  # bytes of a list once it is decompressed; that of a dump of 100,000 files has 14 MB
@@ -36,22 +35,35 @@ _BAD_LIST = {
     "corrupt": "is damaged",
 }
 RUN_FILE, CORPUS = "run.json", "corpus"  # by which a run's output is recognised; see `ledger.layout`
+STDIN = "stdin"  # what a run was given on standard input, below its output
 
 
 class Input(NamedTuple):
-    """One input file: its full name, and its etag and size in bytes when the run began."""
+    """One input file, or a part of it: its full name, its etag when the run began, and bytes to read."""
 
     uri: str
     etag: str
     size: int
+    part: Part | None = None
+
+    @property
+    def name(self) -> str:
+        """The file, and which part of it."""
+        return self.uri if self.part is None else f"{self.uri} (part {self.part.number})"
+
+
+def files_of(inputs: Iterable[Input]) -> int:
+    """How many files these are, whole or in parts."""
+    return len({item.uri for item in inputs})
 
 
 @dataclass(frozen=True)
 class FoundInputs:
-    """The inputs, and the names of the files in the same folders that were left out."""
+    """The inputs, the names of the files in the same places that were left out, and why, where a user may wonder."""
 
     inputs: list[Input]
     left_out: list[str]
+    reasons: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,43 +79,101 @@ class InputSpecs:
 
     def full(self) -> list[str]:
         """The same in full, so that two drivers can compare what they were given without listing anything."""
-        names = [spec.rstrip("/") if spec.startswith("s3://") else _located(spec) for spec in self.specs]
-        return names if self.base is None else [*names, f"--base {_located(self.base)}"]
+        names = [_full_spec(spec) for spec in self.specs]
+        return names if self.base is None else [*names, f"--base {_full_spec(self.base)}"]
 
 
-def _located(spec: str) -> str:
+def _full_spec(spec: str) -> str:
+    """The spec with its place in full. A `/` at its end stays: it means what lies below, and not a file."""
     store, key = _locate(spec)
-    return store.uri(key).rstrip("/")
+    return store.uri(key).rstrip("/") + ("/" if spec.endswith("/") and spec.startswith("s3://") else "")
 
 
 def find(specs: Iterable[str], *, out: str, base: str | None = None) -> FoundInputs:
     """Find all inputs that `specs` name, except files below `out`. Raises ConfigError if a spec names no file."""
     inputs: dict[str, Input] = {}
-    left_out: list[str] = []
+    left_out: dict[str, None] = {}
+    reasons: dict[str, None] = {}
+    below_out = open_store(out).root + "/"
     for spec in specs:
-        taken, left = _expand(spec, base)
-        taken = [item for item in taken if not item.uri.startswith(open_store(out).root + "/")]
+        found = _expand(spec, base)
+        own = below_out + STDIN
+        taken = [item for item in found.inputs if item.uri == own or not item.uri.startswith(below_out)]
+        left = [uri for uri in found.left_out if not uri.startswith(below_out)]
         if not taken:
-            raise ConfigError(
-                f"no input files at {masked(spec)}; give WARC, ARC, WET, Parquet or JSONL files, or a prefix of them"
-            )
+            raise ConfigError(f"no input files at {masked(spec)}{_seen(left)}; {_WANTED}")
         inputs.update((item.uri, item) for item in taken)
-        left_out += left
-    return FoundInputs(list(inputs.values()), left_out)
+        left_out.update(dict.fromkeys(left))
+        reasons.update(dict.fromkeys(found.reasons))
+    return FoundInputs(list(inputs.values()), [uri for uri in left_out if uri not in inputs], list(reasons))
 
 
-def _expand(spec: str, base: str | None) -> tuple[list[Input], list[str]]:
+def in_parts(inputs: Sequence[Input], options: SourceOptions) -> list[Input]:
+    """The inputs with each large file as its parts (see `parts`)."""
+    target = target_of([item.size for item in inputs], options)
+
+    def cut(item: Input) -> list[Input]:
+        if not target or item.size < 2 * target - target // 2:
+            return [item]
+        store, key = split_uri(item.uri)
+        try:
+            with store.open(key, random=True) as file:
+                parts = parts_of(file, item.uri, item.size, target)
+        except Missing:
+            return [item]
+        return [Input(item.uri, item.etag, size, part) for part, size in parts] or [item]
+
+    with ThreadPoolExecutor(LOOKUPS) as pool:
+        return [part for parts in pool.map(cut, inputs) for part in parts]
+
+
+_WANTED = "give WARC, ARC, WET, Parquet, JSON or CSV files, or a prefix of them"
+
+
+_SHOWN = 3  # names in a message
+
+
+def _seen(names: list[str]) -> str:
+    """What lies at a place without inputs: its names, so that a user sees whether it is the right one."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f": {', '.join(names[:_SHOWN])}{more} cannot be read"
+
+
+def _expand(spec: str, base: str | None) -> FoundInputs:
     store, key = _locate(spec)
-    if any(sign in key for sign in "*?[") and not (isinstance(store, LocalStore) and os.path.exists(store.uri(key))):
-        return _globbed(store, key), []
+    if spec.endswith("/") or not key:
+        return _folder(store, key)
+    local = isinstance(store, LocalStore)
     if PATHS_LIST.search(key):
-        return _listed(store, key, base), []
-    if not key or (isinstance(store, LocalStore) and os.path.isdir(store.uri(key))):
+        return FoundInputs(_listed(store, key, base), [])
+    if local and os.path.isdir(store.uri(key)):
         return _folder(store, key)
     try:
-        return [_input(store, store.info(key))], []
+        return _named(store, store.info(key))
     except Missing:
-        return _folder(store, key)
+        pattern = any(sign in key for sign in "*?[")
+        return FoundInputs(_globbed(store, key), []) if pattern else _folder(store, key)
+
+
+def _named(store: Store, info: ObjectInfo) -> FoundInputs:
+    """The file of exactly this name. On S3 there may be a prefix of the same name; a 0-byte object before one only
+    marks it.
+    """
+    beside = [] if isinstance(store, LocalStore) else _below(store, info.key)
+    if beside and not info.size:
+        return _folder(store, info.key)
+    reason = [f"{store.uri(info.key)} is an object and a prefix; for what is below it, write {store.uri(info.key)}/"]
+    return FoundInputs([_input(store, info)], beside, reason if beside else [])
+
+
+def _below(store: Store, key: str) -> list[str]:
+    """The names below a prefix; none if this user may not list."""
+    try:
+        return [store.uri(info.key) for info in store.list(f"{key}/")]
+    except ConfigError:
+        return []
 
 
 def _locate(spec: str) -> tuple[Store, str]:
@@ -112,7 +182,7 @@ def _locate(spec: str) -> tuple[Store, str]:
             raise ConfigError(f"{spec!r} names no bucket; write s3://BUCKET/PREFIX")
         return split_uri(spec.rstrip("/"))
     if "://" in spec:
-        raise ConfigError(f"{masked(spec)}: only local paths and s3:// are supported")
+        return split_uri(spec.rstrip("/"))  # which refuses what nobody reads
     return split_uri(LocalStore(spec).root)
 
 
@@ -122,21 +192,16 @@ def masked(spec: str) -> str:
     return f"{path}?…" if mark and "=" in spec else spec
 
 
-def _folder(store: Store, key: str) -> tuple[list[Input], list[str]]:
+def _folder(store: Store, key: str) -> FoundInputs:
     objects = list(store.list(f"{key}/" if key else ""))
     if any(info.key == f"{key}/{RUN_FILE}".lstrip("/") for info in objects):
         raise ConfigError(f"{store.uri(key)} is the output of a run; name its corpus: {store.uri(key)}/{CORPUS}")
-    for _, pattern in KINDS:
-        taken = [info for info in objects if pattern.search(info.key.lower()) and not is_hidden(info.key)]
-        if taken:
-            others = {info.key for info in objects} - {info.key for info in taken}
-            return [_input(store, info) for info in taken], sorted(map(store.uri, others))
-    return [], [store.uri(info.key) for info in objects]
-
-
-def is_hidden(key: str) -> bool:
-    """Whether a file is another program's: `._a.warc.gz` of macOS, `.nfs0000…`. Only its own name makes it an input."""
-    return key.startswith(".", key.rfind("/") + 1)
+    chosen = choose(store, objects)
+    broken = store.broken_links(key) if isinstance(store, LocalStore) else ()
+    left = sorted([*(store.uri(info.key) for info in chosen.left), *map(store.uri, broken)])
+    reasons = [chosen.reason] if chosen.reason else []
+    reasons += [f"{store.uri(link)} is a link to a file that does not exist" for link in broken[:_SHOWN]]
+    return FoundInputs([_input(store, info) for info in chosen.taken], left, reasons)
 
 
 def _globbed(store: Store, key: str) -> list[Input]:
@@ -149,7 +214,7 @@ def _glob(pattern: str) -> Callable[[str], object]:
     """A matcher of keys. `*` and `?` stay within a folder, `**` crosses folders, `[…]` is a set of characters."""
     parts = re.split(r"(\*\*/?|\*|\?|\[[^\]]{1,100}\])", pattern)
     signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    wholes = [signs.get(part, part if part.startswith("[") else re.escape(part)) for part in parts]
+    wholes = [signs.get(part, _set(part) if _is_set(part) else re.escape(part)) for part in parts]
     stars = [at for at, part in enumerate(parts) if part.startswith("*")]
     for at, following in itertools.pairwise(stars):
         # What a star and the plain text after it match first will do: the next star takes whatever lies between.
@@ -160,6 +225,17 @@ def _glob(pattern: str) -> Callable[[str], object]:
         return re.compile("".join(wholes) + "$").match
     except re.error as error:
         raise ConfigError(f"{pattern!r} is not a pattern of file names: {error}") from error
+
+
+def _is_set(part: str) -> bool:
+    return len(part) > 2 and part[0] == "[" and part[-1] == "]"
+
+
+def _set(part: str) -> str:
+    """A set of characters as a shell writes it, `[!a]` for all others, as a regular expression."""
+    inner = part[1:-1]
+    other = "^" if inner[0] in "!^" and len(inner) > 1 else ""
+    return "[" + other + re.sub(r"([\[\]\\^&|~])", r"\\\1", inner[len(other) :]) + "]"
 
 
 def _listed(store: Store, key: str, base: str | None) -> list[Input]:

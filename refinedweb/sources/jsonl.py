@@ -1,44 +1,41 @@
-"""Read JSON lines: one row per line that is not blank.
+"""Read JSON: one row per line that is not blank, or per element of an array, or per object where they span lines.
 
-A line that is not a JSON object becomes a row with `drop = invalid_json`, one that is longer than a document may be
+What is not a JSON object becomes a row with `drop = invalid_json`, one that is longer than a document may be
 gets `too_large`, one that is cut by the file's end or by damage gets `truncated_record`. Keys that fill no document
-column are kept, as canonical JSON (sorted keys), in the string column `metadata`. `offset` is the line's number (from
-0).
+column are kept, as canonical JSON (sorted keys), in the string column `metadata`. `offset` is the number (from 0) of
+the line, or of the object; of a file that is read in parts, of the line in its part, plus 2⁴⁰ for each part before.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
-from refinedweb.sources.base import Damage, Row, SourceOptions, SourceReport, tables
+from refinedweb.sources.base import Damage, Part, Row, SourceOptions, SourceReport, tables
 from refinedweb.sources.columns import finish
+from refinedweb.sources.json_text import as_utf8, canonical, parsed
+from refinedweb.sources.json_values import Framed, JsonValues, is_in_lines
 from refinedweb.sources.places import look_up, opened, places
 from refinedweb.sources.stream import ByteStream
 from refinedweb.sources.values import as_column, valid_text
 from stages.schema import DOCUMENT
 
 _SCHEMA = DOCUMENT.append(pa.field("metadata", pa.string()))
+PART_LINES = 1 << 40  # more than the lines of any part: so a line of a part has a number of its own in the file
 _EXPANSION = 6  # bytes of JSON per byte of text at most: \\u00e9
 _REST = 1 << 20  # bytes for the other values of a line
-
-
-class Line(NamedTuple):
-    """A line's bytes (empty if it is too long), its size, and whether damage or the file's end cut it."""
-
-    content: bytes
-    size: int
-    cut: bool
 
 
 class JsonRows:
     """The rows of one file of JSON lines. Reading them fills `report`."""
 
-    def __init__(self, stream: ByteStream, key: str, options: SourceOptions, report: SourceReport) -> None:
-        self._stream = stream
+    def __init__(
+        self, stream: ByteStream, key: str, options: SourceOptions, report: SourceReport, part: Part | None = None
+    ) -> None:
+        self._stream = as_utf8(stream) if part is None else stream
+        self._part = part
         self._key = key
         self._options = options
         self._report = report
@@ -53,7 +50,8 @@ class JsonRows:
             yield _SCHEMA.empty_table()
 
     def _rows(self) -> Iterator[Row]:
-        for number, line in enumerate(self._lines()):
+        first = 0 if self._part is None else self._part.number * PART_LINES
+        for number, line in enumerate(self._pieces(), first):
             self._report.bytes_read = self._stream.bytes_read
             if not line.content.strip() and line.size == len(line.content):
                 continue
@@ -62,27 +60,55 @@ class JsonRows:
             yield self._row(number, line)
         self._report.bytes_read = self._stream.bytes_read
 
-    def _row(self, number: int, line: Line) -> Row:
+    def _row(self, number: int, line: Framed) -> Row:
         place: Row = {"source": self._key, "offset": number}
         if line.size > len(line.content):
             return place | {"drop": "too_large"}
         if line.cut:
             return place | {"drop": "truncated_record"}
         try:
-            value = json.loads(line.content.removeprefix(b"\xef\xbb\xbf"))
+            value = parsed(line.content, self._options.max_garbage)
         except (ValueError, RecursionError):
             return place | {"drop": "invalid_json"}
-        return (
-            json_row(value, place, self._options, self._report)
-            if isinstance(value, dict)
-            else place | {"drop": "invalid_json"}
-        )
+        if not isinstance(value, dict):
+            return place | {"drop": "invalid_json"}
+        self._report.keys_seen = self._report.keys_seen or tuple(value)
+        return json_row(value, place, self._options, self._report)
 
-    def _lines(self) -> Iterator[Line]:
-        """The lines; damage is reported and skipped."""
+    def _pieces(self) -> Iterator[Framed]:
+        """The bytes of each document. Raises ShardError if the file cannot hold documents."""
+        if self._part is not None:
+            yield from self._lines_of(self._part)
+            return
+        if is_in_lines(self._stream, self._key, self._limit):
+            yield from self._lines()
+            return
+        values = JsonValues(self._stream, self._limit)
+        yield from values
+        self._report.damage += values.damage
+        if (fault := self._stream.fault) is not None:
+            self._report.damage.append(Damage(fault.offset, f"{fault.error}; nothing after it is read"))
+
+    def _lines_of(self, part: Part) -> Iterator[Framed]:
+        """The lines of a part. Parts of an uncompressed file begin and end with lines. Members end anywhere: a line
+        belongs to the part in which it begins, or to the one before if it begins with the part.
+        """
+        stream = self._stream
+        stream.begin(part.start)
+        if not stream.compressed:
+            stream.end_at(part.end)
+        elif part.number:
+            self._long_line()
+        yield from self._lines(part.end if stream.compressed else None)
+
+    def _lines(self, end: int | None = None) -> Iterator[Framed]:
+        """The lines; damage is reported and skipped. `end`: of a part, where the next one begins."""
         stream = self._stream
         while True:
             while stream.need(1):
+                last = None if end is None else stream.position_of(end)
+                if last is not None and stream.position > last:
+                    return
                 yield self._line()
             fault = stream.fault
             if fault is None:
@@ -90,10 +116,10 @@ class JsonRows:
             found = stream.recover(lambda head: head.lstrip().startswith(b"{"))
             then = "nothing readable follows" if found is None else f"reading goes on at byte {found}"
             self._report.damage.append(Damage(fault.offset, f"{fault.error}; {then}"))
-            if found is None:
+            if found is None or (end is not None and found >= end):
                 return
 
-    def _line(self) -> Line:
+    def _line(self) -> Framed:
         stream, searched = self._stream, 0
         while (end := stream.buffer.find(b"\n", searched)) < 0 and len(stream.buffer) <= self._limit:
             searched = len(stream.buffer)
@@ -101,10 +127,10 @@ class JsonRows:
                 return self._last_line()
         if end >= 0:
             line = stream.take(end + 1)
-            return Line(line, len(line), False)
+            return Framed(line, len(line), False)
         return self._long_line()
 
-    def _last_line(self) -> Line:
+    def _last_line(self) -> Framed:
         """The last line of a file without a final newline: whole, unless the decoder failed or it is not JSON."""
         stream = self._stream
         offset = stream.offset_of(stream.position)
@@ -113,9 +139,9 @@ class JsonRows:
         if not cut and line.lstrip().startswith(b"{") and not _is_json(line):
             cut = True
             self._report.damage.append(Damage(offset, f"the file ends within a line, after {len(line)} bytes of it"))
-        return Line(line, len(line), cut)
+        return Framed(line, len(line), cut)
 
-    def _long_line(self) -> Line:
+    def _long_line(self) -> Framed:
         """Skip a line that is longer than the limit."""
         stream, size = self._stream, 0
         while stream.need(1):
@@ -125,12 +151,12 @@ class JsonRows:
             size += piece
             if end >= 0:
                 break
-        return Line(b"", size, False)
+        return Framed(b"", size, False)
 
 
 def _is_json(line: bytes) -> bool:
     try:
-        json.loads(line)
+        parsed(line, max_garbage=1.0)
     except (ValueError, RecursionError):
         return False
     return True
@@ -168,4 +194,4 @@ def _metadata(rest: dict[str, Any]) -> str | None:
     content = rest["metadata"] if rest.keys() == {"metadata"} else rest
     if content is None or isinstance(content, str):
         return None if content is None else valid_text(content)
-    return valid_text(json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
+    return valid_text(canonical(content))

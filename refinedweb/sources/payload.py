@@ -21,6 +21,11 @@ _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]{0,1024})?
 _MARKUP = re.compile(
     rb"\s*<(?:!doctype|!--|\?xml|html|head|body|title|meta|script|table|div|h1|p|a|br)\b|\s*<!--", re.I
 )
+# The root of XHTML, after declarations and comments.
+_XHTML = re.compile(
+    rb"(?:\s++|<\?[^>]{0,1000}+>|<!--(?:[^-]++|-(?!->))*+-->|<!doctype[^>]{0,1000}+>)*+<(?:[\w.-]{1,20}:)?html[\s>]",
+    re.I,
+)
 _BOM = re.compile(rb"^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)")
 _BINARY = (
     b"%PDF-",
@@ -175,6 +180,12 @@ def is_markup(body: bytes) -> bool:
     """Whether the first bytes look like HTML (WHATWG MIME Sniffing, section 7.1, a little wider)."""
     head = _BOM.sub(b"", body[:_SNIFFED]).replace(b"\0", b"")
     return _MARKUP.match(head) is not None
+
+
+def is_xhtml(body: bytes) -> bool:
+    """Whether an XML document is a page: its root is `html`."""
+    head = _BOM.sub(b"", body[:_SNIFFED]).replace(b"\0", b"")
+    return _XHTML.match(head) is not None
 
 
 def is_binary(body: bytes) -> bool:

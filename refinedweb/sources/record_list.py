@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from refinedweb.sources.base import Damage, Row, SourceOptions, SourceReport, tables
+from refinedweb.sources.base import Damage, Part, Row, SourceOptions, SourceReport, tables
 from refinedweb.sources.bounded import BoundedRows
 from refinedweb.sources.compression import codec_of
 from refinedweb.sources.framing import WARC
@@ -60,8 +60,11 @@ def is_record_list(schema: pa.Schema, options: SourceOptions) -> bool:
 class RecordListRows:
     """The rows of the records that one list names. Reading them fills `report`; its bytes are those of the records."""
 
-    def __init__(self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> None:
-        self._list = BoundedRows(file, 0, options.batch_bytes)
+    def __init__(
+        self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport, part: Part | None = None
+    ) -> None:
+        self._list = BoundedRows(file, options.batch_bytes)
+        self._groups = range(len(self._list.groups)) if part is None else range(part.start, part.end)
         self._key = key
         self._options = options
         self._report = report
@@ -79,7 +82,7 @@ class RecordListRows:
 
     def _places(self) -> Iterator[Place]:
         wanted = [*COLUMNS, *({CRAWL} & {*self._list.schema.names})]
-        for group in range(self._list.groups):
+        for group in self._groups:
             for given in self._tables(group, wanted):
                 for name, offset, length, *crawl in zip(*(given[name].to_pylist() for name in wanted), strict=True):
                     yield self._place(name, offset, length, *crawl)
@@ -87,7 +90,7 @@ class RecordListRows:
     def _tables(self, group: int, wanted: list[str]) -> Iterator[pa.Table]:
         try:
             yield from self._list.tables(group, ROWS, wanted)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's words, not Parquet's: they may pass
             raise ShardError(f"{self._key}: this list of records is damaged ({error}); make it again") from error

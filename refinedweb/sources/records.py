@@ -119,6 +119,9 @@ class RecordReader:
         if length is not None and (size < length or not self._ends_cleanly()):
             fault = "cut"
             block, size = self._shortened(block, size, block_at)
+            if self._is_folded(block, size, length):
+                fault, block = None, block.removesuffix(b"\n\n")
+                length = size = len(block)
         offset, end = stream.offset_of(start), stream.position
         self._skip_newlines()
         if not stream.compressed:
@@ -204,3 +207,12 @@ class RecordReader:
             return block, size
         back = self._stream.give_back(block) if size == len(block) else self._stream.rewind(block_at)
         return self._kept(self._until_record(size)) if back else (block, size)
+
+    def _is_folded(self, block: bytes, size: int, length: int) -> bool:
+        """Whether the block is whole, and only its declared length is too large: somebody made LF of every CRLF after
+        the lengths had been counted (ClueWeb does). The last record may also be cut: then the empty line is missing
+        that ends a record.
+        """
+        missing = length - size
+        folded = size == len(block) and -2 <= missing <= block.count(b"\n") and b"\r\n" not in block
+        return folded and (block.endswith(b"\n\n") or not self._at_end())

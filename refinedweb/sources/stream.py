@@ -39,6 +39,7 @@ class ByteStream:
     def __init__(self, file: BinaryIO, codec: Codec | None, head: bytes = b"") -> None:
         """`head` was already read from the file's start; the file is positioned after it."""
         self._file = file
+        self._end: int | None = None
         self._codec = codec
         self.buffer = bytearray()  # decoded bytes from `position` on
         self.position = 0
@@ -54,8 +55,7 @@ class ByteStream:
     def beginning_at(cls, file: BinaryIO, codec: Codec | None, offset: int) -> ByteStream:
         """A stream over what follows `offset` in the file."""
         stream = cls(file, codec)
-        stream._start_at(offset)
-        stream.position = offset if codec is None else 0
+        stream.begin(offset)
         return stream
 
     def _start_at(self, offset: int) -> None:
@@ -64,6 +64,16 @@ class ByteStream:
         self._raw, self._raw_at, self._raw_offset = b"", 0, offset
         self.buffer.clear()
         self._decoder, self._ended, self.fault = None, False, None
+
+    def begin(self, offset: int) -> None:
+        """Start over at a member (or, in an uncompressed file, at any byte)."""
+        self._start_at(offset)
+        self._marks.clear()
+        self.position = offset if self._codec is None else 0
+
+    def end_at(self, offset: int) -> None:
+        """The file ends here, for this reader."""
+        self._end = offset
 
     @property
     def compressed(self) -> bool:
@@ -139,6 +149,10 @@ class ByteStream:
         ahead = (start - self.position for start, _ in self._marks)
         return [at for at in ahead if 0 <= at < len(self.buffer)]
 
+    def position_of(self, offset: int) -> int | None:
+        """Position of the first member that begins at or after `offset`; None if decoding has not come so far."""
+        return next((position for position, at in self._marks if at >= offset), None)
+
     def settle(self) -> None:
         """Forget the members before the one that holds `position`."""
         while len(self._marks) > 1 and self._marks[1][0] <= self.position:
@@ -161,12 +175,12 @@ class ByteStream:
         return True
 
     def _begin_member(self, codec: Codec) -> bool:
-        head = self._peek_raw(4)
+        head = self._peek_raw(6)  # xz has the longest magic number
         self._marks.append((self.position + len(self.buffer), self.offset))
         if not head:
             self._ended = True
         elif not head.startswith(codec.magics):
-            self.fault = Fault(self.offset, False, f"bytes that are no {codec.name} member: {head.hex()}")
+            self.fault = Fault(self.offset, False, f"bytes that are no {codec.name} member: {head!r}")
         else:
             self._decoder = codec.new()
         return self._decoder is not None
@@ -187,7 +201,8 @@ class ByteStream:
 
     def _peek_raw(self, size: int) -> bytes:
         while len(self._raw) - self._raw_at < size:
-            more = self._file.read(CHUNK)
+            at = self._raw_offset + len(self._raw)
+            more = self._file.read(CHUNK if self._end is None else max(0, min(CHUNK, self._end - at)))
             if not more:
                 break
             self.bytes_read += len(more)

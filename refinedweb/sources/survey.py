@@ -10,6 +10,7 @@ values.
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -20,7 +21,7 @@ import pyarrow as pa
 
 from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.base import SourceReport
-from refinedweb.sources.inputs import KINDS
+from refinedweb.sources.folders import KINDS
 from refinedweb.sources.record_list import is_record_list
 from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.unify import METADATA, unify
@@ -31,8 +32,8 @@ from stages.schema import DOCUMENT
 MOST_FILES = 2000
 AT_ONCE = 32
 ROWS = 32  # of a file that are read to see where values are
-ARCHIVE, JSON, PARQUET = "archive", "JSON", "Parquet"
-_NAMED = dict(zip((ARCHIVE, PARQUET, JSON), (ending for _, ending in KINDS), strict=True))
+ARCHIVE, JSON, PARQUET, CSV = "archive", "JSON", "Parquet", "CSV"
+_NAMED = dict(zip((ARCHIVE, PARQUET, JSON, CSV), (ending for _, ending in KINDS), strict=True))
 _JSON_SCHEMA = DOCUMENT.append(pa.field(METADATA, pa.string()))
 _PARQUET_MAGIC = b"PAR1"
 
@@ -40,27 +41,30 @@ _PARQUET_MAGIC = b"PAR1"
 @dataclass(frozen=True)
 class Survey:
     """What the inputs of a run have. `schema`: their columns besides those of a document; `as_json`: those of them that
-    are in `metadata`, with their types; `kinds`: of files; `taken`: where the columns of documents are.
+    are in `metadata`, with their types; `kinds`: of files; `taken`: where the columns of documents are;
+    `repeated_id`: one that two of the rows have that were read, if the ids are the input's.
     """
 
     schema: pa.Schema
     as_json: dict[str, list[str]] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
     taken: dict[str, str] = field(default_factory=dict)
+    repeated_id: str | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """The survey as JSON has it. Types are there twice: for programs and for people."""
         packed = base64.b64encode(self.schema.serialize().to_pybytes()).decode()
         shown = {column.name: str(column.type) for column in self.schema}
         plain = {"columns": shown, "as_json": self.as_json, "kinds": list(self.kinds), "taken": self.taken}
-        return {**plain, "schema": packed}
+        return {**plain, "repeated_id": self.repeated_id, "schema": packed}
 
     @classmethod
     def of_plain(cls, plain: Mapping[str, Any]) -> Survey | None:
         """The survey that a run began with; None for a run from before there was one, or one that was changed."""
         try:
             schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(plain["schema"], validate=True)))
-            return cls(schema, dict(plain["as_json"]), tuple(plain["kinds"]), dict(plain["taken"]))
+            told = (dict(plain["as_json"]), tuple(plain["kinds"]), dict(plain["taken"]), plain.get("repeated_id"))
+            return cls(schema, *told)
         except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
             return None
 
@@ -69,6 +73,7 @@ class _Look(NamedTuple):
     kind: str
     schema: pa.Schema
     taken: Mapping[str, str]
+    ids: Sequence[str] = ()
 
 
 def survey(uris: Sequence[str], options: SourceOptions) -> Survey:
@@ -88,7 +93,9 @@ def survey(uris: Sequence[str], options: SourceOptions) -> Survey:
         taken |= look.taken
     kinds = tuple(dict.fromkeys(look.kind for look in found))
     in_order = {name: taken[name] for name in DOCUMENT.names if name in taken}
-    return Survey(unified.schema, unified.as_json, kinds, in_order)
+    ids = Counter(one for look in found for one in look.ids)
+    repeated = next((one for one, count in ids.items() if count > 1), None)
+    return Survey(unified.schema, unified.as_json, kinds, in_order, repeated)
 
 
 def _spread(items: Sequence[str], most: int) -> list[str]:
@@ -124,7 +131,8 @@ def _look(uri: str, options: SourceOptions, *, closely: bool) -> _Look | ShardEr
             with closing(cast(Any, reader.batches())) as batches:
                 table = next(batches, None)
             schema = DOCUMENT if table is None else table.schema
-            return _Look(reader.report.kind or ARCHIVE, schema, reader.report.taken)
+            ids = table.column("id").to_pylist() if table is not None and "id" in reader.report.taken else ()
+            return _Look(reader.report.kind or ARCHIVE, schema, reader.report.taken, ids)
     except ShardError as error:
         return error
     except (RefinedWebError, OSError):

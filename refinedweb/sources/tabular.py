@@ -6,30 +6,28 @@ readable footer is a ShardError: nothing says what it holds. `offset` is the row
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from refinedweb.sources.base import Damage, SourceOptions, SourceReport
-from refinedweb.sources.bounded import BoundedRows
+from refinedweb.sources.base import Damage, Part, SourceOptions, SourceReport
+from refinedweb.sources.bounded import BoundedRows, TooLarge
 from refinedweb.sources.columns import Mapping, match_columns, to_documents
+from refinedweb.sources.parquet_pages import RowGroup
 from stages.errors import ShardError
 
-_ERRORS = (pa.ArrowException, OSError, ValueError)
-# Row groups of more than 256 MiB are read through buffers of 8 MiB, smaller ones a column at a time (fewer, longer
-# reads).
-_BUFFER = 8 << 20
-_LARGE_GROUP = 256 << 20
+_ERRORS = (pa.ArrowException, OSError, ValueError, TooLarge)
 
 
 class ParquetRows:
     """The rows of one Parquet file. Reading them fills `report`."""
 
-    def __init__(self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport) -> None:
+    def __init__(
+        self, file: BinaryIO, key: str, options: SourceOptions, report: SourceReport, part: Part | None = None
+    ) -> None:
         self._file = _Counted(file, report)
+        self._part = part
         self._key = key
         self._options = options
         self._report = report
@@ -37,7 +35,7 @@ class ParquetRows:
 
     def documents_schema(self) -> pa.Schema:
         """The columns of the tables, for which only the footer is read."""
-        schema = self._footer()[1]
+        schema = self._open().schema
         mapping = match_columns(schema, self._key, self._options)
         return to_documents(schema.empty_table(), mapping, self._key, 0, self._options, SourceReport()).schema
 
@@ -46,23 +44,24 @@ class ParquetRows:
 
         Raises ShardError if it has no readable footer, or neither html nor text.
         """
-        metadata, schema = self._footer()
-        mapping = match_columns(schema, self._key, self._options)
-        if metadata.num_rows == 0:
-            yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options, self._report)
+        parquet = self._open()
+        mapping = match_columns(parquet.schema, self._key, self._options)
+        if parquet.metadata.num_rows == 0:
+            yield to_documents(parquet.schema.empty_table(), mapping, self._key, 0, self._options, self._report)
         first_row = 0
-        for group in range(metadata.num_row_groups):
-            yield from self._group(metadata, group, first_row, mapping)
-            first_row += metadata.row_group(group).num_rows
+        chosen = range(len(parquet.groups)) if self._part is None else range(self._part.start, self._part.end)
+        for group, about in enumerate(parquet.groups):
+            if group in chosen:
+                yield from self._group(parquet, group, first_row, mapping)
+            first_row += about.rows
 
     def schema(self) -> pa.Schema:
         """The columns of the file. Raises ShardError if it has no readable footer."""
-        return self._footer()[1]
+        return self._open().schema
 
-    def _footer(self) -> tuple[pq.FileMetaData, pa.Schema]:
+    def _open(self) -> BoundedRows:
         try:
-            metadata = pq.read_metadata(self._file)
-            return metadata, metadata.schema.to_arrow_schema()
+            return BoundedRows(self._file, self._options.batch_bytes)
         except _ERRORS as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's words, not Parquet's: they may pass
@@ -70,12 +69,10 @@ class ParquetRows:
                 f"{self._key}: no readable Parquet footer ({error}): the file was cut or never finished; write it again"
             ) from error
 
-    def _group(self, metadata: pq.FileMetaData, group: int, first_row: int, mapping: Mapping) -> Iterator[pa.Table]:
-        about = metadata.row_group(group)
+    def _group(self, parquet: BoundedRows, group: int, first_row: int, mapping: Mapping) -> Iterator[pa.Table]:
+        about = parquet.groups[group]
         done = 0
         try:
-            parquet = self._open(about.total_byte_size)
-            self._file.lowest = sys.maxsize
             for given in parquet.tables(group, self._batch_rows(about)):
                 docs = to_documents(given, mapping, self._key, first_row + done, self._options, self._report)
                 done += docs.num_rows
@@ -83,60 +80,27 @@ class ParquetRows:
                 self._report.rows += docs.num_rows
                 yield docs
         except _ERRORS as error:
-            lost = f"rows {first_row + done} to {first_row + about.num_rows - 1} of row group {group} are lost: {error}"
-            self._report.damage.append(Damage(self._file.place(), lost))
+            lost = f"rows {first_row + done} to {first_row + about.rows - 1} of row group {group} are lost: {error}"
+            place = min((chunk.start for chunk in about.chunks), default=0)
+            self._report.damage.append(Damage(place, lost))
 
-    def _open(self, group_bytes: int) -> BoundedRows:
-        buffer = _BUFFER if group_bytes > _LARGE_GROUP else 0
-        return BoundedRows(self._file, buffer, self._options.batch_bytes)
-
-    def _batch_rows(self, about: pq.RowGroupMetaData) -> int:
+    def _batch_rows(self, about: RowGroup) -> int:
         """How many rows of average size fill a batch."""
-        average = about.total_byte_size // max(1, about.num_rows) + 1
+        average = about.total // max(1, about.rows) + 1
         return int(max(1, min(self._options.batch_rows, self._options.batch_bytes // average)))
 
 
 class _Counted:
-    """A file as pyarrow expects one. It counts the bytes read in the report, and stays open.
-
-    `lowest` is the lowest place read since it was last set, which is where a row group begins. (The metadata has that
-    too, but reading a column of damaged metadata aborts the process: pyarrow 26 lets the C++ exception through.)
-    """
-
-    closed = False
-    lowest = sys.maxsize
+    """A file that counts the bytes read in the report."""
 
     def __init__(self, file: BinaryIO, report: SourceReport) -> None:
         self._file = file
         self._report = report
 
-    def place(self) -> int:
-        """Where the row group begins that was read last."""
-        return 0 if self.lowest == sys.maxsize else self.lowest
-
     def read(self, size: int = -1) -> bytes:
-        self.lowest = min(self.lowest, self._file.tell())
         data = self._file.read(size)
         self._report.bytes_read += len(data)
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return int(self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def flush(self) -> None:
-        """Does nothing: nothing is written."""
-
-    def close(self) -> None:
-        """Does nothing: the file belongs to the caller."""

@@ -16,12 +16,13 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from refinedweb.sources.base import Row, SourceOptions, SourceReport, tables
+from refinedweb.sources.base import Part, Row, SourceOptions, SourceReport, tables
 from refinedweb.sources.charset import decode
 from refinedweb.sources.framing import Framing, WarcRecord
 from refinedweb.sources.headers import (
     HEAD_BYTES,
     Fields,
+    content_length,
     media_type,
     mime_and_charset,
     parse_date,
@@ -29,24 +30,38 @@ from refinedweb.sources.headers import (
     parse_http,
 )
 from refinedweb.sources.ids import content_id, crawl_of
-from refinedweb.sources.payload import decode_payload, is_binary, is_markup
+from refinedweb.sources.payload import decode_payload, is_binary, is_markup, is_xhtml
 from refinedweb.sources.records import RecordReader
 from refinedweb.sources.stream import ByteStream
 
 _SKIPPED = frozenset({"warcinfo", "request", "metadata", "revisit", "continuation"})
 _KNOWN = _SKIPPED | {"response", "resource", "conversion"}
+# Types by which servers say that they do not know; what the crawler identified is better.
+_OPAQUE = frozenset(
+    {"application/octet-stream", "binary/octet-stream", "application/unknown", "unknown/unknown", "*/*"}
+)
+_NO_TYPE = frozenset({"no-type", "unknown", "-"})  # of an ARC record
+_XML = frozenset({"application/xml", "text/xml"})
+_XHTML = "application/xhtml+xml"
 _URN = re.compile(r"<?(?:urn:uuid:)?([^<>\s]{0,512})>?", re.I)  # anything longer is not an id
 
 
 class WarcRows:
     """The rows of one WARC or ARC file. Reading them fills `report`."""
 
-    def __init__(self, stream: ByteStream, framing: Framing, key: str, options: SourceOptions, report: SourceReport):
+    def __init__(
+        self, stream: ByteStream, framing: Framing, key: str, options: SourceOptions, report: SourceReport,
+        part: Part | None = None,
+    ) -> None:  # fmt: skip
         self._options = options
         self._key = key
         self._report = report
         self._stream = stream
         self._dump, self._segment = crawl_of(key)
+        if part is not None:
+            self._dump = self._dump or _dump_at(stream, framing)
+            stream.begin(part.start)
+            stream.end_at(part.end)
         # Chunked transfer makes a payload longer, by an eighth at most unless the chunks are absurdly small.
         keep = options.max_bytes + options.max_bytes // 8 + HEAD_BYTES
         self._records = RecordReader(stream, framing, keep)
@@ -107,6 +122,17 @@ class WarcRows:
         return row | page_of(record, kind, self._options)
 
 
+def _dump_at(stream: ByteStream, framing: Framing) -> str | None:
+    """The crawl that the file's first record names, for the parts that do not have this record."""
+    content = bytes(stream.buffer[:HEAD_BYTES])
+    end = framing.header_end.search(content) if framing.name == "WARC" else None
+    fields = {} if end is None else parse_fields(content[: end.end()])
+    if end is None or fields.get("warc-type", "").lower() != "warcinfo":
+        return None
+    block = content[end.end() : end.end() + (content_length(fields) or 0)]
+    return parse_fields(block).get("ispartof") or None
+
+
 def page_of(record: WarcRecord, kind: str, options: SourceOptions) -> Row:
     """`html` or `text` of a record's page, or the reason (`drop`) why it has neither."""
     if record.fault == "corrupt":
@@ -126,16 +152,26 @@ def page_of(record: WarcRecord, kind: str, options: SourceOptions) -> Row:
 
 def _http(record: WarcRecord, options: SourceOptions) -> Row:
     head = parse_http(record.block)
-    target = record.fields.get("warc-target-uri", "").lstrip("<").lower()
     if head is None:
-        return {"drop": "invalid_http" if target.startswith("http") else "not_http"}
+        return _without_head(record, options)
     if head.status not in options.statuses:
         return {"drop": "bad_status"}
     mime, charset = mime_and_charset(head.fields.get("content-type"))
-    if mime and mime not in options.mime_types:
-        return {"drop": "not_html"}
-    body = record.block[head.body_at :]
-    return _html(record, body, mime or _identified(record.fields), charset, options, head.fields)
+    if not mime or mime in _OPAQUE:
+        mime = _identified(record.fields) or mime
+    return _html(record, record.block[head.body_at :], mime, charset, options, head.fields)
+
+
+def _without_head(record: WarcRecord, options: SourceOptions) -> Row:
+    """A response without the head of HTTP, which some ARC files and copies of crawls lack: what its body shows."""
+    target = record.fields.get("warc-target-uri", "").lstrip("<").lower()
+    if not target.startswith("http"):
+        return {"drop": "not_http"}
+    mime, charset = mime_and_charset(record.fields.get("x-arc-type"))
+    mime = "" if mime in _NO_TYPE or mime in _OPAQUE else mime
+    if record.block[:5].upper() == b"HTTP/" or not (mime or is_markup(record.block)):
+        return {"drop": "invalid_http"}
+    return _html(record, record.block, mime, charset, options)
 
 
 def _identified(fields: Fields) -> str:
@@ -146,10 +182,14 @@ def _identified(fields: Fields) -> str:
 def _html(
     record: WarcRecord, body: bytes, mime: str, charset: str | None, options: SourceOptions, coded: Fields | None = None
 ) -> Row:
-    if mime and mime not in options.mime_types:
+    known = mime in options.mime_types
+    may_be_xhtml = mime in _XML and _XHTML in options.mime_types
+    if mime and not known and not may_be_xhtml:
         return {"drop": "not_html"}
     payload = decode_payload(body, coded or {}, options.max_bytes)
     if is_binary(payload.body) or (not mime and payload.body and not is_markup(payload.body)):
+        return {"drop": "not_html"}
+    if may_be_xhtml and not known and not is_xhtml(payload.body):
         return {"drop": "not_html"}
     if payload.fault == "large" or record.clipped:
         return {"drop": "too_large"}

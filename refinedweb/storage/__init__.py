@@ -5,9 +5,21 @@ from __future__ import annotations
 from classifiers.path_cache import absolute, cached_by_path
 from refinedweb.storage.base import Changed, Exists, Missing, ObjectInfo, Sink, Store, StoredObject
 from refinedweb.storage.local import LocalStore
+from refinedweb.storage.remote import RemoteStore, is_remote, root_of
 from stages.errors import ConfigError
 
-__all__ = ["Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "open_store", "split_uri"]
+__all__ = [
+    "Changed",
+    "Exists",
+    "Missing",
+    "ObjectInfo",
+    "Sink",
+    "Store",
+    "StoredObject",
+    "check_writable",
+    "open_store",
+    "split_uri",
+]
 
 
 @cached_by_path(maxsize=256)
@@ -22,9 +34,20 @@ def open_store(root: str) -> Store:
         if not root.removeprefix("s3://").strip("/"):
             raise ConfigError(f"{root!r} names no bucket; write s3://BUCKET/PREFIX")
         return S3Store(root)
+    if is_remote(root):
+        return RemoteStore(root)
     if "://" in root:
-        raise ConfigError(f"{root!r}: only local paths and s3:// are supported")
+        raise ConfigError(f"{root.partition('?')[0]!r}: only local paths, s3:// and {_READ} are supported")
     return LocalStore(root)
+
+
+_READ = ", ".join(f"{scheme}://" for scheme in ("https", "hf", "gs", "az"))
+
+
+def check_writable(out: str) -> None:
+    """Raises ConfigError if nothing can be written there, before anybody asks whether it exists."""
+    if is_remote(out):
+        raise ConfigError(f"{out}: outputs are written to local folders and s3://; other places are only read")
 
 
 def split_uri(uri: str) -> tuple[Store, str]:
@@ -32,4 +55,7 @@ def split_uri(uri: str) -> tuple[Store, str]:
     if uri.startswith("s3://"):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return open_store(f"s3://{bucket}"), key
+    if is_remote(uri):
+        root, key = root_of(uri)
+        return open_store(root), key
     return open_store("/"), absolute(uri).lstrip("/")

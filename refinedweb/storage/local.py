@@ -47,6 +47,11 @@ class LocalStore:
                 with suppress(FileNotFoundError):  # another driver has deleted it
                     yield _info(key, entry.stat())
 
+    def broken_links(self, prefix: str) -> Sequence[str]:
+        """The keys below a folder that are links to nothing, which `list` leaves out."""
+        found = _walk(self.uri(checked_prefix(prefix).rstrip("/")), prefix.rstrip("/"))
+        return [key for key, entry in found if entry.is_symlink() and not os.path.exists(entry.path)]
+
     def info(self, key: str) -> ObjectInfo:
         try:
             with explained(self.path(key)):

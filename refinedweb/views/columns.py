@@ -22,6 +22,11 @@ def column_notes(recipe: Recipe, survey: Survey | None) -> list[str]:
     notes = [_taken(survey)] if survey.taken else []
     if "drop" in survey.taken:
         notes.append("The input's own column drop removes rows: all but those where it is empty or says no")
+    if survey.repeated_id is not None:
+        notes.append(
+            f"Ids of the input repeat ({line(survey.repeated_id, 60)}): kept_id will not tell which of them was kept; "
+            "name another column with --set source.id_column=…"
+        )
     for name, types in survey.as_json.items():
         notes.append(f"{line(name)} is in metadata, as JSON: {line(' and '.join(types))} have no common type")
     if survey.taken:  # else no file could be read

@@ -82,7 +82,7 @@ def test_rows_that_share_a_value_are_read_within_the_limit(kind: str, column: st
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", dictionary_pagesize_limit=2 << 30)
     assert len(sink.getvalue()) < 20_000
-    tables, most = read(sink.getvalue(), max_bytes=1000, batch_bytes=4 * LONG)
+    tables, most = read(sink.getvalue(), max_bytes=1000, batch_bytes=2 * LONG)
     assert [n for table in tables for n in table.column("offset").to_pylist()] == [*range(512)]
     assert most < 40 * LONG
     if column == "text":
@@ -111,8 +111,8 @@ def test_the_rows_are_those_of_the_file(values: list[str | None], most: int, gro
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=group)
     for columns in (None, ["large", "text"]):
-        rows = BoundedRows(io.BytesIO(sink.getvalue()), 0, most)
-        parts = [part for number in range(rows.groups) for part in rows.tables(number, 7, columns)]
+        rows = BoundedRows(io.BytesIO(sink.getvalue()), most)
+        parts = [part for number in range(len(rows.groups)) for part in rows.tables(number, 7, columns)]
         wanted = table if columns is None else table.select(columns)
         found = pa.concat_tables([wanted.schema.empty_table(), *parts])
         assert found.schema == wanted.schema

@@ -275,3 +275,14 @@ def test_every_type_can_be_exported_as_json(tmp_path: Path) -> None:
     row = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert (row["bytes"], row["day"], row["decimal"]) == ("/w==", "2024-01-02", "1.00")
     assert (row["nan"], row["map"], row["time"]) == (["nan"], [["a", 1]], "2024-01-02T00:00:00Z")
+
+
+@pytest.mark.parametrize(("second", "repeated"), [("1", "1"), ("3", None)])
+def test_ids_that_repeat_across_inputs_are_named(second: str, repeated: str | None, tmp_path: Path) -> None:
+    for name, ids in {"a": ["1", "2"], "b": [second, "4"]}.items():
+        pq.write_table(pa.table({"id": ids, "text": ["t", "u"]}), tmp_path / f"{name}.parquet")
+    found = survey([str(path) for path in sorted(tmp_path.iterdir())], load(RECIPE).source)
+    assert found.repeated_id == repeated
+    assert Survey.of_plain(json.loads(json.dumps(found.to_plain()))) == found
+    notes = column_notes(load(RECIPE), found)
+    assert any("Ids of the input repeat (1)" in note for note in notes) == (repeated is not None)

@@ -293,7 +293,7 @@ def test_lines_in_every_packing(data: bytes) -> None:
 
 
 def test_lines_that_are_no_document_are_rows_with_a_reason() -> None:
-    lines = [b'{"text": "a"}', b"{broken", b"[1]", b"", b'"text"', b'{"text": "\xff"}', b"[" * 100_000, b'{"x": 1}']
+    lines = [b'{"text": "a"}', b"{broken", b"[1]", b"", b'"text"', b'{"text": \xff}', b"[" * 100_000, b'{"x": 1}']
     rows, report = read(b"\n".join(lines) + b"\n", "x.jsonl")
     reasons = [None, *["invalid_json"] * 5, "empty_payload"]
     assert [row["drop"] for row in rows] == reasons

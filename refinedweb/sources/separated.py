@@ -1,0 +1,118 @@
+"""Read CSV and TSV: one row per row after the header, whose names say which column is what.
+
+All values are strings. A row that has more or fewer values than the header becomes a row with `drop = invalid_csv`: the
+values of such a row may be anybody's. `offset` is the row's number, the header not counted.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from refinedweb.sources.base import Damage, SourceOptions, SourceReport
+from refinedweb.sources.columns import Mapping, match_columns, to_documents
+from refinedweb.sources.json_text import marked_encoding, recoded
+from refinedweb.sources.stream import ByteStream
+from stages.base import set_column
+
+DELIMITERS = ("\t", ",", ";", "|")
+
+
+class _Read(NamedTuple):
+    """The values of a row; None if it is longer than a document may be or cannot be taken apart."""
+
+    values: list[str] | None
+
+
+class SeparatedRows:
+    """The rows of one file. Reading them fills `report`."""
+
+    def __init__(self, stream: ByteStream, key: str, options: SourceOptions, report: SourceReport) -> None:
+        self._stream = recoded(stream, marked_encoding(bytes(stream.buffer[:4])))
+        self._key = key
+        self._options = options
+        self._report = report
+        report.kind = "CSV"
+        # Two bytes of a value are a quote at most; a row may have several values of that size.
+        self._limit = 2 * options.max_bytes + (1 << 20)
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Tables of the document schema and the other columns; at least one. Raises ShardError if none has text."""
+        lines = self._lines()
+        begin = next(lines, "")
+        rows = self._rows(chain([begin], lines), delimiter_of(begin))
+        header = next(rows, _Read([])).values or []
+        schema = pa.schema([(name.strip(), pa.string()) for name in header])
+        mapping = match_columns(schema, self._key, self._options)
+        first = 0
+        for batch in self._batches(rows):
+            yield self._table(batch, schema, mapping, first)
+            first += len(batch)
+        if first == 0:
+            yield to_documents(schema.empty_table(), mapping, self._key, 0, self._options, self._report)
+        if (fault := self._stream.fault) is not None:
+            self._report.damage.append(Damage(fault.offset, f"{fault.error}; nothing after it is read"))
+        self._report.bytes_read = self._stream.bytes_read
+
+    def _table(self, batch: list[_Read], schema: pa.Schema, mapping: Mapping, first: int) -> pa.Table:
+        width = len(schema)
+        good = [row.values is not None and len(row.values) == width for row in batch]
+        values = [row.values if row.values is not None and fits else [""] * width
+                  for row, fits in zip(batch, good, strict=True)]  # fmt: skip
+        columns = [pa.array([value or None for value in column], pa.string()) for column in zip(*values, strict=True)]
+        docs = to_documents(pa.table(columns, schema=schema), mapping, self._key, first, self._options, self._report)
+        self._report.records += docs.num_rows
+        self._report.rows += docs.num_rows
+        self._report.bytes_read = self._stream.bytes_read
+        reasons = ["too_large" if row.values is None else "invalid_csv" for row in batch]
+        drop = pc.if_else(pa.array(good), docs.column("drop"), pa.array(reasons, pa.string()))
+        return set_column(docs, "drop", drop)
+
+    def _batches(self, rows: Iterator[_Read]) -> Iterator[list[_Read]]:
+        batch: list[_Read] = []
+        size = 0
+        for row in rows:
+            batch.append(row)
+            size += sum(map(len, row.values or ()))
+            if len(batch) >= self._options.batch_rows or size >= self._options.batch_bytes:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _rows(self, lines: Iterator[str], delimiter: str) -> Iterator[_Read]:
+        csv.field_size_limit(max(csv.field_size_limit(), self._limit))  # of this process: it only grows
+        reader = csv.reader(lines, delimiter=delimiter)
+        while True:
+            try:
+                values = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                yield _Read(None)
+                continue
+            if values:
+                yield _Read(values if sum(map(len, values)) <= self._limit else None)
+
+    def _lines(self) -> Iterator[str]:
+        """The lines with their ends; the rest of one that is too long is left out."""
+        stream, begun = self._stream, False
+        while stream.need(1):
+            searched = 0
+            while (end := stream.buffer.find(b"\n", searched)) < 0 and len(stream.buffer) <= self._limit:
+                searched = len(stream.buffer)
+                if stream.need(searched + 1) == searched:
+                    break
+            line = stream.take(end + 1 if end >= 0 else len(stream.buffer)).decode("utf-8", "replace")
+            yield (line if begun else line.removeprefix("\ufeff")).replace("\0", "\ufffd")
+            begun = True
+
+
+def delimiter_of(header: str) -> str:
+    """What separates the names of a header: the sign that occurs most."""
+    return max(DELIMITERS, key=header.count) if any(sign in header for sign in DELIMITERS) else ","
