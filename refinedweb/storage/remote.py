@@ -99,7 +99,7 @@ class RemoteStore:
             return b""
         return bytes(self._call(key, lambda: self._files.cat_file(self._path(key), start=offset, end=offset + size)))
 
-    def open(self, key: str, *, random: bool = False) -> BinaryIO:
+    def open(self, key: str, *, random: bool = False, checked: bool = False) -> BinaryIO:
         from refinedweb.storage.s3_streams import RangeReader
 
         info = self.info(key)
