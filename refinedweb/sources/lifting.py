@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from refinedweb.sources.base import SourceReport
 from refinedweb.sources.headers import parse_date
-from refinedweb.sources.places import Path, look_up, opened, steps
+from refinedweb.sources.places import FieldNames, look_up, opened, steps
 from refinedweb.sources.values import as_column, unix_millis
 from stages.schema import DOCUMENT
 
@@ -19,18 +19,18 @@ class ColumnPlace(NamedTuple):
     """Where values lie: in the input column `at`, and in it at the rest of the path. `type`: None if only rows say."""
 
     at: int
-    rest: Path
+    rest: FieldNames
     type: pa.DataType | None
 
 
-def located(schema: pa.Schema, path: Path) -> Iterator[ColumnPlace]:
+def located(schema: pa.Schema, path: FieldNames) -> Iterator[ColumnPlace]:
     """The places that a path may mean."""
     for at, rest in steps(path, tuple(schema.names)):
         for given in within(schema.field(at).type, rest):
             yield ColumnPlace(at, rest, given)
 
 
-def within(given: pa.DataType, path: Path) -> Iterator[pa.DataType | None]:
+def within(given: pa.DataType, path: FieldNames) -> Iterator[pa.DataType | None]:
     """The type of what lies at a path within a column; None where any row may have any."""
     if pa.types.is_dictionary(given):
         given = given.value_type

@@ -17,7 +17,7 @@ from typing import Any
 
 from refinedweb.sources.base import SourceOptions
 
-Path = tuple[str, ...]
+FieldNames = tuple[str, ...]
 
 NAMES: dict[str, tuple[str, ...]] = {
     "html": ("html", "raw_html"),
@@ -30,7 +30,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("source", "offset", "length")},
 }
 NAMED_BY_OPTION = ("html", "text", "id", "url", "timestamp", "language")
-_CONTAINERS: tuple[Path, ...] = (
+_CONTAINERS: tuple[FieldNames, ...] = (
     ("metadata",),
     ("meta",),
     ("warc_headers",),
@@ -47,7 +47,7 @@ _WITHIN: dict[str, tuple[str, ...]] = {
 
 
 @lru_cache(maxsize=64)
-def paths(column: str, chosen: str | None = None) -> tuple[Path, ...]:
+def paths(column: str, chosen: str | None = None) -> tuple[FieldNames, ...]:
     """Where to look for a document column, in this order: at the `chosen` place alone, or at the usual ones."""
     if chosen is not None:
         return (tuple(chosen.split(".")),)
@@ -62,7 +62,7 @@ def chosen_place(column: str, options: SourceOptions) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def places(keys: tuple[str, ...], options: SourceOptions) -> tuple[tuple[str, tuple[tuple[str, Path], ...]], ...]:
+def places(keys: tuple[str, ...], options: SourceOptions) -> tuple[tuple[str, tuple[tuple[str, FieldNames], ...]], ...]:
     """For each document column, where an object with these keys may have it: keys, and paths within their values."""
     return tuple(
         (
@@ -84,14 +84,14 @@ def plain(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def steps(path: Path, names: tuple[str, ...]) -> tuple[tuple[int, Path], ...]:
+def steps(wanted: FieldNames, names: tuple[str, ...]) -> tuple[tuple[int, FieldNames], ...]:
     """The positions of the names with which a path may begin, and the rest of it: longer names first, equal before
     similar ones.
     """
-    return tuple(_steps(path, names))
+    return tuple(_steps(wanted, names))
 
 
-def _steps(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, Path]]:
+def _steps(path: FieldNames, names: tuple[str, ...]) -> Iterator[tuple[int, FieldNames]]:
     for size in range(len(path), 0, -1):
         head = ".".join(path[:size])
         for similar in (False, True):
@@ -101,7 +101,7 @@ def _steps(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, Path]]:
                     yield at, path[size:]
 
 
-def look_up(value: Any, path: Path) -> Any:
+def look_up(value: Any, path: FieldNames) -> Any:
     """What lies at the path within objects, maps and texts of JSON; None if there is nothing."""
     if not path:
         return value

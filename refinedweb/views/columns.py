@@ -28,6 +28,7 @@ def column_notes(recipe: Recipe, survey: Survey | None) -> list[str]:
             "name another column with --set source.id_column=…"
         )
     for name, types in survey.as_json.items():
+        types = [kind for kind in types if kind != "null"] or types
         notes.append(f"{line(name)} is in metadata, as JSON: {line(' and '.join(types))} have no common type")
     if survey.taken:  # else no file could be read
         notes += _without_work(recipe, survey)

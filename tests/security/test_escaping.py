@@ -88,7 +88,7 @@ def item_of(text: str) -> Item:
 def test_no_producer_is_missing() -> None:
     sources = (path for folder in ("refinedweb", "jobs", "stages") for path in (ROOT / folder).rglob("*.py"))
     found = {path.relative_to(ROOT).as_posix() for path in sources if MAKES.search(path.read_text(encoding="utf-8"))}
-    reads = {"stages/extraction/images.py"}  # unescapes
+    reads = {"stages/extraction/images.py", "refinedweb/sources/separated.py"}  # the one unescapes, the other reads CSV
     assert found - reads == PRODUCERS
 
 

@@ -29,7 +29,7 @@ def crawl(tmp_path: Path) -> Path:
 
 def command_in(shown: str, start: str) -> list[str]:
     """The words of the command that a message tells the user to run."""
-    (found,) = re.findall(rf"{start}\s+refinedweb (.*)", shown)
+    (found,) = re.findall(rf"{start}\s+(?:\S+ )*?\S*refinedweb (.*)", shown)
     return shlex.split(found)
 
 
