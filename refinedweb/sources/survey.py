@@ -26,7 +26,7 @@ from refinedweb.sources.record_list import is_record_list
 from refinedweb.sources.tabular import ParquetRows
 from refinedweb.sources.unify import METADATA, unify
 from refinedweb.storage import split_uri
-from stages.errors import RefinedWebError, ShardError
+from stages.errors import ConfigError, RefinedWebError, RetryError, ShardError
 from stages.schema import DOCUMENT
 
 MOST_FILES = 2000
@@ -135,5 +135,7 @@ def _look(uri: str, options: SourceOptions, *, closely: bool) -> _Look | ShardEr
             return _Look(reader.report.kind or ARCHIVE, schema, reader.report.taken, ids)
     except ShardError as error:
         return error
+    except (ConfigError, RetryError):
+        raise  # of this machine or of a moment: the run would have another schema for good
     except (RefinedWebError, OSError):
         return None

@@ -63,6 +63,7 @@ def _settled(key: str, data: bytes, out: str) -> Any:
     if not key.endswith(".json"):
         return data
     loaded = json.loads(data.replace(out.encode(), b"OUT"))
+    loaded.get("origin", {}).pop("process", None)  # which a test may take for another one
     return {name: value for name, value in loaded.items() if name not in VOLATILE}
 
 
