@@ -161,11 +161,15 @@ class Client:
         if given.get("IfMatch", stored.etag).strip('"') != stored.etag:
             raise refused(412, "PreconditionFailed")
         data, status = stored.data, 200
-        if "Range" in given:
+        span: dict[str, str] = {}
+        if "Range" in given and data:
             first, last = given["Range"].removeprefix("bytes=").split("-")
-            data, status = data[int(first) : int(last) + 1], 206
+            start = int(first) if first else max(0, len(data) - int(last))  # `-N`: the last N bytes
+            end = min(int(last) if first else len(data), len(data) - 1)
+            data, status = data[start : end + 1], 206
+            span = {"ContentRange": f"bytes {start}-{end}/{len(stored.data)}"}
         answer = {
-            "ContentLength": len(data), "ETag": f'"{stored.etag}"', "Metadata": stored.metadata,
+            **span, "ContentLength": len(data), "ETag": f'"{stored.etag}"', "Metadata": stored.metadata,
             "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
         }  # fmt: skip
         return {**answer, "Body": io.BytesIO(data)} if body else answer

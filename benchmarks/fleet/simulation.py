@@ -192,8 +192,10 @@ class World:
 class FleetWork:
     """What an attempt does: it opens its input, takes its time, writes its output, and commits."""
 
-    def __init__(self, world: World, out: str, step: Any, recipe: object, driver: str = "") -> None:
-        del recipe
+    def __init__(
+        self, world: World, out: str, step: Any, recipe: object, driver: str = "", columns: object = None
+    ) -> None:
+        del recipe, columns
         self._world = world
         self._out = out
         self._step = step
