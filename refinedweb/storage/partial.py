@@ -54,15 +54,16 @@ def _opened(root: str, name: str, must: str | None) -> BinaryIO:
         except BaseException:
             file.close()
             raise
-        if _is_at(file, path):
+        if _is_at(file.fileno(), path):
             return file
         file.close()
     raise ConfigError(f"{folder}: what is created here vanishes; let nothing else clean this folder")
 
 
-def _is_at(file: BinaryIO, path: str) -> bool:
+def _is_at(file: int, path: str) -> bool:
+    """Whether an open file is the one of this name."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+        return os.path.samestat(os.fstat(file), os.stat(path))
     except FileNotFoundError:
         return False
 
@@ -81,7 +82,8 @@ def _delete_if_free(path: str) -> None:
     handle = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
+        if _is_at(handle, path):  # another driver may have deleted it since, and a writer begun one of this name
+            os.unlink(path)
     finally:
         os.close(handle)
 
