@@ -134,7 +134,7 @@ PUBLIC = {
     "refinedweb.ledger.manifest": ["Ledger", "Output", "Record", "Removed", "Totals", "chunks"],
     "refinedweb.sources": ["Damage", "Part", "Reader", "SourceOptions", "SourceReport", "decode_html", "open_reader"],
     "refinedweb.storage": [
-        "Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "check_writable", "open_store",
+        "Changed", "Exists", "Missing", "ObjectInfo", "Sink", "Store", "StoredObject", "open_store",
         "split_uri",
     ],
     "refinedweb.storage.s3": ["S3Store", "client"],

@@ -92,6 +92,7 @@ def _base(index: str) -> str:
 
 
 def _show(selected: Selected, cost: IndexCost, out: str) -> None:
+    from refinedweb.views.terminal import command
     from refinedweb.views.units import size
 
     click.echo(
@@ -108,4 +109,5 @@ def _show(selected: Selected, cost: IndexCost, out: str) -> None:
         f"{size(selected.bytes_fetched)} in {selected.requests:,} requests (${dollars:,.4f} on S3)."
     )
     click.echo(f"{selected.lists:,} lists → {out}")
-    click.echo(f"Next: refinedweb run falcon {out} OUT, or what it costs: refinedweb plan --from SAMPLE --input {out}")
+    priced = command(["plan", "--from", "SAMPLE", "--input", out])
+    click.echo(f"Next: {command(['run', 'falcon', out, 'OUT'])}, or what it costs: {priced}")

@@ -7,7 +7,7 @@ have left it, whether they decided at first or ruled since.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
@@ -109,7 +109,11 @@ def ruled_since(group: StepGroup, shard: int, history: Sequence[Ruling]) -> list
 
 def removed_rows(tables: Sequence[pa.Table]) -> Int64s:
     """The rows of a shard that some of these decisions remove."""
-    rows = [t.filter(pc.is_valid(t.column("reason"))).column("row").to_numpy() for t in tables]
+    return each_once(t.filter(pc.is_valid(t.column("reason"))).column("row").to_numpy() for t in tables)
+
+
+def each_once(rows: Iterable[Int64s]) -> Int64s:
+    """All of these rows, each once, in order; there may be none."""
     return np.unique(np.concatenate([np.empty(0, np.int64), *rows]))
 
 

@@ -26,7 +26,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Bools, Int64s
-from refinedweb.dedup.again import AGAIN, RULED, WANTED, Again, Ruling, StepGroup, of_shard, removed_rows, rows_of
+from refinedweb.dedup.again import (
+    AGAIN,
+    RULED,
+    WANTED,
+    Again,
+    Ruling,
+    StepGroup,
+    each_once,
+    of_shard,
+    removed_rows,
+    rows_of,
+)
 from refinedweb.dedup.context import Block, Context
 from refinedweb.dedup.decide import DECIDED_AGAIN
 from refinedweb.dedup.departed import FOUND, ComeAgain, Departed, Names, OfGroup, Orphans
@@ -205,7 +216,7 @@ class Amend(OfGroup):
         names, counts = Names(self.group, self.orphans), PhaseCounts()
         for shard in self.group.shards(task):
             tables = self.ruled(shard)
-            came = np.unique(np.concatenate([np.empty(0, np.int64), *(ruled.rows(shard) for ruled in self.history)]))
+            came = each_once(ruled.rows(shard) for ruled in self.history)
             counts.rows_in += len(came)
             for step, decisions in zip(self.group.steps, tables, strict=True):
                 _count_removed(counts, step.stages[0], decisions, came)
@@ -216,8 +227,7 @@ class Amend(OfGroup):
 
     def _changed(self, shard: int, at: int, decisions: pa.Table, names: Names) -> pa.Table:
         """The decisions of step number `at` that have changed (AMENDED); those that are void are rows of nulls."""
-        ruled = [one.rows(shard) for one in self.history if one.at == at]
-        rows = np.unique(np.concatenate([np.empty(0, np.int64), *ruled]))
+        rows = each_once(one.rows(shard) for one in self.history if one.at == at)
         alone = np.zeros(decisions.num_rows, bool) if self.group.clustered(at) else names.lost(at, decisions)
         decisions = _naming_nobody(decisions, alone)
         of = decisions.column("row").to_numpy()

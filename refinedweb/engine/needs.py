@@ -27,9 +27,8 @@ def check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
     docs = first_look(recipe, inputs)
     if docs is None or not any(needs_of(stage) for stage in stages):
         return
-    for stage in built(
-        recipe.stages, recipe.imports
-    ):  # with models and lists of a store on this machine, as in workers
+    # As in workers: with models and lists of a store on this machine.
+    for stage in built(recipe.stages, recipe.imports):
         for name in needs_of(stage):
             if name not in docs.column_names:
                 raise ConfigError(

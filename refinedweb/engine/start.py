@@ -15,11 +15,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from refinedweb.engine import policy
-from refinedweb.engine.output import check_output
 from refinedweb.ledger import layout
 from refinedweb.ledger.holder import is_gone
 from refinedweb.ledger.layout import RUN_FILE
 from refinedweb.ledger.origin import origin
+from refinedweb.ledger.output import check_output
 from refinedweb.ledger.own_runs import note_own_run
 from refinedweb.ledger.run_file import RunFile, open_run, run_or_none
 from refinedweb.ledger.version import code_version
@@ -59,7 +59,7 @@ def begin(
     if run is None or fresh:
         found = _found(recipe, specs, out, patience)
         _check_needs(recipe, found.inputs)
-        wanted = _run_of(recipe, found.inputs, specs.full())
+        wanted = _run_of(store, recipe, found.inputs, specs.full())
         run = _created(store, wanted) if run is None else _replaced(store, run, wanted)
         if run is not None:
             return Begun(run, False, found.left_out, found.reasons)
@@ -96,7 +96,7 @@ def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFil
     _check_index(recipe)
     _check_needs(recipe, inputs)
     store = _patient(out, policy.PATIENCE_SECONDS)
-    run = _created(store, _run_of(recipe, inputs, []))
+    run = _created(store, _run_of(store, recipe, inputs, []))
     if run is None:
         run = store.repeat(lambda: open_run(out))
         _check_recipe(store, run, recipe)
@@ -116,7 +116,9 @@ def _check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
     check_needs(recipe, inputs)
 
 
-def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFile:
+def _run_of(store: PatientStore, recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFile:
+    """What `run.json` is to say. As patient with the inputs' store as with that of the output."""
+    seen = store.repeat(lambda: survey([item.uri for item in inputs], recipe.source))
     return RunFile(
         recipe=recipe.content(),
         recipe_name=recipe.name,
@@ -129,7 +131,7 @@ def _run_of(recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFil
         token=uuid.uuid4().hex,
         specs=specs,
         origin=origin(),
-        survey_of_inputs=survey([item.uri for item in inputs], recipe.source).to_plain(),
+        survey_of_inputs=seen.to_plain(),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import BinaryIO, TextIO, cast
 
 from refinedweb.ledger.layout import RUN_FILE, STDIN
-from refinedweb.storage import Missing, check_writable, open_store
+from refinedweb.ledger.output import check_output
+from refinedweb.storage import Missing, open_store
 from stages.errors import ConfigError
 
 NAME = "-"
@@ -21,7 +22,7 @@ def with_standard_input(specs: Sequence[str], out: str, stdin: TextIO) -> list[s
     """
     if NAME not in specs:
         return list(specs)
-    check_writable(out)
+    check_output(out)
     store = open_store(out)
     try:
         store.info(RUN_FILE)

@@ -20,14 +20,14 @@ import xxhash
 
 from refinedweb.sources.record_list import CRAWL, FILE, LENGTH, OFFSET, Place, size_of, spans
 from refinedweb.storage import Store, split_uri
+from refinedweb.storage.keys import full_name
 from stages.errors import ConfigError
 
 ENDING = ".records.parquet"
 SPREAD = 64  # temporary files, of which one at a time is in memory
 SCHEMA = pa.schema([(FILE, pa.string()), (OFFSET, pa.int64()), (LENGTH, pa.int64()), (CRAWL, pa.string())])
 ORDER = [(FILE, "ascending"), (OFFSET, "ascending")]
-# In a list's metadata, so that `plan` need not read it
-RECORDS_KEY, BYTES_KEY, REQUESTS_KEY = b"refinedweb.records", b"refinedweb.bytes", b"refinedweb.requests"
+BYTES_KEY = b"refinedweb.bytes"  # in a list's metadata: the bytes of its records, so that `plan` need not read it
 
 
 @dataclass
@@ -61,7 +61,7 @@ def spread(found: Iterable[pa.Table], base: str, folder: str) -> None:
         writers = [stack.enter_context(pa.ipc.new_file(str(Path(folder, str(n))), SCHEMA)) for n in range(SPREAD)]
         for table in found:
             names = table[FILE].combine_chunks().dictionary_encode()
-            full = [_full(name, base) for name in names.dictionary.to_pylist()]
+            full = [full_name(name, base) for name in names.dictionary.to_pylist()]
             parts = np.array([xxhash.xxh3_64_intdigest(name.encode()) % SPREAD for name in full])[
                 names.indices.to_numpy()
             ]
@@ -69,10 +69,6 @@ def spread(found: Iterable[pa.Table], base: str, folder: str) -> None:
             named = named.select(SCHEMA.names).cast(SCHEMA)
             for part in np.unique(parts):
                 writers[part].write_table(named.filter(pa.array(parts == part)))
-
-
-def _full(name: str, base: str) -> str:
-    return name if name.startswith(("s3://", "/")) else f"{base.rstrip('/')}/{name}"
 
 
 def _sorted(path: Path) -> pa.Table:
@@ -107,9 +103,8 @@ def _write(piece: pa.Table, out: Store, selected: Selected) -> None:
     groups = list(spans(Place(*row) for row in zip(*(piece[name].to_pylist() for name in SCHEMA.names), strict=True)))
     size = pc.sum(piece[LENGTH]).as_py()
     selected.files += len(pc.unique(piece[FILE]))
-    about = {RECORDS_KEY: str(piece.num_rows), BYTES_KEY: str(size), REQUESTS_KEY: str(len(groups))}
     sink = pa.BufferOutputStream()
-    pq.write_table(piece.replace_schema_metadata(about), sink, compression="zstd")
+    pq.write_table(piece.replace_schema_metadata({BYTES_KEY: str(size)}), sink, compression="zstd")
     out.put(f"{selected.lists:06d}{ENDING}", sink.getvalue().to_pybytes())
     selected.records += piece.num_rows
     selected.bytes += size

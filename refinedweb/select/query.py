@@ -14,7 +14,7 @@ from refinedweb.select.languages import three_letters
 from stages.errors import ConfigError
 
 HTML = ("text/html", "application/xhtml+xml")
-HOST, DOMAIN, TLD, PATH = "url_host_name", "url_host_registered_domain", "url_host_tld", "url_path"
+HOST, TLD, PATH = "url_host_name", "url_host_tld", "url_path"
 LANGUAGES, MIME, STATUS = "content_languages", "content_mime_detected", "fetch_status"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -155,6 +155,3 @@ class _Counted:
 
     def close(self) -> None:
         """Closing is the opener's."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)

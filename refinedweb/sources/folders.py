@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from refinedweb.sources.formats import kind_by_content
 from refinedweb.storage import ObjectInfo, Store
-from stages.errors import ConfigError, RefinedWebError, RetryError
+from stages.errors import RefinedWebError, RetryError
 
 KINDS = (
     ("crawl archives", re.compile(r"\.w?arc(\.\w+)?(\.gz|\.zst|\.zstd|\.bz2|\.xz)?$")),
@@ -110,7 +110,7 @@ def _kind_of(store: Store, info: ObjectInfo) -> str | None:
             return kind_by_content(file, store.uri(info.key))
     except RetryError:
         raise
-    except (ConfigError, RefinedWebError, OSError):
+    except (RefinedWebError, OSError):
         return None  # what is wrong with it, its reader says
 
 

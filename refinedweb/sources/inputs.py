@@ -21,7 +21,7 @@ from refinedweb.sources.compression import CODECS, expand
 from refinedweb.sources.folders import choose
 from refinedweb.sources.parts import parts_of, target_of
 from refinedweb.storage import Missing, ObjectInfo, Store, open_store, split_uri
-from refinedweb.storage.keys import checked_key
+from refinedweb.storage.keys import checked_key, full_name
 from refinedweb.storage.local import LocalStore
 from stages.errors import ConfigError
 
@@ -241,10 +241,10 @@ def _set(part: str) -> str:
 def _listed(store: Store, key: str, base: str | None) -> list[Input]:
     """The files in a list of paths as Common Crawl publishes them: relative to the list's own bucket, or to `base`."""
     own = store.root if store.root.startswith("s3://") else store.uri(key).rpartition("/")[0]
-    root = own if base is None else base.rstrip("/")
+    root = own if base is None else base
 
     def look_up(line: str) -> Input:
-        at, name = _locate(line if line.startswith(("s3://", "/")) else f"{root}/{line}")
+        at, name = _locate(full_name(line, root))
         try:
             return _input(at, at.info(name))
         except Missing as error:

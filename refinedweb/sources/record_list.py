@@ -23,6 +23,7 @@ from refinedweb.sources.ids import content_id
 from refinedweb.sources.stream import ByteStream
 from refinedweb.sources.warc import WarcRows
 from refinedweb.storage import Missing, split_uri
+from refinedweb.storage.keys import full_name, is_full
 from stages.errors import ShardError
 
 FILE, OFFSET, LENGTH = "warc_filename", "warc_record_offset", "warc_record_length"
@@ -103,13 +104,11 @@ class RecordListRows:
         return Place(self._full(name), offset, length, str(crawl) if crawl else None)
 
     def _full(self, name: str) -> str:
-        if name.startswith(("s3://", "/")):
-            return name
-        if self._options.warc_base is None:
+        if self._options.warc_base is None and not is_full(name):
             raise ShardError(
                 f"{self._key} names {name}; say below what: --set source.warc_base=s3://commoncrawl for Common Crawl's"
             )
-        return f"{self._options.warc_base.rstrip('/')}/{name}"
+        return full_name(name, self._options.warc_base or "")
 
     def _fetch(self, group: list[Place]) -> bytes:
         store, key = split_uri(group[0].uri)

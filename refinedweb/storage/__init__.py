@@ -16,7 +16,6 @@ __all__ = [
     "Sink",
     "Store",
     "StoredObject",
-    "check_writable",
     "open_store",
     "split_uri",
 ]
@@ -42,12 +41,6 @@ def open_store(root: str) -> Store:
 
 
 _READ = ", ".join(f"{scheme}://" for scheme in ("https", "hf", "gs", "az"))
-
-
-def check_writable(out: str) -> None:
-    """Raises ConfigError if nothing can be written there, before anybody asks whether it exists."""
-    if is_remote(out):
-        raise ConfigError(f"{out}: outputs are written to local folders and s3://; other places are only read")
 
 
 def split_uri(uri: str) -> tuple[Store, str]:

@@ -27,3 +27,13 @@ def checked_prefix(prefix: str) -> str:
 
 
 _RULE = "its parts between / must be names, none of them empty, '.' or '..', and without a NUL"
+
+
+def is_full(name: str) -> bool:
+    """Whether a list that names files names this one in full, and not below something."""
+    return name.startswith(("s3://", "/"))
+
+
+def full_name(name: str, base: str) -> str:
+    """The full name of a file that a list names, perhaps below `base`."""
+    return name if is_full(name) else f"{base.rstrip('/')}/{name}"

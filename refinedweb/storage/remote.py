@@ -23,7 +23,6 @@ from stages.errors import ConfigError, RetryError
 SCHEMES = ("https", "http", "hf", "gs", "az", "abfs", "memory")  # the last is fsspec's own, for tests
 READ_AHEAD = 8 << 20  # bytes per request of a file that is read in order
 PARALLEL = 8  # requests at the same time
-ATTEMPTS = 5
 _PACKAGES = {
     "https": "aiohttp",
     "http": "aiohttp",

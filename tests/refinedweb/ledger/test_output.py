@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from refinedweb.engine.output import check_output
 from refinedweb.engine.start import begin
+from refinedweb.ledger.output import check_output
 from refinedweb.recipe.load import load
 from refinedweb.sources.inputs import InputSpecs
 from stages.errors import ConfigError

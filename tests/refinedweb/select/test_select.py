@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +24,6 @@ from refinedweb.select.query import PageQuery, page_query
 from refinedweb.select.scan import IndexCost, index_files, places
 from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.record_list import AHEAD_BYTES, GAP, MOST_BYTES, Place, fetched, spans
-from refinedweb.storage import Store, open_store
 from stages.errors import ConfigError, ShardError
 from tests.examples import examples
 
@@ -252,22 +250,3 @@ def test_relative_names_are_below_the_base(shared_data: Path, tmp_path: Path) ->
     path = list_of(tmp_path / "list.parquet", [(name, row["warc_record_offset"], row["warc_record_length"])])
     table = documents(path, warc_base=str(shared_data / "crawl"))
     assert table["url"].to_pylist() == [row["url"]]
-
-
-# Parts of objects ------------------------------------------------------------------------------------------------
-
-
-def test_a_part_is_the_bytes_of_the_object(any_store: Callable[[], Store]) -> None:
-    store = any_store()
-    data = random.Random(1).randbytes(100_000)
-    store.put("object", data)
-    for offset, size in ((0, 1), (0, 100_000), (99_999, 1), (5, 1000), (99_990, 100), (100_000, 5), (200_000, 5)):
-        assert store.part("object", offset, size) == data[offset : offset + size]
-
-
-@pytest.fixture(params=["disk", "s3"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    if request.param == "disk":
-        return lambda: open_store(str(tmp_path / "store"))
-    prefix = request.getfixturevalue("s3_server")
-    return lambda: open_store(f"{prefix}/parts")

@@ -45,6 +45,13 @@ def test_streams_of_any_size_come_back_with_their_checksum(store: Store, size: i
         assert file.read() == data
 
 
+def test_a_part_is_the_bytes_of_the_object(store: Store) -> None:
+    data = os.urandom(100_000)
+    store.put("object", data)
+    for offset, size in ((0, 1), (0, 100_000), (99_999, 1), (5, 1000), (99_990, 100), (100_000, 5), (200_000, 5)):
+        assert store.part("object", offset, size) == data[offset : offset + size]
+
+
 def test_an_unfinished_stream_leaves_nothing(store: Store) -> None:
     with store.create("half") as sink:
         sink.write(b"x" * (PART_BYTES + 1))
