@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from refinedweb.dedup.context import OLD, Block, Context
-from refinedweb.dedup.index import index_files
+from refinedweb.dedup.index import IndexFile, index_files
 from refinedweb.dedup.keys import keys_schema
 from refinedweb.dedup.routes import Limits
 from refinedweb.ledger import layout
@@ -23,7 +23,7 @@ from refinedweb.sources.inputs import Input
 from refinedweb.storage import Exists, Missing, Store
 from refinedweb.storage.json_objects import load_object
 from stages.base import Stage, build
-from stages.dedup import Clustered
+from stages.dedup import Clustered, Indexed
 from stages.errors import ConfigError
 
 # A task's share of the shuffle, in bytes: a 32nd of it, so that many workers have a task while it is small; at least
@@ -90,8 +90,11 @@ def planned_step(store: Store, step: Step) -> StepPlan:
 def check_index(recipe: Recipe) -> None:
     """Raises ConfigError, before any work is done, if a stage's index is not one or has other parameters."""
     for stage in recipe.build():
-        if isinstance(stage, Clustered):
-            index_files(stage, stage.index)
+        _index_of(stage)
+
+
+def _index_of(stage: Stage) -> list[IndexFile]:
+    return index_files(stage, stage.index) if isinstance(stage, Indexed) else []
 
 
 def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
@@ -99,8 +102,8 @@ def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
     stage = build(name, values)
     assert step.reads is not None
     new = list(Ledger(store, step.reads).sizes(count))
-    index = index_files(stage, stage.index) if isinstance(stage, Clustered) else []
-    old = [(item.rows, item.input.size) for item in index]
+    index = _index_of(stage)
+    old = [(item.rows, item.bytes) for item in index]
     total = sum(shuffle_bytes(stage, *one) for one in (*new, *old))
     block, partitions = split_shuffle(total)
     sizes, old_sizes = ([block_bytes(stage, *one) for one in shards] for shards in (new, old))
