@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from refinedweb.dedup.old import family, same_stage
 from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX, handed_on_folder, index_folder, is_own, shard_of
 from refinedweb.ledger.manifest import Ledger
-from refinedweb.ledger.run_file import RunFile, run_or_none
+from refinedweb.ledger.run_file import IndexFile, RunFile, StageIndex, run_or_none
 from refinedweb.recipe.plan import Step
 from refinedweb.shard.index_format import FORMAT, FORMAT_NAME, KEY_PARAMETERS
 from refinedweb.sources.folders import is_hidden
@@ -31,21 +32,18 @@ from stages.minhash import MinHash
 from stages.schema import DOCUMENT
 
 
-class IndexFile(NamedTuple):
-    """One file of an index, how many documents it has, and the bytes of their texts (0 if it has none)."""
-
-    input: Input
-    rows: int
-    bytes: int
-
-
-def index_files(stage: Indexed, paths: tuple[str, ...]) -> list[IndexFile]:
-    """Find every file of the index at `paths`. Raises ConfigError if one of them has no index for the stage."""
-    return [_checked(store, item, stage) for path in paths for store, item in _files(path, stage)]
+def find_index(stage: Indexed, paths: Sequence[str]) -> StageIndex:
+    """Find the index at `paths`, and check all of it. Raises ConfigError if one of them has no index for the stage."""
+    found = StageIndex()
+    for path in paths:
+        store = open_store(path)
+        check = partial(_checked, store, stage=stage)
+        with ThreadPoolExecutor(store.parallel) as pool:  # each waits for the network a few times
+            found.files.extend(pool.map(check, _files(store, path, stage)))
+    return found
 
 
-def _files(path: str, stage: Indexed) -> Iterator[tuple[Store, Input]]:
-    store = open_store(path)
+def _files(store: Store, path: str, stage: Indexed) -> Iterator[Input]:
     run = run_or_none(store)
     if run is not None:
         _check_finished(path, store, run)
@@ -55,7 +53,7 @@ def _files(path: str, stage: Indexed) -> Iterator[tuple[Store, Input]]:
     if not found:
         raise ConfigError(f"{stage.name}.index: no run and no Parquet files at {path}; give the output of a run")
     for info in found:
-        yield store, Input(store.uri(info.key), info.etag, info.size)
+        yield Input(store.uri(info.key), info.etag, info.size)
 
 
 def _of_run(store: Store, run: RunFile, stage: Indexed) -> Sequence[ObjectInfo]:
