@@ -108,7 +108,7 @@ def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFil
 
 
 def _checked_index(recipe: Recipe) -> dict[str, StageIndex]:
-    """Once per run: whoever joins finds in `run.json` what was found."""
+    """Once per run: a driver that joins finds in `run.json` what was found."""
     from refinedweb.dedup.planning import checked_index  # kernels are expensive to import, and views do without
 
     return checked_index(recipe)
