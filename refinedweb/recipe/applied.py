@@ -48,9 +48,10 @@ class AppliedLimits:
             cells = [table.changed.get(name) for table in self.tables]
             shown = [f"{'as usual' if cell is None else f'{cell[0]} ({cell[1]})':<34}" for cell in cells]
             lines.append(f"{name:28}{self.usual[name]!s:<16}" + "".join(shown).rstrip())
-        if not wanted:
-            lines.append("No entry fits this language: the usual parameters apply.")
-        return [*lines, f"Apply a table: --set {self.stage}.by_language={self.tables[0].table}"]
+        fitting = [table.table for table in self.tables if table.changed]
+        if not fitting:
+            return [*lines, "No entry fits this language: the usual parameters apply."]
+        return [*lines, f"Apply a table: --set {self.stage}.by_language={fitting[-1]}"]
 
 
 def applied(name: str, label: str) -> AppliedLimits:
