@@ -106,7 +106,7 @@ def parsed(content: bytes, max_garbage: float) -> Any:
 
 
 def loaded(text: str) -> Any:
-    """The value that a text is. Raises ValueError if it is not JSON, or values are nested more than MOST_DEPTH times."""
+    """The value that a text is. Raises ValueError if it is not JSON, or nested more than MOST_DEPTH times."""
     try:
         value = json.loads(text)
     except RecursionError:
