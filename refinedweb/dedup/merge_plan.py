@@ -78,7 +78,7 @@ class MergePlan:
 
 
 def planned_merge(store: Store, sources: Sequence[str], without: str) -> MergePlan:
-    """The plan of a merge into this store, made by whoever comes first. Raises ConfigError if there is another one, or
+    """The plan of a merge into this store, made by the first who comes. Raises ConfigError if there is another one, or
     if the sources cannot be merged.
     """
     roots = [open_store(source).root for source in sources]

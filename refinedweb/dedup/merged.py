@@ -4,7 +4,7 @@
     index/<stage>/documents/<n>.parquet   id, what was kept instead, and small columns that rank; by row
     index/<stage>/keys/<n>.shuffle        key, check if the stage has one, and node (file << 32 | row), in pieces
 
-Piece i of all pieces of a stage has the keys whose partition is i, were they shuffled to so many. So a later run reads
+Piece i of all n pieces of a stage has the keys whose partition is i, if there are n partitions. So a later run reads
 the pieces that its own keys fall into, by a range each, and of the documents the row groups of those that it found: it
 takes what its part needs, however many runs came before. Of documents of one key, the first few are enough.
 """
