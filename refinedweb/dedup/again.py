@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Int64s, UInt64s
-from refinedweb.dedup.context import OLD, Context, is_old
+from refinedweb.dedup.context import OLD, Context
 from refinedweb.dedup.phase import Shuffled
 from refinedweb.dedup.shuffle import concatenated
 from refinedweb.ledger import layout
@@ -25,7 +25,7 @@ from refinedweb.recipe.plan import Step
 from refinedweb.shard.decisions import decisions_of, replaced
 from refinedweb.shard.kept import DecidedStep, KeptShards
 from refinedweb.shard.stage_cache import built
-from stages.dedup import DECISION, ROW, Clustered, Global
+from stages.dedup import DECISION, ROW, Clustered, Global, is_old
 
 AGAIN = pa.schema([("address", pa.uint64()), ("step", pa.uint8())])  # which of the group's steps removed it
 WANTED = pa.schema([("key", pa.uint64())])

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
-from classifiers.kernels.arrays import Bools, UInt32s, UInt64s
+from classifiers.kernels.arrays import UInt32s, UInt64s
 from refinedweb.dedup.old import old_tables
 from refinedweb.dedup.routes import Limits
 from refinedweb.ledger.layout import phase_folder
@@ -25,9 +25,9 @@ from refinedweb.shard.kept import KeptShards, kept_shards
 from refinedweb.shard.stage_cache import built
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import Store, open_store
-from stages.dedup import ROW, Global
+from stages.dedup import OLD_ADDRESS, ROW, Global
 
-OLD = 1 << 31  # the number of the first shard of earlier runs; a run's own shards stay far below
+OLD = OLD_ADDRESS >> 32  # the number of the first shard of earlier runs; a run's own shards stay far below
 _SHARD_BITS = np.uint64(32)  # shift of the shard in an address
 
 
@@ -48,11 +48,6 @@ class Documents(NamedTuple):
 
     addresses: UInt64s
     docs: pa.Table
-
-
-def is_old(addresses: UInt64s) -> Bools:
-    """Which documents belong to earlier runs."""
-    return addresses >= np.uint64(OLD << 32)
 
 
 def within(addresses: UInt64s, found: pa.Table) -> pa.Table:

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from refinedweb.dedup.context import OLD, Block, Context
-from refinedweb.dedup.index import index_files
+from refinedweb.dedup.index import find_index
 from refinedweb.dedup.keys import keys_schema
 from refinedweb.dedup.routes import Limits
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Ledger
+from refinedweb.ledger.run_file import StageIndex, run_or_none
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.recipe.trust import is_below
@@ -23,7 +24,7 @@ from refinedweb.sources.inputs import Input
 from refinedweb.storage import Exists, Missing, Store
 from refinedweb.storage.json_objects import load_object
 from stages.base import Stage, build
-from stages.dedup import Clustered
+from stages.dedup import Clustered, Indexed
 from stages.errors import ConfigError
 
 # A task's share of the shuffle, in bytes: a 32nd of it, so that many workers have a task while it is small; at least
@@ -87,11 +88,21 @@ def planned_step(store: Store, step: Step) -> StepPlan:
     return load_object(StepPlan, store.get(key)[0], store.uri(key), remedy)
 
 
-def check_index(recipe: Recipe) -> None:
-    """Raises ConfigError, before any work is done, if a stage's index is not one or has other parameters."""
-    for stage in recipe.build():
-        if isinstance(stage, Clustered):
-            index_files(stage, stage.index)
+def checked_index(recipe: Recipe) -> dict[str, StageIndex]:
+    """The index of each stage that has one. Raises ConfigError, before any work is done, if it is not one for the
+    stage, or has other parameters.
+    """
+    stages = [stage for stage in recipe.build() if isinstance(stage, Indexed) and stage.index]
+    return {stage.name: find_index(stage, stage.index) for stage in stages}
+
+
+def _index_of(store: Store, stage: Stage) -> StageIndex:
+    """The index of a stage, as it was checked when the run began."""
+    if not isinstance(stage, Indexed) or not stage.index:
+        return StageIndex()
+    run = run_or_none(store)
+    recorded = None if run is None else run.index.get(stage.name)
+    return find_index(stage, stage.index) if recorded is None else recorded
 
 
 def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
@@ -99,13 +110,13 @@ def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
     stage = build(name, values)
     assert step.reads is not None
     new = list(Ledger(store, step.reads).sizes(count))
-    index = index_files(stage, stage.index) if isinstance(stage, Clustered) else []
-    old = [(item.rows, item.input.size) for item in index]
+    index = _index_of(store, stage)
+    old = [(item.rows, item.bytes) for item in index.files]
     total = sum(shuffle_bytes(stage, *one) for one in (*new, *old))
     block, partitions = split_shuffle(total)
     sizes, old_sizes = ([block_bytes(stage, *one) for one in shards] for shards in (new, old))
     blocks = [*_blocks(sizes, 0, block), *_blocks(old_sizes, OLD, block)]
-    return StepPlan(blocks, partitions, total, LIMITS, [item.input for item in index])
+    return StepPlan(blocks, partitions, total, LIMITS, [item.input for item in index.files])
 
 
 def split_shuffle(total: int) -> tuple[int, int]:

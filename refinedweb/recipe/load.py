@@ -71,16 +71,16 @@ def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), 
     """Resolve `spec`: the name of a shipped recipe, the path of a .toml, or stage names joined by commas.
 
     `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). `index` names earlier runs,
-    for every stage that takes an index. Raises ConfigError.
+    for every stage that takes an index and for which no override names another. Raises ConfigError.
     """
     imports = tuple(imports)
     load_stages(imports)
     raw = _tables_of(spec)
     _check_tables(raw)
-    for override in overrides:
-        _override(raw, override)
     if index:
         _set_index(raw, index)
+    for override in overrides:
+        _override(raw, override)
     return _resolve(raw, imports)
 
 
@@ -122,7 +122,7 @@ def _set_index(raw: dict[str, Any], index: Sequence[str]) -> None:
     known = registry()
     stages = [stage for stage in raw.get("stage", []) if "index" in _field_names(known.get(stage.get("name")))]
     if not stages:
-        raise ConfigError("--index: the recipe has no stage that takes an index (url_dedup_v1, exact_v2, minhash_v2)")
+        raise ConfigError("--index: the recipe has no stage that takes an index: it compares no documents")
     for stage in stages:
         stage["index"] = [*index]
 

@@ -130,7 +130,7 @@ def test_a_wrong_index_is_refused_before_any_work(tmp_path: Path) -> None:
         run("exact_v1", paths, tmp_path / "out2", index=[tmp_path / "nothing"])
     assert not list(tmp_path.glob("out*")), "nothing was done"
     with pytest.raises(ConfigError, match="no stage that takes an index"):
-        run("substring_v1", paths, tmp_path / "out3", index=[tmp_path / "raw"])
+        run("pii_v1", paths, tmp_path / "out3", index=[tmp_path / "raw"])
 
 
 @pytest.mark.parametrize("times", ["none", "strings", "microseconds"])
