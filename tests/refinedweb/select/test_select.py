@@ -266,6 +266,7 @@ def test_lists_that_lead_nowhere_say_so(tmp_path: Path) -> None:
         ([(str(tmp_path / "gone.warc.gz"), 0, 10)], "names it"),
         ([("/a", -1, 10)], "no record of 10 bytes at byte -1"),
         ([("/a", 0, 0)], "no record of 0 bytes"),
+        ([(__file__, 1 << 62, 10)], "no record of 10 bytes at byte"),
         ([("/a", 0, 1 << 40)], "no record of"),
         ([(None, 0, 10)], "a row without"),
     ):
