@@ -21,7 +21,6 @@ import pyarrow.compute as pc
 
 from refinedweb.sources.lifting import is_string
 from refinedweb.sources.places import opened
-from stages.base import set_column
 from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
@@ -147,10 +146,9 @@ def conform(docs: pa.Table, schema: pa.Schema, key: str) -> pa.Table:
             _set_aside(rest, field.name, strays)
     if any(rest):
         columns[METADATA] = _with_rest(columns.get(METADATA), schema, rest, key)
-    docs = docs.select([name for name in docs.column_names if name in DOCUMENT.names])
-    for field in schema:
-        docs = set_column(docs, field.name, columns.get(field.name, pa.nulls(docs.num_rows, field.type)))
-    return docs
+    own = [name for name in docs.column_names if name in DOCUMENT.names]
+    more = {field.name: columns.get(field.name, pa.nulls(docs.num_rows, field.type)) for field in schema}
+    return pa.table({**{name: docs.column(name) for name in own}, **more})
 
 
 def _settled_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
