@@ -21,7 +21,7 @@ NUMBERS = pa.array([0, 1, None, 2], pa.int32())
 NESTED = {
     "struct": (pa.StructArray.from_arrays([BAD], ["a"]), [{"a": word} for word in WORDS]),
     "list": (pa.ListArray.from_arrays(OFFSETS, BAD), [[word] for word in WORDS]),
-    "map": (pa.MapArray.from_arrays(OFFSETS, pa.array(KEYS), BAD), [[(k, w)] for k, w in zip(KEYS, WORDS, strict=True)]),
+    "map": (pa.MapArray.from_arrays(OFFSETS, pa.array(KEYS), BAD), [[pair] for pair in zip(KEYS, WORDS, strict=True)]),
     "dictionary": (pa.DictionaryArray.from_arrays(NUMBERS, BAD.drop_null()), WORDS),
     "large": (LARGE, WORDS),
 }  # fmt: skip
