@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.by_language.tables import entries_of
+from stages.by_language.varied import VariedMeasures, VariedStage
 from stages.errors import ConfigError, nearest
 
 
@@ -82,6 +84,8 @@ class Parted(Stage, Protocol):
         ...
 
 
+BY_LANGUAGE = "by_language"  # what every local stage takes besides its parameters: those that differ by language
+
 T = TypeVar("T")
 _REGISTRY: dict[str, type[Any]] = {}
 STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}_v[0-9]{1,3}")
@@ -116,22 +120,58 @@ def registry() -> Mapping[str, type[Any]]:
 def build(name: str, params: Mapping[str, Any] | None = None) -> Stage:
     """An instance of the stage registered as `name`.
 
+    `by_language` among the parameters names or is a table of parameters by language (`stages.by_language.tables`).
     Raises ConfigError for an unknown name, an unknown parameter (naming the nearest known one) or a value that
     the stage refuses.
     """
     if name not in _REGISTRY:
         raise ConfigError(f"unknown stage {name!r}: {nearest(name, list(registry()))}")
+    usual = {key: value for key, value in (params or {}).items() if key != BY_LANGUAGE}
+    stage = _built(name, usual)
+    spec = (params or {}).get(BY_LANGUAGE)
+    return stage if spec is None else _varied(name, stage, spec)
+
+
+def _varied(name: str, usual: Stage, spec: Any) -> Stage:
+    """The stage that has the parameters of each language."""
     cls = _REGISTRY[name]
-    known = [f.name for f in dataclasses.fields(cls)]
-    for key in params or {}:
-        if key not in known:
-            raise ConfigError(f"stage {name} has no parameter {key!r}: {nearest(key, known)}")
-    lists = {f.name for f in dataclasses.fields(cls) if str(f.type).startswith("tuple[str")}
-    given = {key: _listed(value) if key in lists else value for key, value in (params or {}).items()}
+    if isinstance(getattr(cls, "reads", None), tuple):
+        raise ConfigError(f"{name} compares documents of the whole corpus: it has no parameters by language")
+    entries, varies = entries_of(spec, name), getattr(cls, "varies_by_language", None)
+    for key, values in entries.items():
+        if varies is not None and (fixed := [each for each in values if each not in varies]):
+            raise ConfigError(f"{name}.{BY_LANGUAGE}.{key}.{fixed[0]}: only {', '.join(varies)} can differ by language")
+    own = {key: _checked(name, values, f"{name}.{BY_LANGUAGE}.{key}") for key, values in entries.items()}
+    stage = (VariedMeasures if isinstance(usual, Measured) else VariedStage)(name, usual, own)
     try:
-        return cast(Stage, cls(**given))
+        stage.check()
+    except ValueError as error:
+        raise ConfigError(f"{name}.{BY_LANGUAGE}, {error}") from error
+    return cast(Stage, stage)
+
+
+def of_language(stage: Stage, language: str | None) -> Stage:
+    """The stage with the parameters that judge documents in a language."""
+    return stage.stage_for(language) if isinstance(stage, VariedStage) else stage
+
+
+def _built(name: str, params: Mapping[str, Any]) -> Stage:
+    given = _checked(name, params, f"stage {name}")
+    try:
+        return cast(Stage, _REGISTRY[name](**given))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"stage {name}: {error}") from error
+
+
+def _checked(name: str, params: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The parameters as the stage takes them. Raises ConfigError for an unknown one."""
+    fields = dataclasses.fields(_REGISTRY[name])
+    known = [f.name for f in fields]
+    for key in params:
+        if key not in known:
+            raise ConfigError(f"{where} has no parameter {key!r}: {nearest(key, known)}")
+    lists = {f.name for f in fields if str(f.type).startswith("tuple[str")}
+    return {key: _listed(value) if key in lists else value for key, value in params.items()}
 
 
 def _listed(value: Any) -> Any:
@@ -181,6 +221,14 @@ def check_numbers(name: str, values: pa.Array | pa.ChunkedArray) -> None:
     if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
         row = pc.index(pc.fill_null(pc.is_nan(values), False), True).as_py()
         raise ValueError(f"the measure {name} is NaN in row {row} of its batch: a division by zero or a broken model")
+
+
+def verdicts_of(stage: Measured, measures: pa.Table) -> pa.ChunkedArray:
+    """The verdicts of a stage's limits: those of each row's language, if they differ by language."""
+    if not isinstance(stage, VariedStage):
+        return pa.chunked_array([verdicts(measures, stage.limits())])
+    said = stage.scattered(measures, lambda one, rows: pa.table({"drop": verdicts(rows, one.limits())}))
+    return said.column("drop")
 
 
 def judge(stage: Measured, docs: pa.Table) -> pa.Table:

@@ -19,6 +19,7 @@ from classifiers.kernels.arrays import Bools, UInt64s
 from stages.base import Stage, drop_where, measure_column, set_column
 
 ROW = "@row"
+OLD_ADDRESS = 1 << 63  # addresses of documents of earlier runs begin here
 SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
 # One row per document that a decision concerns. `reason` null: the document stays (as the one kept of its cluster, or
 # with its text cut). `kept_at`: the address (shard << 32 | row) of the document `kept_id`. `spans`: the bytes of its
@@ -52,11 +53,17 @@ class Global(Stage, Protocol):
 
 
 @runtime_checkable
-class Clustered(Global, Protocol):
+class Indexed(Global, Protocol):
+    """A stage that also compares with the documents of earlier runs, which are named by `index` and came first."""
+
+    index: tuple[str, ...]
+
+
+@runtime_checkable
+class Clustered(Indexed, Protocol):
     """A stage that keeps one document of each cluster of documents sharing keys. `ranks_by`: columns `rank` reads."""
 
     reason: ClassVar[str]
-    index: tuple[str, ...]
     write_index: bool
 
     @property
@@ -78,6 +85,17 @@ class Clustered(Global, Protocol):
 def drops_all_copies(stage: Stage) -> bool:
     """Whether nobody of a cluster stays, but for documents of earlier runs."""
     return bool(getattr(stage, "drop_all_copies", False))
+
+
+def is_old(addresses: UInt64s) -> Bools:
+    """Which documents belong to earlier runs."""
+    old: Bools = addresses >= np.uint64(OLD_ADDRESS)
+    return old
+
+
+def seniority(addresses: UInt64s) -> UInt64s:
+    """Numbers in the order in which the documents came: those of earlier runs before all others."""
+    return addresses ^ np.uint64(OLD_ADDRESS)
 
 
 def keys_column(stage: str) -> str:

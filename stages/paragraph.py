@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import UInt64s
 from stages.base import measure_column, set_column, stage
+from stages.dedup import is_old, seniority
 from stages.kernels.buffers import utf8_views
 from stages.kernels.dialects import Dialect, check_dialect
 from stages.kernels.groups import first_of, grouped
@@ -37,6 +38,7 @@ class Paragraph:
     case, every digit `0`, no accents and no punctuation (Unicode's Mn and P), white space collapsed. Paragraphs that
     then have fewer than `min_words` words (separated by white space), such as blank lines and rules of dashes, are
     never cut.
+    `index`: earlier runs, whose paragraphs occurred before all of this one.
 
     Called on documents, the stage only signs them (`paragraph_v1.paragraphs`) and drops nothing: the verdict needs the
     whole corpus.
@@ -49,6 +51,7 @@ class Paragraph:
     clean: ClassVar[bool] = False  # whether seams are clean (see `stages.spans.cut_spans`)
     reads: ClassVar[tuple[str, ...]] = ("text",)
     min_words: int = 1
+    index: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.min_words < 1:
@@ -86,6 +89,7 @@ class ParagraphV2(Paragraph):
     `normalise`: "text" takes away case, accents, invisible characters and punctuation, but not what tells numbers
     apart, so the lines of a table stay (see `minhash_v2`). "paper" also takes every digit for `0`, marks of all scripts
     and the points of numbers, as `paragraph_v1` does.
+    `index`: earlier runs, whose paragraphs occurred before all of this one.
 
     Called on documents, the stage only signs them (`paragraph_v2.paragraphs`) and drops nothing: the verdict needs the
     whole corpus.
@@ -117,10 +121,13 @@ def sign(stage: Paragraph, docs: pa.Table, addresses: UInt64s) -> pa.Table:
 
 
 def copies(signed: pa.Table) -> pa.Table:
-    """The records, of all those of a range of keys, that are not the first of their paragraph (`COPIES`)."""
+    """The records, of all those of a range of keys, that are not the first of their paragraph (`COPIES`).
+
+    Documents of earlier runs come first, and nothing of them is cut.
+    """
     key, check, address, start = (_values(signed, name) for name in SIGNED.names[:4])
-    groups = grouped((key, check, check), address, start)
-    later = groups.first[groups.leader] != np.arange(len(address))
+    groups = grouped((key, check, check), seniority(address), start)
+    later = (groups.first[groups.leader] != np.arange(len(address))) & ~is_old(address)
     signed = signed.append_column("other", pa.array(first_of(groups, address)))
     found = signed.select(COPIES.names).filter(pa.array(later)).combine_chunks()
     return found.take(pa.array(np.lexsort((_values(found, "start"), _values(found, "address")))))

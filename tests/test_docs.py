@@ -23,7 +23,8 @@ from refinedweb.cli import cli
 from refinedweb.ledger.manifest import Record
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.recipe.load import load_stages, shipped
-from stages.base import registry
+from stages.base import BY_LANGUAGE, registry
+from stages.by_language.tables import shipped_tables
 from tests.conftest import ROOT
 from tests.refinedweb.cli.command import refinedweb
 
@@ -161,10 +162,10 @@ def test_a_run_gives_no_reason_that_is_not_in_the_reference(tutorial: Path) -> N
 def test_pages_name_stages_and_parameters_that_exist(page: Path) -> None:
     load_stages()
     text = page.read_text(encoding="utf-8")
-    assert set(STAGE_NAME.findall(text)) - set(registry()) - OTHERS == set()
+    assert set(STAGE_NAME.findall(text)) - set(registry()) - set(shipped_tables()) - OTHERS == set()
     for stage, parameter in re.findall(r"\b([a-z][a-z0-9_]*_v\d+)\.([a-z_]+)\b(?!\()", text):
         if stage in registry() and not parameter.startswith(("toml", "py", "md", "ftz")):
-            known = set(registry()[stage].__dataclass_fields__) | measures_of(stage)
+            known = {BY_LANGUAGE, *registry()[stage].__dataclass_fields__, *measures_of(stage)}
             assert parameter in known, f"{page.name}: {stage}.{parameter}"
     named = set(re.findall(r"`(?:uv run )?refinedweb ([a-z]+)", text)) - {"run"}
     assert named <= {name for name, _ in every_command()}
@@ -279,6 +280,7 @@ def test_the_curve_is_that_of_the_formula() -> None:
     assert {s: round(probability(s, 450, 20), 3) for s in known} == known
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_asks_the_network_for_nothing(tmp_path: Path) -> None:
     """Broken links, pages in no menu and bad markup are warnings."""
     pytest.importorskip("sphinx", reason="needs the dependency group `docs`")

@@ -80,6 +80,8 @@ RUN_FILE = {
     "steps": "The steps: name, kind, stages, what each reads and which decisions it applies.",
     "created_at": "When, UTC.",
     "token": "Unique to the run.",
+    "index": "The index of each stage that has one, as it was checked when the run began: name, etag, size, documents "
+    "and bytes of text of each file.",
     "survey_of_inputs": "The columns of the inputs: one schema for the run, what is in `metadata` as JSON because its "
     "types do not go together, the kinds of files, where each column of a document was found, and an id that repeats.",
     "origin": "Who began it: user, host, command line without secrets, Python and package versions.",

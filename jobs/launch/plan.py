@@ -16,6 +16,7 @@ from jobs.launch import image, spec
 from jobs.launch.spec import Job
 from refinedweb.engine.metrics import PRICE
 from refinedweb.ledger.layout import job_recipe_key
+from refinedweb.recipe.assets import all_values
 from refinedweb.recipe.recipe import Recipe
 from stages.assets import split_pin
 from stages.errors import ConfigError
@@ -93,7 +94,7 @@ def check_reachable(uris: Sequence[str], what: str) -> None:
 def check_assets(recipe: Recipe) -> None:
     """Raises ConfigError for a model or list that is on this machine only. Those of the package are in the image."""
     for stage, values in recipe.stages:
-        for name, value in values.items():
+        for name, value in all_values(values):
             path, digest = split_pin(value) if isinstance(value, str) else ("", None)
             if digest is not None and not path.startswith("s3://") and not Path(path).is_relative_to(image.ROOT):
                 check_reachable([path], f"{stage}.{name} =")

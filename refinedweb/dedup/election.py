@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from refinedweb.dedup.candidates import PAIRS
-from refinedweb.dedup.context import Context, Documents, is_old, within
+from refinedweb.dedup.context import Context, Documents, within
 from refinedweb.dedup.decide import removed_by, write_decisions
 from refinedweb.dedup.exchange import Exchange, arrived
 from refinedweb.dedup.keepers import like_their_keepers, spared, verifies_keepers
@@ -28,7 +28,7 @@ from refinedweb.dedup.planning import split_shuffle
 from refinedweb.dedup.shuffle import concatenated
 from refinedweb.dedup.signing import with_refused
 from refinedweb.ledger.layout import DECIDE
-from stages.dedup import Clustered, drops_all_copies
+from stages.dedup import Clustered, drops_all_copies, is_old
 
 MEMBER = pa.schema([("address", pa.uint64()), ("component", pa.uint64()), ("id", pa.string())])
 BEST = pa.schema(
@@ -110,7 +110,8 @@ class Describe:
     def _documents(self, task: int, members: pa.Table) -> Iterator[Documents]:
         """The batches of the block that have members."""
         if members.num_rows:
-            for batch in self.context.documents(task, cast(Clustered, self.context.stage).ranks_by):
+            ranks_by, wanted = cast(Clustered, self.context.stage).ranks_by, members.column("address").to_numpy()
+            for batch in self.context.documents(task, ranks_by, wanted):
                 if within(batch.addresses, members).num_rows:
                     yield batch
 

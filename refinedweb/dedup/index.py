@@ -11,87 +11,104 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refinedweb.dedup.merged import MergedIndex, merged_input, merged_or_none
 from refinedweb.dedup.old import family, same_stage
-from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX, handed_on_folder, index_folder, is_own, shard_of
+from refinedweb.ledger.layout import CORPUS, MERGED, PARQUET_SUFFIX, handed_on_folder, index_folder, is_own, shard_of
 from refinedweb.ledger.manifest import Ledger
-from refinedweb.ledger.run_file import RunFile, run_or_none
+from refinedweb.ledger.run_file import IndexFile, RunFile, StageIndex, run_or_none
 from refinedweb.recipe.plan import Step
 from refinedweb.shard.index_format import FORMAT, FORMAT_NAME, KEY_PARAMETERS
 from refinedweb.sources.folders import is_hidden
 from refinedweb.sources.inputs import Input
 from refinedweb.storage import ObjectInfo, Store, open_store
-from stages.dedup import Clustered, keys_column
+from stages.dedup import Clustered, Indexed, keys_column
 from stages.errors import ConfigError
 from stages.minhash import MinHash
 from stages.schema import DOCUMENT
 
 
-class IndexFile(NamedTuple):
-    """One file of an index, and how many documents it has."""
+def find_index(stage: Indexed, paths: Sequence[str]) -> StageIndex:
+    """Find the index at `paths`, and check all of it. Raises ConfigError if one of them has no index for the stage."""
+    found = StageIndex()
+    for path in paths:
+        store = open_store(path)
+        if (merged := merged_or_none(store)) is not None:
+            _check_merged(store, merged, stage)
+            found.merged.append(merged_input(store))
+            continue
+        check = partial(_checked, store, stage=stage)
+        with ThreadPoolExecutor(store.parallel) as pool:  # each waits for the network a few times
+            found.files.extend(pool.map(check, _files(store, path, stage)))
+    return found
 
-    input: Input
-    rows: int
+
+def _check_merged(store: Store, merged: MergedIndex, stage: Indexed) -> None:
+    """Raises ConfigError if an index of several runs is not one for the stage."""
+    if not isinstance(stage, Clustered) or _compares_texts(stage):
+        raise ConfigError(
+            f"{stage.name}.index: the index at {store.root} has keys, but {stage.name} compares texts; name the runs "
+            f"themselves, or do without: --set {stage.name}.index=[]"
+        )
+    _check_parameters(store.uri(MERGED), merged.stage(stage.name, store.root).parameters, stage)
 
 
-def index_files(stage: Clustered, paths: tuple[str, ...]) -> list[IndexFile]:
-    """Find every file of the index at `paths`. Raises ConfigError if one of them has no index for the stage."""
-    return [IndexFile(item, _checked(store, item, stage)) for path in paths for store, item in _files(path, stage)]
-
-
-def _files(path: str, stage: Clustered) -> Iterator[tuple[Store, Input]]:
-    store = open_store(path)
+def _files(store: Store, path: str, stage: Indexed) -> Iterator[Input]:
     run = run_or_none(store)
     if run is not None:
-        _check_finished(path, store, run)
+        check_finished(path, store, run)
         found = _of_run(store, run, stage)
     else:
         found = [info for info in store.list() if info.key.endswith(PARQUET_SUFFIX) and not is_hidden(info.key)]
     if not found:
         raise ConfigError(f"{stage.name}.index: no run and no Parquet files at {path}; give the output of a run")
     for info in found:
-        yield store, Input(store.uri(info.key), info.etag, info.size)
+        yield Input(store.uri(info.key), info.etag, info.size)
 
 
-def _of_run(store: Store, run: RunFile, stage: Clustered) -> Sequence[ObjectInfo]:
+def _of_run(store: Store, run: RunFile, stage: Indexed) -> Sequence[ObjectInfo]:
     """The objects of a run's shards: keys, what its step read, or the corpus."""
-    keys = _own(store, index_folder(stage.name))
+    keys = own_objects(store, index_folder(stage.name))
     if keys and not _compares_texts(stage) and _metadata(store, keys[0].key).get(FORMAT_NAME) == FORMAT:
         return keys
-    corpus = _own(store, CORPUS)
+    corpus = own_objects(store, CORPUS)
     step = same_stage(run.steps, stage.name)
-    return corpus if step is None else _read_by(store, step, corpus)
+    return corpus if step is None else _read_by(store, step, corpus, keys=isinstance(stage, Clustered))
 
 
-def _compares_texts(stage: Clustered) -> bool:
+def _compares_texts(stage: Indexed) -> bool:
     """Whether keys are not enough: candidates are compared by their texts, which an index of keys does not have."""
     return isinstance(stage, MinHash) and stage.verify is not None
 
 
-def _read_by(store: Store, step: Step, corpus: Sequence[ObjectInfo]) -> list[ObjectInfo]:
+def _read_by(store: Store, step: Step, corpus: Sequence[ObjectInfo], *, keys: bool) -> list[ObjectInfo]:
     """What a step read of the shards that are in the corpus. Raises ConfigError if some of it is gone."""
     assert step.reads is not None
     wanted = {shard_of(info.key) for info in corpus}
-    found = [info for info in _own(store, handed_on_folder(step.reads)) if shard_of(info.key) in wanted]
+    found = [info for info in own_objects(store, handed_on_folder(step.reads)) if shard_of(info.key) in wanted]
     if len(found) < len(wanted):
+        stage = step.stages[0]
+        remedy = f" with --set {stage}.write_index=true" if keys else f", or do without: --set {stage}.index=[]"
         raise ConfigError(
             f"the run at {store.root} left no index for {family(step.stages[0])}, and what its step {step.name} read "
-            f"is gone ({handed_on_folder(step.reads)}/), so it cannot be signed again; run it again with "
-            f"--set {step.stages[0]}.write_index=true"
+            f"is gone ({handed_on_folder(step.reads)}/), so it cannot be signed again; run it again{remedy}"
         )
     return found
 
 
-def _own(store: Store, folder: str) -> list[ObjectInfo]:
+def own_objects(store: Store, folder: str) -> list[ObjectInfo]:
     """The objects of a run's shards in a folder; others may have left more there."""
     return [info for info in store.list(f"{folder}/") if is_own(info.key)]
 
 
-def _check_finished(path: str, store: Store, run: RunFile) -> None:
+def check_finished(path: str, store: Store, run: RunFile) -> None:
+    """Raises ConfigError if the run is not finished."""
     done = len(Ledger(store, run.steps[-1].name).committed())
     if done < len(run.inputs):
         raise ConfigError(f"the run at {path} is not finished ({done} of {len(run.inputs)} shards); finish it")
@@ -102,18 +119,28 @@ def _metadata(store: Store, key: str) -> dict[bytes, bytes]:
         return dict(pq.read_schema(file).metadata or {})
 
 
-def _checked(store: Store, item: Input, stage: Clustered) -> int:
-    """The number of documents. Raises ConfigError if the file has no index for the stage."""
+def _checked(store: Store, item: Input, stage: Indexed) -> IndexFile:
+    """A file of an index. Raises ConfigError if it is none for the stage."""
     with store.open(item.uri.removeprefix(store.root).lstrip("/"), random=True) as file:
         metadata = pq.read_metadata(file)
     schema = metadata.schema.to_arrow_schema()
-    if keys_column(stage.name) in schema.names:
+    if isinstance(stage, Clustered) and keys_column(stage.name) in schema.names:
         _check_keys(item, stage, schema)
     elif missing := [name for name in ("id", *stage.reads) if name not in schema.names]:
-        raise ConfigError(f"{item.uri} has no index for {stage.name}: it lacks the columns {', '.join(missing)}")
-    if tuple(stage.ranks_by) == ("timestamp",):  # other columns an index may do without: its documents stay anyway
+        raise ConfigError(
+            f"{item.uri} has no index for {stage.name}: it lacks the columns {', '.join(missing)}; give others, or "
+            f"none: --set {stage.name}.index=[]"
+        )
+    if isinstance(stage, Clustered) and tuple(stage.ranks_by) == ("timestamp",):  # others it may do without
         _check_ranks(item, schema, stage)
-    return cast(int, metadata.num_rows)
+    return IndexFile(item, metadata.num_rows, _text_bytes(metadata))
+
+
+def _text_bytes(metadata: pq.FileMetaData) -> int:
+    """The bytes of the texts of a file, as its footer says."""
+    at = [n for n in range(metadata.num_columns) if metadata.schema.column(n).path == "text"]
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    return sum(group.column(n).total_uncompressed_size for group in groups for n in at)
 
 
 def _check_ranks(item: Input, schema: pa.Schema, stage: Clustered) -> None:
@@ -141,14 +168,18 @@ def _check_keys(item: Input, stage: Clustered, schema: pa.Schema) -> None:
             f"{item.uri} has keys without texts, which {stage.name}.verify compares; give the output of the run that "
             "wrote it, whose documents are then signed again, or do without verify"
         )
-    theirs = json.loads(metadata.get(KEY_PARAMETERS, b"null"))
-    if theirs != json.loads(json.dumps(stage.key_parameters())):
-        raise ConfigError(
-            f"{item.uri}: an index of keys with other parameters: {theirs}, here {stage.key_parameters()}; "
-            "give the corpus of that run instead, or the same parameters"
-        )
+    _check_parameters(item.uri, json.loads(metadata.get(KEY_PARAMETERS, b"null")), stage)
     if metadata.get(FORMAT_NAME) != FORMAT:
         raise ConfigError(
             f"{item.uri}: an index by an earlier version, whose keys are of texts that later steps had changed; give "
             "the output of that run, and its documents are signed again"
+        )
+
+
+def _check_parameters(uri: str, theirs: Any, stage: Clustered) -> None:
+    """Raises ConfigError unless keys were made with the stage's parameters."""
+    if theirs != json.loads(json.dumps(stage.key_parameters())):
+        raise ConfigError(
+            f"{uri}: an index of keys with other parameters: {theirs}, here {stage.key_parameters()}; "
+            "give the corpus of that run instead, or the same parameters"
         )

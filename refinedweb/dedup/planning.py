@@ -7,15 +7,17 @@ The plan is made once per run, by whichever driver comes first, from what the pr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 
 from refinedweb.dedup.context import OLD, Block, Context
-from refinedweb.dedup.index import index_files
+from refinedweb.dedup.index import find_index
 from refinedweb.dedup.keys import keys_schema
+from refinedweb.dedup.merged import MERGED_SHARDS, opened
 from refinedweb.dedup.routes import Limits
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Ledger
+from refinedweb.ledger.run_file import StageIndex, run_or_none
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.recipe.trust import is_below
@@ -23,7 +25,7 @@ from refinedweb.sources.inputs import Input
 from refinedweb.storage import Exists, Missing, Store
 from refinedweb.storage.json_objects import load_object
 from stages.base import Stage, build
-from stages.dedup import Clustered
+from stages.dedup import Clustered, Indexed
 from stages.errors import ConfigError
 
 # A task's share of the shuffle, in bytes: a 32nd of it, so that many workers have a task while it is small; at least
@@ -41,7 +43,8 @@ SPAN_SHARE = 0.6  # bytes per byte of text: 40 for every 13th token, and likewis
 @dataclass(frozen=True)
 class StepPlan:
     """How a step is split: the shards of each block, the number of partitions, the bytes of its keys and the files of
-    earlier runs; and what decides about the routes of its rows, which must be the same for all drivers.
+    earlier runs; and what decides about the routes of its rows, which must be the same for all drivers. `merged` are
+    indexes of several runs, whose blocks come last.
     """
 
     blocks: list[Block]
@@ -49,6 +52,7 @@ class StepPlan:
     size: int
     limits: Limits
     index: list[Input]
+    merged: list[Input] = field(default_factory=list)
 
 
 def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: frozenset[int] = frozenset()) -> Context:
@@ -65,14 +69,16 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: froz
         except Exists:
             planned = planned_step(store, step)
     _check_index_names(store, step, recipe, planned)
-    blocks, index = tuple(planned.blocks), tuple(planned.index)
-    return Context(store.root, step, recipe, blocks, planned.partitions, planned.size, planned.limits, index, lost)
+    return Context(
+        store.root, step, recipe, tuple(planned.blocks), planned.partitions, planned.size, planned.limits,
+        tuple(planned.index), lost, tuple(planned.merged),
+    )  # fmt: skip
 
 
 def _check_index_names(store: Store, step: Step, recipe: Recipe, planned: StepPlan) -> None:
     """Raises ConfigError if `plan.json` names files that are not of the recipe's index: others may have written it."""
     ((name, values),) = recipe.only(step.stages)
-    for item in planned.index:
+    for item in (*planned.index, *planned.merged):
         if not any(is_below(item.uri, root) for root in values.get("index") or ()):
             raise ConfigError(
                 f"{store.uri(layout.plan_key(step.name))} names {item.uri}, which is not in {name}.index of this run; "
@@ -87,11 +93,21 @@ def planned_step(store: Store, step: Step) -> StepPlan:
     return load_object(StepPlan, store.get(key)[0], store.uri(key), remedy)
 
 
-def check_index(recipe: Recipe) -> None:
-    """Raises ConfigError, before any work is done, if a stage's index is not one or has other parameters."""
-    for stage in recipe.build():
-        if isinstance(stage, Clustered):
-            index_files(stage, stage.index)
+def checked_index(recipe: Recipe) -> dict[str, StageIndex]:
+    """The index of each stage that has one. Raises ConfigError, before any work is done, if it is not one for the
+    stage, or has other parameters.
+    """
+    stages = [stage for stage in recipe.build() if isinstance(stage, Indexed) and stage.index]
+    return {stage.name: find_index(stage, stage.index) for stage in stages}
+
+
+def _index_of(store: Store, stage: Stage) -> StageIndex:
+    """The index of a stage, as it was checked when the run began."""
+    if not isinstance(stage, Indexed) or not stage.index:
+        return StageIndex()
+    run = run_or_none(store)
+    recorded = None if run is None else run.index.get(stage.name)
+    return find_index(stage, stage.index) if recorded is None else recorded
 
 
 def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
@@ -99,13 +115,20 @@ def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
     stage = build(name, values)
     assert step.reads is not None
     new = list(Ledger(store, step.reads).sizes(count))
-    index = index_files(stage, stage.index) if isinstance(stage, Clustered) else []
-    old = [(item.rows, item.input.size) for item in index]
+    index = _index_of(store, stage)
+    old = [(item.rows, item.bytes) for item in index.files]
     total = sum(shuffle_bytes(stage, *one) for one in (*new, *old))
     block, partitions = split_shuffle(total)
     sizes, old_sizes = ([block_bytes(stage, *one) for one in shards] for shards in (new, old))
     blocks = [*_blocks(sizes, 0, block), *_blocks(old_sizes, OLD, block)]
-    return StepPlan(blocks, partitions, total, LIMITS, [item.input for item in index])
+    blocks += _merged_blocks(index.merged, stage.name, len(blocks))
+    return StepPlan(blocks, partitions, total, LIMITS, [item.input for item in index.files], index.merged)
+
+
+def _merged_blocks(merged: Sequence[Input], stage: str, most: int) -> list[Block]:
+    """About as many blocks for the documents of indexes of several runs as a part has: it meets no more of them."""
+    numbers = [count for one in opened(tuple(merged), stage) for count in one.stage.numbers]
+    return _blocks(numbers, MERGED_SHARDS, sum(numbers) // most)
 
 
 def split_shuffle(total: int) -> tuple[int, int]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,7 +19,6 @@ from refinedweb.dedup.phase import PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.signing import SignedBy, Signing
 from stages.errors import WrongUse
 
-_HIGHEST_BIT = np.uint64(1 << 63)  # it is set in the addresses of earlier runs (see `context.OLD`)
 FoundBy = Callable[[Any, pa.Table], Sequence[pa.Table]]
 
 
@@ -36,7 +34,7 @@ class Sign:
 
     @property
     def count(self) -> int:
-        return len(self.context.blocks)
+        return self.context.signed_blocks
 
     @property
     def rows(self) -> Exchange:
@@ -90,20 +88,8 @@ class Find:
         return tuple(by_block(self.context, name, schema, self.count) for name, schema in self.results)
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        rows = old_first(self.source.read(task))
+        rows = self.source.read(task)
         tables = self.found(self.context.stage, rows)
         for exchange, table in zip(self.tables, tables, strict=True):
-            exchange.open(outputs).write(old_first(table))
+            exchange.open(outputs).write(table)
         return PhaseCounts(rows.num_rows)
-
-
-def old_first(rows: pa.Table) -> pa.Table:
-    """The rows with addresses among which those of earlier runs are the lowest, so that they have the first copies.
-
-    Doing it twice undoes it.
-    """
-    for name in ("address", "other"):
-        if name in rows.column_names:
-            flipped = rows.column(name).to_numpy() ^ _HIGHEST_BIT
-            rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(flipped))
-    return rows

@@ -21,7 +21,7 @@ from refinedweb.ledger.layout import RUN_FILE
 from refinedweb.ledger.origin import origin
 from refinedweb.ledger.output import check_output
 from refinedweb.ledger.own_runs import note_own_run
-from refinedweb.ledger.run_file import RunFile, open_run, run_or_none
+from refinedweb.ledger.run_file import RunFile, StageIndex, open_run, run_or_none
 from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import steps_of
 from refinedweb.recipe.recipe import Recipe, differences
@@ -52,14 +52,14 @@ def begin(
     to wait for a store that does not answer. Raises ConfigError, Unfinished.
     """
     check_output(out)
-    _check_index(recipe)
     store = _patient(out, patience)
     run = run_or_none(store)
     fresh = run is None or _may_be_replaced(store, run, recipe, specs.full())
     if run is None or fresh:
+        index = _checked_index(recipe)
         found = _found(recipe, specs, out, patience)
         _check_needs(recipe, found.inputs)
-        wanted = _run_of(store, recipe, found.inputs, specs.full())
+        wanted = _run_of(store, recipe, found.inputs, specs.full(), index)
         run = _created(store, wanted) if run is None else _replaced(store, run, wanted)
         if run is not None:
             return Begun(run, False, found.left_out, found.reasons)
@@ -93,21 +93,25 @@ def _patient(out: str, patience: float) -> PatientStore:
 
 def start_or_resume(recipe: Recipe, inputs: Sequence[Input], out: str) -> RunFile:
     """Write `run.json`, or check that the existing one says the same. Raises ConfigError if it does not."""
-    _check_index(recipe)
-    _check_needs(recipe, inputs)
     store = _patient(out, policy.PATIENCE_SECONDS)
-    run = _created(store, _run_of(store, recipe, inputs, []))
+    run = run_or_none(store)
     if run is None:
+        index = _checked_index(recipe)
+        _check_needs(recipe, inputs)
+        run = _created(store, _run_of(store, recipe, inputs, [], index))
+        if run is not None:
+            return run
         run = store.repeat(lambda: open_run(out))
-        _check_recipe(store, run, recipe)
-        _check_inputs(store, run, inputs, losses=False)
+    _check_recipe(store, run, recipe)
+    _check_inputs(store, run, inputs, losses=False)
     return run
 
 
-def _check_index(recipe: Recipe) -> None:
-    from refinedweb.dedup.planning import check_index  # kernels are expensive to import, and views do without
+def _checked_index(recipe: Recipe) -> dict[str, StageIndex]:
+    """Once per run: a driver that joins finds in `run.json` what was found."""
+    from refinedweb.dedup.planning import checked_index  # kernels are expensive to import, and views do without
 
-    check_index(recipe)
+    return checked_index(recipe)
 
 
 def _check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
@@ -116,7 +120,9 @@ def _check_needs(recipe: Recipe, inputs: Sequence[Input]) -> None:
     check_needs(recipe, inputs)
 
 
-def _run_of(store: PatientStore, recipe: Recipe, inputs: Sequence[Input], specs: list[str]) -> RunFile:
+def _run_of(
+    store: PatientStore, recipe: Recipe, inputs: Sequence[Input], specs: list[str], index: dict[str, StageIndex]
+) -> RunFile:
     """What `run.json` is to say. As patient with the inputs' store as with that of the output."""
     seen = store.repeat(lambda: survey([item.uri for item in inputs], recipe.source))
     return RunFile(
@@ -132,6 +138,7 @@ def _run_of(store: PatientStore, recipe: Recipe, inputs: Sequence[Input], specs:
         specs=specs,
         origin=origin(),
         survey_of_inputs=seen.to_plain(),
+        index=index,
     )
 
 

@@ -105,7 +105,7 @@ def _pass(part: MeasuredPart, wanted: InputVolume, scale: float, dice: np.random
     read = max(part.bytes_in, 1.0) * each
     written, objects = part.bytes_out * each, part.outputs / part.tasks
     gets = FILE_GETS + math.ceil(read / READ_AHEAD) + len(part.step.applies)
-    puts = objects + objects * _parts(written / objects) + RECORD_PUTS
+    puts = _puts(written, objects)
     tasks = Tasks(
         seconds, part.warm_up, recycle_of(int(wanted.size)), gets, puts, read + written, **_claims(files)
     )  # fmt: skip
@@ -116,6 +116,11 @@ def _claims(tasks: int) -> dict[str, Any]:
     """How the driver shares out this number of tasks."""
     block = block_of(tasks)
     return {"driver_requests": CLAIM_REQUESTS / block, "per_claim": block}
+
+
+def _puts(size: float, objects: float) -> float:
+    """Writing requests of a task for `size` bytes in `objects` objects, and for its record. A task may write none."""
+    return RECORD_PUTS + (objects * (1 + _parts(size / objects)) if objects else 0.0)
 
 
 def _parts(size: float) -> float:
@@ -209,7 +214,7 @@ def _phase(part: MeasuredPart, step: _Step, dice: np.random.Generator) -> list[L
         documents = step.document_gets(part.phase) * wanted.files / tasks * busy
         reads, waits = reads + documents, waits + documents
     objects = wanted.files / tasks if part.phase == DECIDE else part.outputs / part.tasks
-    puts = objects + objects * _parts(out / tasks / objects) + RECORD_PUTS
+    puts = _puts(out / tasks, objects)
     load = Tasks(
         drawn(part, np.full(tasks, work / tasks), dice), part.warm_up, gets=reads, puts=puts,
         moved=(moved_in + out) / tasks, waits=waits, **_claims(tasks),
@@ -237,7 +242,7 @@ def _merges(part: MeasuredPart, flow: Flow, step: _Step) -> list[Load]:
         assert route is not None
         tasks, before = route.tasks(level), size / route.tasks(level - 1)
         gets = requests(route.merged(level), before)
-        puts = 1 + _parts(size / tasks) + RECORD_PUTS
+        puts = _puts(size / tasks, 1)
         load = Tasks(
             np.full(tasks, size / tasks / MERGE_RATE), gets=gets, puts=puts, moved=2 * size / tasks,
             waits=gets / PARALLEL, **_claims(tasks),

@@ -97,7 +97,8 @@ class DocumentReader:
             note = "the visible text of the page, which was removed before extraction" if text else NOT_KEPT
         stage = next((stage for stage in self.stages() if stage.name == hit.stage), None)
         twins, cuts = self._decided(hit)
-        marked = [] if note or not text or hit.reason is None else offending_spans(stage, hit.reason, text)
+        shown = "" if note or hit.reason is None else text
+        marked = offending_spans(stage, hit.reason or "", shown, row.get("language")) if shown else []
         pieces, left_out = excerpt(text, marked, MOST_TEXT) if text else ([], 0)
         html, html_from = self._html(row)
         facts = [(name, str(row[name])) for name in FACTS if row.get(name) is not None]

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from refinedweb.ledger.layout import RUN_FILE, STEP_NAME
 from refinedweb.recipe.plan import Step
@@ -18,11 +18,28 @@ from stages.base import STAGE_NAME
 from stages.errors import ConfigError
 
 
+class IndexFile(NamedTuple):
+    """One file of an index, how many documents it has, and the bytes of their texts (0 if it has none)."""
+
+    input: Input
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StageIndex:
+    """The index of a stage, as it was checked when the run began: files of earlier runs, and indexes of several."""
+
+    files: list[IndexFile] = field(default_factory=list)
+    merged: list[Input] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class RunFile:
     """What a run is, written once: recipe, inputs (the number of an input is its shard), and how tasks are claimed.
 
     `specs` is what the user named as inputs: a driver that was given the same takes the list of inputs from here.
+    `index`: that of each stage that has one, by the stage's name (empty in runs from before this was recorded).
     """
 
     recipe: dict[str, Any]
@@ -37,13 +54,15 @@ class RunFile:
     specs: list[str] = field(default_factory=list)
     origin: dict[str, Any] = field(default_factory=dict)
     survey_of_inputs: dict[str, Any] = field(default_factory=dict)
+    index: dict[str, StageIndex] = field(default_factory=dict)
 
     def survey(self) -> Survey | None:
         """What the inputs had when the run began: their columns, in one schema. None if nobody had looked."""
         return Survey.of_plain(self.survey_of_inputs)
 
     def to_json(self) -> bytes:
-        plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps]}
+        index = {stage: asdict(found) for stage, found in self.index.items()}
+        plain = {**self.__dict__, "steps": [asdict(step) for step in self.steps], "index": index}
         return json.dumps(plain, ensure_ascii=False).encode()
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from refinedweb.recipe.asset_cache import cached, keep, partial_folder
 from refinedweb.storage import Missing, Store, split_uri
 from refinedweb.storage.os_errors import explained
 from stages.assets import Asset, digest_of, pin, split_pin, with_pin
+from stages.base import BY_LANGUAGE
 from stages.errors import ConfigError
 
 COPY_BYTES = 8 << 20  # read from the store at a time: a model of gigabytes never fills the memory
@@ -28,7 +30,7 @@ def pin_assets(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 local = os.path.abspath(path)
                 pinned[name] = pin(local if digest is None else with_pin(local, digest))
-    return pinned
+    return _nested(pinned, partial(pin_assets, cls))
 
 
 def localise(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +41,25 @@ def localise(cls: type[Any], params: Mapping[str, Any]) -> dict[str, Any]:
             path, digest = split_pin(local[name])
             copy = _fetch(path, digest)
             local[name] = with_pin(str(copy), copy.parent.name)
-    return local
+    return _nested(local, partial(localise, cls))
+
+
+def all_values(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every parameter with its value, those of single languages included."""
+    for name, value in params.items():
+        yield name, value
+        if name == BY_LANGUAGE and isinstance(value, Mapping):
+            for key, own in value.items():
+                if isinstance(own, Mapping):
+                    yield from ((f"{name}.{key}.{each}", one) for each, one in own.items())
+
+
+def _nested(params: dict[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """`params` with the parameters of single languages changed, too."""
+    tables = params.get(BY_LANGUAGE)
+    if isinstance(tables, Mapping):
+        params[BY_LANGUAGE] = {key: change(own) if isinstance(own, Mapping) else own for key, own in tables.items()}
+    return params
 
 
 def asset_fields(cls: type[Any]) -> list[str]:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from refinedweb.recipe import params
-from refinedweb.recipe.assets import asset_fields, pin_assets
+from refinedweb.recipe.assets import all_values, asset_fields, pin_assets
 from refinedweb.recipe.recipe import Recipe, RunOptions
 from refinedweb.recipe.trust import Trust
 from refinedweb.sources import SourceOptions
 from refinedweb.storage import Missing, open_store, split_uri
 from stages.assets import split_pin
-from stages.base import build, registry
+from stages.base import BY_LANGUAGE, build, registry
+from stages.by_language.tables import LIKE, read_entries
 from stages.errors import ConfigError, nearest
 
 BUILT_IN_STAGES = (
@@ -71,16 +72,16 @@ def load(spec: str, overrides: Iterable[str] = (), imports: Iterable[str] = (), 
     """Resolve `spec`: the name of a shipped recipe, the path of a .toml, or stage names joined by commas.
 
     `overrides` are `stage.param=value`, `source.param=value` or `param=value` (of the run). `index` names earlier runs,
-    for every stage that takes an index. Raises ConfigError.
+    for every stage that takes an index and for which no override names another. Raises ConfigError.
     """
     imports = tuple(imports)
     load_stages(imports)
     raw = _tables_of(spec)
     _check_tables(raw)
-    for override in overrides:
-        _override(raw, override)
     if index:
         _set_index(raw, index)
+    for override in overrides:
+        _override(raw, override)
     return _resolve(raw, imports)
 
 
@@ -110,9 +111,10 @@ def of_content(content: Mapping[str, Any], name: str, wanted: Sequence[str], tru
 
 def _check_trusted(cls: type[Any], values: Mapping[str, Any], stage: str, trust: Trust) -> None:
     """Raises ConfigError for a parameter that names something to open which may not be opened."""
-    for name in asset_fields(cls):
-        if values.get(name) is not None:
-            trust.check(split_pin(values[name])[0], f"{stage}.{name}")
+    assets = asset_fields(cls)
+    for name, value in all_values(values):
+        if name.rpartition(".")[2] in assets and value is not None:
+            trust.check(split_pin(value)[0], f"{stage}.{name}")
     for path in values.get("index") or ():
         trust.check(path, f"{stage}.index")
 
@@ -122,7 +124,7 @@ def _set_index(raw: dict[str, Any], index: Sequence[str]) -> None:
     known = registry()
     stages = [stage for stage in raw.get("stage", []) if "index" in _field_names(known.get(stage.get("name")))]
     if not stages:
-        raise ConfigError("--index: the recipe has no stage that takes an index (url_dedup_v1, exact_v2, minhash_v2)")
+        raise ConfigError("--index: the recipe has no stage that takes an index: it compares no documents")
     for stage in stages:
         stage["index"] = [*index]
 
@@ -177,7 +179,21 @@ def _override(raw: dict[str, Any], override: str) -> None:
     elif owner in {"run", "source"}:
         raw.setdefault(owner, {})[key] = params.parse(value)
     else:
-        _stage_table(raw, owner, override)[key] = params.parse(value)
+        name, inside, language = owner.partition(f".{BY_LANGUAGE}")
+        table = _stage_table(raw, name, override)
+        (_entry(table, language.lstrip(".")) if inside else table)[key] = params.parse(value)
+
+
+def _entry(table: dict[str, Any], language: str) -> dict[str, Any]:
+    """The parameters of a stage that are for one language; made if there are none yet."""
+    known = table.get(BY_LANGUAGE, {})
+    tables: dict[str, Any] = {LIKE: known} if isinstance(known, str) else dict(known)
+    table[BY_LANGUAGE] = tables
+    if not language:
+        return tables
+    tables[language] = dict(tables.get(language, {}))
+    entry: dict[str, Any] = tables[language]
+    return entry
 
 
 def _check_run_option(raw: Mapping[str, Any], key: str, override: str) -> None:
@@ -241,11 +257,26 @@ def _resolve_stage(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if name not in registry():
         raise ConfigError(f"unknown stage {name!r} in the recipe: {nearest(name, list(registry()))}")
     cls = registry()[name]
+    values = _with_entries(values, name)
     values = pin_assets(cls, params.coerce(cls, values, name))
     if values.get("index"):
         values["index"] = tuple(open_store(path).root for path in values["index"])
-    stage = build(name, values)
-    return name, {f.name: getattr(stage, f.name) for f in dataclasses.fields(cls)}
+    usual = build(name, {key: value for key, value in values.items() if key != BY_LANGUAGE})
+    resolved = {f.name: getattr(usual, f.name) for f in dataclasses.fields(cls)}
+    if values.get(BY_LANGUAGE):
+        build(name, values)  # says now what is wrong with the parameters of a language
+        resolved[BY_LANGUAGE] = values[BY_LANGUAGE]
+    return name, resolved
+
+
+def _with_entries(values: dict[str, Any], stage: str) -> dict[str, Any]:
+    """The parameters, with what the file says that `by_language` names; "none" takes a table away."""
+    spec = values.get(BY_LANGUAGE)
+    if spec == "none":
+        return {key: value for key, value in values.items() if key != BY_LANGUAGE}
+    if isinstance(spec, str) and spec.endswith(".toml"):
+        return {**values, BY_LANGUAGE: read_entries(Path(spec), stage)}
+    return values
 
 
 def _check_names(names: list[str]) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from stages.assets import Asset, split_pin
+from stages.base import BY_LANGUAGE
+from stages.by_language.tables import LIKE
 from stages.errors import ConfigError, nearest
 
 T = TypeVar("T")
@@ -29,6 +31,9 @@ def coerce(cls: type[Any], params: Mapping[str, Any], where: str) -> dict[str, A
     known = [f.name for f in dataclasses.fields(cls)]
     coerced = {}
     for key, value in params.items():
+        if key == BY_LANGUAGE and key not in known:
+            coerced[key] = _by_language(cls, value, f"{where}.{BY_LANGUAGE}")
+            continue
         if key not in known:
             raise ConfigError(f"{where} has no parameter {key!r}: {nearest(key, known)}")
         try:
@@ -36,6 +41,18 @@ def coerce(cls: type[Any], params: Mapping[str, Any], where: str) -> dict[str, A
         except (TypeError, ValueError):
             raise ConfigError(f"{where}.{key} takes {_described(hints[key])}, not {value!r}") from None
     return coerced
+
+
+def _by_language(cls: type[Any], value: Any, where: str) -> dict[str, Any]:
+    """Parameters by language, each in its type. A name alone is that of a shipped table."""
+    if isinstance(value, str):
+        return {LIKE: value}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} takes the name of a table, or a table of parameters by language, not {value!r}")
+    return {
+        key: coerce(cls, each, f"{where}.{key}") if key != LIKE and isinstance(each, Mapping) else each
+        for key, each in value.items()
+    }
 
 
 def instance(cls: type[T], params: Mapping[str, Any], where: str) -> T:

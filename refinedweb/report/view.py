@@ -22,7 +22,7 @@ from refinedweb.report.measures import Measure, measures_of
 from refinedweb.report.sample import ReportSample, sample_of
 from refinedweb.views import funnel
 from refinedweb.views.run import Run
-from stages.base import Marking, Stage
+from stages.base import Marking, Stage, of_language
 from stages.dedup import Global
 from stages.extraction.visible import visible
 from stages.kernels.buffers import utf8_views
@@ -185,16 +185,19 @@ def _shown(row: dict[str, Any], stage: Stage | None, reason: str | None, cut: Se
     url = row.get("url") or row["id"]
     if not text:
         return Shown(url, facts, [], note="the page has no main text" if text == "" else "the text was not kept")
-    marked = _characters(text, cut) if cut else [] if reason is None or note else offending_spans(stage, reason, text)
+    marked = _characters(text, cut)
+    if not cut and reason is not None and not note:
+        marked = offending_spans(stage, reason, text, row.get("language"))
     pieces, left_out = excerpt(text, marked)
     return Shown(url, facts, pieces, left_out, note)
 
 
-def offending_spans(stage: Stage | None, reason: str, text: str) -> list[Span]:
+def offending_spans(stage: Stage | None, reason: str, text: str, language: str | None = None) -> list[Span]:
     """The places in the text that the stage objects to: by the rule of the reason or by the stage itself.
 
     If neither finds any and the stage rewrites texts, these are the lines that it would take out.
     """
+    stage = None if stage is None else of_language(stage, language)
     found = stage.places(text) if isinstance(stage, Marking) else spans(reason, text)
     if found or stage is None or isinstance(stage, Global):
         return found

@@ -110,12 +110,14 @@ class SourceReport:
 
 
 def tables(rows: Iterable[Row], options: SourceOptions, schema: pa.Schema = DOCUMENT) -> Iterator[pa.Table]:
-    """Collect rows (missing keys are null) into tables of at most `batch_rows` rows, ended early at `batch_bytes`."""
+    """Collect rows (missing keys are null) into tables of at most `batch_rows` rows, ended early at `batch_bytes`:
+    of all their columns, because what fills no other one is in `metadata`, however much that is.
+    """
     batch: list[Row] = []
     size = 0
     for row in rows:
         batch.append(row)
-        size += len(row.get("html") or b"") + len(row.get("text") or "")
+        size += sum(len(value) for value in row.values() if isinstance(value, str | bytes))
         if len(batch) >= options.batch_rows or size >= options.batch_bytes:
             yield pa.Table.from_pylist(batch, schema=schema)
             batch, size = [], 0

@@ -12,6 +12,7 @@ the reason is `marked_by_input`. A row with neither html nor text gets `empty_pa
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,8 @@ from refinedweb.sources.places import NAMES, chosen_place, paths
 from stages.base import drop_where, set_column
 from stages.schema import DOCUMENT
 
+MOST_COLUMNS = 10_000  # more are no columns of documents, and each costs memory in every batch
+MOST_PREFIXES = 4  # of a name; a spreadsheet may have hundreds of columns without a name
 REASON = "[a-z][a-z0-9_]{0,63}"  # a snake_case name short enough for a folder
 KEPT_WORDS = ("", "0", "0.0", "false", "f", "no", "n", "off", "none", "null", "nan", "keep")  # of an input's `drop`
 DROPPED_WORDS = ("1", "1.0", "true", "t", "yes", "y", "on", "drop")
@@ -49,6 +52,8 @@ class Mapping:
 
 def match_columns(schema: pa.Schema, key: str, options: SourceOptions) -> Mapping:
     """Map an input's schema. Raises ShardError if it has neither html nor text, or lacks a column the options name."""
+    if len(schema) > MOST_COLUMNS:
+        raise NoDocuments(f"{key} has {len(schema)} columns; documents have at most {MOST_COLUMNS}")
     places_of: dict[str, tuple[ColumnPlace, ...]] = {}
     for column in NAMES:
         chosen = chosen_place(column, options)
@@ -71,13 +76,26 @@ def match_columns(schema: pa.Schema, key: str, options: SourceOptions) -> Mappin
 def _kept(schema: pa.Schema, taken: set[int]) -> tuple[tuple[int, str], ...]:
     kept: list[tuple[int, str]] = []
     used = set(DOCUMENT.names)
+    numbers: Counter[str] = Counter()
     for at, name in enumerate(schema.names):
         if at not in taken:
-            while name in used:
-                name = f"input_{name}"
+            name = _free(name, used, numbers)
             used.add(name)
             kept.append((at, name))
     return tuple(kept)
+
+
+def _free(name: str, used: set[str], numbers: Counter[str]) -> str:
+    """The name, or one that nobody has: prefixed, or where many are called the same, numbered."""
+    found = name
+    for _ in range(MOST_PREFIXES):
+        if found not in used:
+            return found
+        found = f"input_{found}"
+    while found in used:
+        numbers[name] += 1
+        found = f"input_{numbers[name]}_{name}"
+    return found
 
 
 def to_documents(
@@ -94,9 +112,8 @@ def to_documents(
         docs = _decode_html(docs, options)
     docs = _with_places(docs, key, first_row)
     docs = finish(docs, key, options)
-    for at, name in mapping.kept:
-        docs = docs.append_column(name, given.column(at))
-    return docs
+    kept = [given.column(at) for at, _ in mapping.kept]
+    return pa.table([*docs.columns, *kept], names=[*docs.column_names, *(name for _, name in mapping.kept)])
 
 
 def finish(docs: pa.Table, key: str, options: SourceOptions) -> pa.Table:

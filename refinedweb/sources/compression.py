@@ -1,8 +1,8 @@
 """Compressed members: gzip (RFC 1952), zstd (RFC 8878, with the dictionaries of the WARC-zstd draft), bzip2, xz.
 
 An archive is a chain of members, usually one per record. A decompressor gets a small piece at a time (`step`), so that
-one call yields tens of megabytes at most, even for a bomb: deflate expands up to 1,032 times, a zstd or bzip2 block far
-more.
+one call yields tens of megabytes at most, even for a bomb: deflate expands up to 1,032 times, a zstd block far more. Of
+bzip2, 785 bytes are a gigabyte; so it and xz have a limit, and are called again for the rest (`pending`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _SKIPPABLE = tuple(bytes([low, 0x2A, 0x4D, 0x18]) for low in range(0x50, 0x60))
 _DICTIONARY = b"\x5d\x2a\x4d\x18"
 _MAX_DICTIONARY = 32 << 20  # bytes: a limit of ours, against hostile files
 _MAX_XZ = 128 << 20  # bytes of memory: `xz -9` needs 65 MiB; a file that wants more is refused as damaged
+_MOST_OUT = 16 << 20  # bytes that one call gives where that can be limited
 _MAX_WINDOW = 128 << 20  # bytes: what `zstd --long` needs; a decoder may allocate as much
 
 
@@ -37,6 +38,41 @@ class Codec:
     trial: int  # bytes of a supposed member that show whether it is one: its header and a block
     new: Callable[[], Any]  # a decompressor with decompress(), eof and unused_data, as in zlib and bz2
     errors: tuple[type[Exception], ...]
+
+
+class _Bounded:
+    """A decompressor of `bz2` or `lzma` that gives so much at a time. What it holds back, it gives for no input."""
+
+    def __init__(self, decompressor: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
+        self._decompressor = decompressor
+
+    def decompress(self, piece: bytes) -> bytes:
+        return self._decompressor.decompress(piece, _MOST_OUT)
+
+    @property
+    def pending(self) -> bool:
+        return not self.eof and not self._decompressor.needs_input
+
+    @property
+    def eof(self) -> bool:
+        return self._decompressor.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decompressor.unused_data
+
+
+def _bzip2_decompressor() -> _Bounded:
+    return _Bounded(bz2.BZ2Decompressor())
+
+
+def _xz_decompressor() -> _Bounded:
+    return _Bounded(lzma.LZMADecompressor(lzma.FORMAT_XZ, _MAX_XZ))
+
+
+def pending(decompressor: Any) -> bool:
+    """Whether it holds back what it has decoded, and has to be called without input for it."""
+    return bool(getattr(decompressor, "pending", False))
 
 
 def _zstd_decompressor(dictionary: bytes | None) -> Any:
@@ -54,10 +90,8 @@ def zstd(dictionary: bytes | None = None) -> Codec:
 GZIP = Codec("gzip", (b"\x1f\x8b\x08",), 1 << 14, 1 << 11, partial(zlib.decompressobj, 31), (zlib.error,))
 DEFLATE = Codec("deflate", (), 1 << 14, 0, partial(zlib.decompressobj, 15), (zlib.error,))
 RAW_DEFLATE = Codec("raw deflate", (), 1 << 14, 0, partial(zlib.decompressobj, -15), (zlib.error,))
-BZIP2 = Codec("bzip2", (b"BZh",), 1 << 9, 1 << 20, bz2.BZ2Decompressor, (OSError, ValueError))
-XZ = Codec(
-    "xz", (b"\xfd7zXZ\0",), 1 << 9, 1 << 20, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _MAX_XZ), (lzma.LZMAError,)
-)
+BZIP2 = Codec("bzip2", (b"BZh",), 1 << 9, 1 << 20, _bzip2_decompressor, (OSError, ValueError))
+XZ = Codec("xz", (b"\xfd7zXZ\0",), 1 << 9, 1 << 20, _xz_decompressor, (lzma.LZMAError,))
 ZSTD = zstd()
 CODECS = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD, ".bz2": BZIP2, ".xz": XZ}
 
@@ -124,8 +158,8 @@ def expand(codec: Codec, data: bytes, limit: int) -> tuple[bytes, str]:
     """
     out = bytearray()
     decompressor, at = codec.new(), 0
-    while at < len(data):
-        piece = data[at : at + codec.step]
+    while at < len(data) or pending(decompressor):
+        piece = b"" if pending(decompressor) else data[at : at + codec.step]
         decoded, error = feed(decompressor, codec, piece)
         out += decoded
         at += len(piece) - len(decompressor.unused_data)

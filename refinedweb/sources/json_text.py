@@ -31,6 +31,7 @@ _ZEROS = (
 )
 _BEGIN = re.compile(r"\ufeff?\s*[\[{]")
 _LOOKED_AT = 256  # bytes
+MOST_DEPTH = 200  # values within values: more would end in Python's own limit, at a depth that depends on the caller
 
 
 def marked_encoding(content: bytes) -> str | None:
@@ -92,7 +93,7 @@ def recoded(stream: ByteStream, codec: str | None) -> ByteStream:
 def parsed(content: bytes, max_garbage: float) -> Any:
     """The value that these bytes are. Bytes that are not UTF-8 become U+FFFD, unless their share is too large.
 
-    Raises ValueError or RecursionError if they are no JSON.
+    Raises ValueError if they are no JSON, or values are nested more than MOST_DEPTH times.
     """
     content = content.removeprefix(UTF8_MARK)
     try:
@@ -101,7 +102,27 @@ def parsed(content: bytes, max_garbage: float) -> Any:
         text = content.decode("utf-8", "replace")
         if text.count("\ufffd") > max_garbage * len(text):
             raise
-    return json.loads(text)
+    return loaded(text)
+
+
+def loaded(text: str) -> Any:
+    """The value that a text is. Raises ValueError if it is not JSON, or nested more than MOST_DEPTH times."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if text.count("[") + text.count("{") > MOST_DEPTH and _is_deeper(value, MOST_DEPTH):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether there are values within more than `most` others."""
+    level = [value]
+    for _ in range(most + 1):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for values in inner for one in values]
+    return bool(level)
 
 
 def canonical(value: Any) -> str:

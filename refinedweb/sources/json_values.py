@@ -6,13 +6,12 @@ something else only if its first value is whole and does not end with its line.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from refinedweb.sources.base import Damage, NoDocuments
-from refinedweb.sources.json_text import UTF8_MARK
+from refinedweb.sources.json_text import UTF8_MARK, loaded
 from refinedweb.sources.stream import CHUNK, ByteStream
 
 # A string, a bracket, or the beginning of a string whose end is not there yet.
@@ -55,8 +54,8 @@ def is_in_lines(stream: ByteStream, key: str, limit: int) -> bool:
 
 def _loaded(content: bytes) -> Any:
     try:
-        return json.loads(content.removeprefix(UTF8_MARK).decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
+        return loaded(content.removeprefix(UTF8_MARK).decode("utf-8", "replace"))
+    except ValueError:
         return None
 
 
@@ -108,6 +107,7 @@ class JsonValues:
         if stream.need(3) >= 3 and stream.buffer.startswith(UTF8_MARK):
             stream.drop(3)
         while self._skip_space():
+            stream.settle()
             byte = stream.buffer[:1]
             if byte == b"[" and not self._in_array:
                 self._in_array = True

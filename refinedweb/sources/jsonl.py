@@ -68,7 +68,7 @@ class JsonRows:
             return place | {"drop": "truncated_record"}
         try:
             value = parsed(line.content, self._options.max_garbage)
-        except (ValueError, RecursionError):
+        except ValueError:
             return place | {"drop": "invalid_json"}
         if not isinstance(value, dict):
             return place | {"drop": "invalid_json"}
@@ -103,12 +103,14 @@ class JsonRows:
 
     def _lines(self, end: int | None = None) -> Iterator[Framed]:
         """The lines; damage is reported and skipped. `end`: of a part, where the next one begins."""
-        stream = self._stream
+        stream, last = self._stream, None
         while True:
             while stream.need(1):
-                last = None if end is None else stream.position_of(end)
+                if last is None and end is not None:
+                    last = stream.position_of(end)
                 if last is not None and stream.position > last:
                     return
+                stream.settle()
                 yield self._line()
             fault = stream.fault
             if fault is None:
@@ -157,7 +159,7 @@ class JsonRows:
 def _is_json(line: bytes) -> bool:
     try:
         parsed(line, max_garbage=1.0)
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return True
 

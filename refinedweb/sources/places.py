@@ -10,12 +10,12 @@ RedPajama-V2 and The Pile (`meta`), of OSCAR (`warc_headers`, `identification`),
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from refinedweb.sources.base import SourceOptions
+from refinedweb.sources.json_text import loaded
 
 FieldNames = tuple[str, ...]
 
@@ -61,9 +61,20 @@ def chosen_place(column: str, options: SourceOptions) -> str | None:
     return place
 
 
-@lru_cache(maxsize=1024)
-def places(keys: tuple[str, ...], options: SourceOptions) -> tuple[tuple[str, tuple[tuple[str, FieldNames], ...]], ...]:
+Places = tuple[tuple[str, tuple[tuple[str, FieldNames], ...]], ...]
+_REMEMBERED = 4096  # characters of names that are worth remembering: those of an object of a stranger may be millions
+
+
+def places(keys: tuple[str, ...], options: SourceOptions) -> Places:
     """For each document column, where an object with these keys may have it: keys, and paths within their values."""
+    return _known_places(keys, options) if _is_usual(keys) else _places(keys, options)
+
+
+def _is_usual(names: tuple[str, ...]) -> bool:
+    return sum(map(len, names)) + len(names) <= _REMEMBERED
+
+
+def _places(keys: tuple[str, ...], options: SourceOptions) -> Places:
     return tuple(
         (
             column,
@@ -77,28 +88,40 @@ def places(keys: tuple[str, ...], options: SourceOptions) -> tuple[tuple[str, tu
     )
 
 
-@lru_cache(maxsize=8192)
+_known_places = lru_cache(maxsize=1024)(_places)
+
+
 def plain(name: str) -> str:
     """The form in which names are compared that are not the same to the letter."""
     return name.lower().replace("-", "_")
 
 
-@lru_cache(maxsize=4096)
 def steps(wanted: FieldNames, names: tuple[str, ...]) -> tuple[tuple[int, FieldNames], ...]:
     """The positions of the names with which a path may begin, and the rest of it: longer names first, equal before
     similar ones.
     """
-    return tuple(_steps(wanted, names))
+    return _known_steps(wanted, names) if _is_usual(names) else tuple(_steps(wanted, names))
 
 
 def _steps(path: FieldNames, names: tuple[str, ...]) -> Iterator[tuple[int, FieldNames]]:
+    similar = _positions(names)
     for size in range(len(path), 0, -1):
         head = ".".join(path[:size])
-        for similar in (False, True):
-            wanted = plain(head) if similar else head
-            for at, name in enumerate(names):
-                if (plain(name) if similar else name) == wanted and (name == head) != similar:
-                    yield at, path[size:]
+        found = similar.get(plain(head), ())
+        yield from ((at, path[size:]) for at in found if names[at] == head)
+        yield from ((at, path[size:]) for at in found if names[at] != head)
+
+
+_known_steps = lru_cache(maxsize=4096)(lambda wanted, names: tuple(_steps(wanted, names)))
+
+
+@lru_cache(maxsize=1)  # the same names are asked for once for each path
+def _positions(names: tuple[str, ...]) -> dict[str, list[int]]:
+    """Where each name stands, by its plain form."""
+    found: dict[str, list[int]] = {}
+    for at, name in enumerate(names):
+        found.setdefault(plain(name), []).append(at)
+    return found
 
 
 def look_up(value: Any, path: FieldNames) -> Any:
@@ -120,7 +143,7 @@ def opened(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith("{"):
         return value
     try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
+        found = loaded(value)
+    except ValueError:
         return value
     return found if isinstance(found, dict) else value

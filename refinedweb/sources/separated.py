@@ -14,19 +14,21 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.sources.base import Damage, SourceOptions, SourceReport
-from refinedweb.sources.columns import Mapping, match_columns, to_documents
+from refinedweb.sources.base import Damage, NoDocuments, SourceOptions, SourceReport
+from refinedweb.sources.columns import MOST_COLUMNS, Mapping, match_columns, to_documents
 from refinedweb.sources.json_text import marked_encoding, recoded
 from refinedweb.sources.stream import ByteStream
 from stages.base import set_column
 
 DELIMITERS = ("\t", ",", ";", "|")
+_VALUE = 50  # bytes of memory that a value takes besides its characters
 
 
 class _Read(NamedTuple):
-    """The values of a row; None if it is longer than a document may be or cannot be taken apart."""
+    """The values of a row; None if they are of no use, for this reason."""
 
     values: list[str] | None
+    reason: str | None = None
 
 
 class SeparatedRows:
@@ -47,10 +49,12 @@ class SeparatedRows:
         begin = next(lines, "")
         rows = self._rows(chain([begin], lines), delimiter_of(begin))
         header = next(rows, _Read([])).values or []
+        if len(header) > MOST_COLUMNS:
+            raise NoDocuments(f"{self._key} has {len(header)} columns; documents have at most {MOST_COLUMNS}")
         schema = pa.schema([(name.strip(), pa.string()) for name in header])
         mapping = match_columns(schema, self._key, self._options)
         first = 0
-        for batch in self._batches(rows):
+        for batch in self._batches(rows, len(header)):
             yield self._table(batch, schema, mapping, first)
             first += len(batch)
         if first == 0:
@@ -61,24 +65,25 @@ class SeparatedRows:
 
     def _table(self, batch: list[_Read], schema: pa.Schema, mapping: Mapping, first: int) -> pa.Table:
         width = len(schema)
-        good = [row.values is not None and len(row.values) == width for row in batch]
-        values = [row.values if row.values is not None and fits else [""] * width
-                  for row, fits in zip(batch, good, strict=True)]  # fmt: skip
+        good = [row.values is not None for row in batch]
+        values = [row.values or [""] * width for row in batch]
         columns = [pa.array([value or None for value in column], pa.string()) for column in zip(*values, strict=True)]
         docs = to_documents(pa.table(columns, schema=schema), mapping, self._key, first, self._options, self._report)
         self._report.records += docs.num_rows
         self._report.rows += docs.num_rows
         self._report.bytes_read = self._stream.bytes_read
-        reasons = ["too_large" if row.values is None else "invalid_csv" for row in batch]
-        drop = pc.if_else(pa.array(good), docs.column("drop"), pa.array(reasons, pa.string()))
+        reasons = pa.array([row.reason for row in batch], pa.string())
+        drop = pc.if_else(pa.array(good), docs.column("drop"), reasons)
         return set_column(docs, "drop", drop)
 
-    def _batches(self, rows: Iterator[_Read]) -> Iterator[list[_Read]]:
+    def _batches(self, rows: Iterator[_Read], width: int) -> Iterator[list[_Read]]:
+        """Rows of the header's width, some at a time: what they take in memory is counted, empty values too."""
         batch: list[_Read] = []
         size = 0
         for row in rows:
-            batch.append(row)
-            size += sum(map(len, row.values or ()))
+            fits = row.values is None or len(row.values) == width
+            batch.append(row if fits else _Read(None, "invalid_csv"))
+            size += width * _VALUE + sum(map(len, batch[-1].values or ()))
             if len(batch) >= self._options.batch_rows or size >= self._options.batch_bytes:
                 yield batch
                 batch, size = [], 0
@@ -94,15 +99,17 @@ class SeparatedRows:
             except StopIteration:
                 return
             except csv.Error:
-                yield _Read(None)
+                yield _Read(None, "too_large")
                 continue
             if values:
-                yield _Read(values if sum(map(len, values)) <= self._limit else None)
+                fits = sum(map(len, values)) <= self._limit
+                yield _Read(values) if fits else _Read(None, "too_large")
 
     def _lines(self) -> Iterator[str]:
         """The lines with their ends; the rest of one that is too long is left out."""
         stream, begun = self._stream, False
         while stream.need(1):
+            stream.settle()
             searched = 0
             while (end := stream.buffer.find(b"\n", searched)) < 0 and len(stream.buffer) <= self._limit:
                 searched = len(stream.buffer)

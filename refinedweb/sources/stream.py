@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from refinedweb.sources.compression import Codec, feed
+from refinedweb.sources.compression import Codec, feed, pending
 
 CHUNK = 1 << 18  # bytes per read of the file
 # The budget of bytes that may be read again to find records after damage: 1 GiB, plus 4 times the bytes passed so far.
@@ -155,8 +155,10 @@ class ByteStream:
 
     def settle(self) -> None:
         """Forget the members before the one that holds `position`."""
-        while len(self._marks) > 1 and self._marks[1][0] <= self.position:
-            del self._marks[0]
+        passed = 0
+        while passed + 1 < len(self._marks) and self._marks[passed + 1][0] <= self.position:
+            passed += 1
+        del self._marks[:passed]
 
     # Reading the file -------------------------------------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class ByteStream:
 
     def _begin_member(self, codec: Codec) -> bool:
         head = self._peek_raw(6)  # xz has the longest magic number
-        self._marks.append((self.position + len(self.buffer), self.offset))
+        self._mark(self.position + len(self.buffer), self.offset)
         if not head:
             self._ended = True
         elif not head.startswith(codec.magics):
@@ -185,10 +187,17 @@ class ByteStream:
             self._decoder = codec.new()
         return self._decoder is not None
 
+    def _mark(self, position: int, offset: int) -> None:
+        """Note where a member begins. Of many that are empty only the first and the last are asked for."""
+        if len(self._marks) > 1 and self._marks[-2][0] == self._marks[-1][0] == position:
+            self._marks.pop()
+        self._marks.append((position, offset))
+
     def _decode(self, codec: Codec) -> None:
-        piece = self._take_raw(codec.step)
+        more = pending(self._decoder)
+        piece = b"" if more else self._take_raw(codec.step)
         member = self._marks[-1][1]
-        if not piece:
+        if not piece and not more:
             self.fault = Fault(member, True, f"the file ends within a {codec.name} member")
             return
         decoded, error = feed(self._decoder, codec, piece)

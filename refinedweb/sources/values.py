@@ -21,7 +21,7 @@ def as_column(column: str, value: Any) -> Any:
     if pa.types.is_integer(wanted):
         return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63 else None
     if pa.types.is_floating(wanted):
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return _float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     if pa.types.is_list(wanted):
         return value if _is_pairs(value) else None
     if column == "drop" and isinstance(value, bool | int | float):
@@ -31,6 +31,14 @@ def as_column(column: str, value: Any) -> Any:
     if not isinstance(value, str):
         return None
     return valid_text(value).encode() if column == "html" else valid_text(value)
+
+
+def _float(value: int | float) -> float | None:
+    """The number; None for a whole number that is too large to be one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _is_pairs(value: Any) -> bool:

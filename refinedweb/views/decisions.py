@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refinedweb.dedup.context import Context, is_old
+from refinedweb.dedup.context import Context
 from refinedweb.dedup.planning import context_of
 from refinedweb.ledger.gaps import skipped_by
 from refinedweb.ledger.run_file import RunFile
@@ -20,7 +20,7 @@ from refinedweb.recipe.trust import Trust
 from refinedweb.shard.decisions import decisions_of
 from refinedweb.storage import Missing, Store
 from refinedweb.views.records import CutDocument, DuplicatePair
-from stages.dedup import ROW
+from stages.dedup import ROW, is_old
 from stages.kernels.shingles import shared_shingles
 from stages.minhash import MinHash, matching_bands
 from stages.substring.stage import Substring
@@ -126,7 +126,7 @@ class Decisions:
         shard, row = int(address) >> 32, int(address) & 0xFFFFFFFF
         if shard in self._context.lost:
             return {"id": name}
-        for docs in self._context.tables(shard, COLUMNS):
+        for docs in self._context.tables(shard, COLUMNS, np.array([address])):
             found = docs.filter(pc.equal(docs.column(ROW), row))
             if found.num_rows:
                 return found.drop_columns([ROW]).to_pylist()[0]

@@ -14,7 +14,7 @@ from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources import decode_html
 from refinedweb.views.html import explanation_html
 from refinedweb.views.records import MeasureReading, StageVerdict
-from stages.base import JudgedPart, Limit, Measured, Parted, Stage, set_column
+from stages.base import JudgedPart, Limit, Measured, Parted, Stage, of_language, set_column
 from stages.dedup import Global
 from stages.schema import documents, is_measure
 
@@ -79,6 +79,7 @@ def explain_row(docs: pa.Table, stages: list[Stage]) -> Explanation:
     for stage in stages:
         undecided = set_column(docs, "drop", pa.nulls(1, pa.string()))
         judged = stage(undecided)
+        stage = of_language(stage, judged.column("language")[0].as_py() if "language" in judged.column_names else None)
         parts = stage.parts(undecided)[0] if isinstance(stage, Parted) else ()
         steps.append(replace(_step(stage, docs, judged), parts=parts))
         docs = judged

@@ -21,7 +21,8 @@ from refinedweb.ledger.run_file import RunFile
 from refinedweb.recipe.load import of_content
 from refinedweb.recipe.trust import Trust
 from refinedweb.views.frame import Frame
-from stages.base import Limit, Measured, build, measure_column, verdicts
+from stages.base import Measured, build, measure_column, verdicts_of
+from stages.by_language.varied import LANGUAGE
 from stages.errors import ConfigError
 
 GOES_ON = "goes on"  # the verdict of a stage that does not drop the document
@@ -148,9 +149,9 @@ def rethreshold(run: MeasuredRun, stage: str, params: Mapping[str, Any]) -> What
     if name not in run.stages:
         raise ConfigError(f"{name} is not a stage with limits; {_measured(run)}")
     old = _params(run, name)
-    then, now = _limits(run, name, old), _limits(run, name, {**old, **params})
+    then, now = _stage(run, name, old), _stage(run, name, {**old, **params})
     for key, value in params.items():
-        if old[key] != _plain(value) and _limits(run, name, {**old, key: value}) == then:
+        if old[key] != _plain(value) and _stage(run, name, {**old, key: value}).limits() == then.limits():
             raise ConfigError(
                 f"{name}.{key} is not a limit: it changes what is measured, or how; run again with --set {name}.{key}=…"
             )
@@ -171,23 +172,23 @@ def rethreshold(run: MeasuredRun, stage: str, params: Mapping[str, Any]) -> What
     )
 
 
-def _moves_of(
-    run: MeasuredRun, stage: str, end: str, then: Sequence[Limit], now: Sequence[Limit]
-) -> tuple[Counter[Move], int]:
+def _moves_of(run: MeasuredRun, stage: str, end: str, then: Measured, now: Measured) -> tuple[Counter[Move], int]:
     """The moves of the documents that ended in `end`, and how many of them the old limits do not explain."""
-    measures = list(dict.fromkeys(limit.measure for limit in [*then, *now]))
+    measures = list(dict.fromkeys(limit.measure for limit in [*then.limits(), *now.limits()]))
     names = [measure_column(stage, measure) for measure in measures]
     moves: Counter[Move] = Counter()
     undecided = 0
-    for table in run.columns(end, [*names, "drop"]):
+    for table in run.columns(end, [*names, "drop", LANGUAGE]):
         missing = [column for column in names if column not in table.column_names]
         if missing:
             raise ConfigError(
                 f"{run.out} kept no measures ({missing[0]} is missing); run again with --set keep_measures=true"
             )
         known = table.select(names).rename_columns(measures)
+        if LANGUAGE in table.column_names:
+            known = known.append_column(LANGUAGE, table.column(LANGUAGE))
         actual = table.column("drop").to_pylist() if end == stage else [None] * table.num_rows
-        before, after = verdicts(known, then).to_pylist(), verdicts(known, now).to_pylist()
+        before, after = verdicts_of(then, known).to_pylist(), verdicts_of(now, known).to_pylist()
         for was, said, becomes in zip(actual, before, after, strict=True):
             if was == said:
                 moves[(end, was, becomes)] += 1
@@ -201,11 +202,11 @@ def _params(run: MeasuredRun, name: str) -> dict[str, Any]:
     return values
 
 
-def _limits(run: MeasuredRun, name: str, values: Mapping[str, Any]) -> list[Limit]:
+def _stage(run: MeasuredRun, name: str, values: Mapping[str, Any]) -> Measured:
     built = build(name, values)
     if not isinstance(built, Measured):
         raise ConfigError(f"{name} does not decide by measures with limits; {_measured(run)}")
-    return list(built.limits())
+    return built
 
 
 def _measured(run: MeasuredRun) -> str:

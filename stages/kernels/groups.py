@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classifiers.kernels.arrays import Int, Int32s, UInt32s, UInt64s
+from classifiers.kernels.arrays import Bools, Int, Int32s, UInt32s, UInt64s
 from classifiers.kernels.jit import kernel
 from classifiers.kernels.secret import Secret, new_secret, secretly
 from classifiers.kernels.table import next_slot, scaled_slot, seek_number, table_bits
@@ -70,11 +70,12 @@ def new_numbers(records: int) -> Int32s:
     return np.full(1 << table_bits(records), -1, np.int32)
 
 
-def classes_of(fingerprints: UInt64s, classes: Groups) -> tuple[Int32s, Int32s]:
-    """Per leader of a class: how many classes its fingerprint has, and how many of them have one member (int32[n])."""
-    many, single = np.zeros(len(fingerprints), np.int32), np.zeros(len(fingerprints), np.int32)
-    _count_classes(_plain(fingerprints), classes, new_numbers(len(fingerprints)), new_secret(), many, single)
-    return many, single
+def classes_of(fingerprints: UInt64s, classes: Groups, counted: Bools) -> tuple[Int32s, Int32s]:
+    """Per leader of a class: how many classes its fingerprint has, and how many of them have `counted` leaders."""
+    many, some = np.zeros(len(fingerprints), np.int32), np.zeros(len(fingerprints), np.int32)
+    numbers = new_numbers(len(fingerprints))
+    _count_classes(_plain(fingerprints), classes, _plain(counted), numbers, new_secret(), many, some)
+    return many, some
 
 
 @kernel
@@ -102,20 +103,20 @@ def _group(
 
 @kernel
 def _count_classes(
-    fingerprints: UInt64s, classes: Groups, slots: Int32s, secret: Secret, many: Int32s, single: Int32s
+    fingerprints: UInt64s, classes: Groups, counted: Bools, slots: Int32s, secret: Secret, many: Int32s, some: Int32s
 ) -> None:
-    leader, size = classes.leader, classes.size
+    leader = classes.leader
     for record in range(len(leader)):
         if leader[record] == record:
             slot = _slot_of(record, fingerprints, slots, secret)
             if slots[slot] < 0:
                 slots[slot] = record
             many[slots[slot]] += 1
-            single[slots[slot]] += size[record] == 1
+            some[slots[slot]] += counted[record]
     for record in range(len(leader)):
         if leader[record] == record:
             known = slots[_slot_of(record, fingerprints, slots, secret)]
-            many[record], single[record] = many[known], single[known]
+            many[record], some[record] = many[known], some[known]
 
 
 @kernel

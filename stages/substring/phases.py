@@ -32,6 +32,9 @@ are in the order of their windows: all but the first member are cut. The first o
 members of the classes. If there are several classes, all of those are wanted checks, and phase 4 cuts all but the
 first.
 
+Documents of earlier runs are the first in that order. They are evidence only: none of their windows is emitted, and no
+check is made for a fingerprint of which all that could be emitted is resolved.
+
 A passage with a million copies costs a million records in phase 2 and one check for each different context.
 
 Windows are compared by two polynomials over the tokens' bytes modulo 2^61 - 1, with independent bases, in 128 bits (122
@@ -51,6 +54,7 @@ import pyarrow as pa
 
 from classifiers.kernels.arrays import Bools, Int64s, UInt64s
 from stages.assets import Asset
+from stages.dedup import is_old, seniority
 from stages.kernels.groups import Groups, classes_of, first_of, grouped, next_of
 from stages.kernels.tokens import Tokens
 from stages.kernels.windows import cover, hash_windows, merged
@@ -105,12 +109,12 @@ def group(stage: Windowed, signed: pa.Table) -> tuple[pa.Table, pa.Table]:
     addition to the input's 38.
     """
     fingerprint, high, low, address, start = (_values(signed, name) for name in SIGNED.names[:5])
-    classes = grouped((fingerprint, high, low), address, start)
-    of_fingerprint, alone = classes_of(fingerprint, classes)
+    classes, old = grouped((fingerprint, high, low), seniority(address), start), is_old(address)
     several, first = classes.size[classes.leader] > 1, classes.first[classes.leader] == np.arange(len(address))
-    resolved = several & ~first if stage.keep_first else several
-    doubtful = of_fingerprint > 1 if stage.keep_first else (of_fingerprint > 1) & (alone > 0)
-    wanted = np.ones(len(address), bool) if stage.keep_first else ~several
+    in_doubt = ~old if stage.keep_first else ~several & ~old  # as the first of a class
+    of_fingerprint, open_ones = classes_of(fingerprint, classes, in_doubt[classes.first[classes.leader]])
+    resolved = (several & ~first if stage.keep_first else several) & ~old
+    doubtful, wanted = (of_fingerprint > 1) & (open_ones > 0), in_doubt
     checks = _taken(signed.append_column("wanted", pa.array(wanted)), first & doubtful[classes.leader], CHECKS)
     others = signed.append_column("other", pa.array(_others(stage, classes, address)))
     return _taken(others, resolved, RUNS), checks
@@ -138,7 +142,7 @@ def windows(stage: Windowed, docs: pa.Table, addresses: UInt64s, checks: pa.Tabl
 def match(stage: Windowed, hashed: pa.Table) -> pa.Table:
     """Phase 4, on all records of a range of `high`, each window once: duplicated ones (`RUNS`), by (address, start)."""
     high, low, address, start, wanted = (_values(hashed, name) for name in WINDOWS.names)
-    groups = grouped((high, low, low), address, start)
+    groups = grouped((high, low, low), seniority(address), start)
     found = wanted & (groups.size[groups.leader] > 1)
     if stage.keep_first:
         found &= groups.first[groups.leader] != np.arange(len(address))
@@ -148,7 +152,8 @@ def match(stage: Windowed, hashed: pa.Table) -> pa.Table:
 
 def _others(stage: Windowed, groups: Groups, addresses: UInt64s) -> UInt64s:
     """The address of a document that has the same: of the one that keeps it, or of the next one if none does."""
-    return (first_of if stage.keep_first else next_of)(groups, addresses)
+    first = first_of(groups, addresses)
+    return first if stage.keep_first else np.where(is_old(first), first, next_of(groups, addresses))
 
 
 def spans(stage: Windowed, docs: pa.Table, addresses: UInt64s, runs: pa.Table) -> pa.Array:

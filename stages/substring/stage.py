@@ -33,6 +33,7 @@ class Substring:
     `keep_first`: the first copy of a span, in the order of the input, stays (in the paper none does). `tokens`: a local
     `tokenizer.json` (Hugging Face); without it, tokens are words, punctuation marks and letters of scripts without
     spaces (see `stages.tokens`). White space does not count as characters. `length` is 1 to 65535 tokens.
+    `index`: earlier runs, whose spans count as occurrences, too; their documents stay as they are.
     `substring_v2` is its successor, whose cuts do not go through words.
 
     Called on documents, the stage only signs them (`substring_v1.fingerprints`) and drops nothing: the verdict needs
@@ -48,6 +49,7 @@ class Substring:
     keep_first: bool = False
     min_left: int = 20
     max_share: float = 0.2
+    index: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.length <= MOST_TOKENS:
@@ -102,7 +104,7 @@ class SubstringV2(Substring):
     by one space or one or two line feeds. With "tokens", a span ends after any token, as in `substring_v1`.
     `min_bytes`: spans of fewer bytes are none; with a small `length`, bytes decide instead of tokens.
     `merge_gap`: two spans with fewer tokens than this between them are one.
-    `length`, `tokens`, `keep_first`, `min_left` and `max_share` are those of `substring_v1`.
+    `length`, `tokens`, `keep_first`, `min_left`, `max_share` and `index` are those of `substring_v1`.
 
     Called on documents, the stage only signs them (`substring_v2.fingerprints`) and drops nothing: the verdict needs
     the whole corpus.

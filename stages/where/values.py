@@ -113,7 +113,10 @@ def shared_kinds(one: Value, other: Value) -> tuple[Kind, ...]:
 
 def _only(kind: Kind, value: object) -> object:
     if kind == "number":
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        try:
+            return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        except OverflowError:  # a whole number of hundreds of digits
+            return None
     return value if isinstance(value, str if kind == "text" else bool) else None
 
 

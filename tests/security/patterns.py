@@ -98,15 +98,21 @@ def _constant(call: ast.Call) -> tuple[str | bytes | None, int]:
     return first.value, int(eval(ast.unparse(given[0]), {"re": re})) if given else 0
 
 
-def uses(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
-    """By the name of a constant, the methods that are called on it anywhere; `all` also if it is handed on."""
-    found: dict[str, set[str]] = {}
-    for tree in trees.values():
+def uses(trees: dict[str, ast.Module]) -> dict[tuple[str, str], set[str]]:
+    """By file and the name of a constant, the methods that are called on it; "handed on" if it is used otherwise.
+
+    A private name counts in its own file, unless another module takes it from there: files give the same private
+    names to different things. All other names count wherever they stand (file "").
+    """
+    taken = {node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    found: dict[tuple[str, str], set[str]] = {}
+    for file, tree in trees.items():
         methods = {id(n.value): n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
                 name = node.id if isinstance(node, ast.Name) else node.attr
-                found.setdefault(name, set()).add(methods.get(id(node), "handed on"))
+                own = isinstance(node, ast.Name) and name.startswith("_") and name not in taken
+                found.setdefault((file if own else "", name), set()).add(methods.get(id(node), "handed on"))
     return found
 
 
@@ -142,7 +148,7 @@ def _text(row: dict[str, Any]) -> tuple[str | bytes, int]:
     return row["pattern"].encode("latin-1") if row["bytes"] else row["pattern"], row["flags"]
 
 
-def _ways(call: Call, pattern: str | bytes, used: dict[str, set[str]]) -> set[str]:
+def _ways(call: Call, pattern: str | bytes, used: dict[tuple[str, str], set[str]]) -> set[str]:
     """How the pattern of a call is run; every way if that cannot be seen."""
     if call.function != "compile":
         return {WAYS.get(call.function, "all")}
@@ -150,7 +156,7 @@ def _ways(call: Call, pattern: str | bytes, used: dict[str, set[str]]) -> set[st
     for (file, beginning), ways in HANDED_ON.items():
         if file == call.file and text.startswith(beginning):
             return ways
-    methods = used.get(call.name, set()) if call.name is not None else set()
+    methods = used.get((call.file, call.name), set()) | used.get(("", call.name), set()) if call.name else set()
     known = {WAYS.get(method, "all") for method in methods if method in FUNCTIONS}
     return known if known and methods <= {*FUNCTIONS, "pattern"} else EVERY | known
 

@@ -35,6 +35,8 @@ def _triggers() -> None:
     """The calls whose pattern is made when they are called."""
     from jobs.launch.limits import _compiled
     from refinedweb.sources.compression import GZIP
+    from refinedweb.sources.cuts import record_cut
+    from refinedweb.sources.framing import ARC, WARC
     from refinedweb.sources.inputs import _glob
     from refinedweb.sources.stream import ByteStream
     from stages.extraction.xpath import _string_test
@@ -45,6 +47,8 @@ def _triggers() -> None:
     counter_pattern()
     edit_patterns()
     _string_test("re:test", "comment|^foo-?bar$", "i")  # others are trafilatura's, and run in the child
+    for framing in (WARC, ARC):
+        record_cut(framing)(io.BytesIO(b" \n"), 0, 2)
     ByteStream(io.BytesIO(), GZIP, b"")._scan(0, GZIP, lambda head: False)
     # Globs are a user's own, and keys have up to 1,024 bytes: with sets, or `*` after `**`, they may take the square.
     for pattern in ("a/**/b", "*.warc.gz", "a*b*c*d*e*f", "*?x" * 8, "*/" * 8 + "x", "**"):

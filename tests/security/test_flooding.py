@@ -191,7 +191,7 @@ def of_groups(hashed: Array) -> object:
 
 def of_classes(fingerprints: Array) -> object:
     one = np.arange(ENTRIES, dtype=np.uint64)
-    return classes_of(fingerprints, grouped((one, one, one), NODES, STARTS))
+    return classes_of(fingerprints, grouped((one, one, one), NODES, STARTS), np.ones(ENTRIES, bool))
 
 
 def of_blocks(hashes: Array) -> object:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from refinedweb.dedup.index import index_files
+from refinedweb.dedup.index import find_index
 from refinedweb.ledger.layout import STEP_NAME
 from refinedweb.ledger.run_file import open_run
 from refinedweb.recipe.plan import steps_of
@@ -124,7 +124,7 @@ def test_a_step_of_a_run_is_called_what_a_plan_calls_it(finished: Path, field: s
     with pytest.raises(ConfigError, match=r"run\.json"):
         open_run(str(finished))
     with pytest.raises(ConfigError, match=r"run\.json"):
-        index_files(Exact(), (str(finished),))
+        find_index(Exact(), (str(finished),))
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"5", b"\xff", b'{"steps": []}', b"[" * 100_000])

@@ -25,6 +25,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("extract_v1", {"engine": "blocks"}),
     ("repetition_v1", {"dialect": "datatrove"}),
     ("quality_v1", {"dialect": "datatrove"}),
+    ("language_v1", {"keep": ["all"], "by_language": {"ru": {"min_score": 0.2}, "Jpan": {"min_score": 1.0}}}),
+    ("quality_v1", {"by_language": "prose_v1"}),
+    ("repetition_v1", {"by_language": "prose_v1"}),
     ("minhash_v2", {"normalise": "paper"}),
     ("paragraph_v2", {"normalise": "paper"}),
     *(("exact_v2", {"same": same}) for same in ("text", "paper", "bytes")),
@@ -76,7 +79,7 @@ def corpus() -> pa.Table:
         url=[URLS[n % len(URLS)] for n in range(rows)],
         text=texts,
         html=html,
-        language=[["en", "de", None][n % 3] for n in range(rows)],
+        language=[["en", "de", None, "ja"][n % 4] for n in range(rows)],
         cluster_size=[1 + n % 7 for n in range(rows)],
     )
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.base import build
+from stages.dedup import OLD_ADDRESS
 from stages.kernels.classes import fold
 from stages.paragraph import COPIES, Paragraph, ParagraphV2, copies, duplicate_spans, sign, spans
 from stages.schema import documents
@@ -71,6 +72,18 @@ def test_batches_and_partitions_do_not_matter(column: list[str | None], cut: int
     found = pa.concat_tables([copies(signed.filter(pa.array(high == part))) for part in range(4)])
     assert found.schema == COPIES
     assert [row for batch in batches for row in spans(*batch, found).to_pylist()] == find(column)
+
+
+@given(columns, columns, st.integers(1, 3))
+def test_paragraphs_of_earlier_runs_came_first_and_stay(
+    new: list[str | None], old: list[str | None], min_words: int
+) -> None:
+    stage, docs = Paragraph(min_words=min_words), documents(text=[*new, *old])
+    addresses = np.arange(docs.num_rows, dtype=np.uint64)
+    addresses[len(new) :] += np.uint64(OLD_ADDRESS)
+    found = spans(docs, addresses, copies(sign(stage, docs, addresses))).to_pylist()
+    assert found[: len(new)] == oracle([*old, *new], min_words)[len(old) :]
+    assert found[len(new) :] == [[]] * len(old)
 
 
 def test_blocks_of_rows_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

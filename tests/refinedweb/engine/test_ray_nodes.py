@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Hashable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -24,14 +25,16 @@ pytestmark = pytest.mark.slow
 
 
 def works(task: int, payload: Any, careful: bool) -> int:
-    """What a task does, by its payload."""
+    """What a task does, by its payload. A folder: it notes there that it has begun, and takes long."""
     if payload == "refused":
         raise ConfigError("this node has no access")
     if payload == "full":
         raise Full("/tmp: the disk is full")
     if payload == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(30 if payload == "long" else 0.5)
+    if isinstance(payload, Path):
+        (payload / str(task)).touch()
+    time.sleep(30 if isinstance(payload, Path) else 0.5)
     return task
 
 
@@ -63,7 +66,9 @@ def outcomes(pool: RayPool, payloads: list[Any]) -> list[TaskOutcome]:
     return [ended[handle] for handle in handles]
 
 
-def test_two_nodes_of_which_one_is_avoided_and_then_killed(cluster: str, second_node: subprocess.Popen[bytes]) -> None:
+def test_two_nodes_of_which_one_is_avoided_and_then_killed(
+    cluster: str, second_node: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
     read_token_again(ray)  # it was imported before the cluster had its token
     pool = RayPool(None, cluster, 10)
     try:
@@ -80,8 +85,10 @@ def test_two_nodes_of_which_one_is_avoided_and_then_killed(cluster: str, second_
         pool.avoid(())
         kinds = [outcome.kind for outcome in outcomes(pool, ["refused", "full", "killed", None])]
         assert kinds == ["config", "full", "died", "done"]
-        handles = [pool.submit(n, "long", False) for n in range(4)]
-        time.sleep(3)
+        handles = [pool.submit(n, tmp_path, False) for n in range(4)]
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.iterdir())) < 4 and time.monotonic() < deadline:  # each has a core of its own
+            pool.wait(0.1)
         end(second_node)
         ended: dict[Hashable, TaskOutcome] = {}
         while len(ended) < 4:

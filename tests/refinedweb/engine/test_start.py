@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from refinedweb.sources import inputs
 from refinedweb.sources.inputs import InputSpecs
 from refinedweb.storage import Store, open_store
 from stages.errors import ConfigError
+from tests.refinedweb.engine.inline import corpus, ok, run
 
 HOSTS = 20
 
@@ -164,3 +166,18 @@ def test_a_run_of_an_earlier_version_compares_its_inputs(tmp_path: Path, recipe:
     (crawl / "new.jsonl").write_text("{}\n")
     with pytest.raises(ConfigError, match=r"new: .*new\.jsonl"):
         begin(recipe, specs, out)
+
+
+def test_an_index_is_checked_once_and_not_by_who_joins(tmp_path: Path, crawl: Path, no_waiting: None) -> None:
+    old, out, more = tmp_path / "old", tmp_path / "out", InputSpecs((str(crawl),))
+    ok(run("exact_v1", [crawl], old, "exact_v1.write_index=true"))
+    indexed = load_recipe("exact_v1", ["keep_removed=full"], index=[str(old)])
+    recorded = begin(indexed, more, str(out)).run.index
+    assert [item.rows for item in recorded["exact_v1"].files] == [1] * 4
+    assert open_run(str(out)).index == recorded
+    for folder in ("manifest", "rollup"):
+        shutil.rmtree(old / "02-corpus" / folder, ignore_errors=True)
+    with pytest.raises(ConfigError, match="is not finished"):
+        begin(indexed, more, str(tmp_path / "other"))
+    ok(run("exact_v1", [crawl], out, index=[old]))
+    assert corpus(out) == []

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.base import build
+from stages.dedup import OLD_ADDRESS, is_old
 from stages.kernels.modular import PRIME, product
 from stages.schema import documents
 from stages.spans import decisions_of, with_rows
@@ -28,8 +29,8 @@ PARTITIONS = 8
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
-def oracle(texts: list[str | None], length: int, keep_first: bool) -> Found:
-    """Every window in a dictionary, for texts of words and ASCII punctuation."""
+def oracle(texts: list[str | None], length: int, keep_first: bool, old: int = 0) -> Found:
+    """Every window in a dictionary, for texts of words and ASCII punctuation. The first `old` are of earlier runs."""
     where = defaultdict(list)
     tokens = [list(TOKEN.finditer(text or "")) for text in texts]
     for row, matches in enumerate(tokens):
@@ -38,8 +39,10 @@ def oracle(texts: list[str | None], length: int, keep_first: bool) -> Found:
             where[tuple(content[start : start + length])].append((row, start))
     covered: list[set[int]] = [set() for _ in texts]
     for places in where.values():
-        for row, start in places[1:] if keep_first or len(places) == 1 else places:
+        first_stays = keep_first or len(places) == 1
+        for row, start in places[1:] if first_stays and places[0][0] >= old else places:
             covered[row].update(range(tokens[row][start].start(), tokens[row][start + length - 1].end()))
+    covered[:old] = [set()] * len(covered[:old])
     return [intervals(text or "", inside) for text, inside in zip(texts, covered, strict=True)]
 
 
@@ -119,6 +122,32 @@ def test_shards_batches_and_partitions_do_not_matter(
 ) -> None:
     stage = Substring(length=length, keep_first=keep_first)
     assert in_phases(stage, texts, seed) == oracle(texts, length, keep_first)
+
+
+def find_after(texts: list[str | None], old: int, **params: Any) -> tuple[Found, pa.Table]:
+    """The spans, if the first `old` texts are of earlier runs; and the runs, which name who has the same."""
+    stage, docs = Substring(**params), documents(text=texts)
+    addresses = np.arange(len(texts), dtype=np.uint64)
+    addresses[:old] |= np.uint64(OLD_ADDRESS)
+    resolved, checks = group(stage, sign(stage, docs, addresses))
+    runs = pa.concat_tables([resolved, match(stage, windows(stage, docs, addresses, checks))])
+    return spans(stage, docs, addresses, runs).to_pylist(), runs
+
+
+@settings(max_examples=200)
+@given(texts=corpora(), old=st.integers(0, 4), length=st.integers(1, 12), keep_first=st.booleans())
+def test_texts_of_earlier_runs_came_first_and_stay(
+    texts: list[str | None], old: int, length: int, keep_first: bool
+) -> None:
+    found, runs = find_after(texts, old, length=length, keep_first=keep_first)
+    assert found == oracle(texts, length, keep_first, old)
+    assert not is_old(runs.column("address").to_numpy()).any()
+
+
+@pytest.mark.parametrize("keep_first", [False, True])
+def test_what_an_earlier_run_had_names_it(keep_first: bool) -> None:
+    _, runs = find_after(["a b c d", "x", "a b c d", "a b c d"], 2, length=3, keep_first=keep_first)
+    assert set(runs.column("other").to_pylist()) == {OLD_ADDRESS}
 
 
 def planted(seed: int, documents: int = 60) -> list[str | None]:

@@ -1,0 +1,1 @@
+"""Parameters by language: one stage, its limits chosen row by row."""
