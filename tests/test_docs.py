@@ -280,6 +280,7 @@ def test_the_curve_is_that_of_the_formula() -> None:
     assert {s: round(probability(s, 450, 20), 3) for s in known} == known
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_asks_the_network_for_nothing(tmp_path: Path) -> None:
     """Broken links, pages in no menu and bad markup are warnings."""
     pytest.importorskip("sphinx", reason="needs the dependency group `docs`")
