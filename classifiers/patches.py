@@ -38,7 +38,7 @@ def without_literals(dispatcher: Any) -> None:
 
     Raises ImportError if this numba finds the code for a call in another way.
     """
-    from numba.core.types import unliteral
+    from numba.core.types import unliteral  # type: ignore[attr-defined]
 
     try:
         found = dispatcher.get_call_template
