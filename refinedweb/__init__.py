@@ -93,7 +93,7 @@ def run(
 
 
 def _say(texts: Sequence[str]) -> None:
-    """Tell the caller of `run` what is no reason to warn."""
+    """Print what needs no warning."""
     for text in texts:
         print(text, file=sys.stderr)
 
