@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refinedweb.dedup import planning
 from refinedweb.dedup.context import OLD, Context
 from refinedweb.dedup.index import check_finished, own_objects
 from refinedweb.dedup.merged import CHECKED_SCHEMA, FORMAT, KEY_SCHEMA, merged_input, merged_or_none, open_merged
 from refinedweb.dedup.merging import MergeTask, piece_count
-from refinedweb.dedup.planning import LIMITS, split_shuffle
+from refinedweb.dedup.planning import split_shuffle
 from refinedweb.dedup.routes import Limits
 from refinedweb.dedup.shuffle import MOST_PARTITIONS
 from refinedweb.ledger import layout
@@ -118,7 +119,7 @@ def _plan(roots: list[str], without: str) -> MergePlan:
         runs += [root] if merged is None else merged.sources
         _add(stages, found, root)
     sizes = [_size(sources) for sources in stages.values()]
-    return MergePlan(FORMAT, roots, runs, without, LIMITS, list(stages.values()), sizes)
+    return MergePlan(FORMAT, roots, runs, without, planning.LIMITS, list(stages.values()), sizes)
 
 
 def _add(stages: dict[str, StageSources], found: Sequence[StageSources], root: str) -> None:

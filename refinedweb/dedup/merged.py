@@ -182,8 +182,7 @@ class OldKeys:
         with self.store.open(layout.merged_documents_key(self.stage.stage, shard - self.first), random=True) as file:
             parquet = BoundedRows(file, _BYTES)
             for group in range(len(parquet.groups)):
-                lowest, highest = _row_range(parquet, group)
-                if rows is None or np.searchsorted(rows, lowest) < np.searchsorted(rows, highest, side="right"):
+                if rows is None or _may_have(parquet, group, rows):
                     for table in parquet.tables(group, _ROWS, ["row", *names]):
                         yield table.select(["row", *names]).rename_columns([ROW, *names])
 
@@ -203,10 +202,13 @@ def _firsts(rows: pa.Table) -> Bools:
     return new
 
 
-def _row_range(parquet: BoundedRows, group: int) -> tuple[int, int]:
-    """The lowest and the highest number of a row group's documents."""
-    statistics = parquet.metadata.row_group(group).column(parquet.schema.get_field_index("row")).statistics
-    return int(statistics.min), int(statistics.max)
+def _may_have(parquet: BoundedRows, group: int, rows: UInt64s) -> bool:
+    """Whether a row group may have documents with these numbers: if it does not say which it has, it may."""
+    bounds = next((chunk.bounds for chunk in parquet.groups[group].chunks if chunk.name == "row"), None)
+    if bounds is None or not isinstance(bounds[0], int) or not isinstance(bounds[1], int):
+        return True
+    numbers = rows.astype(np.int64)
+    return bool(np.searchsorted(numbers, bounds[0]) < np.searchsorted(numbers, bounds[1], side="right"))
 
 
 def piece_rows(store: Store, stage: MergedStage, segment: int, pieces: Sequence[int] | UInt32s) -> Iterator[pa.Table]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,13 +15,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from refinedweb.dedup.merged import MergedIndex
+from refinedweb.dedup import merging, planning
+from refinedweb.dedup.merged import MergedIndex, merged_or_none, piece_rows
 from refinedweb.dedup.phase import PhaseWork, folder_of
 from refinedweb.engine import policy
 from refinedweb.engine.inline import InlinePool
 from refinedweb.engine.merge import merge_indexes
 from refinedweb.engine.pool import Work
 from refinedweb.engine.settings import RunSettings
+from refinedweb.storage import open_store
 from refinedweb.storage.local import LocalStore
 from refinedweb.views.verify import verify
 from stages.errors import ConfigError
@@ -35,8 +39,13 @@ DOCS = [doc for doc in DOCUMENTS if doc["text"]]
 
 
 def part(
-    folder: Path, docs: list[dict[str, Any]], index: Sequence[Path] = (), *given: str, spec: str = SPEC, shards: int = 2
-) -> Path:
+    folder: Path,
+    docs: list[dict[str, Any]],
+    index: Sequence[Path | str] = (),
+    *given: str,
+    spec: str = SPEC,
+    shards: int = 2,
+) -> Path:  # fmt: skip
     """A run that leaves its keys."""
     keys = [f"{stage}.write_index=true" for stage in spec.split(",")]
     if "minhash_v2" in spec:
@@ -46,7 +55,7 @@ def part(
 
 
 def merge(
-    out: Path, sources: Sequence[Path], without: Sequence[str] = (), pool: InlinePool | None = None
+    out: Path | str, sources: Sequence[Path], without: Sequence[str] = (), pool: InlinePool | None = None
 ) -> MergedIndex:
     """Merge in this process."""
     return merge_indexes(
@@ -97,6 +106,53 @@ def check_answers(parts: list[Path], folder: Path, two_levels: bool, spec: str) 
 @pytest.mark.parametrize("two_levels", [False, True])
 def test_a_merged_index_answers_as_the_runs_do(parts: list[Path], tmp_path: Path, two_levels: bool) -> None:
     check_answers(parts, tmp_path, two_levels, SPEC)
+
+
+@pytest.fixture
+def many_objects(many_levels: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of few documents, and many small pieces of keys, as an index of many runs has."""
+    monkeypatch.setattr(planning, "LEAST_PARTITION", 1 << 9)
+    monkeypatch.setattr(merging, "FILE_NUMBERS", 25)
+    monkeypatch.setattr(merging, "PIECE_BYTES", 64)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("two_levels", [False, True])
+def test_many_files_and_pieces_make_no_difference(
+    parts: list[Path], tmp_path: Path, many_objects: None, two_levels: bool
+) -> None:
+    check_answers(parts, tmp_path, two_levels, SPEC)
+    merged = merge(tmp_path / "merged", [tmp_path / "first", parts[2]] if two_levels else parts)
+    assert all(len(stage.numbers) > 3 and stage.segments > 2 and stage.pieces > 2 for stage in merged.stages)
+
+
+def test_an_index_of_many_objects_can_be_merged_on(parts: list[Path], tmp_path: Path, many_objects: None) -> None:
+    """Ranges of another index do not begin where its pieces do."""
+    merge(tmp_path / "first", parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "LEAST_PARTITION", 700)
+        merge(tmp_path / "second", [tmp_path / "first"])
+    keys = [keys_of(tmp_path / name) for name in ("first", "second")]
+    assert keys[0] == keys[1]
+    assert len(keys[0]) > 100
+
+
+def keys_of(folder: Path) -> list[int]:
+    merged = merged_or_none(open_store(str(folder)))
+    assert merged is not None
+    stage = merged.stage("exact_v2", "")
+    rows = [piece_rows(open_store(str(folder)), stage, n, range(stage.pieces)) for n in range(stage.segments)]
+    return sorted(key for segment in rows for table in segment for key in table.column("key").to_pylist())
+
+
+@pytest.mark.slow
+def test_an_index_on_s3_answers_as_one_on_disk(parts: list[Path], tmp_path: Path, s3_server: str) -> None:
+    docs, answers = [*again(DOCS[100:130]), *DOCS[150:160]], []
+    for out in (str(tmp_path / "merged"), f"{s3_server}/{uuid.uuid4().hex}"):
+        merge(out, parts)
+        new = part(tmp_path / str(len(answers)), docs, [out])
+        answers.append((corpus(new), fates(new)))
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.slow
@@ -225,6 +281,29 @@ def test_who_needs_texts_or_other_keys_says_so(parts: list[Path], tmp_path: Path
     ):
         with pytest.raises(ConfigError, match=message):
             run(spec, files, tmp_path / "out", f"{spec}.{setting}", index=[tmp_path / "merged"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "7"}, "another format"),
+        ({"stages": [5]}, "was it written by hand"),
+        ({"pieces": 1 << 40}, "out of range"),
+        ({"segments": 0}, "out of range"),
+        ({"numbers": [-1]}, "out of range"),
+    ],
+)
+def test_an_index_file_that_cannot_be_right_is_refused(
+    parts: list[Path], tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    merge(tmp_path / "merged", parts[:1])
+    path = tmp_path / "merged" / "index.json"
+    plain = json.loads(path.read_text())
+    (name,) = change
+    (plain if name in plain else plain["stages"][0]).update(change)
+    path.write_text(json.dumps(plain))
+    with pytest.raises(ConfigError, match=message):
+        merged_or_none(open_store(str(tmp_path / "merged")))
 
 
 def test_a_merged_index_counts_for_those_who_come_again(tmp_path: Path) -> None:
