@@ -62,7 +62,7 @@ def by_model(chosen: model.BlockModel, html: bytes) -> str:
     """The text that the engine extracts with another model than the shipped one."""
     found, scores = chosen.scored(html)
     kept, confidence = model.chosen(found, scores)
-    return blocks.ScoredPage(found, scores, kept, confidence).text()
+    return blocks.ScoredPage(found, scores, kept, confidence).text(html)
 
 
 @dataclass(frozen=True)

@@ -112,11 +112,9 @@ class Soak:
             self._end(known)
             _, errors = driver.communicate()
         self.report.ends[end] += 1
-        print(
-            f"{out}: a driver ended ({end}), {sum(self.report.kills.values())} kills so far",
-            file=sys.stderr,
-            flush=True,
-        )
+        said = next(iter(errors.strip().splitlines()[-1:]), "") if driver.returncode > 0 else ""
+        seen = f"a driver ended ({end}), {sum(self.report.kills.values())} kills so far. {said}"
+        print(f"{time.strftime('%H:%M:%S')} {out}: {seen}", file=sys.stderr, flush=True)
         if end == "hung" or "Traceback" in errors:
             self.report.problems.append(f"{out}: a driver {end}: {errors[-1500:]}")
         return driver.returncode != 0

@@ -31,3 +31,21 @@ def name_cache(dispatcher: Any, digest: str) -> None:
             f"numba {numba.__version__} keeps its cache in another way ({error}); install numba 0.61 to 0.68, "
             "or change classifiers/patches.py"
         ) from error
+
+
+def without_literals(dispatcher: Any) -> None:
+    """Let other kernels' calls with constants use the machine code for any value.
+
+    Raises ImportError if this numba finds the code for a call in another way.
+    """
+    from numba.core.types import unliteral  # type: ignore[attr-defined]
+
+    try:
+        found = dispatcher.get_call_template
+    except AttributeError as error:
+        raise ImportError("this numba types calls in another way: install numba 0.61 to 0.68") from error
+
+    def get_call_template(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        return found(tuple(map(unliteral, args)), {name: unliteral(of) for name, of in kws.items()})
+
+    dispatcher.get_call_template = get_call_template

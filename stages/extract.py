@@ -14,6 +14,7 @@ from stages.extraction import blocks
 from stages.extraction.engines import EngineName, ExtractionSettings, Favor
 from stages.extraction.process import Page
 from stages.extraction.supervisor import PageOutcome, supervisor
+from stages.extraction.writing.writer import FORMATS, Format
 from stages.kernels.buffers import utf8_views
 from stages.schema import IMAGE_URLS, LINKS
 
@@ -28,7 +29,8 @@ LEAST_MEMORY_MB = 128  # MiB that the extractor takes before it sees a page
 class Extract:
     """Replaces the column `html` by the main text in `text` and the images of the main content in `image_urls`.
 
-    Text has at most two newlines in a row and no URLs (RefinedWeb, section 3.1). Drops pages without main text
+    Text has at most two newlines in a row and no URLs (RefinedWeb, section 3.1), but for code as `blocks` writes it.
+    Drops pages without main text
     (`no_main_text`) or without a tag (`unparsable_html`), pages that take too long (`extract_timeout`) or more than
     `memory_mb` MiB of private memory (`extract_memory`), and pages on which the extractor fails (`extract_crash`). Rows
     without html but with text (WET, plain text) and rows already dropped pass through untouched.
@@ -40,8 +42,11 @@ class Extract:
 
     `blocks` is ours: a small model scores blocks of text (classifiers/models/BLOCKS.md). It runs in this process,
     because it takes linear time and bounded memory on any page. It uses only the parameters `include_tables`,
-    `include_comments` and `image_urls`. It is the only engine that gives `title`, a column of what the page calls
-    itself, and `links`, a column of all its links, including those of menus, as [url, anchor text].
+    `include_comments`, `image_urls` and `format`. Tables are rows of cells with `|` between them, items have their
+    marker or number, formulas are TeX between `$`, and code keeps its lines, spaces and URLs. `format="markdown"`
+    writes CommonMark with GFM's tables: headings, emphasis and fences with the language too. It is the only engine that
+    gives `title`, a column of what the page calls itself, and `links`, a column of all its links, including those of
+    menus, as [url, anchor text].
 
     The other engines run in a child process, one for each worker process and setting, so a page can only harm itself.
     `favor` and `fast` (no comparison with readability and jusText) are trafilatura's. Without `image_urls` that column
@@ -57,6 +62,7 @@ class Extract:
     image_urls: bool = True
     title: bool = False
     links: bool = False
+    format: Format = "plain"
     deadline_seconds: float = 30.0
     memory_mb: int = 1024
     seconds_per_mb: float = 2.0
@@ -69,6 +75,10 @@ class Extract:
         if self.engine != "blocks" and (self.title or self.links):
             name = "title" if self.title else "links"
             raise ValueError(f"{name}=true needs engine=blocks, and engine is {self.engine}; change one of them")
+        if self.format not in FORMATS:
+            raise ValueError(f"format is {self.format!r}; choose one of {', '.join(FORMATS)}")
+        if self.engine != "blocks" and self.format != "plain":
+            raise ValueError(f"format={self.format} needs engine=blocks, not {self.engine}; change one of them")
         if not self.deadline_seconds > 0:
             raise ValueError(f"deadline_seconds is {self.deadline_seconds}; give the CPU seconds that a page may take")
         if not self.seconds_per_mb >= 0:
@@ -120,7 +130,7 @@ class Extract:
         if b"<" not in bytes(html):
             return PageOutcome("", [], "unparsable_html")
         text, images, title, links = blocks.extract(
-            html, url, self.include_tables, self.include_comments, self.image_urls, self.title, self.links
+            html, url, self.include_tables, self.include_comments, self.image_urls, self.title, self.links, self.format
         )
         return PageOutcome(text, images, None if text else "no_main_text", title, links)
 

@@ -6,6 +6,8 @@ arXiv 2306.01116, section 3.2). The second dialect is what datatrove 0.10.1 comp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -17,9 +19,10 @@ from classifiers.kernels.arrays import Float64s, Int64s, UInt64s
 from classifiers.path_cache import cached_by_path
 from stages.assets import Asset
 from stages.base import Limit, judge, stage
+from stages.by_language.labels import chain
 from stages.kernels.quality import measure_quality, stop_slots
 from stages.kernels.quality_counts import COUNTS
-from stages.stopwords import key, stop_words
+from stages.stopwords import key, published_words, stop_words
 
 
 @stage("quality_v1")
@@ -43,7 +46,8 @@ class Quality:
 
     Stop words are those of the document's `language`, or of the parameter `language` if the column is missing or null.
     The rule never fires in a language without a list (see `stages.stopwords`). English has the paper's eight. The
-    folder `stop_words` (`<code>.txt`, one word per line) replaces the shipped lists.
+    folder `stop_words` (`<code>.txt`, one word per line) replaces the shipped lists; `stop_word_lists="fineweb2"` takes
+    those that FineWeb 2 published for 1,929 languages, and the paper's for English.
 
     Limits on words mean little in scripts without spaces (Chinese, Japanese, Thai …): a line is about one word, so
     nearly all their documents are dropped as `too_few_words` or `words_too_long`. To keep such languages, make each
@@ -66,10 +70,15 @@ class Quality:
     language: str = "en"
     stop_words: Asset | None = None
     unspaced_letters: bool = False
+    stop_word_lists: Literal["ours", "fineweb2"] = "ours"
 
     def __post_init__(self) -> None:
         if self.dialect not in ("gopher", "datatrove"):
             raise ValueError(f'dialect must be "gopher" or "datatrove", not {self.dialect!r}')
+        if self.stop_word_lists not in ("ours", "fineweb2"):
+            raise ValueError(f'stop_word_lists must be "ours" or "fineweb2", not {self.stop_word_lists!r}')
+        if self.stop_word_lists != "ours" and self.stop_words is not None:
+            raise ValueError("stop_words replaces the lists that ship: give it, or stop_word_lists")
         for name, value in vars(self).items():
             if name.startswith(("min_", "max_")) and not value >= 0:
                 raise ValueError(f"{name} must be at least 0, not {value}")
@@ -81,8 +90,9 @@ class Quality:
     def measure(self, docs: pa.Table) -> pa.Table:
         """Counts (int64) and fractions (float64; 0 if there is nothing to count)."""
         datatrove = self.dialect == "datatrove"
-        lists = _lists(self.stop_words, datatrove)
-        rows = _rows(docs, self.language, lists.codes)
+        published = self.stop_word_lists == "fineweb2"
+        lists = _published_lists(datatrove) if published else _lists(self.stop_words, datatrove)
+        rows = _rows(docs, self.language, lists.codes, published)
         counts = measure_quality(docs.column("text"), lists.slots, rows, datatrove, self.unspaced_letters)
         return pa.table(self._measures(dict(zip(COUNTS, counts.T, strict=True)), lists.sizes[rows]))
 
@@ -130,21 +140,34 @@ class Lists(NamedTuple):
 
 @cached_by_path(maxsize=8)
 def _lists(folder: str | None, as_they_stand: bool) -> Lists:
+    return _as_slots(stop_words(folder), as_they_stand)
+
+
+@lru_cache(maxsize=2)
+def _published_lists(as_they_stand: bool) -> Lists:
+    return _as_slots({**published_words(), "eng_Latn": stop_words()["en"]}, as_they_stand)
+
+
+def _as_slots(listed: Mapping[str, tuple[str, ...]], as_they_stand: bool) -> Lists:
     words = {
-        code: tuple(dict.fromkeys(listed if as_they_stand else map(key, listed)))
-        for code, listed in stop_words(folder).items()
+        code: tuple(dict.fromkeys(one if as_they_stand else filter(None, map(key, one))))
+        for code, one in listed.items()
     }
     rows = [*words.values(), ()]
     sizes = np.array([len(row) for row in rows], dtype=np.int64)
     return Lists(pa.array(words, pa.string()), np.stack([stop_slots(row) for row in rows]), sizes)
 
 
-def _rows(docs: pa.Table, default: str, codes: pa.Array) -> Int64s:
-    """The row of `Lists` for each document."""
+def _rows(docs: pa.Table, default: str, codes: pa.Array, with_scripts: bool) -> Int64s:
+    """The row of `Lists` for each document; the lists are by the language's label, or by its code `with_scripts`."""
     if "language" in docs.column_names:
         languages = pc.fill_null(docs.column("language").cast(pa.string()), default)
     else:
         languages = pa.chunked_array([pa.array([default] * docs.num_rows, pa.string())])
+    if with_scripts:
+        coded = languages.combine_chunks().dictionary_encode()
+        named = [chain(label)[0] if label else None for label in coded.dictionary.to_pylist()]
+        languages = pa.chunked_array([pa.array(named, pa.string()).take(coded.indices)])
     found = pc.fill_null(pc.index_in(languages, codes), len(codes))
     rows: Int64s = found.to_numpy().astype(np.int64)
     return rows

@@ -31,24 +31,34 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
-# Faults by the dozen, campaigns of random cases, and whole runs again and again: slow as a whole, below tests/.
+# Faults by the dozen, campaigns of random cases, whole runs again and again, browsers and child processes that are
+# killed: slow as a whole, below tests/.
 SLOW = (
     "faults/",
     "fuzz/",
+    "security/test_deadline.py",
+    "security/test_flooding.py",
     "security/test_headers.py",
+    "security/test_page_address.py",
     "security/test_patterns.py",
     "security/test_trust.py",
     "refinedweb/dedup/test_dedup_faults.py",
     "refinedweb/dedup/test_dedup_steps.py",
     "refinedweb/dedup/test_index.py",
+    "refinedweb/dedup/test_kept_chain.py",
+    "refinedweb/engine/test_child_pool.py",
     "refinedweb/engine/test_fleet.py",
+    "refinedweb/engine/test_foreign_objects.py",
     "refinedweb/engine/test_load.py",
     "refinedweb/engine/test_losses.py",
     "refinedweb/engine/test_ray_start.py",
     "refinedweb/engine/test_sick_nodes.py",
+    "refinedweb/forecast/test_flows.py",
     "refinedweb/ledger/test_gaps.py",
     "classifiers/test_cli.py",
     "jobs/launch/test_parts.py",
+    "stages/extraction/test_extract_child.py",
+    "stages/extraction/test_guarded.py",
 )
 # The files that take longest, begun first: begun last, one of them would keep one process busy while the others idle.
 LONGEST = (
@@ -74,6 +84,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(ROOT / "tests").as_posix().startswith(SLOW):
             item.add_marker("slow")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process more than cores, because tests also wait: for servers, children and Ray. None: as xdist does."""
+    named = config.option.numprocesses != "logical" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
+    return None if named else len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -59,9 +59,14 @@ def shown_calls(page: Path) -> Iterator[str]:
             yield re.split(r"\s{2,}#\s", call[1])[0].rstrip()
 
 
+def joined(text: str) -> list[str]:
+    """The lines of a block; a line that ends with a backslash goes on."""
+    return re.sub(r"\\\n\s*", "", text).splitlines()
+
+
 def calls() -> list[tuple[Path, str]]:
     fenced = [(b.page, b) for page in SHOWN for b in blocks(page) if b.language == "bash"]
-    in_fences = [(page, line) for page, b in fenced for line in b.text.splitlines() if line.startswith("refinedweb ")]
+    in_fences = [(page, line) for page, b in fenced for line in joined(b.text) if line.startswith("refinedweb ")]
     return in_fences + [(page, line) for page in (ROOT / "README.md",) for line in shown_calls(page)]
 
 
@@ -280,6 +285,7 @@ def test_the_curve_is_that_of_the_formula() -> None:
     assert {s: round(probability(s, 450, 20), 3) for s in known} == known
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_asks_the_network_for_nothing(tmp_path: Path) -> None:
     """Broken links, pages in no menu and bad markup are warnings."""
     pytest.importorskip("sphinx", reason="needs the dependency group `docs`")

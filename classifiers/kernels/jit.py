@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from classifiers.patches import name_cache
+from classifiers.patches import name_cache, without_literals
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +33,7 @@ def kernel(function: F) -> F:
         return cast(F, numba.njit(nogil=True)(function))
     if not numba.config.DISABLE_JIT:
         name_cache(dispatcher, digest_of(Path(function.__code__.co_filename)))
+        without_literals(dispatcher)
     return cast(F, dispatcher)
 
 

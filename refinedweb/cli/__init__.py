@@ -27,6 +27,7 @@ COMMANDS = (
     "trail",
     "classifier",
     "plan",
+    "index",
 )
 ENTRY_POINTS = "refinedweb.commands"
 INTERRUPTED = 130  # exit code: what a shell reports for a program that SIGINT ended

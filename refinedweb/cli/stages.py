@@ -13,9 +13,10 @@ from refinedweb.cli.options import imports_option, json_option
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--language", metavar="LABEL", help="With NAME: which parameters apply to a language, and why.")
 @imports_option
 @json_option
-def stages(name: str | None, imports: tuple[str, ...], as_json: bool) -> int:
+def stages(name: str | None, language: str | None, imports: tuple[str, ...], as_json: bool) -> int:
     """List every stage and shipped recipe; with NAME, that stage's parameters, defaults, reasons and source."""
     from refinedweb.recipe.load import load_stages, shipped
     from stages.base import registry
@@ -25,7 +26,11 @@ def stages(name: str | None, imports: tuple[str, ...], as_json: bool) -> int:
     known = registry()
     if name is not None and name not in known:
         raise ConfigError(f"no stage is called {name!r}: {nearest(name, list(known))}")
-    if as_json:
+    if language is not None:
+        if name is None:
+            raise ConfigError("--language needs the NAME of a stage: refinedweb stages quality_v1 --language ja")
+        _show_language(name, language, as_json)
+    elif as_json:
         wanted = known if name is None else {name: known[name]}
         click.echo(json.dumps({key: _described(cls) for key, cls in wanted.items()}, default=str))
     elif name is not None:
@@ -35,6 +40,13 @@ def stages(name: str | None, imports: tuple[str, ...], as_json: bool) -> int:
             click.echo(f"{key:20} {_first_line(cls)}")
         click.echo(f"\nRecipes: {', '.join(shipped())}. `refinedweb stages NAME` shows one stage's parameters.")
     return 0
+
+
+def _show_language(name: str, language: str, as_json: bool) -> None:
+    from refinedweb.recipe.applied import applied
+
+    found = applied(name, language)
+    click.echo(json.dumps(dataclasses.asdict(found), default=str) if as_json else "\n".join(found.lines()))
 
 
 def _first_line(cls: type[Any]) -> str:

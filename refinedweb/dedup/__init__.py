@@ -8,7 +8,10 @@ clusters, keys, components,    documents that share a key: one of each cluster i
 decide                         decisions about shards
 departed, again, amend         who comes again because the one that was kept instead left in a later step
 substrings, paragraphs, spans  passages that occur more than once: they are cut out of the texts
-index                          documents of earlier runs
+index, old                     documents of earlier runs
+merged                         the index of several runs in one, as a later run reads it
+merge_plan, merging,           how it is made of them
+  merge_keys
 """
 
 from __future__ import annotations

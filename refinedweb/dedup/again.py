@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from classifiers.kernels.arrays import Int64s, UInt64s
 from refinedweb.dedup.context import OLD, Context
+from refinedweb.dedup.merged import MERGED_SHARDS
 from refinedweb.dedup.phase import Shuffled
 from refinedweb.dedup.shuffle import concatenated
 from refinedweb.ledger import layout
@@ -170,9 +171,9 @@ class Again(Context):
     def folder(self, phase: str) -> str:
         return layout.phase_folder(self.group.last.step.name, f"{self.prefix}{phase}")
 
-    def tables(self, shard: int, columns: Sequence[str]) -> Iterator[pa.Table]:
-        if OLD <= shard < self.first_kept:
-            yield from super().tables(shard, columns)
+    def tables(self, shard: int, columns: Sequence[str], wanted: UInt64s | None = None) -> Iterator[pa.Table]:
+        if OLD <= shard < self.first_kept or shard >= MERGED_SHARDS:
+            yield from super().tables(shard, columns, wanted)
             return
         kept, shard = shard >= self.first_kept, shard - self.first_kept if shard >= self.first_kept else shard
         if shard in self.lost:
@@ -203,7 +204,7 @@ class Again(Context):
         at = pc.fill_null(decided.column("kept_at"), pa.scalar(0, pa.uint64())).to_numpy()
         named, goes = (decided.column(name).is_valid().to_numpy() for name in ("kept_at", "reason"))
         here = goes & named & is_old(at) if self.only_old else np.ones(len(at), bool)
-        own = at >= np.uint64(self.first_kept << 32)
+        own = (at >= np.uint64(self.first_kept << 32)) & (at < np.uint64(MERGED_SHARDS << 32))
         at = np.where(own, at - np.uint64(self.first_kept << 32), at)
         at_column = decided.schema.get_field_index("kept_at")
         decided = decided.set_column(at_column, "kept_at", pa.array(at, pa.uint64(), mask=~named))

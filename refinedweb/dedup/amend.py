@@ -136,8 +136,8 @@ class _Comparison:
         size = min(plan.size, shuffle_bytes(self._group.stages[at], documents, documents * TEXT_BYTES))
         return Again(
             last.out, step, last.recipe, new, split_shuffle(size)[1], size, plan.limits, tuple(plan.index), last.lost,
-            group=self._group, at=at, prefix=prefix, again=self.again, before=self._before, now=self.now,
-            only_old=only_old,
+            tuple(plan.merged), group=self._group, at=at, prefix=prefix, again=self.again, before=self._before,
+            now=self.now, only_old=only_old,
         )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def _with_kept(context: Again, wanted: Wanted) -> Again:
     """The same, and what is kept: all of it, or as much as has one of the `wanted` keys, if those are few."""
     plan = planned_step(context.store, context.step)
     kept = (Block(context.first_kept + first, context.first_kept + last) for first, last in context.blocks)
-    blocks = (*plan.blocks, *kept)
+    blocks = tuple(sorted((*plan.blocks, *kept)))  # those of merged indexes are last
     if facts_of(wanted, FOUND) > MOST_WANTED:
         return replace(context, blocks=blocks, partitions=plan.partitions, size=plan.size)
     size = min(plan.size, KEPT_COPIES * context.size)

@@ -21,6 +21,7 @@ from refinedweb.dedup.context import Context
 from refinedweb.dedup.election import elected
 from refinedweb.dedup.exchange import Exchange, arrived, by_block
 from refinedweb.dedup.keys import EDGES, SignKeys, edges_table, keys_schema, signed_rows
+from refinedweb.dedup.merged import with_matching
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled
 from refinedweb.dedup.tasks import Sign
 from stages.dedup import Clustered, checks_column, keys_column
@@ -72,7 +73,7 @@ class Group:
         return by_block(self.context, "edges", EDGES, self.count, "a")
 
     def run(self, task: int, outputs: PhaseOutputs) -> PhaseCounts:
-        rows = self.keys.read(task)
+        rows = with_matching(self.context.old_keys, self.keys.read(task))
         check = rows.column("check").to_numpy() if "check" in rows.column_names else None
         a, b = grouped_edges(rows.column("key").to_numpy(), check, rows.column("node").to_numpy())
         if _verifies(self.context):

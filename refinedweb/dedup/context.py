@@ -2,6 +2,7 @@
 
 The run's documents are those that the previous pass kept, in blocks of neighbouring shards. Documents of earlier runs
 (`index`) follow as further shards, numbered from `OLD` on: they are never removed, and a cluster that has one keeps it.
+Those of indexes of several runs (`merged`) are numbered from `MERGED_SHARDS` on.
 The address of a document is the number of its shard and its row, in 64 bits.
 """
 
@@ -17,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.kernels.arrays import UInt32s, UInt64s
-from refinedweb.dedup.old import old_tables
+from refinedweb.dedup.merged import MERGED_SHARDS, OldKeys, opened
+from refinedweb.dedup.old import merged_tables, old_tables
 from refinedweb.dedup.routes import Limits
 from refinedweb.ledger.layout import phase_folder
 from refinedweb.recipe.plan import Step
@@ -63,7 +65,7 @@ def within(addresses: UInt64s, found: pa.Table) -> pa.Table:
 @dataclass(frozen=True)
 class Context:
     """One global step of one run. `blocks` are ordered by shard; `partitions` and `size` (bytes) are those of the keys;
-    `index` are the files of earlier runs; `lost` shards have no documents.
+    `index` are the files of earlier runs, `merged` the indexes of several; `lost` shards have no documents.
     """
 
     out: str
@@ -75,6 +77,7 @@ class Context:
     limits: Limits
     index: tuple[Input, ...] = ()
     lost: frozenset[int] = frozenset()
+    merged: tuple[Input, ...] = ()
 
     @cached_property
     def store(self) -> Store:
@@ -92,6 +95,16 @@ class Context:
     def new_blocks(self) -> int:
         """How many blocks belong to this run; they come first."""
         return sum(not block.old for block in self.blocks)
+
+    @property
+    def signed_blocks(self) -> int:
+        """How many blocks are signed; they come first. The keys of the others are read where they are asked for."""
+        return sum(block.first < MERGED_SHARDS for block in self.blocks)
+
+    @property
+    def old_keys(self) -> Sequence[OldKeys]:
+        """The indexes of several runs, if this step compares with them."""
+        return opened(self.merged, self.stage.name) if self.signed_blocks < len(self.blocks) else ()
 
     def block_of(self, addresses: UInt64s) -> UInt32s:
         """The number of the block that holds each address."""
@@ -115,15 +128,21 @@ class Context:
         """Those of the rows that the documents of a block were signed with that need to travel: here, all of them."""
         return rows
 
-    def documents(self, block: int, columns: Sequence[str]) -> Iterator[Documents]:
-        """The documents of a block as this step sees them, with those of the `columns` that they have."""
+    def documents(self, block: int, columns: Sequence[str], wanted: UInt64s | None = None) -> Iterator[Documents]:
+        """The documents of a block as this step sees them, with those of the `columns` that they have. Of an index of
+        several runs, only those near the `wanted` addresses (ascending).
+        """
         for shard in range(*self.blocks[block]):
-            for docs in self.tables(shard, columns):
+            for docs in self.tables(shard, columns, wanted):
                 rows = docs.column(ROW).to_numpy().astype(np.uint64)
                 yield Documents((np.uint64(shard) << _SHARD_BITS) | rows, docs)
 
-    def tables(self, shard: int, columns: Sequence[str]) -> Iterator[pa.Table]:
+    def tables(self, shard: int, columns: Sequence[str], wanted: UInt64s | None = None) -> Iterator[pa.Table]:
         """The documents of a shard in parts, with their numbers in `@row`, as this step sees them."""
+        if shard >= MERGED_SHARDS:
+            merged = next(one for one in opened(self.merged, self.stage.name) if shard in one.shards)
+            yield from merged_tables(merged, shard, self.stage, columns, wanted)
+            return
         if shard >= OLD:
             yield from old_tables(self.index[shard - OLD], self.stage, columns)
             return

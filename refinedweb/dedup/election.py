@@ -110,7 +110,8 @@ class Describe:
     def _documents(self, task: int, members: pa.Table) -> Iterator[Documents]:
         """The batches of the block that have members."""
         if members.num_rows:
-            for batch in self.context.documents(task, cast(Clustered, self.context.stage).ranks_by):
+            ranks_by, wanted = cast(Clustered, self.context.stage).ranks_by, members.column("address").to_numpy()
+            for batch in self.context.documents(task, ranks_by, wanted):
                 if within(batch.addresses, members).num_rows:
                     yield batch
 

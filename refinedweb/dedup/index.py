@@ -13,12 +13,14 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refinedweb.dedup.merged import MergedIndex, merged_input, merged_or_none
 from refinedweb.dedup.old import family, same_stage
-from refinedweb.ledger.layout import CORPUS, PARQUET_SUFFIX, handed_on_folder, index_folder, is_own, shard_of
+from refinedweb.ledger.layout import CORPUS, MERGED, PARQUET_SUFFIX, handed_on_folder, index_folder, is_own, shard_of
 from refinedweb.ledger.manifest import Ledger
 from refinedweb.ledger.run_file import IndexFile, RunFile, StageIndex, run_or_none
 from refinedweb.recipe.plan import Step
@@ -37,16 +39,30 @@ def find_index(stage: Indexed, paths: Sequence[str]) -> StageIndex:
     found = StageIndex()
     for path in paths:
         store = open_store(path)
+        if (merged := merged_or_none(store)) is not None:
+            _check_merged(store, merged, stage)
+            found.merged.append(merged_input(store))
+            continue
         check = partial(_checked, store, stage=stage)
         with ThreadPoolExecutor(store.parallel) as pool:  # each waits for the network a few times
             found.files.extend(pool.map(check, _files(store, path, stage)))
     return found
 
 
+def _check_merged(store: Store, merged: MergedIndex, stage: Indexed) -> None:
+    """Raises ConfigError if an index of several runs is not one for the stage."""
+    if not isinstance(stage, Clustered) or _compares_texts(stage):
+        raise ConfigError(
+            f"{stage.name}.index: the index at {store.root} has keys, but {stage.name} compares texts; name the runs "
+            f"themselves, or do without: --set {stage.name}.index=[]"
+        )
+    _check_parameters(store.uri(MERGED), merged.stage(stage.name, store.root).parameters, stage)
+
+
 def _files(store: Store, path: str, stage: Indexed) -> Iterator[Input]:
     run = run_or_none(store)
     if run is not None:
-        _check_finished(path, store, run)
+        check_finished(path, store, run)
         found = _of_run(store, run, stage)
     else:
         found = [info for info in store.list() if info.key.endswith(PARQUET_SUFFIX) and not is_hidden(info.key)]
@@ -58,10 +74,10 @@ def _files(store: Store, path: str, stage: Indexed) -> Iterator[Input]:
 
 def _of_run(store: Store, run: RunFile, stage: Indexed) -> Sequence[ObjectInfo]:
     """The objects of a run's shards: keys, what its step read, or the corpus."""
-    keys = _own(store, index_folder(stage.name))
+    keys = own_objects(store, index_folder(stage.name))
     if keys and not _compares_texts(stage) and _metadata(store, keys[0].key).get(FORMAT_NAME) == FORMAT:
         return keys
-    corpus = _own(store, CORPUS)
+    corpus = own_objects(store, CORPUS)
     step = same_stage(run.steps, stage.name)
     return corpus if step is None else _read_by(store, step, corpus, keys=isinstance(stage, Clustered))
 
@@ -75,7 +91,7 @@ def _read_by(store: Store, step: Step, corpus: Sequence[ObjectInfo], *, keys: bo
     """What a step read of the shards that are in the corpus. Raises ConfigError if some of it is gone."""
     assert step.reads is not None
     wanted = {shard_of(info.key) for info in corpus}
-    found = [info for info in _own(store, handed_on_folder(step.reads)) if shard_of(info.key) in wanted]
+    found = [info for info in own_objects(store, handed_on_folder(step.reads)) if shard_of(info.key) in wanted]
     if len(found) < len(wanted):
         stage = step.stages[0]
         remedy = f" with --set {stage}.write_index=true" if keys else f", or do without: --set {stage}.index=[]"
@@ -86,12 +102,13 @@ def _read_by(store: Store, step: Step, corpus: Sequence[ObjectInfo], *, keys: bo
     return found
 
 
-def _own(store: Store, folder: str) -> list[ObjectInfo]:
+def own_objects(store: Store, folder: str) -> list[ObjectInfo]:
     """The objects of a run's shards in a folder; others may have left more there."""
     return [info for info in store.list(f"{folder}/") if is_own(info.key)]
 
 
-def _check_finished(path: str, store: Store, run: RunFile) -> None:
+def check_finished(path: str, store: Store, run: RunFile) -> None:
+    """Raises ConfigError if the run is not finished."""
     done = len(Ledger(store, run.steps[-1].name).committed())
     if done < len(run.inputs):
         raise ConfigError(f"the run at {path} is not finished ({done} of {len(run.inputs)} shards); finish it")
@@ -151,14 +168,18 @@ def _check_keys(item: Input, stage: Clustered, schema: pa.Schema) -> None:
             f"{item.uri} has keys without texts, which {stage.name}.verify compares; give the output of the run that "
             "wrote it, whose documents are then signed again, or do without verify"
         )
-    theirs = json.loads(metadata.get(KEY_PARAMETERS, b"null"))
-    if theirs != json.loads(json.dumps(stage.key_parameters())):
-        raise ConfigError(
-            f"{item.uri}: an index of keys with other parameters: {theirs}, here {stage.key_parameters()}; "
-            "give the corpus of that run instead, or the same parameters"
-        )
+    _check_parameters(item.uri, json.loads(metadata.get(KEY_PARAMETERS, b"null")), stage)
     if metadata.get(FORMAT_NAME) != FORMAT:
         raise ConfigError(
             f"{item.uri}: an index by an earlier version, whose keys are of texts that later steps had changed; give "
             "the output of that run, and its documents are signed again"
+        )
+
+
+def _check_parameters(uri: str, theirs: Any, stage: Clustered) -> None:
+    """Raises ConfigError unless keys were made with the stage's parameters."""
+    if theirs != json.loads(json.dumps(stage.key_parameters())):
+        raise ConfigError(
+            f"{uri}: an index of keys with other parameters: {theirs}, here {stage.key_parameters()}; "
+            "give the corpus of that run instead, or the same parameters"
         )

@@ -71,7 +71,7 @@ class SignKeys:
 
     @property
     def count(self) -> int:
-        return len(self.context.blocks)
+        return self.context.signed_blocks
 
     @property
     def rows(self) -> Exchange:

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from classifiers.kernels.arrays import UInt64s
+from refinedweb.dedup.merged import OldKeys
 from refinedweb.ledger import layout
 from refinedweb.ledger.run_file import run_or_none
 from refinedweb.recipe.assets import asset_fields
@@ -47,15 +49,33 @@ def same_stage(steps: Sequence[Step], stage: str) -> Step | None:
 
 def old_tables(item: Input, stage: Global, columns: Sequence[str]) -> Iterator[pa.Table]:
     """The documents of a file of the stage's index in parts, with their numbers in `@row`."""
-    store, key = split_uri(item.uri)
-    if store.info(key).etag != item.etag:
-        raise ShardError(f"{item.uri}, a part of the index, changed since this run began; start a new run")
+    _check_unchanged(item)
     handed_on = layout.handed_on_shard(item.uri)
     if handed_on is not None and handed_on[0] in getattr(stage, "index", ()):
         tables = _of_run(*handed_on, stage.name, columns)
     else:
         tables = _of_file(item, columns)
     for docs in tables:
+        yield _ranked(_named(docs), stage, columns)
+
+
+def index_tables(item: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """What a file of an index has of these columns, with `id`, `kept_id` and the numbers of its rows in `@row`."""
+    _check_unchanged(item)
+    yield from _of_file(item, columns)
+
+
+def _check_unchanged(item: Input) -> None:
+    store, key = split_uri(item.uri)
+    if store.info(key).etag != item.etag:
+        raise ShardError(f"{item.uri}, a part of the index, changed since this run began; start a new run")
+
+
+def merged_tables(
+    merged: OldKeys, shard: int, stage: Global, columns: Sequence[str], wanted: UInt64s | None
+) -> Iterator[pa.Table]:
+    """The documents of a shard of an index of several runs, as `old_tables` gives them."""
+    for docs in merged.tables(shard, columns, wanted):
         yield _ranked(_named(docs), stage, columns)
 
 

@@ -26,6 +26,7 @@ from refinedweb.ledger.manifest import Ledger, Output, Record, Removed, Totals
 from refinedweb.ledger.memory import peak_memory
 from refinedweb.ledger.origin import user
 from refinedweb.ledger.version import code_version
+from refinedweb.shard.outputs import RowsWriter
 from refinedweb.storage import Store
 from refinedweb.storage.json_objects import Unreadable
 from stages.errors import ShardError
@@ -75,14 +76,24 @@ class PhaseOutputs:
         self._store = store
         self._folder = folder
         self._task = task
-        self._writers: list[ShuffleWriter] = []
+        self._writers: list[ShuffleWriter | RowsWriter] = []
         self._written: list[Output] = []
 
     def shuffle(self, name: str, schema: pa.Schema, partitions: int) -> ShuffleWriter:
         """Open a shuffle object of this task."""
-        key = shuffle_key(self._folder, name, self._task)
-        self._writers.append(ShuffleWriter(self._store, key, schema, partitions))
-        return self._writers[-1]
+        return self.lasting(shuffle_key(self._folder, name, self._task), schema, partitions)
+
+    def lasting(self, key: str, schema: pa.Schema, partitions: int) -> ShuffleWriter:
+        """Open an object in the format of a shuffle that stays when the step is complete."""
+        writer = ShuffleWriter(self._store, key, schema, partitions)
+        self._writers.append(writer)
+        return writer
+
+    def rows(self, key: str, schema: pa.Schema) -> RowsWriter:
+        """Open a Parquet object."""
+        writer = RowsWriter(self._store, key, schema)
+        self._writers.append(writer)
+        return writer
 
     def parquet(self, key: str, rows: pa.Table) -> None:
         """Write a small Parquet object."""

@@ -7,12 +7,13 @@ The plan is made once per run, by whichever driver comes first, from what the pr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 
 from refinedweb.dedup.context import OLD, Block, Context
 from refinedweb.dedup.index import find_index
 from refinedweb.dedup.keys import keys_schema
+from refinedweb.dedup.merged import MERGED_SHARDS, opened
 from refinedweb.dedup.routes import Limits
 from refinedweb.ledger import layout
 from refinedweb.ledger.manifest import Ledger
@@ -42,7 +43,8 @@ SPAN_SHARE = 0.6  # bytes per byte of text: 40 for every 13th token, and likewis
 @dataclass(frozen=True)
 class StepPlan:
     """How a step is split: the shards of each block, the number of partitions, the bytes of its keys and the files of
-    earlier runs; and what decides about the routes of its rows, which must be the same for all drivers.
+    earlier runs; and what decides about the routes of its rows, which must be the same for all drivers. `merged` are
+    indexes of several runs, whose blocks come last.
     """
 
     blocks: list[Block]
@@ -50,6 +52,7 @@ class StepPlan:
     size: int
     limits: Limits
     index: list[Input]
+    merged: list[Input] = field(default_factory=list)
 
 
 def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: frozenset[int] = frozenset()) -> Context:
@@ -66,14 +69,16 @@ def context_of(store: Store, step: Step, recipe: Recipe, shards: int, lost: froz
         except Exists:
             planned = planned_step(store, step)
     _check_index_names(store, step, recipe, planned)
-    blocks, index = tuple(planned.blocks), tuple(planned.index)
-    return Context(store.root, step, recipe, blocks, planned.partitions, planned.size, planned.limits, index, lost)
+    return Context(
+        store.root, step, recipe, tuple(planned.blocks), planned.partitions, planned.size, planned.limits,
+        tuple(planned.index), lost, tuple(planned.merged),
+    )  # fmt: skip
 
 
 def _check_index_names(store: Store, step: Step, recipe: Recipe, planned: StepPlan) -> None:
     """Raises ConfigError if `plan.json` names files that are not of the recipe's index: others may have written it."""
     ((name, values),) = recipe.only(step.stages)
-    for item in planned.index:
+    for item in (*planned.index, *planned.merged):
         if not any(is_below(item.uri, root) for root in values.get("index") or ()):
             raise ConfigError(
                 f"{store.uri(layout.plan_key(step.name))} names {item.uri}, which is not in {name}.index of this run; "
@@ -116,7 +121,14 @@ def _plan(store: Store, step: Step, recipe: Recipe, count: int) -> StepPlan:
     block, partitions = split_shuffle(total)
     sizes, old_sizes = ([block_bytes(stage, *one) for one in shards] for shards in (new, old))
     blocks = [*_blocks(sizes, 0, block), *_blocks(old_sizes, OLD, block)]
-    return StepPlan(blocks, partitions, total, LIMITS, [item.input for item in index.files])
+    blocks += _merged_blocks(index.merged, stage.name, len(blocks))
+    return StepPlan(blocks, partitions, total, LIMITS, [item.input for item in index.files], index.merged)
+
+
+def _merged_blocks(merged: Sequence[Input], stage: str, most: int) -> list[Block]:
+    """About as many blocks for the documents of indexes of several runs as a part has: it meets no more of them."""
+    numbers = [count for one in opened(tuple(merged), stage) for count in one.stage.numbers]
+    return _blocks(numbers, MERGED_SHARDS, sum(numbers) // most)
 
 
 def split_shuffle(total: int) -> tuple[int, int]:

@@ -34,7 +34,7 @@ class Sign:
 
     @property
     def count(self) -> int:
-        return len(self.context.blocks)
+        return self.context.signed_blocks
 
     @property
     def rows(self) -> Exchange:

@@ -77,13 +77,13 @@ def carry_out(
     """Run or resume to the end. `start` is called when the first task needs workers."""
     from refinedweb.engine.card import write_card
     from refinedweb.engine.losses import Losses
-    from refinedweb.engine.steps import Crew, run_global, run_local  # kernels are expensive to import
+    from refinedweb.engine.steps import RunCrew, run_global, run_local  # kernels are expensive to import
 
     store = PatientStore(open_store(out), settings.patience, lambda reason: watch(LoopProgress("", 0, trouble=reason)))
     result = RunResult(Totals())
     losses = Losses(store, run, recipe, settings.accept)
     columns = None if (seen := run.survey()) is None else seen.schema
-    with Crew(recipe, run.inputs, start, settings, watch, losses, columns) as crew:
+    with RunCrew(recipe, run.inputs, start, settings, watch, losses, columns) as crew:
         for step in run.steps:
             if step.kind == "global" and is_complete(store, step):
                 continue  # as a whole, because the shuffle objects of its phases are gone

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import sleep
 from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 
 from refinedweb.dedup import phases_of
-from refinedweb.dedup.context import Context
 from refinedweb.dedup.phase import Phase, PhaseWork, folder_of, ledger_of
 from refinedweb.dedup.planning import context_of
 from refinedweb.engine import policy
@@ -46,17 +46,9 @@ class Done:
 
 
 class Crew:
-    """The workers of a run, started when the first task needs them, and what every step needs to know."""
+    """The workers, started when the first task needs them."""
 
-    def __init__(
-        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], settings: RunSettings, watch: Watch,
-        losses: Losses, columns: pa.Schema | None = None,
-    ) -> None:  # fmt: skip
-        """`columns`: those that the inputs have besides those of a document, in one schema."""
-        self.recipe = recipe
-        self.columns = columns
-        self.inputs = inputs
-        self.losses = losses
+    def __init__(self, start: Callable[[], Pool], settings: RunSettings, watch: Watch) -> None:
         self._start = start
         self._settings = settings
         self._watch = watch
@@ -97,7 +89,7 @@ class Crew:
             self._watch(LoopProgress(ledger.step, len(tasks), done=len(tasks) - len(left), trouble=trouble))
             sleep(policy.LOOK_SECONDS)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -105,7 +97,22 @@ class Crew:
             self._pool.close()
 
 
-def run_local(crew: Crew, store: Store, step: Step, block: int) -> Done:
+class RunCrew(Crew):
+    """The workers of a run, and what every step needs to know."""
+
+    def __init__(
+        self, recipe: Recipe, inputs: Sequence[Input], start: Callable[[], Pool], settings: RunSettings, watch: Watch,
+        losses: Losses, columns: pa.Schema | None = None,
+    ) -> None:  # fmt: skip
+        """`columns`: those that the inputs have besides those of a document, in one schema."""
+        super().__init__(start, settings, watch)
+        self.recipe = recipe
+        self.columns = columns
+        self.inputs = inputs
+        self.losses = losses
+
+
+def run_local(crew: RunCrew, store: Store, step: Step, block: int) -> Done:
     """Run one pass over all shards. What fails is lost if the user accepts it."""
     losses = crew.losses
     losses.carry_over(step)
@@ -140,7 +147,7 @@ def check_readable(inputs: Sequence[Input]) -> None:
         raise refusals[0]
 
 
-def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
+def run_global(crew: RunCrew, store: Store, step: Step, block: int) -> Done:
     """Run the phases of a global step, each when the one before it is complete; then delete its shuffle objects.
 
     If a task cannot read its shards and the user accepts that they are lost, the phases go on without them.
@@ -148,14 +155,14 @@ def run_global(crew: Crew, store: Store, step: Step, block: int) -> Done:
     total = Done()
     while True:
         context = context_of(store, step, crew.recipe, len(crew.inputs), crew.losses.skipped(step))
-        phases = _run_phases(crew, store, context, total)
+        phases = run_phases(crew, store, phases_of(context), total)
         if not total.failed:
             break
         shards = [shard for task in total.failed if task < context.new_blocks for shard in range(*context.blocks[task])]
         if not crew.losses.accept_unreadable(step, shards, context.lost):
             return total
     if _is_first(store, step, phases) or not total.attempts:  # or what a driver that died has left
-        _clear(store, step, phases)
+        clear_shuffles(store, step, phases)
     return total
 
 
@@ -168,10 +175,10 @@ def _is_first(store: Store, step: Step, phases: dict[str, int]) -> bool:
     return True
 
 
-def _run_phases(crew: Crew, store: Store, context: Context, total: Done) -> dict[str, int]:
+def run_phases(crew: Crew, store: Store, planned: Iterator[Phase], total: Done) -> dict[str, int]:
     """Run phase by phase until one has failed tasks; adds up how they ended. Returns the phases that are complete."""
     phases: dict[str, int] = {}
-    for phase in phases_of(context):
+    for phase in planned:
         done = _run_phase(crew, store, phase)
         total.failed = done.failed
         total.attempts += done.attempts
@@ -190,7 +197,7 @@ def _run_phase(crew: Crew, store: Store, phase: Phase) -> Done:
     return done
 
 
-def _clear(store: Store, step: Step, phases: dict[str, int]) -> None:
+def clear_shuffles(store: Store, step: Step, phases: dict[str, int]) -> None:
     """Delete the shuffle objects: nobody reads them once the decisions are written."""
     for name in phases:
         found = list(store.list(layout.shuffle_folder(layout.phase_folder(step.name, name))))

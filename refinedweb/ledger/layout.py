@@ -6,6 +6,9 @@
     report.html                               the report
     corpus/<shard>.parquet                    the result of the last pass
     index/<stage>/<shard>.parquet             keys that a step compared, for later runs
+    index.json, merge.json                    the index of several runs in one, and what it is made of
+    index/<stage>/documents/<n>.parquet       its documents
+    index/<stage>/keys/<n>.shuffle            its keys, in the order in which a shuffle spreads them
     <step>/kept/<shard>.parquet               rows that a pass hands on to later steps
     <step>/removed/<stage>/<shard>.parquet    rows that a pass removed
     <step>/decisions/<shard>.parquet          what a global step decided
@@ -44,6 +47,7 @@ STDIN = inputs.STDIN
 CARD = "README.md"
 REPORT = "report.html"
 INDEX = "index"
+MERGED, MERGE = "index.json", "merge.json"
 JOBS = "jobs"
 DECIDE = "9-decide"  # the phase of every global step that writes its decisions
 AMEND = "8-amend"  # the phase that amends them, if some have to be
@@ -219,6 +223,21 @@ def done_key(step: str) -> str:
 def index_folder(stage: str) -> str:
     """The folder for the keys that one stage compared, for later runs."""
     return f"{INDEX}/{stage}"
+
+
+def merged_documents_key(stage: str, number: int) -> str:
+    """The key of a file of documents of an index of several runs."""
+    return shard_key(f"{index_folder(stage)}/documents", number)
+
+
+def merged_keys_key(stage: str, number: int) -> str:
+    """The key of a file of keys of an index of several runs."""
+    return f"{index_folder(stage)}/keys/{task_name(number)}{SHUFFLE_SUFFIX}"
+
+
+def erased_key() -> str:
+    """The key of what a merge leaves out: hashes of ids, while it goes on."""
+    return "merge.erased"
 
 
 def shuffle_folder(ledger: str) -> str:

@@ -28,9 +28,10 @@ class IndexFile(NamedTuple):
 
 @dataclass(frozen=True)
 class StageIndex:
-    """The index of a stage, as it was checked when the run began: files of earlier runs."""
+    """The index of a stage, as it was checked when the run began: files of earlier runs, and indexes of several."""
 
     files: list[IndexFile] = field(default_factory=list)
+    merged: list[Input] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

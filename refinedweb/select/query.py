@@ -60,11 +60,22 @@ class PageQuery:
         wanted = reduce(pc.and_kleene, conditions, pa.chunked_array([pa.array([True] * rows.num_rows)]))
         return pc.fill_null(wanted, False)
 
-    def may_match(self, column: str, low: object, high: object) -> bool:
-        """Whether rows whose values of this column lie between these two may match: without reading them."""
-        wanted: Iterable[object] = {TLD: self.tlds, STATUS: self.statuses, MIME: self.mimes}.get(column) or ()
-        values = list(wanted)
-        return not values or any(low <= value <= high for value in values)  # type: ignore[operator]
+    def may_match(self, column: str, low: int | bytes, high: int | bytes) -> bool:
+        """Whether rows whose values of this column lie between these two (texts as bytes) may match: without reading
+        them.
+        """
+        conditions: dict[str, Iterable[str | int]] = {TLD: self.tlds, STATUS: self.statuses, MIME: self.mimes}
+        values = [value.encode() if isinstance(value, str) else value for value in conditions.get(column, ())]
+        return not values or any(_between(low, value, high) for value in values)
+
+
+def _between(low: int | bytes, value: int | bytes, high: int | bytes) -> bool:
+    """Whether a value is in the range, or cannot be compared with it."""
+    if isinstance(low, int) and isinstance(value, int) and isinstance(high, int):
+        return low <= value <= high
+    if isinstance(low, bytes) and isinstance(value, bytes) and isinstance(high, bytes):
+        return low <= value <= high
+    return True
 
 
 def page_query(

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from refinedweb.select.query import PageQuery
+from refinedweb.sources.bounded import BoundedRows, TooLarge
 from refinedweb.sources.folders import KINDS
-from refinedweb.sources.record_list import COLUMNS, CRAWL
+from refinedweb.sources.parquet_pages import RowGroup
+from refinedweb.sources.record_list import COLUMNS, CRAWL, OFFSET
 from refinedweb.storage import Store, split_uri
 from stages.errors import ConfigError
 
@@ -21,6 +22,7 @@ DEFAULT_TABLE = "cc-index/table/cc-main/warc"
 _PARTITION = re.compile(r"(?:^|/)crawl=([^/]+)/(?:subset=([^/]+)/)?")
 PARQUET = dict(KINDS)["Parquet"]
 SUBSET = "warc"  # the subset of pages; the others hold errors, redirects and robots.txt
+ROWS, BATCH_BYTES = 1 << 16, 32 << 20  # of the index at a time
 PARALLEL = 8  # files of the index at the same time, where the store has a network before it
 
 
@@ -82,14 +84,14 @@ def _places(file: CrawlIndexFile, query: PageQuery, cost: IndexCost) -> Iterator
     uri = file.store.uri(file.key)
     with file.store.open(file.key, random=True) as stored:
         try:
-            parquet = pq.ParquetFile(_Counted(stored, cost), pre_buffer=True)
-            _check(uri, parquet.schema_arrow, query)
-            for group in range(parquet.num_row_groups):
-                found = _group(parquet, group, query, cost)
-                if found is not None:
-                    crawl = pa.array([file.crawl] * found.num_rows, pa.string())
-                    yield found.append_column(CRAWL, crawl)
-        except pa.ArrowException as error:
+            parquet = BoundedRows(_Counted(stored, cost), BATCH_BYTES)
+            _check(uri, parquet.schema, query)
+            for group in range(len(parquet.groups)):
+                for found in _group(parquet, group, query, cost):
+                    yield found.append_column(CRAWL, pa.array([file.crawl] * found.num_rows, pa.string()))
+        except (pa.ArrowException, OSError, ValueError, TooLarge) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's words, not Parquet's
             raise ConfigError(
                 f"{uri}: not a readable Parquet file ({error}); leave it out, or fetch it again"
             ) from error
@@ -100,36 +102,30 @@ def _check(uri: str, schema: pa.Schema, query: PageQuery) -> None:
         raise ConfigError(f"{uri} has no column {', '.join(missing)}: it is not a columnar index of Common Crawl")
 
 
-def _group(parquet: pq.ParquetFile, group: int, query: PageQuery, cost: IndexCost) -> pa.Table | None:
-    about = parquet.metadata.row_group(group)
-    cost.rows += about.num_rows
+def _group(parquet: BoundedRows, group: int, query: PageQuery, cost: IndexCost) -> Iterator[pa.Table]:
+    about = parquet.groups[group]
+    cost.rows += about.rows
     if not _may_match(about, query):
         cost.groups_skipped += 1
-        return None
+        return
     cost.groups_read += 1
-    wanted = query.matches(parquet.read_row_group(group, query.columns(), use_threads=False))
+    tables = parquet.tables(group, ROWS, query.columns() or [OFFSET])
+    wanted = pa.chunked_array([chunk for rows in tables for chunk in query.matches(rows).chunks], pa.bool_())
     if not any(chunk.true_count for chunk in wanted.chunks):
-        return None
-    return parquet.read_row_group(group, list(COLUMNS), use_threads=False).filter(wanted)
+        return
+    at = 0
+    for rows in parquet.tables(group, ROWS, list(COLUMNS)):
+        yield rows.filter(wanted.slice(at, rows.num_rows))
+        at += rows.num_rows
 
 
-def _may_match(about: pq.RowGroupMetaData, query: PageQuery) -> bool:
+def _may_match(about: RowGroup, query: PageQuery) -> bool:
     """Whether the statistics of the row group leave it possible that a row matches."""
-    for at in range(about.num_columns):
-        column = about.column(at)
-        statistics = column.statistics
-        name = column.path_in_schema
-        if name not in query.columns() or statistics is None or not statistics.has_min_max:
-            continue
-        if not query.may_match(name, statistics.min, statistics.max):
-            return False
-    return True
+    return all(chunk.bounds is None or query.may_match(chunk.name, *chunk.bounds) for chunk in about.chunks)
 
 
 class _Counted:
-    """A file as pyarrow expects one, which counts what is read."""
-
-    closed = False
+    """A file that counts what is read."""
 
     def __init__(self, file: BinaryIO, cost: IndexCost) -> None:
         self._file = file
@@ -143,15 +139,3 @@ class _Counted:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        """Closing is the opener's."""

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from refinedweb.sources.parquet_pages import Chunk, RowGroup, longest_shared, read_footer
 from refinedweb.sources.row_sizes import ends, has_dictionary, is_decodable, undone
 from refinedweb.sources.served import Served, TooMuch
+from refinedweb.sources.utf8 import sound
 from stages.errors import ShardError
 
 MOST = 5 << 28  # bytes that are decoded at a time: 1,024 documents of 1 MB, which Arrow puts into one page, are honest
@@ -49,7 +50,9 @@ class BoundedRows:
         self.schema: pa.Schema = self.metadata.schema.to_arrow_schema()
 
     def tables(self, group: int, rows: int, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """The group's rows in order, at most `rows` and about the limit's bytes at a time (at least one row)."""
+        """The group's rows in order, at most `rows` and about the limit's bytes at a time (at least one row). All texts
+        are UTF-8.
+        """
         if self.groups[group].rows == 0:  # it has no pages either
             return
         reading = _Reading(self, group, columns)
@@ -59,7 +62,7 @@ class BoundedRows:
             try:
                 for batch in reading.batches(rows):
                     if at + batch.num_rows > done:
-                        yield from self._parts(batch.slice(max(0, done - at)), columns)
+                        yield from map(sound, self._parts(batch.slice(max(0, done - at)), columns))
                     at += batch.num_rows
                     done = max(done, at)
                 return

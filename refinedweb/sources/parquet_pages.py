@@ -15,15 +15,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refinedweb.sources.thrift import INT64, STRUCT, Fields, Malformed, integer, parse, structs
+from refinedweb.sources.thrift import BINARY, INT64, STRUCT, Fields, Malformed, integer, parse, structs
 
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # types of pages
 PLAIN_DICTIONARY, DELTA_BYTES, RLE_DICTIONARY = 2, 7, 8  # encodings in which values may share their bytes
 _CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 _STREAMED = (2, 4, 6)  # those of which a part can be decompressed
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "BYTE_ARRAY": 16}
+_SIGNED = {"INT32": 4, "INT64": 8}
 _LEVELS = 4  # bytes per value of a nested column for where it is
 _TAIL = 64 << 10  # last bytes of a file, read first: they hold most footers
+
+
+Bound = int | bytes
 
 
 class Page(NamedTuple):
@@ -39,7 +43,7 @@ class Page(NamedTuple):
 @dataclass(frozen=True)
 class Chunk:
     """The pages of one column in one row group. `repeated`: a row may have many values; `width`: bytes of a value in
-    memory, without those of a string.
+    memory, without those of a string; `bounds`: what no value is below or above, of strings as bytes.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Chunk:
     strings: bool
     repeated: bool
     width: int
+    bounds: tuple[Bound, Bound] | None = None
     pages: list[Page] = field(default_factory=list)
 
     def weight(self, page: Page) -> int:
@@ -107,8 +112,26 @@ def _chunk(fields: Fields, column: Any) -> Chunk:
         raise Malformed(f"column {column.path} lies at byte {start}, has {size} bytes and {values} values")
     strings = column.physical_type == "BYTE_ARRAY"
     width = max(0, column.length) if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else _WIDTHS[column.physical_type]
-    codec = integer(about, 4)
-    return Chunk(column.path, start, size, values, codec, strings, column.max_repetition_level > 0, width)
+    codec, bounds = integer(about, 4), _bounds(about.get((12, STRUCT), {}), column.physical_type)
+    return Chunk(column.path, start, size, values, codec, strings, column.max_repetition_level > 0, width, bounds)
+
+
+def _bounds(statistics: Fields, physical: str) -> tuple[Bound, Bound] | None:
+    """The least and the largest value of a column; None if nothing trustworthy says so.
+
+    Writers once compared bytes as signed numbers (the fields 1 and 2). They may cut long strings, so that the bounds of
+    strings are no texts.
+    """
+    found: list[Bound] = []
+    for number, old in ((6, 2), (5, 1)):
+        stored = statistics.get((number, BINARY))
+        if physical == "BYTE_ARRAY" and stored is not None:
+            found.append(stored)
+        elif physical in _SIGNED:
+            stored = statistics.get((old, BINARY)) if stored is None else stored
+            if stored is not None and len(stored) == _SIGNED[physical]:
+                found.append(int.from_bytes(stored, "little", signed=True))
+    return (found[0], found[1]) if len(found) == 2 else None
 
 
 def find_pages(chunk: Chunk, data: memoryview) -> int:

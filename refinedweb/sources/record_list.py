@@ -35,6 +35,7 @@ ROWS = 1 << 14  # of the list at a time
 GAP = 1 << 20
 MOST_BYTES = 16 << 20  # of one request, unless a single record is larger
 MOST_RECORD = 256 << 20  # bytes: no index means a longer one
+MOST_OFFSET = 1 << 43  # file systems refuse a place beyond their largest file with an error that might pass
 AHEAD = 16  # requests at the same time
 AHEAD_BYTES = 64 << 20  # of answers that wait
 
@@ -99,7 +100,7 @@ class RecordListRows:
     def _place(self, name: object, offset: object, length: object, crawl: object = None) -> Place:
         if not isinstance(name, str) or not isinstance(offset, int) or not isinstance(length, int):
             raise ShardError(f"{self._key}: a row without {', '.join(COLUMNS)}: ({name!r}, {offset!r}, {length!r})")
-        if offset < 0 or not 0 < length <= MOST_RECORD:
+        if not 0 <= offset <= MOST_OFFSET or not 0 < length <= MOST_RECORD:
             raise ShardError(f"{self._key}: {name} has no record of {length} bytes at byte {offset}")
         return Place(self._full(name), offset, length, str(crawl) if crawl else None)
 

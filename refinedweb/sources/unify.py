@@ -123,6 +123,8 @@ def _never_null(given: ArrowType) -> ArrowType:
         return pa.list_(_never_null(given.value_type))
     if kinds.is_large_list(given):
         return pa.large_list(_never_null(given.value_type))
+    if kinds.is_map(given):
+        return pa.map_(given.key_type, _never_null(given.item_type))
     return given
 
 
@@ -154,7 +156,7 @@ def _settled_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
     wanted = settled(column.type)
     try:
-        return column if column.type == wanted else column.cast(wanted)
+        return column if column.type == wanted else _cast(column, wanted)
     except pa.ArrowIndexError:  # Arrow cannot cast a null in a dictionary within a map (pyarrow 26)
         return pa.chunked_array([pa.array(column.to_pylist(), wanted)])
 
@@ -162,15 +164,25 @@ def _settled_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _converted(column: pa.ChunkedArray, wanted: ArrowType) -> tuple[Any, Any]:
     """The column in the type, and the values that it does not hold (None: it holds all)."""
     if column.type == wanted or pa.types.is_null(column.type):
-        return pc.cast(column, wanted), None
+        return _cast(column, wanted), None
     if merged([wanted, column.type]) != wanted:
         return pa.chunked_array([pa.nulls(len(column), wanted)]), column
     try:
-        return pc.cast(column, wanted), None
+        return _cast(column, wanted), None
     except pa.ArrowInvalid:
         fits = pa.array([_fits(value, wanted) for value in column], pa.bool_())
         empty = pa.scalar(None, column.type)
         return pc.cast(pc.if_else(fits, column, empty), wanted), pc.if_else(fits, empty, column)
+
+
+def _cast(column: pa.ChunkedArray, wanted: ArrowType) -> pa.ChunkedArray:
+    found = pc.cast(column, wanted)
+    try:
+        if pa.types.is_nested(wanted):
+            found.validate()
+    except pa.ArrowInvalid:  # Arrow gives what has no type within maps the number of the rows (pyarrow 26)
+        return pa.chunked_array([pa.array(column.to_pylist(), wanted)])
+    return found
 
 
 def _fits(value: Any, wanted: ArrowType) -> bool:

@@ -126,7 +126,7 @@ class Decisions:
         shard, row = int(address) >> 32, int(address) & 0xFFFFFFFF
         if shard in self._context.lost:
             return {"id": name}
-        for docs in self._context.tables(shard, COLUMNS):
+        for docs in self._context.tables(shard, COLUMNS, np.array([address])):
             found = docs.filter(pc.equal(docs.column(ROW), row))
             if found.num_rows:
                 return found.drop_columns([ROW]).to_pylist()[0]

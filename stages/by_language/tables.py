@@ -5,6 +5,8 @@ A table in TOML says for a stage (its name without the version) and a key what d
     [quality.Thai]            # a language (th, tha_Thai), a script (Thai) or a family (Kra-Dai)
     unspaced_letters = true
 
+A table of many languages is a file of columns: a key, and a value per `stage.parameter`. Its row `*` holds for all.
+
 A recipe names a shipped table (`by_language = "prose_v1"`), or states its own entries, or both: the entries of a recipe
 come before those of the table that it is `like`. Shipped tables carry a version in their name and never change.
 """
@@ -28,7 +30,12 @@ FOLDER = Path(__file__).parent / "tables"
 
 def shipped_tables() -> list[str]:
     """The names of the tables that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(path.stem for pattern in ("*.toml", "*.tsv") for path in FOLDER.glob(pattern))
+
+
+def stages_of(table: str) -> list[str]:
+    """The stages, without their versions, that a shipped table has limits for."""
+    return list(_shipped(table))
 
 
 def family_of(stage: str) -> str:
@@ -83,7 +90,32 @@ def entries_of(spec: Any, stage: str) -> Entries:
 
 @lru_cache(maxsize=8)
 def _shipped(table: str) -> dict[str, Any]:
+    columns = FOLDER / f"{table}.tsv"
+    if columns.exists():
+        return _of_columns(columns.read_text(encoding="utf-8"))
     return tomllib.loads((FOLDER / f"{table}.toml").read_text(encoding="utf-8"))
+
+
+def _of_columns(text: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Entries by stage and key, from a table of columns."""
+    header, *rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
+    usual: list[tuple[str, str]] = []
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, *values in rows:
+        if key == "*":
+            usual = [(name, value) for name, _, value in (each.partition("=") for each in values[0].split())]
+            continue
+        for name, value in [*usual, *zip(header[1:], values, strict=True)]:
+            stage, _, parameter = name.partition(".")
+            found.setdefault(stage, {}).setdefault(key, {})[parameter] = _plain(value)
+    return found
+
+
+def _plain(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def _of_stage(tables: Mapping[str, Any], stage: str, what: str) -> Entries:

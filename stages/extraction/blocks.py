@@ -26,25 +26,19 @@ from classifiers.blocks.html.layout import (
     MARKS,
     NODE,
     NODE_FLAGS,
-    PARENT,
     START,
-    TAG,
     TITLE,
     ScannedPage,
 )
-from classifiers.blocks.html.names import FLAGS, TAGS
+from classifiers.blocks.html.names import FLAGS
 from classifiers.kernels.arrays import Bools, Float32s, Int64s
 from stages.extraction import images, links
-from stages.extraction.formatting import formatted
+from stages.extraction.formatting import formatted_parts
+from stages.extraction.writing.outline import Outline
+from stages.extraction.writing.writer import Format, Writer
 
-_INDENTS = "\u3000\xa0"  # of paragraphs; ASCII's white space is collapsed while the page is read
-ITEM = "- "
-CELLS = " | "
 IMAGE_REACH = 3  # blocks that may lie between an image and the main text on either side of it
 COMMENT_WORDS = 8  # a reader's comment has as many words, or a sentence
-_ITEMS = frozenset((TAGS["li"], TAGS["dd"]))
-_CELLS = frozenset((TAGS["td"], TAGS["th"]))
-_PARAGRAPHS = frozenset(TAGS[name] for name in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table"))
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,10 @@ class ScoredPage:
     kept: Bools
     confidence: float
 
-    def text(self) -> str:
-        return formatted("\n".join(_lines(self.blocks, self.kept)))
+    def text(self, html: bytes | memoryview, form: Format = "plain") -> str:
+        """The kept blocks written down; `html` is the page that was scored."""
+        outline = Outline(bytes(html), self.blocks, self.kept)
+        return formatted_parts(Writer(outline, form == "markdown").text_parts())
 
     def title(self) -> str:
         at = int(self.blocks.page.state[TITLE])
@@ -100,10 +96,11 @@ def extract(
     image_urls: bool = True,
     with_title: bool = False,
     with_links: bool = False,
+    form: Format = "plain",
 ) -> BlocksExtract:
     """The main text and the images in it; on request also the page's title and its links."""
     scored = score(html, include_tables, include_comments)
-    text = scored.text()
+    text = scored.text(html, form)
     found = _images(html, scored, url) if image_urls and text else []
     return BlocksExtract(
         text, found, scored.title() if with_title else None, _links(html, scored, url) if with_links else None
@@ -135,36 +132,6 @@ def _comments(blocks: PageBlocks, flags: Int64s) -> Bools:
 def _text(blocks: PageBlocks, at: int) -> str:
     start, end = blocks.page.blocks[at, : END + 1].tolist()
     return blocks.page.text[start:end].tobytes().decode(errors="replace")
-
-
-def _lines(blocks: PageBlocks, kept: Bools) -> Iterator[str]:
-    """The kept blocks as lines, with an empty line before and after paragraphs."""
-    page, at = blocks.page, np.flatnonzero(kept)
-    nodes = page.blocks[at, NODE]
-    tags, rows = page.nodes[nodes, TAG].tolist(), page.nodes[nodes, PARENT].tolist()
-    is_code = ((page.nodes[nodes, NODE_FLAGS] & FLAGS["pre"]) != 0).tolist()
-    written = page.text[: page.blocks[at[-1], END]].tobytes() if len(at) else b""
-    row_before, cells, is_open = -1, list[str](), False
-    spans = page.blocks[at, : END + 1].tolist()
-    for (start, end), tag, parent, as_it_is in zip(spans, tags, rows, is_code, strict=True):
-        text = written[start:end].decode(errors="replace")
-        if not as_it_is and any(space in text for space in _INDENTS):
-            text = "\n".join(map(str.strip, text.split("\n")))
-        row = parent if tag in _CELLS else -1
-        if cells and row != row_before:
-            yield CELLS.join(cells)
-            cells, is_open = [], True
-        row_before = row
-        if row >= 0:
-            cells.append(" ".join(text.split("\n")))
-        elif tag in _PARAGRAPHS:
-            yield from ("", text, "") if is_open else (text, "")
-            is_open = False
-        else:
-            yield ITEM + text if tag in _ITEMS else text
-            is_open = True
-    if cells:
-        yield CELLS.join(cells)
 
 
 def _images(html: bytes | memoryview, scored: ScoredPage, url: str | None) -> list[images.Image]:

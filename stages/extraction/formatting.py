@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 # Removed: C0 without \t \n \v \f \r, DEL, C1 without NEL, byte order mark, noncharacters, lone surrogates.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
@@ -43,8 +44,11 @@ def _may_hold_url(text: str) -> bool:
     return "://" in text or "www." in text or "www." in text.lower()
 
 
-def without_urls(text: str) -> str:
-    """The text without its URLs, the double spaces that they leave, and the lines that held nothing else."""
+def without_urls(text: str, as_rows: bool = False) -> str:
+    """The text without its URLs, the double spaces that they leave, and the lines that held nothing else.
+
+    `as_rows` keeps the indentation of every line, and each row of a table.
+    """
     if not _may_hold_url(text):
         return text
     lines = []
@@ -52,16 +56,34 @@ def without_urls(text: str) -> str:
         cut = _URL.sub(_left_of_url, line) if _may_hold_url(line) else line
         if cut != line:
             cut = _SPACES.sub("", cut).strip()
-            if not any(map(str.isalnum, cut)):
+            if not any(map(str.isalnum, cut)) and not (as_rows and "|" in cut):
                 continue
+            cut = line[: len(line) - len(line.lstrip())] + cut if as_rows else cut
         lines.append(cut)
     return "\n".join(lines)
 
 
 def formatted(text: str) -> str:
     """Text in the form in which the corpus holds it."""
-    if _ODD.search(text) is not None:
-        text = _LINE_BREAK.sub("\n", _CONTROL.sub("", text))
-    text = without_urls(unicodedata.normalize("NFC", text))
+    text = without_urls(_clean(text))
     text = "\n".join(map(str.rstrip, text.split("\n"))).strip()
     return _NEWLINES.sub("\n\n", text) if "\n\n\n" in text else text
+
+
+def formatted_parts(parts: Iterable[tuple[str, bool]]) -> str:
+    """Pieces of text in that form, one after the other. Those that are code keep their URLs, blank lines and spaces."""
+    out = list[str]()
+    for piece, is_code in parts:
+        text = _clean(piece)
+        if not is_code:
+            text = without_urls(text, as_rows=True)
+            text = _NEWLINES.sub("\n\n", text) if "\n\n\n" in text else text
+        out.append(text)
+    return "\n".join(map(str.rstrip, "".join(out).split("\n"))).strip("\n")
+
+
+def _clean(text: str) -> str:
+    """The text in NFC, without what no reader sees."""
+    if _ODD.search(text) is not None:
+        text = _LINE_BREAK.sub("\n", _CONTROL.sub("", text))
+    return unicodedata.normalize("NFC", text)

@@ -4,12 +4,15 @@ The codes are those of fastText's lid.176. `en` holds the eight words of Gopher'
 frequent function words of their language (written for this project). Languages without a file have no stop words: those
 written without spaces, in which a word is not what lies between spaces (zh, ja, th, lo, km, my, bo), and those whose
 frequent words are mostly endings (ko, kk, ta, te, ml, kn).
+
+`fineweb2.tsv` has the stop words that FineWeb 2 published for 1,929 languages, by ISO 639-3 code and script.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from classifiers.path_cache import cached_by_path
@@ -40,6 +43,13 @@ def _stop_words(asset: str | None) -> Mapping[str, tuple[str, ...]]:
         if len(words) > MOST:
             raise ConfigError(f"{folder / code}.txt has {len(words)} stop words; keep the {MOST} most frequent")
     return lists
+
+
+@lru_cache(maxsize=1)
+def published_words() -> Mapping[str, tuple[str, ...]]:
+    """FineWeb 2's words by ISO 639-3 code and script; without those of several words, which no single word equals."""
+    lines = (line.split("\t") for line in (FOLDER / "fineweb2.tsv").read_text(encoding="utf-8").splitlines())
+    return {code: tuple(word for word in words if " " not in word) for code, *words in lines if code[:1] != "#"}
 
 
 def key(word: str) -> str:

@@ -20,12 +20,14 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.fuzz_targets import index, record_list
 from refinedweb.cli import cli
 from refinedweb.recipe import params
 from refinedweb.recipe.load import _resolve, load_stages
 from refinedweb.recipe.load import load as load_recipe
 from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.charset import decode
+from refinedweb.sources.parts import parts_of
 from refinedweb.sources.payload import decode_payload
 from stages.base import build, registry
 from stages.errors import ConfigError, RefinedWebError, ShardError
@@ -33,7 +35,10 @@ from stages.extract import Extract
 from stages.kernels.buffers import utf8_views
 from stages.schema import documents
 from stages.urls.normalise import host_of, match_form, normalise_url
-from tests.fuzz.seeds import SEEDS
+from tests.fuzz.arrow_files import check as check_tables
+from tests.fuzz.arrow_files import tables
+from tests.fuzz.parts import check as check_parts
+from tests.fuzz.seeds import CUT, SEEDS, index_rows, record_places
 from tests.refinedweb.sources.archives import http, rows_of, warc
 
 TIMES = int(os.environ.get("REFINEDWEB_FUZZ", "1"))
@@ -88,12 +93,57 @@ def test_parquet_metadata_that_pyarrow_does_not_survive() -> None:
     assert "histogram size mismatch" in reader.report.damage[0].error
 
 
-@pytest.mark.parametrize("name", ["warc", "warc.gz", "warc.zst", "arc", "jsonl", "parquet", "unknown"])
+@pytest.mark.parametrize("name", ["warc", "warc.gz", "warc.zst", "arc", "jsonl", "json", "csv", "parquet", "unknown"])
 @cases(40)
 @given(data=st.binary(max_size=400))
 def test_readers_take_any_bytes(name: str, data: bytes) -> None:
-    for start in (b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", b"(\xb5/\xfd", b"PAR1", b'{"text":'):
+    for start in (
+        b"",
+        b"WARC/1.0\r\n",
+        b"\x1f\x8b\x08",
+        b"(\xb5/\xfd",
+        b"PAR1",
+        b'{"text":',
+        b"[",
+        b"\xff\xfe[\0",
+        b"text,url\n",
+    ):
         read(start + data, name)
+
+
+@pytest.mark.parametrize("name", CUT)
+@cases(40)
+@given(edits=EDITS, target=st.integers(100, 2_000))
+def test_parts_take_any_damage(name: str, edits: list[tuple[float, int, bytes]], target: int) -> None:
+    data, key = damaged(SEEDS[name], edits), f"file.{name}"
+    try:
+        check_parts(data, key, parts_of(io.BytesIO(data), key, len(data), target), SMALL)
+    except ShardError as error:
+        assert key in str(error)
+
+
+@cases(50)
+@given(given_tables=st.lists(tables(), min_size=1, max_size=3))
+def test_sound_files_with_columns_of_any_type_are_read_whole(given_tables: list[pa.Table]) -> None:
+    check_tables(given_tables)
+
+
+@cases(80)
+@given(edits=EDITS)
+def test_lists_of_records_take_any_damage(
+    edits: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    record_list(tmp_path_factory.getbasetemp())(damaged(record_places(), edits))
+
+
+@cases(80)
+@given(edits=EDITS)
+def test_indexes_of_a_crawl_take_any_damage(
+    edits: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "index"
+    folder.mkdir(exist_ok=True)
+    index(folder)(damaged(index_rows(), edits))
 
 
 @cases(150)

@@ -34,7 +34,7 @@ def test_every_document_is_kept_or_removed_and_each_kind_of_copy_is_found(whole:
 
 
 @pytest.mark.usefixtures("small_tasks")
-@pytest.mark.parametrize("shards", [2, 7])
+@pytest.mark.parametrize("shards", [2, pytest.param(7, marks=pytest.mark.slow)])
 def test_the_answer_does_not_depend_on_shards_blocks_or_partitions(whole: Path, tmp_path: Path, shards: int) -> None:
     ok(run(RECIPE, write_shards(DOCUMENTS, tmp_path / "in", shards), tmp_path / "out", *SETTINGS))
     assert answer(tmp_path / "out") == answer(whole)
@@ -43,6 +43,7 @@ def test_the_answer_does_not_depend_on_shards_blocks_or_partitions(whole: Path, 
     assert not verify(str(tmp_path / "out")).problems
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_levels")
 def test_the_answer_does_not_depend_on_merges(whole: Path, tmp_path: Path) -> None:
     ok(run(RECIPE, write_shards(DOCUMENTS, tmp_path / "in", 5), tmp_path / "out", *SETTINGS))
@@ -153,7 +154,7 @@ def test_an_index_must_say_which_document_stays(tmp_path: Path, times: str) -> N
 
 @pytest.mark.parametrize(
     ("star_bytes", "rows"),
-    [(1 << 20, 1 << 20), (1 << 20, 5), (64, 5)],
+    [(1 << 20, 1 << 20), pytest.param(1 << 20, 5, marks=pytest.mark.slow), pytest.param(64, 5, marks=pytest.mark.slow)],
     ids=["in one", "part by part", "in many"],
 )
 @pytest.mark.usefixtures("small_tasks")

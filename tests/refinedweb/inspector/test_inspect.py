@@ -235,6 +235,7 @@ def test_the_terminal_form_stays(out: Path) -> None:
         printed("--no-browser", "--reason", "too_few_words")
 
 
+@pytest.mark.slow
 def test_in_a_browser(out: Path, tmp_path: Path) -> None:
     """Load, filter, flip by keys, search, help, mark, take back, explain; and nothing in a crawled page runs."""
     labels = tmp_path / "labels.parquet"

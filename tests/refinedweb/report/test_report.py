@@ -213,6 +213,7 @@ def test_shares_are_said_with_what_matters(share: float, said: str) -> None:
     assert percent(share) == said
 
 
+@pytest.mark.slow
 def test_in_a_browser_nothing_runs_and_everything_fits(out: Path, html: str, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(html, encoding="utf-8")

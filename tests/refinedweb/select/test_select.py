@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from functools import cache
 from itertools import pairwise
@@ -26,8 +27,10 @@ from refinedweb.sources import SourceOptions, open_reader
 from refinedweb.sources.record_list import AHEAD_BYTES, GAP, MOST_BYTES, Place, fetched, spans
 from stages.errors import ConfigError, ShardError
 from tests.examples import examples
+from tests.fuzz.seeds import index_rows as index_file
 
 DUMP = "CC-MAIN-2026-05"
+SIZES = re.compile(rb"\x3c\x16.\x19\x06", re.S)  # where a column's metadata says how its values are spread
 TABLE = "ccindex/cc-index/table/cc-main/warc"
 
 
@@ -99,6 +102,33 @@ def test_the_index_gives_the_rows_that_fit(data: st.DataObject, shared_data: Pat
              for row in table.drop(["crawl"]).to_pylist()]  # fmt: skip
     assert Counter(map(place, found)) == Counter(place(row) for row in rows if fits(row, query))
     assert cost.rows == len(rows)
+
+
+def test_row_groups_are_ruled_out_by_their_statistics(tmp_path: Path) -> None:
+    (table,) = pq.ParquetFile(pa.BufferReader(index_file())).iter_batches()
+    tlds_in_order = sorted(["is", "org", "ü"] * 10)
+    rows = [{**row, "url_host_tld": tlds_in_order[at]} for at, row in enumerate(table.to_pylist())]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet", row_group_size=10)
+    for tlds, statuses, found, skipped in (
+        (["is"], [200], 10, 2),
+        (["ü"], [200], 10, 2),
+        (["is", "org"], [200], 20, 1),
+        ([], [404], 0, 3),
+        ([], [200], 30, 0),
+    ):
+        cost = IndexCost()
+        query = page_query([], [], tlds, [], [], statuses)
+        assert sum(t.num_rows for t in places(index_files(str(tmp_path), []), query, cost)) == found
+        assert (cost.groups_skipped, cost.groups_read, cost.rows) == (skipped, 3 - skipped, 30)
+
+
+def test_statistics_that_pyarrow_does_not_survive_are_not_shown_to_it(tmp_path: Path) -> None:
+    """Asked for the columns of such metadata (lists of two under other fields), pyarrow ends the process."""
+    data = SIZES.sub(lambda found: found[0][:1] + b"\x01\x00" + found[0][3:], index_file())
+    assert data != index_file()
+    (tmp_path / "x.parquet").write_bytes(data)
+    found = places(index_files(str(tmp_path), []), page_query([], [], [], [], [], []), IndexCost())
+    assert sum(table.num_rows for table in found) == 30
 
 
 def test_patterns_of_paths_match_whole_paths(shared_data: Path) -> None:
@@ -236,6 +266,7 @@ def test_lists_that_lead_nowhere_say_so(tmp_path: Path) -> None:
         ([(str(tmp_path / "gone.warc.gz"), 0, 10)], "names it"),
         ([("/a", -1, 10)], "no record of 10 bytes at byte -1"),
         ([("/a", 0, 0)], "no record of 0 bytes"),
+        ([(__file__, 1 << 62, 10)], "no record of 10 bytes at byte"),
         ([("/a", 0, 1 << 40)], "no record of"),
         ([(None, 0, 10)], "a row without"),
     ):

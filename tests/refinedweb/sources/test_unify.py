@@ -101,3 +101,17 @@ def test_a_common_type_takes_each_of_its_types_and_is_stable(kinds: list[pa.Data
 @given(st.floats() | st.binary() | st.lists(st.floats()) | st.dictionaries(st.text(), st.floats()) | st.dates())
 def test_metadata_is_valid_json(value: Any) -> None:
     json.loads(as_json({"x": value}), parse_constant=lambda name: 1 / 0)
+
+
+def test_maps_of_values_without_a_type_can_be_written() -> None:
+    """Found by the readers' fuzzing: Arrow casts them to maps that it cannot write. No table has such a type."""
+    maps = pa.array([[("a", None), ("b", None)]], pa.map_(pa.string(), pa.null()))
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"x": maps}), sink)
+    docs = documents(text=["t"]).append_column("x", pq.read_table(pa.BufferReader(sink.getvalue())).column("x"))
+    as_written = pa.schema([("x", maps.type)])
+    for schema in (unify([docs.schema], whole=True).schema, as_written):
+        found = conform(docs, schema, "key")
+        found.validate(full=True)
+        assert found.column("x").to_pylist() == [[("a", None), ("b", None)]]
+    assert unify([docs.schema], whole=True).schema.field("x").type.item_type == pa.string()

@@ -39,8 +39,8 @@ Ingredients
 
 Method
 
-- Mix everything in a bowl until no dry flour is left, and cover it with a plate.
-- Let it stand for twelve to eighteen hours; it is ready when it wobbles and smells of beer."""
+1. Mix everything in a bowl until no dry flour is left, and cover it with a plate.
+2. Let it stand for twelve to eighteen hours; it is ready when it wobbles and smells of beer."""
 
 TABLE = """<main><article><h1>Water levels of the valley</h1>
 <p>The gauge at the old bridge has been read every morning since 1911, and the yearly means are given below.</p>
