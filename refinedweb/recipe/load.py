@@ -25,6 +25,7 @@ BUILT_IN_STAGES = (
     "badwords",
     "c4",
     "c4_lines",
+    "characters",
     "classifier",
     "columns",
     "exact",
