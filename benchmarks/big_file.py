@@ -121,7 +121,7 @@ class BigFile:
         while len(records(out)) < after:
             if all(process.poll() is not None for process in drivers):
                 raise SystemExit("the run ended before it could be killed; make the file larger")
-            time.sleep(0.02)
+            time.sleep(0.005)
         for process in [*drivers, *(child for driver in drivers for child in children(driver))]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -153,7 +153,7 @@ def compared(big: BigFile, folder: Path) -> dict[str, float | int | bool]:
     """Run with one worker and with two, kill a run and resume it. Returns what was found."""
     one, two = (big.run(folder / f"{workers}", workers) for workers in (1, 2))
     tasks = len(records(folder / "1"))
-    before = big.kill(folder / "killed", 2, max(1, tasks // 3))
+    before = big.kill(folder / "killed", 2, max(1, tasks // 4))
     big.run(folder / "killed", 2)
     wanted = checksums(folder / "1")
     return {
