@@ -7,7 +7,10 @@ could not even read its index. So the names of our cache files contain a digest.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from classifiers.kernels.once import alone
 
 
 def name_cache(dispatcher: Any, digest: str) -> None:
@@ -49,3 +52,25 @@ def without_literals(dispatcher: Any) -> None:
         return found(tuple(map(unliteral, args)), {name: unliteral(of) for name, of in kws.items()})
 
     dispatcher.get_call_template = get_call_template
+
+
+def compile_once(dispatcher: Any, file: Path) -> None:
+    """Let other processes that want the same kernel wait for its machine code. `file`: the kernel's module.
+
+    Raises ImportError if this numba compiles in another way.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+
+    try:
+        lock, found = Path(dispatcher._cache.cache_path, f"{file.stem}.lock"), dispatcher.compile
+    except AttributeError as error:
+        raise ImportError("this numba compiles in another way: install numba 0.61 to 0.68") from error
+
+    def compile(sig: Any) -> Any:
+        with global_compiler_lock:
+            if sig in dispatcher.overloads:
+                return found(sig)
+            with alone(lock):
+                return found(sig)
+
+    dispatcher.compile = compile

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from classifiers.patches import name_cache, without_literals
+from classifiers.patches import compile_once, name_cache, without_literals
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,8 +32,10 @@ def kernel(function: F) -> F:
     except RuntimeError:  # numba found no place for its cache
         return cast(F, numba.njit(nogil=True)(function))
     if not numba.config.DISABLE_JIT:
-        name_cache(dispatcher, digest_of(Path(function.__code__.co_filename)))
+        file = Path(function.__code__.co_filename)
+        name_cache(dispatcher, digest_of(file))
         without_literals(dispatcher)
+        compile_once(dispatcher, file)
     return cast(F, dispatcher)
 
 

@@ -15,8 +15,8 @@ def test_a_big_file_is_the_same_on_two_workers_and_after_a_kill(kind: str, tmp_p
     """The small form of `benchmarks.big_file`, with processes instead of Ray."""
     name, write = KINDS[kind]
     with (tmp_path / name).open("wb") as file:
-        write(file, 12_000_000)
-    found = compared(BigFile(tmp_path / name, 1_000_000, "repetition_v1,sample_v1", inline=True), tmp_path)
+        write(file, 4_000_000)
+    found = compared(BigFile(tmp_path / name, 250_000, "repetition_v1,sample_v1", inline=True), tmp_path)
     assert found["parts"] > 5
     assert 0 < found["committed before the kill"] < found["parts"]
     assert (found["kept"], found["same bytes"]) == (True, True)
