@@ -23,7 +23,7 @@ from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import Step, is_whole, steps_of
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Split, apply_stages
-from refinedweb.shard.deadline import cpu_limit, hang_limit
+from refinedweb.shard.deadline import batch_limit
 from refinedweb.shard.index_format import index_rows, index_writer
 from refinedweb.shard.kept import kept_shards
 from refinedweb.shard.outputs import RemovedWriter, RowsWriter, ShardOutputs, content_bytes
@@ -179,7 +179,7 @@ class _Pass:
         if self._careful:
             return self._runner.apply(docs)
         limit, start = self._recipe.run.stage_seconds, time.thread_time()
-        with cpu_limit(hang_limit(limit)):
+        with batch_limit(limit):
             done = apply_stages(self._stages, docs, self._seconds)
         if time.thread_time() - start <= limit:
             return [done]
