@@ -247,7 +247,7 @@ def columns() -> Try:
 
     from tests.fuzz.arrow_files import check, tables
 
-    return _driven(given(given_tables=st.lists(tables(), min_size=1, max_size=3))(check))
+    return _driven(given(st.lists(tables(), min_size=1, max_size=3))(check))
 
 
 def _driven(test: Any) -> Try:

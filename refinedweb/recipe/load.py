@@ -24,6 +24,7 @@ from stages.errors import ConfigError, nearest
 BUILT_IN_STAGES = (
     "badwords",
     "c4",
+    "c4_lines",
     "classifier",
     "columns",
     "exact",
@@ -34,6 +35,7 @@ BUILT_IN_STAGES = (
     "lines.stage",
     "minhash",
     "paragraph",
+    "peer_words",
     "pii.stage",
     "profanity",
     "quality",
