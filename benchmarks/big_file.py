@@ -39,25 +39,25 @@ from benchmarks.crawl import ROOT
 MB = 1_000_000  # bytes
 STAGES = "repetition_v1,quality_v1,language_v1"
 WORDS = 800  # of a document: about 5 kB
-BATCH = 500  # documents of a row group or a frame
+STORED = 2_500  # bytes of it as stored
 SHORT = ("the", "of", "and", "to", "in", "is", "that", "for", "with", "as", "was", "on", "be", "by", "this", "it")
 INLINE = "import sys, refinedweb as rw; rw.run(sys.argv[1], [sys.argv[2]], sys.argv[3], sys.argv[4:])"
 
 
-def documents(seed: int = 1) -> Iterator[list[dict[str, str]]]:
+def documents(batch: int, seed: int = 1) -> Iterator[list[dict[str, str]]]:
     """Batches of texts of made-up words and real short ones, without end."""
     random = np.random.default_rng(seed)
     letters = random.integers(97, 123, (5000, 12), np.uint8)
     made = [bytes(row[: 3 + at % 9]).decode() for at, row in enumerate(letters)]
     words = np.array([*made, *SHORT * 200])
-    for first in count(0, BATCH):
-        texts = [" ".join(row) + "." for row in words[random.integers(0, len(words), (BATCH, WORDS))]]
+    for first in count(0, batch):
+        texts = [" ".join(row) + "." for row in words[random.integers(0, len(words), (batch, WORDS))]]
         yield [{"id": f"d{n}", "url": f"http://e.org/{n}", "text": text} for n, text in enumerate(texts, first)]
 
 
-def write_parquet(file: BinaryIO, size: int) -> None:
+def write_parquet(file: BinaryIO, size: int, batch: int) -> None:
     """A row group per batch."""
-    batches = documents()
+    batches = documents(batch)
     first = pa.Table.from_pylist(next(batches))
     with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
         writer.write_table(first)
@@ -65,11 +65,11 @@ def write_parquet(file: BinaryIO, size: int) -> None:
             writer.write_table(pa.Table.from_pylist(next(batches)))
 
 
-def write_jsonl(file: BinaryIO, size: int) -> None:
+def write_jsonl(file: BinaryIO, size: int, batch: int) -> None:
     """A frame per batch, and the table of a seekable file at the end."""
     table = b""
-    for batch in documents():
-        lines = b"".join(json.dumps(doc).encode() + b"\n" for doc in batch)
+    for docs in documents(batch):
+        lines = b"".join(json.dumps(doc).encode() + b"\n" for doc in docs)
         frame = zstandard.compress(lines)
         table += struct.pack("<II", len(frame), len(lines))
         file.write(frame)
@@ -79,10 +79,18 @@ def write_jsonl(file: BinaryIO, size: int) -> None:
     file.write(struct.pack("<II", 0x184D2A5E, len(table)) + table)
 
 
-KINDS: dict[str, tuple[str, Callable[[BinaryIO, int], None]]] = {
+KINDS: dict[str, tuple[str, Callable[[BinaryIO, int, int], None]]] = {
     "parquet": ("x.parquet", write_parquet),
     "jsonl": ("x.jsonl.zst", write_jsonl),
 }
+
+
+def written(kind: str, folder: Path, size: int, part: int) -> Path:
+    """Write a file of this size, which can be cut into such parts and a little finer."""
+    name, write = KINDS[kind]
+    with (folder / name).open("wb") as file:
+        write(file, size, min(2000, max(10, part // 4 // STORED)))
+    return folder / name
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ class BigFile:
         while len(records(out)) < after:
             if all(process.poll() is not None for process in drivers):
                 raise SystemExit("the run ended before it could be killed; make the file larger")
-            time.sleep(0.02)
+            time.sleep(0.005)
         for process in [*drivers, *(child for driver in drivers for child in children(driver))]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -153,7 +161,7 @@ def compared(big: BigFile, folder: Path) -> dict[str, float | int | bool]:
     """Run with one worker and with two, kill a run and resume it. Returns what was found."""
     one, two = (big.run(folder / f"{workers}", workers) for workers in (1, 2))
     tasks = len(records(folder / "1"))
-    before = big.kill(folder / "killed", 2, max(1, tasks // 3))
+    before = big.kill(folder / "killed", 2, max(1, tasks // 4))
     big.run(folder / "killed", 2)
     wanted = checksums(folder / "1")
     return {
@@ -176,11 +184,10 @@ def main() -> None:
     good = True
     for kind in given.kind or KINDS:
         folder = Path(tempfile.mkdtemp(dir=given.folder))
-        name, write = KINDS[kind]
+        part = int(given.part * MB)
         try:
-            with (folder / name).open("wb") as file:
-                write(file, int(given.megabytes * MB))
-            found = compared(BigFile(folder / name, int(given.part * MB), given.stages, given.inline), folder)
+            path = written(kind, folder, int(given.megabytes * MB), part)
+            found = compared(BigFile(path, part, given.stages, given.inline), folder)
         finally:
             shutil.rmtree(folder)
         print(json.dumps({"kind": kind, **found}), flush=True)

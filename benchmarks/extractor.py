@@ -2,6 +2,7 @@
 
     uv run python -m benchmarks.extractor quality --folds FOLDER   # each page with a model that has not seen it
     uv run python -m benchmarks.extractor articles                 # the article benchmark, with the shipped model
+    uv run python -m benchmarks.extractor structure                # code, tables, formulas, lists: scores by renderer
     uv run python -m benchmarks.extractor speed                    # pages per CPU second, html bytes in, text out
     uv run python -m benchmarks.extractor linear                   # time per byte by size, and on hostile pages
     NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=CACHE uv run python -m benchmarks.extractor fuzz --pages 1000000
@@ -28,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import crawl, extractor_fuzz
+from benchmarks import crawl, extractor_fuzz, extractor_structure
 from benchmarks.extraction import pages as article_pages
 from benchmarks.extraction import quality as article_quality
 from benchmarks.extractors import PEERS
@@ -219,7 +220,7 @@ def linear() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", choices=["quality", "articles", "speed", "linear", "fuzz"])
+    parser.add_argument("what", choices=["quality", "articles", "structure", "speed", "linear", "fuzz"])
     parser.add_argument("--folds", type=Path, help="the models of the folds")
     parser.add_argument("--every", type=int, default=1, help="take only every n-th page")
     parser.add_argument("--peer", action="append", choices=list(PEERS), help="compare with this peer only; repeatable")
@@ -234,6 +235,8 @@ def main() -> None:
         quality(options.folds, options.every, options.peer or list(PEERS), options.processes)
     elif options.what == "articles":
         articles()
+    elif options.what == "structure":
+        extractor_structure.run()
     elif options.what == "speed":
         speed(options.every)
     elif options.what == "fuzz":

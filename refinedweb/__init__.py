@@ -11,6 +11,7 @@ Imports are lazy, so `import refinedweb` is instant, and nothing here starts Ray
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,8 +63,8 @@ def run(
 
     `settings`: `stage.param=value`, as for `--set`; `index`: earlier runs, as for `--index`; `accept_failed`: how many
     failed shards to go on without, as for `--accept-failed` (`run.lost()` names them). Warns of files that are left
-    out, and of inputs that are damaged or hold no document. Raises ConfigError for wrong use, ShardError if tasks
-    failed for good.
+    out, and of inputs that are damaged or hold no document; prints (on stderr) which columns it took, and which stages
+    had nothing to work on. Raises ConfigError for wrong use, ShardError if tasks failed for good.
     """
     from refinedweb.engine.allowance import Allowance
     from refinedweb.engine.inline import InlinePool
@@ -72,6 +73,7 @@ def run(
     from refinedweb.engine.start import begin
     from refinedweb.recipe.load import load as load_recipe
     from refinedweb.sources.inputs import InputSpecs
+    from refinedweb.views.columns import column_notes, idle_stages
     from refinedweb.views.inputs import skipped_files, trouble_of
     from stages.errors import ShardError
 
@@ -79,13 +81,21 @@ def run(
     accept = Allowance.parse(str(accept_failed))
     begun = begin(loaded, InputSpecs(tuple(inputs)), out, losses=accept != Allowance())
     _warn_of(skipped_files(begun.left_out, begun.reasons))
+    _say(column_notes(loaded, begun.run.survey()))
     result = carry_out(InlinePool, loaded, begun.run, out, RunSettings(accept=accept), lambda progress: None)
     if result.failed:
         raise ShardError(
             f"{len(result.failed)} tasks of {result.failed_step} failed: {next(iter(result.failed.values()))}"
         )
+    _say(idle_stages(loaded, result.totals))
     _warn_of(trouble_of(result.totals))
     return open(out)
+
+
+def _say(texts: Sequence[str]) -> None:
+    """Print what needs no warning."""
+    for text in texts:
+        print(text, file=sys.stderr)
 
 
 def _warn_of(texts: Sequence[str]) -> None:

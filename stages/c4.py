@@ -18,7 +18,7 @@ from stages.base import Limit, drop_where, measure_column, set_column, stage, ve
 from stages.kernels.classes import sentence_ends
 
 POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
-_CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
+CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 # In scripts with spaces a sentence end needs white space (or the end of the line) after it; the signs of others do not.
 _MARKS = frozenset(".!?…")
 _RUN = r"[.!?…\"'”’»)\]]"  # marks and what closes after them, as a whole: trying parts of a run takes quadratic time
@@ -116,7 +116,7 @@ class C4:
         if len(line) > self.max_word_length and max(map(len, words)) > self.max_word_length:
             return None
         if self.remove_citations and "[" in line:
-            line = _CITATION.sub("", line)
+            line = CITATION.sub("", line)
         if not line.endswith(self.end_marks) or line.endswith("..."):
             return None
         lower = line.lower()

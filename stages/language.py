@@ -13,6 +13,7 @@ from stages.assets import Asset, open_asset
 from stages.base import check_numbers, drop_where, set_column, stage
 from stages.errors import ConfigError, nearest
 from stages.kernels.buffers import utf8_views
+from stages.language_codes import MEANT
 
 # Groups that `keep` accepts besides codes. The group of European languages is ours: those in the Latin alphabet that
 # have a country, or a public administration, of their own.
@@ -22,28 +23,6 @@ GROUPS: dict[str, frozenset[str]] = {
     "latin-european": frozenset(_LATIN_EUROPEAN.split()),
 }
 
-# What people write instead of a code. Of the codes with three letters, those that differ from the first two.
-CODES = {
-    word: code
-    for code, *words in map(
-        str.split,
-        (
-            "ar arabic ara", "bg bulgarian bul", "bn bengali ben", "ca catalan cat", "cs czech cze", "da danish dan",
-            "de german deutsch deu ger", "el greek ell gre", "en english eng en-us en-gb", "es spanish español spa",
-            "et estonian est", "eu basque eus", "fa persian farsi fas", "fi finnish fin", "fr french français fra fre",
-            "ga irish gle", "gl galician glg", "he hebrew heb", "hi hindi hin", "hr croatian hrv", "hu hungarian hun",
-            "hy armenian hye", "id indonesian ind", "is icelandic isl ice", "it italian italiano ita",
-            "ja japanese jpn jp", "ka georgian kat", "ko korean kor kr", "lt lithuanian lit", "lv latvian lav",
-            "mk macedonian mkd", "ms malay msa", "nl dutch nld dut", "no norwegian nor nb", "pl polish pol",
-            "pt portuguese português por pt-br", "ro romanian ron rum", "ru russian rus", "sk slovak slk",
-            "sl slovenian slv", "sq albanian sqi", "sr serbian srp", "sv swedish swe", "sw swahili swa", "ta tamil tam",
-            "te telugu tel", "th thai tha", "tl tagalog tgl fil", "tr turkish tur", "uk ukrainian ukr ua",
-            "ur urdu urd", "vi vietnamese vie", "zh chinese zho chi cn zh-cn zh-tw",
-        ),
-    )
-    for word in words
-}  # fmt: skip
-
 
 def wanted(keep: tuple[str, ...]) -> frozenset[str]:
     """The codes that codes and group names stand for. Raises ValueError for an unknown name."""
@@ -52,7 +31,7 @@ def wanted(keep: tuple[str, ...]) -> frozenset[str]:
     known = {*lid.LANGUAGES, *GROUPS}
     for name in keep:
         if name not in known:
-            code = CODES.get(name.lower())
+            code = MEANT.get(name.lower())
             meant = f"did you mean {code!r}?" if code else nearest(name, sorted(known))
             raise ValueError(f"keep names {name!r}, which is not a language of lid.176: {meant}")
     return frozenset[str]().union(*(GROUPS.get(name, {name}) for name in keep))

@@ -89,12 +89,16 @@ class Quality:
 
     def measure(self, docs: pa.Table) -> pa.Table:
         """Counts (int64) and fractions (float64; 0 if there is nothing to count)."""
+        return pa.table(self._measures(*self._counts(docs, docs.column("text"))))
+
+    def _counts(self, docs: pa.Table, text: pa.ChunkedArray) -> tuple[dict[str, Int64s], Int64s]:
+        """The counts of each text by name, and how many stop words the language of each document has."""
         datatrove = self.dialect == "datatrove"
         published = self.stop_word_lists == "fineweb2"
         lists = _published_lists(datatrove) if published else _lists(self.stop_words, datatrove)
         rows = _rows(docs, self.language, lists.codes, published)
-        counts = measure_quality(docs.column("text"), lists.slots, rows, datatrove, self.unspaced_letters)
-        return pa.table(self._measures(dict(zip(COUNTS, counts.T, strict=True)), lists.sizes[rows]))
+        counts = measure_quality(text, lists.slots, rows, datatrove, self.unspaced_letters)
+        return dict(zip(COUNTS, counts.T, strict=True)), lists.sizes[rows]
 
     def _measures(self, of: dict[str, Int64s], known: Int64s) -> dict[str, npt.NDArray[np.generic]]:
         all_words = self.dialect == "gopher"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 import tomllib
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +122,61 @@ def test_the_known_clashes_are_out() -> None:
     assert [canonicalize_name(home) for home in metadata.packages_distributions()["fasttext"]] == ["fasttext-community"]
     assert not needed({*declared()}).keys() & PINS_BOTOCORE
     assert any(text.startswith(OVERRIDDEN) for text in project()["tool"]["uv"]["override-dependencies"])
+
+
+def command_of(document: str, beginning: str) -> list[str]:
+    """The words of a command that a page of ours names, without what goes to a file."""
+    lines = (ROOT / document).read_text(encoding="utf-8").splitlines()
+    found = next(line for line in lines if line.startswith(beginning))
+    return shlex.split(found.partition(" > ")[0].partition(" # ")[0])
+
+
+def said_by(words: list[str]) -> str:
+    """What uv says to a command of SECURITY.md, from the lock file and without a network."""
+    if shutil.which("uv") is None or not (ROOT / "uv.lock").exists():
+        pytest.skip("there is no uv, or no lock file: `uv sync` makes it")
+    call = [*words, "--frozen", "--offline"]
+    return subprocess.run(call, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_sbom_has_what_is_installed() -> None:
+    found = json.loads(said_by(command_of("SECURITY.md", "uv export --format cyclonedx1.5")))
+    assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.5")
+    assert found["metadata"]["component"]["name"] == "refinedweb"
+    versions: dict[str, set[str]] = {}  # a package may have one for each version of Python
+    for part in found["components"]:
+        versions.setdefault(canonicalize_name(part["name"]), set()).add(part["version"])
+    assert declared().keys() <= versions.keys()
+    references = {found["metadata"]["component"]["bom-ref"], *(part["bom-ref"] for part in found["components"])}
+    assert {one["ref"] for one in found["dependencies"]} == references
+    assert all(set(one.get("dependsOn", ())) <= references for one in found["dependencies"])
+    for part in found["components"]:
+        assert part["purl"] == f"pkg:pypi/{part['name']}@{part['version']}"
+        assert all(file["hashes"][0]["alg"] == "SHA-256" for file in part["externalReferences"])
+    for name, listed in versions.items():
+        with contextlib.suppress(metadata.PackageNotFoundError):  # not for this system
+            assert metadata.version(name) in listed, f"{name} is not what the lock file says"
+
+
+def test_what_is_audited_is_what_the_sbom_lists() -> None:
+    parts = json.loads(said_by(command_of("SECURITY.md", "uv export --format cyclonedx1.5")))["components"]
+    lines = said_by(command_of("SECURITY.md", "uv export --format requirements-txt"))
+    pins = re.findall(r"^([\w.-]+)==([^ ;\\]+).*?((?:\n +--hash=sha256:[0-9a-f]{64}.*)+)", lines, re.MULTILINE)
+    assert {(name, version) for name, version, _ in pins} == {(part["name"], part["version"]) for part in parts}
+
+
+@pytest.mark.slow
+def test_nothing_that_is_installed_is_known_to_be_vulnerable(tmp_path: Path) -> None:
+    """By `pip-audit`, where it is installed or can be, and the advisory database is reached."""
+    audited = tmp_path / "audited.txt"
+    audited.write_text(said_by(command_of("SECURITY.md", "uv export --format requirements-txt")))
+    words = command_of("SECURITY.md", "uvx pip-audit")
+    call = [*words[:-1], str(audited), "--progress-spinner=off", "--timeout=10"]
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        pytest.skip("the advisory database does not answer")
+    said = done.stdout + done.stderr
+    if "No known vulnerabilities found" not in said and not re.search(r"Found \d+ known vulnerabilit", said):
+        pytest.skip(f"nothing was audited: {said.strip().splitlines()[-1:]}")
+    assert done.returncode == 0, said

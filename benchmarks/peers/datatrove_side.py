@@ -27,7 +27,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from datatrove.data import Document
 from datatrove.pipeline.extractors import Trafilatura
 from datatrove.pipeline.filters import (
+    C4QualityFilter,
+    FineWebQualityFilter,
     GopherQualityFilter,
     GopherRepetitionFilter,
     LanguageFilter,
     URLFilter,
+    c4_filters,
+    fineweb_quality_filter,
     gopher_quality_filter,
     gopher_repetition_filter,
 )
@@ -48,7 +52,7 @@ from datatrove.pipeline.writers import ParquetWriter
 from datatrove.utils._import_utils import ASSETS_PATH
 from datatrove.utils.logging import logger
 from datatrove.utils.stats import Stats
-from datatrove.utils.text import split_into_words
+from datatrove.utils.text import split_into_sentences, split_into_words
 from protocol import Answer, serve
 
 
@@ -128,6 +132,49 @@ def measures(texts: str, share_words: bool) -> Answer:
     return {"seconds": seconds, "process_seconds": cpu_seconds, "kept": kept}
 
 
+@cache
+def words_once(text: str, language: str) -> list[str]:
+    """datatrove's words of a text, kept for the next filter."""
+    return split_into_words(text, language)
+
+
+@cache
+def sentences_once(text: str, language: str) -> list[str]:
+    """datatrove's sentences of a line, kept for the same filter with other settings."""
+    return split_into_sentences(text, language)
+
+
+def decisions(texts: str, only: str | None = None, **of_c4: Any) -> Answer:
+    """For each filter of FineWeb, on its own: which texts of a Parquet file pass it, and what C4's leaves.
+
+    A text is split once, and so is a line: the filters have the same words.
+    `only`: the one filter that is asked; `of_c4`: settings of C4's filter.
+    """
+    import pyarrow.parquet as pq
+
+    found = pq.read_table(texts, columns=["text"]).column("text").to_pylist()
+    for module in (gopher_repetition_filter, gopher_quality_filter, fineweb_quality_filter):
+        module.split_into_words = words_once
+    c4_filters.split_into_sentences = sentences_once
+    made = {
+        "repetition": GopherRepetitionFilter(),
+        "quality": GopherQualityFilter(),
+        "c4": C4QualityFilter(**of_c4),
+        "fineweb": FineWebQualityFilter(),
+    }
+    passed: dict[str, list[bool]] = {}
+    left: list[str] = []
+    for name, step in made.items():
+        if only not in (None, name):
+            continue
+        step.stats = Stats(repr(step))
+        docs = [Document(text=text, id=str(number)) for number, text in enumerate(found)]
+        passed[name] = [step.filter(doc) is True for doc in docs]
+        if name == "c4":
+            left = [doc.text for doc in docs]
+    return {"passed": passed, "c4_texts": left}
+
+
 def lists(out: str) -> Answer:
     """Write datatrove's domain and URL lists as one category of a folder in UT1's layout, for the other side."""
     folder = Path(out) / "datatrove"
@@ -139,5 +186,5 @@ def lists(out: str) -> Answer:
 if __name__ == "__main__":
     logger.remove()
     warnings.simplefilter("ignore", DeprecationWarning)
-    jobs: tuple[Callable[..., Answer], ...] = (filter_pass, extract, measures, lists)
+    jobs: tuple[Callable[..., Answer], ...] = (filter_pass, extract, measures, decisions, lists)
     serve({job.__name__: job for job in jobs})

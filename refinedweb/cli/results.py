@@ -14,6 +14,7 @@ from rich.text import Text
 
 from refinedweb.ledger.manifest import Totals
 from refinedweb.views import funnel
+from refinedweb.views.columns import idle_stages
 from refinedweb.views.inputs import trouble_of
 from refinedweb.views.terminal import command, line
 from refinedweb.views.units import counted, size
@@ -40,6 +41,8 @@ def show_result(recipe: Recipe, result: RunResult, out: str, *, as_json: bool) -
     if not result.failed:
         click.echo(f"Corpus:         {out.rstrip('/')}/corpus   ({size(result.totals.bytes_kept)} of text)")
     click.echo(f"Removed, why:   {command(['inspect', out.rstrip('/'), '--stage', 'STAGE'])}")
+    for text in idle_stages(recipe, result.totals):
+        click.secho(text, fg="yellow")
     show_trouble(result.totals, result.failed, result.failed_step)
 
 

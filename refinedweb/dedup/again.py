@@ -194,7 +194,8 @@ class Again(Context):
         group = self.group
         steps = [DecidedStep(s.name, stage) for s, stage in zip(group.steps, group.stages, strict=True)][: self.at]
         names = {step.name: table for step, table in zip(group.steps, ruled, strict=True)}
-        shards = RuledShards(self.store, layout.handed_on_folder(str(self.step.reads)), steps, None, names)
+        folder, seconds = layout.handed_on_folder(str(self.step.reads)), self.recipe.run.stage_seconds
+        shards = RuledShards(self.store, folder, steps, seconds=seconds, ruled=names)
         for batch in shards.batches(shard, ["id", *columns]):
             here = np.isin(batch.kept.column(ROW).to_numpy(), rows)
             yield batch.kept.filter(pa.array(here == wanted))

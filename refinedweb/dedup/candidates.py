@@ -124,6 +124,7 @@ class Verify:
         """Which pairs are as similar as the stage requires."""
         stage = cast(MinHash, self.context.stage)
         firsts = np.searchsorted(texts.column("address").to_numpy(), pairs.column("a").to_numpy())
-        a = stage.shingles(texts.column("text").take(pa.array(firsts)))
-        b = stage.shingles(_texts(batch, pairs))
-        return shared_shingles(a, b) >= (stage.verify or 0.0)
+        with self.context.limit():
+            a = stage.shingles(texts.column("text").take(pa.array(firsts)))
+            b = stage.shingles(_texts(batch, pairs))
+            return shared_shingles(a, b) >= (stage.verify or 0.0)

@@ -9,6 +9,7 @@ The address of a document is the number of its shard and its row, in 64 bits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, cast
@@ -23,6 +24,7 @@ from refinedweb.dedup.routes import Limits
 from refinedweb.ledger.layout import phase_folder
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
+from refinedweb.shard.deadline import batch_limit
 from refinedweb.shard.kept import KeptShards, kept_shards
 from refinedweb.shard.stage_cache import built
 from refinedweb.sources.inputs import Input
@@ -113,6 +115,10 @@ class Context:
     def second(self) -> bool:
         """Whether only documents that come a second time are compared (see `again`)."""
         return False
+
+    def limit(self) -> AbstractContextManager[None]:
+        """End a worker in which the stage does not come to the end of a batch."""
+        return batch_limit(self.recipe.run.stage_seconds)
 
     def folder(self, phase: str) -> str:
         """The folder of a phase's objects and records."""

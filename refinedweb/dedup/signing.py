@@ -22,7 +22,7 @@ from classifiers.kernels.arrays import UInt64s
 from refinedweb.dedup.context import Context, Documents
 from refinedweb.dedup.phase import Phase, PhaseCounts, PhaseOutputs, Shuffled, ledger_of
 from refinedweb.dedup.shuffle import concatenated
-from refinedweb.shard.deadline import cpu_limit, hang_limit
+from refinedweb.shard.deadline import batch_limit
 from refinedweb.shard.quarantine import Apart
 from stages.base import Stage
 
@@ -53,7 +53,7 @@ class Signing:
         if self._careful:
             return pa.concat_tables(self._runner.apply(_addressed(docs, addresses)))
         start = time.thread_time()
-        with cpu_limit(hang_limit(self._seconds)):
+        with batch_limit(self._seconds):
             rows = self._signed(self._stage, docs, addresses)
         if time.thread_time() - start <= self._seconds:
             return rows

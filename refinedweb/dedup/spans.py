@@ -91,8 +91,9 @@ class Judge:
 
     def _judged(self, stage: Spanned, batch: Documents, found: pa.Table) -> pa.Table:
         """The documents of the batch that have spans, with the stage's verdict."""
-        spans = self.spans_of(stage, batch.docs, batch.addresses, found)
-        reasons = stage.reasons(batch.docs, spans)
+        with self.context.limit():
+            spans = self.spans_of(stage, batch.docs, batch.addresses, found)
+            reasons = stage.reasons(batch.docs, spans)
         columns = [pa.array(batch.addresses), batch.docs.column("id"), reasons, spans]
         judged = pa.table(columns, schema=JUDGED)
         return judged.filter(pc.greater(pc.list_value_length(spans), 0))

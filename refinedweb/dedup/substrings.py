@@ -70,5 +70,7 @@ class Windows:
         if checks.num_rows:
             for addresses, docs in self.context.documents(task, stage.reads):
                 if (here := within(addresses, checks)).num_rows:
-                    sender.write(windows(stage, docs, addresses, here))
+                    with self.context.limit():
+                        rows = windows(stage, docs, addresses, here)
+                    sender.write(rows)
         return PhaseCounts(checks.num_rows)

@@ -62,7 +62,9 @@ def _check_json(uri: str, split: Split, report: SourceReport, options: SourceOpt
         raise NoDocuments(f"{uri}: none of its first {report.rows} lines is JSON")
     wanted = {name for column in ("html", "text") for name in wanted_names(column, options)}
     if report.keys_seen and wanted.isdisjoint(report.keys_seen) and not {"html", "text"} & report.taken.keys():
+        chosen = [name for name in (options.html_column, options.text_column) if name is not None]
+        missing = f"no {' and no '.join(map(repr, chosen))}" if chosen else "no html or text"
         raise NoDocuments(
-            f"{uri} has no html or text; its keys are {', '.join(report.keys_seen)}: name one with "
+            f"{uri} has {missing}; its keys are {', '.join(report.keys_seen)}: name one with "
             "--set source.text_column or source.html_column"
         )

@@ -13,7 +13,13 @@ from refinedweb.ledger.layout import shuffled_name
 from stages.errors import ShardError
 
 Removed = dict[str, dict[str, int]]
+COUNTED = ("url", "language")  # columns of which a first pass counts how many documents have a value
 MOST_BROKEN = 5  # inputs that sums name; `status` and `verify` show as many
+
+
+def filled(column: str) -> str:
+    """The name of the fact that says how many documents of the input have a value in this column."""
+    return f"with_{column}"
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,9 @@ class Record:
     """What one task did: the commit record, and the only proof that its outputs exist.
 
     `removed` counts rows by stage and reason, `skipped` counts input records that are not documents by their type;
-    `facts` are other numbers that a later task needs. `damage` says where the input was broken (the shard is then
-    partial), `quarantined` names documents that killed a worker. `lost` says why, if the run goes on without the
-    shard; `rows_lost` of its documents had been counted by an earlier pass.
+    `facts` are other numbers that a later task or the end of the run needs. `damage` says where the input was broken
+    (the shard is then partial), `quarantined` names documents that killed a worker. `lost` says why, if the run goes on
+    without the shard; `rows_lost` of its documents had been counted by an earlier pass.
     """
 
     task: int

@@ -24,6 +24,8 @@ from stages.errors import ConfigError, nearest
 BUILT_IN_STAGES = (
     "badwords",
     "c4",
+    "c4_lines",
+    "characters",
     "classifier",
     "columns",
     "exact",
@@ -34,6 +36,7 @@ BUILT_IN_STAGES = (
     "lines.stage",
     "minhash",
     "paragraph",
+    "peer_words",
     "pii.stage",
     "profanity",
     "quality",

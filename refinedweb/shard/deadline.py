@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 HANGS = 4  # times the limit after which a worker whose batch goes on is ended: it would keep its core for good
 _expendable = False
@@ -41,3 +41,8 @@ def cpu_limit(seconds: float) -> Iterator[None]:
 def hang_limit(seconds: float) -> float:
     """The limit for a batch in this process, given that of a document."""
     return HANGS * seconds if _expendable else math.inf
+
+
+def batch_limit(seconds: float) -> AbstractContextManager[None]:
+    """End a worker in which a batch does not end, given the limit of a document."""
+    return cpu_limit(hang_limit(seconds))

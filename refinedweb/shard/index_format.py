@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from refinedweb.ledger import layout
+from refinedweb.shard.deadline import batch_limit
 from refinedweb.shard.kept import KEPT_ID
 from refinedweb.shard.outputs import RowsWriter
 from refinedweb.shard.seen import SeenDocuments
@@ -42,4 +43,6 @@ def index_rows(stage: Clustered, seen: SeenDocuments, shard: int, corpus: pa.Arr
     """What an index of the stage says about a shard, of whose documents those with the ids `corpus` got there."""
     wanted = ["id", *stage.reads, *stage.ranks_by]
     for docs in seen.tables(shard, wanted, corpus):
-        yield stage(docs)
+        with batch_limit(seen.kept.seconds):
+            signed = stage(docs)
+        yield signed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -15,6 +16,7 @@ from refinedweb.ledger import layout
 from refinedweb.recipe.plan import Step
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Removal, Split, check_law, split
+from refinedweb.shard.deadline import batch_limit
 from refinedweb.shard.decisions import decisions_of
 from refinedweb.shard.stage_cache import built
 from refinedweb.sources.inputs import Input
@@ -40,13 +42,15 @@ class DecidedStep(NamedTuple):
 class KeptShards:
     """The shards that a pass kept below `folder`, and the steps that have `decided` about them since, in order.
 
-    `amended_in`: the step at whose end their decisions were amended (None: as they were at first).
+    `amended_in`: the step at whose end their decisions were amended (None: as they were at first). `seconds`: of CPU
+    time that a document may take.
     """
 
     store: Store
     folder: str
     decided: Sequence[DecidedStep] = ()
     amended_in: str | None = None
+    seconds: float = math.inf
 
     def key(self, shard: int) -> str:
         return layout.shard_key(self.folder, shard)
@@ -98,7 +102,8 @@ class KeptShards:
     def _applied(self, docs: pa.Table, decisions: Sequence[pa.Table]) -> Split:
         removed = []
         for decided, about in zip(self.decided, decisions, strict=True):
-            judged = decided.stage.apply(docs, about)
+            with batch_limit(self.seconds):
+                judged = decided.stage.apply(docs, about)
             check_law(decided.stage, docs, judged)
             judged = set_column(judged, _STOOD_FOR, _stood_for(docs))
             docs, rows = split(docs, judged)
@@ -129,7 +134,7 @@ def kept_shards(store: Store, step: Step, recipe: Recipe, amended_in: str | None
         raise ValueError(f"{step.name} reads the inputs of the run, not what a pass kept")
     stages = built(recipe.only([_stage_of(name) for name in step.applies]), recipe.imports)
     decided = [DecidedStep(name, cast(Global, stage)) for name, stage in zip(step.applies, stages, strict=True)]
-    return KeptShards(store, layout.handed_on_folder(step.reads), decided, amended_in)
+    return KeptShards(store, layout.handed_on_folder(step.reads), decided, amended_in, recipe.run.stage_seconds)
 
 
 def _stage_of(step: str) -> str:

@@ -18,11 +18,12 @@ from refinedweb.ledger.gaps import commit_filling
 from refinedweb.ledger.manifest import Ledger, Record
 from refinedweb.ledger.memory import peak_memory
 from refinedweb.ledger.origin import user
+from refinedweb.ledger.record import COUNTED, filled
 from refinedweb.ledger.version import code_version
 from refinedweb.recipe.plan import Step, is_whole, steps_of
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.apply import Split, apply_stages
-from refinedweb.shard.deadline import cpu_limit, hang_limit
+from refinedweb.shard.deadline import batch_limit
 from refinedweb.shard.index_format import index_rows, index_writer
 from refinedweb.shard.kept import kept_shards
 from refinedweb.shard.outputs import RemovedWriter, RowsWriter, ShardOutputs, content_bytes
@@ -81,6 +82,7 @@ class _Pass:
         self._runner = Careful(chosen, self._recipe.imports, self._recipe.run.stage_seconds)
         self._careful = careful
         self._rows_in = 0
+        self._filled: dict[str, int] = {}
         self._bytes_kept = 0
         self._ids_kept: list[pa.Array] = []  # if an index is written
 
@@ -109,6 +111,7 @@ class _Pass:
             skipped=dict(report.skipped),
             damage=_damage(report.damage),
             quarantined=[{"id": p.id, "error": p.error} for p in self._runner.poison],
+            facts=self._filled,
             seconds=round(time.perf_counter() - start, 3),
             stage_seconds={name: round(s, 3) for name, s in self._seconds.items()},
             peak_memory=peak_memory(),
@@ -139,7 +142,7 @@ class _Pass:
             yield batch
 
     def _take(self, batch: Split, outputs: ShardOutputs) -> None:
-        self._rows_in += batch.kept.num_rows + sum(removal.rows.num_rows for removal in batch.removed)
+        self._count([batch.kept, *(removal.rows for removal in batch.removed)])
         self._write_removed(batch, outputs)
         for part in self._apply(batch.kept):
             self._bytes_kept += int(content_bytes(part.kept).sum())
@@ -147,6 +150,13 @@ class _Pass:
             if self._indexed:
                 self._ids_kept += part.kept.column("id").chunks
             self._write_removed(part, outputs)
+
+    def _count(self, tables: list[pa.Table]) -> None:
+        """Count what came in and, of an input's documents, those with a value in the columns that stages look at."""
+        self._rows_in += sum(table.num_rows for table in tables)
+        for name in COUNTED if isinstance(self._source, InputShard) else ():
+            there = sum(table.num_rows - table.column(name).null_count for table in tables)
+            self._filled[filled(name)] = self._filled.get(filled(name), 0) + there
 
     def _write_indexes(self, outputs: ShardOutputs) -> None:
         """Sign the documents again as each step saw them: by now it is known which of them stay."""
@@ -169,7 +179,7 @@ class _Pass:
         if self._careful:
             return self._runner.apply(docs)
         limit, start = self._recipe.run.stage_seconds, time.thread_time()
-        with cpu_limit(hang_limit(limit)):
+        with batch_limit(limit):
             done = apply_stages(self._stages, docs, self._seconds)
         if time.thread_time() - start <= limit:
             return [done]

@@ -32,6 +32,7 @@ TRIES = 3  # of the last document of a bisection
 READY_TRIES = 8  # children in a row that die before they have met a document: then the machine is out of memory
 WAIT_SECONDS = 0.25  # before the second try; doubled by each further one, to outlast what kills from outside
 QUARANTINE = "quarantine"
+REFUSALS = CRASH, ERROR, TIMEOUT = "worker_crash", "stage_error", "stage_timeout"  # why a document is quarantined
 NOT_THE_DOCUMENT = (ConfigError, RetryError, ImportError, OSError)  # what is missing is missing for all documents
 
 Stages = tuple[tuple[str, dict[str, Any]], ...]
@@ -81,7 +82,7 @@ class Apart(Generic[T]):
             raise
         except Exception as error:  # whatever a stage raises costs only the document that made it
             if docs.num_rows == 1 and _said(error) in self._confirmed:
-                return [self._quarantine(docs, "stage_error", _said(error))]
+                return [self._quarantine(docs, ERROR, _said(error))]
         if docs.num_rows == 1:
             return [self._tried_again(docs)]
         half = docs.num_rows // 2
@@ -102,15 +103,15 @@ class Apart(Generic[T]):
             try:
                 return self._in_child(doc)
             except BrokenProcessPool:
-                reason, error = "worker_crash", "the process died"
+                reason, error = CRASH, "the process died"
                 if self._spent():
-                    reason, error = "stage_timeout", f"it took more than {self._seconds:g} CPU seconds"
+                    reason, error = TIMEOUT, f"it took more than {self._seconds:g} CPU seconds"
             except NOT_THE_DOCUMENT:
                 raise
             except Exception as raised:
-                reason, error = "stage_error", _said(raised)
+                reason, error = ERROR, _said(raised)
         self._confirmed.add(error)
-        if reason != "stage_error":
+        if reason != ERROR:
             self.close()
         return self._quarantine(doc, reason, error)
 

@@ -16,6 +16,7 @@ from refinedweb.recipe.plan import Step, group_of
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.shard.decisions import decisions_of
 from refinedweb.shard.kept import KEPT_ID, KeptShards, kept_shards
+from refinedweb.shard.quarantine import REFUSALS
 from refinedweb.storage import Store
 
 _FATES = pa.schema([("id", pa.string()), (KEPT_ID, pa.string())])
@@ -51,7 +52,9 @@ class SeenDocuments:
         parts = [_FATES.empty_table()]
         for step in self.deciding:
             about = decisions_of(self.kept.store, step, shard, self.amended_in.get(step))
-            parts.append(about.filter(pc.is_valid(about.column("reason"))).select(_FATES.names).cast(_FATES))
+            # Who was refused was signed with nothing, so it is compared with nothing later either.
+            compared = pc.invert(pc.is_in(about.column("reason"), value_set=pa.array([None, *REFUSALS], pa.string())))
+            parts.append(about.filter(compared).select(_FATES.names).cast(_FATES))
         return pa.concat_tables(parts).combine_chunks()
 
 

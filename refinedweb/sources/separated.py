@@ -7,6 +7,7 @@ values of such a row may be anybody's. `offset` is the row's number, the header 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
@@ -98,7 +99,7 @@ class SeparatedRows:
                 values = next(reader)
             except StopIteration:
                 return
-            except csv.Error:
+            except csv.Error:  # of values that are too long
                 yield _Read(None, "too_large")
                 continue
             if values:
@@ -116,7 +117,8 @@ class SeparatedRows:
                 if stream.need(searched + 1) == searched:
                     break
             line = stream.take(end + 1 if end >= 0 else len(stream.buffer)).decode("utf-8", "replace")
-            yield (line if begun else line.removeprefix("\ufeff")).replace("\0", "\ufffd")
+            text = (line if begun else line.removeprefix("\ufeff")).replace("\0", "\ufffd")
+            yield from io.StringIO(text, newline="")  # which also ends lines at a lone carriage return
             begun = True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from refinedweb.ledger.record import COUNTED, Totals, filled
 from refinedweb.recipe.recipe import Recipe
 from refinedweb.sources.survey import ARCHIVE, Survey
 from refinedweb.views.terminal import line
@@ -31,7 +32,8 @@ def column_notes(recipe: Recipe, survey: Survey | None) -> list[str]:
         types = [kind for kind in types if kind != "null"] or types
         notes.append(f"{line(name)} is in metadata, as JSON: {line(' and '.join(types))} have no common type")
     if survey.taken:  # else no file could be read
-        notes += _without_work(recipe, survey)
+        there = {*survey.taken, *(("url", "html") if ARCHIVE in survey.kinds else ())}
+        notes += _without_work(recipe, there, "has nothing to work on: no row that was looked at")
     return [*notes, *_about_models(recipe)]
 
 
@@ -42,17 +44,20 @@ def _taken(survey: Survey) -> str:
     return f"Columns of the input: {', '.join(found)}{nothing}"
 
 
-def _without_work(recipe: Recipe, survey: Survey) -> Iterator[str]:
-    known, there = registry(), set(survey.taken)
-    if ARCHIVE in survey.kinds:
-        there |= {"url", "html"}
+def idle_stages(recipe: Recipe, totals: Totals) -> list[str]:
+    """Lines about stages that had nothing to work on, as the first pass counted. Nothing of runs that did not count."""
+    if not totals.rows_in or not {filled(name) for name in COUNTED} <= totals.facts.keys():
+        return []
+    there = {name for name in COUNTED if totals.facts[filled(name)]}
+    return [*_without_work(recipe, {*there, "html"}, "had nothing to work on: no document")]
+
+
+def _without_work(recipe: Recipe, there: set[str], says: str) -> Iterator[str]:
+    known, there = registry(), {*there}
     for name, _ in recipe.stages:
         for column in (*_LOOKS_AT.get(name, ()), *getattr(known.get(name), "reads", ())):
-            if column in ("url", "language") and column not in there:
-                yield (
-                    f"{name} has nothing to work on: no row that was looked at has a {column}; name its column with "
-                    f"--set source.{column}_column=…"
-                )
+            if column in COUNTED and column not in there:
+                yield f"{name} {says} has a {column}; name its column with --set source.{column}_column=…"
         if name == "extract_v1" and "html" not in there:
             yield "extract_v1 does nothing: the rows have text, and no html"
         there |= {_WRITES[name]} if name in _WRITES else set()

@@ -194,7 +194,7 @@ def test_the_html_child_takes_any_page(engine: Any, pages: list[bytes]) -> None:
     assert reasons <= {None, "no_main_text", "unparsable_html"}, reasons
 
 
-LOCAL = ("quality_v1", "repetition_v1", "lines_v1", "pii_v1", "c4_v1", "fineweb_v1", "exact_v1", "minhash_v1", "paragraph_v1", "substring_v1", "exact_v2", "minhash_v2", "paragraph_v2", "substring_v2")  # fmt: skip
+LOCAL = ("quality_v1", "repetition_v1", "lines_v1", "pii_v1", "c4_v1", "fineweb_v1", "c4_v2", "fineweb_v2", "exact_v1", "minhash_v1", "paragraph_v1", "substring_v1", "exact_v2", "minhash_v2", "paragraph_v2", "substring_v2")  # fmt: skip
 
 
 @cases(60)

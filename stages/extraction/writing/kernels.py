@@ -64,3 +64,14 @@ def first_inside(parents: Int64s, nodes: Int64s) -> Int64s:
     for node in range(len(parents) - 1, 0, -1):
         first[parents[node]] = min(first[parents[node]], first[node])
     return first
+
+
+@kernel
+def last_block_inside(parents: Int64s, nodes: Int64s) -> Int64s:
+    """The last block inside each node, -1 where there is none."""
+    last = np.full(len(parents), -1, np.int64)
+    for block in range(len(nodes)):
+        last[nodes[block]] = block
+    for node in range(len(parents) - 1, 0, -1):
+        last[parents[node]] = max(last[parents[node]], last[node])
+    return last

@@ -74,6 +74,12 @@ class Outline:
         found: list[int] = kernels.first_inside(np.array(self.parent), np.array(self.node)).tolist()
         return found
 
+    @cached_property
+    def last_block(self) -> list[int]:
+        """The last block inside each node, -1 where there is none."""
+        found: list[int] = kernels.last_block_inside(np.array(self.parent), np.array(self.node)).tolist()
+        return found
+
     def end(self, block: int) -> int:
         """The byte of HTML where a block ends: the scanner has the place after the `</` of an end tag."""
         end = self._ends[block]
@@ -83,14 +89,9 @@ class Outline:
         """Whether the HTML between may hold a formula or ruby."""
         return bool(kernels.has_signs(self._data, start, end))
 
-    def blocks_in(self, node: int) -> list[int]:
-        """The blocks inside a node, the page's title left out."""
-        last, at, found = self.last[node], self.first_block[node], []
-        while at < len(self.node) and node <= self.node[at] <= last:
-            if at != self.title:
-                found.append(at)
-            at += 1
-        return found
+    def blocks_in(self, node: int) -> range:
+        """The blocks inside an element: they follow one another. The page's title is in none but the page itself."""
+        return range(self.first_block[node], self.last_block[node] + 1)
 
     def end_of(self, node: int) -> int:
         """The byte of HTML at which the element has ended: the next element or text after it."""
@@ -104,8 +105,8 @@ class Outline:
     def start_tag(self, node: int) -> str:
         """The element's start tag, as far as its first thousand bytes."""
         at = self.node_html[node]
-        piece = self.html[at : at + 1000]
-        return piece[: piece.find(b">") + 1 or None].decode(errors="replace")
+        end = self.html.find(b">", at, at + 1000)
+        return self.html[at : end + 1 if end >= 0 else at + 1000].decode(errors="replace")
 
     def place(self, node: int) -> Around | None:
         """The innermost element of form around or at the node."""

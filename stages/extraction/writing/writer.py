@@ -21,7 +21,6 @@ LONGEST_GAP = 2_000  # bytes of phrasing content between two pieces of one parag
 _PARAGRAPHS = frozenset(TAGS[name] for name in ("p", "blockquote", "pre", "table", *(f"h{n}" for n in range(1, 7))))
 _LINES = frozenset(TAGS[name] for name in listed("p h1 h2 h3 h4 h5 h6 dt td th caption figcaption summary"))
 _NO_PROSE = frozenset(TAGS[name] for name in ("button", "label", "noscript"))
-_INDENTS = "\u3000\xa0"  # of paragraphs; ASCII's white space is collapsed while the page is read
 _RICH_TEXT = "\u00ad\u200b\u2060\ufeff"
 
 
@@ -149,7 +148,7 @@ class Writer:
     def _outside(self, place: Around) -> Form:
         return self._form(place.outer.node if place.outer else 0)
 
-    def _table(self, place: Around, inside: list[int]) -> list[TextPart]:
+    def _table(self, place: Around, inside: range) -> list[TextPart]:
         outline = self.outline
         rows = tables.rows_of(outline, place.node)
         by_row = [[block for cell in row for block in outline.blocks_in(cell)] for row in rows]
@@ -212,7 +211,7 @@ class Writer:
     def _plain(self, block: int) -> str:
         start, end = self.outline.spans[block]
         text = self.outline.text[start:end].decode(errors="replace")
-        if any(space in text for space in _INDENTS):
+        if "\u3000" in text or "\xa0" in text:  # indents of paragraphs
             text = "\n".join(map(str.strip, text.split("\n")))
         return formulas.with_dollars(text) if "\\" in text else text
 

@@ -104,6 +104,11 @@ def test_the_index_gives_the_rows_that_fit(data: st.DataObject, shared_data: Pat
     assert cost.rows == len(rows)
 
 
+def test_every_code_of_a_language_is_that_of_the_index() -> None:
+    for code in ("is", "isl", "ice", " IS"):
+        assert page_query([code], [], [], [], [], []).languages == ("isl",)
+
+
 def test_row_groups_are_ruled_out_by_their_statistics(tmp_path: Path) -> None:
     (table,) = pq.ParquetFile(pa.BufferReader(index_file())).iter_batches()
     tlds_in_order = sorted(["is", "org", "ü"] * 10)
@@ -170,7 +175,7 @@ def test_a_run_reads_the_pages_that_a_full_scan_finds(bucket: Path, shared_data:
 def test_what_cannot_be_is_said_before_anything_is_written(bucket: Path, tmp_path: Path) -> None:
     index, out = bucket / "cc-index/table/cc-main/warc", tmp_path / "lists"
     for words, message in (
-        ((index, out, "--language", "icelandic"), "give an ISO 639 code"),
+        ((index, out, "--language", "icelandic"), "give an ISO 639 code .*did you mean 'is'"),
         ((index, out, "--dump", "CC-MAIN-1999-01"), "no crawl=CC-MAIN-1999-01"),
         ((index, out, "--host", "https://example.org/a"), "not the name of a host"),
         ((bucket / "crawl-data", out), "has no Parquet files"),

@@ -35,6 +35,7 @@ DIALECTS = {
     "x.csv": written(ROWS).encode(),
     "semicolon.csv": written(ROWS, delimiter=";").encode(),
     "all-quoted.csv": written(ROWS, quoting=csv.QUOTE_ALL, lineterminator="\n").encode("utf-8-sig"),
+    "macintosh.csv": written(ROWS, quoting=csv.QUOTE_ALL, lineterminator="\r").encode(),
     "x.tsv": written(ROWS, delimiter="\t").encode(),
     "excel.tsv": written(ROWS, delimiter="\t").encode("utf-16"),
     "x.csv.gz": gzip.compress(written(ROWS).encode()),
@@ -49,7 +50,8 @@ def test_every_dialect_gives_the_same_documents(name: str) -> None:
     assert report.damage == []
 
 
-VALUES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).map(lambda text: f"x{text}")
+LETTERS = st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\r\n")
+VALUES = st.text(LETTERS, min_size=1, max_size=12).map(lambda text: f"x{text}")
 
 
 @settings(max_examples=50)
@@ -66,6 +68,11 @@ def test_rows_that_do_not_fit_have_a_reason() -> None:
     reasons = [None, "invalid_csv", "invalid_csv", "too_large", "empty_payload", None]
     assert [row["drop"] for row in rows] == reasons
     assert [row["id"] for row in rows if row["drop"] in (None, "empty_payload")] == ["1", "5", "6"]
+
+
+def test_a_lone_carriage_return_ends_a_row_and_costs_nothing_else() -> None:
+    rows, _ = read(b'text,url\n"a\rb",u\rc,u\r\nd,u\n', "x.csv")
+    assert [(row["text"], row["drop"]) for row in rows] == [("a\rb", None), ("c", None), ("d", None)]
 
 
 def test_a_table_without_text_names_its_columns() -> None:
