@@ -17,6 +17,7 @@ from stages.extraction.writing.outline import CELLS, HEADINGS, ITEMS, PRES, QUOT
 Format = Literal["plain", "markdown"]
 FORMATS = ("plain", "markdown")
 HALF = 0.5  # share of a table's or a code's words that must be chosen
+MOST_AROUND = 24  # items and quotations, one in the other, that show: the others are written as deep as the last
 LONGEST_GAP = 2_000  # bytes of phrasing content between two pieces of one paragraph
 _PARAGRAPHS = frozenset(TAGS[name] for name in ("p", "blockquote", "pre", "table", *(f"h{n}" for n in range(1, 7))))
 _LINES = frozenset(TAGS[name] for name in listed("p h1 h2 h3 h4 h5 h6 dt td th caption figcaption summary"))
@@ -93,27 +94,28 @@ class Writer:
 
     def _form(self, node: int) -> Form:
         """The form of the text in a node."""
-        place = self.outline.place(node)
-        key = place.node if place is not None else -1
-        found = self.forms.get(key)
-        if found is None:
-            found = self.forms[key] = self._made_form(place)
+        place, waiting = self.outline.place(node), list[Around]()
+        while place is not None and place.node not in self.forms:
+            waiting.append(place)
+            place = place.outer
+        found = self.forms[place.node if place is not None else -1]
+        for each in reversed(waiting):
+            found = self.forms[each.node] = self._form_inside(each, found)
         return found
 
-    def _made_form(self, place: Around | None) -> Form:
-        level, item, whole, inside = 0, None, None, True
-        around: list[Around] = []
-        while place is not None:
-            if place.tag in PRES or (place.tag == TABLE and self._holds_data(place.node)):
-                whole = place
-            inside = inside and place.tag not in CELLS  # what is around a layout table gives its cells no form
-            if inside and place.tag in HEADINGS:
-                level = level or HEADINGS[place.tag]
-            elif inside and (place.tag in ITEMS or place.tag == QUOTE):
-                around.append(place)
-                item = item or (place if place.tag in ITEMS else None)
-            place = place.outer
-        return Form(level, item, tuple(around[::-1]), whole)
+    def _form_inside(self, place: Around, outer: Form) -> Form:
+        """The form of the text in a place, by that of what is around it."""
+        level, item, around, whole = outer
+        if place.tag in CELLS:  # what is around a layout table gives its cells no form
+            level, item, around = 0, None, ()
+        if place.tag in PRES or (place.tag == TABLE and self._holds_data(place.node)):
+            whole = whole or place
+        elif place.tag in HEADINGS:
+            level = HEADINGS[place.tag]
+        elif place.tag in ITEMS or place.tag == QUOTE:
+            around = (*around[: MOST_AROUND - 1], place)
+            item = place if place.tag in ITEMS else item
+        return Form(level, item, around, whole)
 
     def _holds_data(self, table: int) -> bool:
         known = self.is_data.get(table)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
+from stages.extraction.writing.writer import MOST_AROUND, Format
 from tests.stages.extraction.writing.written import written
 
 ROWS = "<tr><th>Name<th>Born<th>City</tr><tr><td>Ann<td><td>Rome</tr><tr><td>Bo<td>1960<td></tr>"
@@ -173,3 +178,41 @@ def test_only_the_base_of_ruby_is_written() -> None:
         "<ruby>東<rt>とう</rt>京<rt>きょう</rt></ruby>は",
     ):
         assert written(f"<p>{html}</p>") == written(f"<p>{html}</p>", "markdown") == "東京は"
+
+
+NESTED = {
+    "items": "<ul><li>word here<p>text</p>",
+    "quotations": "<blockquote>words of it ",
+    "descriptions": "<dl><dt>term<dd>words",
+    "layout tables": "<li><table><td>x",
+    "tables": "<table><tr><td>a<td>b",
+    "emphasis": "<p><b>x <em>y ",
+}
+
+
+@pytest.mark.parametrize("form", ["plain", "markdown"])
+@pytest.mark.parametrize("unit", NESTED.values(), ids=NESTED)
+def test_work_does_not_grow_with_the_square_of_the_depth(unit: str, form: Format) -> None:
+    written(unit * 10, form)
+    few, many = (calls(partial(written, unit * n, form)) for n in (300, 600))
+    assert many <= 2.3 * few
+
+
+def calls(work: Callable[[], object]) -> int:
+    """The function calls of a piece of work: they do not depend on the machine."""
+    count = 0
+
+    def seen(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(seen)
+    work()
+    sys.setprofile(None)
+    return count
+
+
+def test_what_lies_deeper_than_shows_is_written_as_deep_as_the_last() -> None:
+    lines = written("<ul><li>a" * 100).split("\n")
+    assert [len(line) - len(line.lstrip()) for line in lines] == [2 * min(n, MOST_AROUND - 1) for n in range(100)]
+    assert {line.strip() for line in lines} == {"- a"}
