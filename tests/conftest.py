@@ -31,17 +31,19 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
-# Faults by the dozen, campaigns of random cases, whole runs again and again, browsers and child processes that are
-# killed: slow as a whole, below tests/.
+# Faults by the dozen, campaigns of random cases, whole runs again and again, browsers, child processes that are killed,
+# and kernels that take a minute to compile and are not the default recipe's: slow as a whole, below tests/.
 SLOW = (
     "faults/",
     "fuzz/",
     "security/test_deadline.py",
     "security/test_flooding.py",
     "security/test_headers.py",
+    "security/test_limits.py",
     "security/test_page_address.py",
     "security/test_patterns.py",
     "security/test_trust.py",
+    "refinedweb/dedup/test_amend.py",
     "refinedweb/dedup/test_dedup_faults.py",
     "refinedweb/dedup/test_dedup_steps.py",
     "refinedweb/dedup/test_index.py",
@@ -55,8 +57,12 @@ SLOW = (
     "refinedweb/engine/test_sick_nodes.py",
     "refinedweb/forecast/test_flows.py",
     "refinedweb/ledger/test_gaps.py",
+    "refinedweb/ledger/test_stdin.py",
+    "classifiers/normalise/",
     "classifiers/test_cli.py",
+    "classifiers/test_predict.py",
     "jobs/launch/test_parts.py",
+    "stages/extraction/test_extract_blocks.py",
     "stages/extraction/test_extract_child.py",
     "stages/extraction/test_guarded.py",
 )
