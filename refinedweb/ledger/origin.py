@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from refinedweb.ledger.holder import this_process
-from refinedweb.sources.inputs import masked
+from refinedweb.storage.keys import masked
 
 MOST_WORDS, MOST_WORD = 200, 1000  # of a command line: thousands of inputs are in `inputs` anyway
 _NAME = r"-*[\w.-]{0,80}(?:secret|token|passw|credential|api_?key)[\w.-]{0,80}"

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
+from refinedweb.storage.keys import masked
 from stages.errors import ShardError
 from stages.schema import DOCUMENT
 
@@ -59,6 +60,8 @@ class SourceOptions:
             raise ValueError(f"part_bytes must be 0 (never) or more, not {self.part_bytes}")
         if self.truncated not in ("drop", "keep"):
             raise ValueError(f'truncated must be "drop" or "keep", not {self.truncated!r}')
+        if self.warc_base is not None and masked(self.warc_base) != self.warc_base:
+            raise ValueError("warc_base is kept in run.json: give a name without a password or a query")
         if not 0 <= self.max_garbage <= 1:
             raise ValueError(f"max_garbage is a share between 0 and 1, not {self.max_garbage}")
         object.__setattr__(self, "statuses", tuple(self.statuses))

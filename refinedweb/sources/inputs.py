@@ -21,7 +21,7 @@ from refinedweb.sources.compression import CODECS, expand
 from refinedweb.sources.folders import choose
 from refinedweb.sources.parts import parts_of, target_of
 from refinedweb.storage import Missing, ObjectInfo, Store, open_store, split_uri
-from refinedweb.storage.keys import checked_key, full_name
+from refinedweb.storage.keys import checked_key, full_name, masked
 from refinedweb.storage.local import LocalStore
 from stages.errors import ConfigError
 
@@ -186,12 +186,6 @@ def _locate(spec: str) -> tuple[Store, str]:
     return split_uri(LocalStore(spec).root)
 
 
-def masked(spec: str) -> str:
-    """A URI without its query, which in a signed URL is a password."""
-    path, mark, _ = spec.partition("?")
-    return f"{path}?…" if mark and "=" in spec else spec
-
-
 def _folder(store: Store, key: str) -> FoundInputs:
     objects = list(store.list(f"{key}/" if key else ""))
     if any(info.key == f"{key}/{RUN_FILE}".lstrip("/") for info in objects):
@@ -256,15 +250,12 @@ def _listed(store: Store, key: str, base: str | None) -> list[Input]:
 
 def _lines(store: Store, key: str) -> Iterator[str]:
     try:
-        data, _ = store.get(key)
+        data, end = (b"", "large") if store.info(key).size > MOST_LISTED else (store.get(key)[0], "whole")
     except Missing as error:
         raise ConfigError(str(error)) from None
     codec = next((codec for ending, codec in CODECS.items() if key.endswith(ending)), None)
-    end = "whole"
-    if codec is not None:
+    if codec is not None and end == "whole":
         data, end = expand(codec, data, MOST_LISTED)
-    elif len(data) > MOST_LISTED:
-        end = "large"
     if end != "whole":
         raise ConfigError(f"{store.uri(key)} {_BAD_LIST[end]}; give the list as it was published, or a part of it")
     try:

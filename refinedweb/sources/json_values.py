@@ -18,6 +18,7 @@ from refinedweb.sources.stream import CHUNK, ByteStream
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|"', re.DOTALL)
 _INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _QUOTE = 0x22
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")  # of a key that a shell and jq read as it stands
 _SPACE = re.compile(rb"[\s,]*+")
 _SCALAR = re.compile(rb"[^\s,\[\]{}\"]++")
 _NEED = 1 << 16  # bytes that show how a file begins
@@ -80,10 +81,8 @@ def _check_wrapper(stream: ByteStream, first: bytes | bytearray, key: str) -> No
         if isinstance(part, list) and part and all(isinstance(one, dict) for one in part)
     ]
     if len(lists) == 1 and not any(isinstance(value.get(name), str) for name in ("text", "content", "html")):
-        raise NoDocuments(
-            f"{key}: one JSON object whose rows are in {lists[0]!r}; write them as lines, for example by "
-            f"`jq -c '.{lists[0]}[]'`"
-        )
+        example = f", for example by `jq -c '.{lists[0]}[]'`" if _PLAIN_NAME.fullmatch(lists[0]) else ""
+        raise NoDocuments(f"{key}: one JSON object whose rows are in {lists[0][:60]!r}; write them as lines{example}")
 
 
 class JsonValues:

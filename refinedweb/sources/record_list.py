@@ -23,7 +23,7 @@ from refinedweb.sources.ids import content_id
 from refinedweb.sources.stream import ByteStream
 from refinedweb.sources.warc import WarcRows
 from refinedweb.storage import Missing, split_uri
-from refinedweb.storage.keys import full_name, is_full
+from refinedweb.storage.keys import full_name, is_full, masked
 from stages.errors import ShardError
 
 FILE, OFFSET, LENGTH = "warc_filename", "warc_record_offset", "warc_record_length"
@@ -101,13 +101,14 @@ class RecordListRows:
         if not isinstance(name, str) or not isinstance(offset, int) or not isinstance(length, int):
             raise ShardError(f"{self._key}: a row without {', '.join(COLUMNS)}: ({name!r}, {offset!r}, {length!r})")
         if not 0 <= offset <= MOST_OFFSET or not 0 < length <= MOST_RECORD:
-            raise ShardError(f"{self._key}: {name} has no record of {length} bytes at byte {offset}")
+            raise ShardError(f"{self._key}: {masked(name)} has no record of {length} bytes at byte {offset}")
         return Place(self._full(name), offset, length, str(crawl) if crawl else None)
 
     def _full(self, name: str) -> str:
         if self._options.warc_base is None and not is_full(name):
             raise ShardError(
-                f"{self._key} names {name}; say below what: --set source.warc_base=s3://commoncrawl for Common Crawl's"
+                f"{self._key} names {masked(name)}; say below what: --set source.warc_base=s3://commoncrawl for "
+                "Common Crawl's"
             )
         return full_name(name, self._options.warc_base or "")
 

@@ -37,3 +37,13 @@ def is_full(name: str) -> bool:
 def full_name(name: str, base: str) -> str:
     """The full name of a file that a list names, perhaps below `base`."""
     return name if is_full(name) else f"{base.rstrip('/')}/{name}"
+
+
+def masked(uri: str) -> str:
+    """A URI without its query, which in a signed URL is a password, and without a password in front of its host."""
+    path, mark, query = uri.partition("?")
+    scheme, slashes, rest = path.partition("://")
+    user, at, host = rest.partition("/")[0].rpartition("@")
+    if slashes and at:
+        path = f"{scheme}://…@{host}{rest[len(user) + 1 + len(host) :]}"
+    return f"{path}?…" if mark and "=" in query else f"{path}{mark}{query}"

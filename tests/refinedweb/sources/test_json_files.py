@@ -78,6 +78,7 @@ def test_any_values_are_framed_alike(docs: Docs) -> None:
         (b"[1, 2]", "array of plain values"),
         (b'[["a"], ["b"]]', "array of arrays"),
         (b'{"data": [{"x": 1}, {"x": 2}]}', r"rows are in 'data'.*jq -c '.data\[\]'"),
+        (b'{"a\';touch x;\'": [{"x": 1}, {"x": 2}]}', r"rows are in .*; write them as lines$"),
         (b'{\n  "n": 2,\n  "rows": [\n    {"x": 1}\n  ]\n}\n', "rows are in 'rows'"),
     ],
 )
