@@ -66,7 +66,20 @@ def opened_when_built(out: Path, canary: str) -> None:
 
 @names
 def index(out: Path, canary: str) -> None:
+    """As in a run from before the index was recorded."""
     change(out / "run.json", lambda file: stage_of(file, "minhash_v1").update(index=[canary]))
+    change(out / "run.json", lambda file: file.update(index={}))
+    next(out.glob("*/plan.json")).unlink()
+
+
+@names
+def recorded_index(out: Path, canary: str) -> None:
+    def replace(file: dict[str, Any]) -> None:
+        stage_of(file, "minhash_v1").update(index=[canary])
+        for item in file["index"]["minhash_v1"]["files"]:
+            item[0][0] = canary
+
+    change(out / "run.json", replace)
     next(out.glob("*/plan.json")).unlink()
 
 
