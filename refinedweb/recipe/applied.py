@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from stages.base import build, registry
@@ -11,6 +12,7 @@ from stages.by_language.labels import meaning
 from stages.by_language.tables import shipped_tables, stages_of
 from stages.by_language.varied import VariedStage
 from stages.errors import ConfigError
+from stages.language_codes import MEANT
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,11 @@ class AppliedLimits:
 
 def applied(name: str, label: str) -> AppliedLimits:
     """What applies to documents in a language. Raises ConfigError for a label that is not one of a language."""
-    if not meaning(label).language:
-        raise ConfigError(f"--language {label!r} is not a language: give a code (ja, jpn_Jpan, zh-Hant)")
+    found = meaning(label)
+    if not found.name and not 2 <= len(found.language) <= 3:
+        close = get_close_matches(label.lower(), MEANT, 1, 0.7)
+        meant = f"did you mean {MEANT[close[0]]!r}?" if close else "give a code (ja, jpn_Jpan, zh-Hant)"
+        raise ConfigError(f"--language {label!r} is not the code of a language: {meant}")
     usual = {f.name: getattr(build(name), f.name) for f in dataclasses.fields(registry()[name])}
     named = [table for table in shipped_tables() if name.rpartition("_v")[0] in stages_of(table)]
     return AppliedLimits(name, label, usual, [_applied(name, label, table) for table in named])

@@ -42,5 +42,6 @@ def test_the_answer_as_json() -> None:
 def test_a_language_without_a_stage_is_refused() -> None:
     with pytest.raises(Exception, match="--language needs the NAME of a stage"):
         shown("--language", "th")
-    with pytest.raises(Exception, match="is not a language"):
-        shown("quality_v1", "--language", "")
+    for wrong, meant in (("japanese", "'ja'"), ("Germn", "'de'"), ("klingon", "give a code"), ("", "give a code")):
+        with pytest.raises(Exception, match=f"not the code of a language: .*{meant}"):
+            shown("quality_v1", "--language", wrong)
