@@ -38,6 +38,7 @@ from classifiers.blocks.__main__ import pages
 from classifiers.blocks.training import annotated, data, labels
 from classifiers.blocks.training.train import BoostingOptions, texts, trimmed
 from stages.extraction import blocks
+from stages.extraction.writing.writer import FORMATS
 
 LEAST_PAGES = 30  # of a group; the mean of fewer is marked as resting on few pages
 RUNS = 3  # of each extractor when its speed is measured
@@ -171,7 +172,10 @@ def speed(every: int) -> None:
 
 def of_everything(html: bytes) -> None:
     """Run the engine with all its options."""
-    blocks.extract(html, "https://example.org/a/b", include_comments=True, with_title=True, with_links=True)
+    for form in FORMATS:
+        blocks.extract(
+            html, "https://example.org/a/b", include_comments=True, with_title=True, with_links=True, form=form
+        )
 
 
 def hostile(size: int) -> dict[str, bytes]:
@@ -193,6 +197,9 @@ def hostile(size: int) -> dict[str, bytes]:
         "references": b"<p>" + b"&CounterClockwiseContourIntegra" * (size // 31),
         "angles": b"<" * size,
         "cells": b"<table>" + b"<tr><td>x" * (size // 9),
+        "nested items": b"<ul><li>word here<p>text</p>" * (size // 27),
+        "nested quotations": b"<blockquote>words of it " * (size // 24),
+        "nested descriptions": b"<dl><dt>term<dd>words" * (size // 21),
         "line breaks": b"<p>" + b"x<br>" * (size // 5),
         "spaces": b"<p>" + b" " * size,
     }

@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks import crawl
 from classifiers.blocks.training import data
 from stages.extraction import blocks
+from stages.extraction.writing.writer import FORMATS
 
 CHUNK = 2_000  # pages
 MOST_BYTES = 8_000  # of a piece before its mutation
@@ -94,7 +95,8 @@ def chunk(number: int) -> dict[str, float]:
 
 def _seconds(html: bytes) -> float:
     start = time.process_time()
-    blocks.extract(html, "https://example.org/", with_title=True, with_links=True)
+    for form in FORMATS:
+        blocks.extract(html, "https://example.org/", with_title=True, with_links=True, form=form)
     return time.process_time() - start
 
 
