@@ -19,7 +19,6 @@ MOST_WORDS, MOST_WORD = 200, 1000  # of a command line: thousands of inputs are 
 _NAME = r"-*[\w.-]{0,80}(?:secret|token|passw|credential|api_?key)[\w.-]{0,80}"
 _VALUE = re.compile(rf"(?i)^({_NAME}=).{{1,{MOST_WORD}}}$", re.S)
 _OPTION = re.compile(rf"(?i)-{_NAME}")  # whose value is the next word
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]{1,300}@")
 
 
 @lru_cache(maxsize=1)
@@ -50,8 +49,7 @@ def safe_words(words: Sequence[str]) -> list[str]:
 
 
 def _safe(word: str) -> str:
-    shown = _PASSWORD.sub("…@", masked(word[:MOST_WORD]))
-    return _VALUE.sub(r"\1…", shown)
+    return _VALUE.sub(r"\1…", masked(word[:MOST_WORD]))
 
 
 @lru_cache(maxsize=1)

@@ -7,9 +7,12 @@ there to a disk would not stay where it should: so both stores refuse the same k
 
 from __future__ import annotations
 
+import re
+
 from stages.errors import ConfigError
 
 _NO_PARTS = frozenset(("", ".", ".."))
+_PASSWORD = re.compile(r"(?<=://)[^/\s]{1,300}@")
 
 
 def checked_key(key: str) -> str:
@@ -42,8 +45,4 @@ def full_name(name: str, base: str) -> str:
 def masked(uri: str) -> str:
     """A URI without its query, which in a signed URL is a password, and without a password in front of its host."""
     path, mark, query = uri.partition("?")
-    scheme, slashes, rest = path.partition("://")
-    user, at, host = rest.partition("/")[0].rpartition("@")
-    if slashes and at:
-        path = f"{scheme}://…@{host}{rest[len(user) + 1 + len(host) :]}"
-    return f"{path}?…" if mark and "=" in query else f"{path}{mark}{query}"
+    return _PASSWORD.sub("…@", f"{path}?…" if mark and "=" in query else uri)

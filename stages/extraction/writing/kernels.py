@@ -47,12 +47,17 @@ def _names_formula(data: Bytes, at: Int, is_script: bool) -> bool:
 
 
 @kernel
+def _most_inside(parents: Int64s, numbers: Int64s) -> Int64s:
+    """Raise the number of each node to the largest inside it."""
+    for node in range(len(parents) - 1, 0, -1):
+        numbers[parents[node]] = max(numbers[parents[node]], numbers[node])
+    return numbers
+
+
+@kernel
 def last_inside(parents: Int64s) -> Int64s:
     """The last node inside each node: nodes are numbered in the order of the page."""
-    last = np.arange(len(parents))
-    for node in range(len(parents) - 1, 0, -1):
-        last[parents[node]] = max(last[parents[node]], last[node])
-    return last
+    return _most_inside(parents, np.arange(len(parents)))
 
 
 @kernel
@@ -72,6 +77,4 @@ def last_block_inside(parents: Int64s, nodes: Int64s) -> Int64s:
     last = np.full(len(parents), -1, np.int64)
     for block in range(len(nodes)):
         last[nodes[block]] = block
-    for node in range(len(parents) - 1, 0, -1):
-        last[parents[node]] = max(last[parents[node]], last[node])
-    return last
+    return _most_inside(parents, last)

@@ -140,19 +140,20 @@ def _both(element: Element) -> str:
 
 
 def _under(element: Element) -> str:
-    base, below = _parts(element, 2)
-    sign = "".join(element.children[1].text.split()) if len(element.children) > 1 else ""
-    if sign in ACCENTS:
-        return f"{ACCENTS[sign]}{{{base}}}"
-    return f"{base}_{_group(below)}" if base in LIMITS else rf"\underset{{{below}}}{{{base}}}"
+    return _set_off(element, "_", "underset")
 
 
 def _over(element: Element) -> str:
-    base, above = _parts(element, 2)
+    return _set_off(element, "^", "overset")
+
+
+def _set_off(element: Element, mark: str, command: str) -> str:
+    """A base with an accent, with a limit after `mark`, or with something else that `command` sets above or below."""
+    base, other = _parts(element, 2)
     sign = "".join(element.children[1].text.split()) if len(element.children) > 1 else ""
     if sign in ACCENTS:
         return f"{ACCENTS[sign]}{{{base}}}"
-    return f"{base}^{_group(above)}" if base in LIMITS else rf"\overset{{{above}}}{{{base}}}"
+    return f"{base}{mark}{_group(other)}" if base in LIMITS else rf"\{command}{{{other}}}{{{base}}}"
 
 
 def _under_over(element: Element) -> str:
